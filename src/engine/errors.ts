@@ -1,0 +1,126 @@
+import { catalogue, defineError, type ErrorDefinition, type IpaiError } from "../errors/error.ts";
+import type { Probe } from "../runbook/action.ts";
+import type { Json } from "../runbook/value.ts";
+
+/** What can be wrong with a run, from the side of the person who started it. */
+
+export const RunNotFound = defineError<{ run: string }>("run.not_found", {
+  exitCode: 50,
+  message: (d) => `There is no run ${d.run}.`,
+  hint: () => "`ipai runs` lists the latest ones. The beginning or the end of an id is enough when it is unique.",
+});
+
+export const StackBusy = defineError<{
+  stack: string;
+  holder: string;
+  procedure: string;
+  actor: string;
+  since: string;
+}>("run.stack_busy", {
+  exitCode: 20,
+  retryable: true,
+  message: (d) =>
+    `The stack ${d.stack} is held by run ${d.holder} (${d.procedure}, started by ${d.actor}) since ${d.since}. Nothing was changed.`,
+  hint: (d) =>
+    `Wait for it (\`--wait\`), look at it (\`ipai runs show ${d.holder}\`), or cancel it (\`ipai runs cancel ${d.holder}\`).`,
+});
+
+export const RunBeingAdvanced = defineError<{ run: string; worker: string }>("run.being_advanced", {
+  exitCode: 21,
+  retryable: true,
+  message: (d) => `Run ${d.run} is being carried out by ${d.worker}.`,
+  hint: (d) => `Follow it with \`ipai runs show ${d.run}\`, or stop it with \`ipai runs cancel ${d.run}\`.`,
+});
+
+export const RunFenced = defineError<{ run: string }>("run.fenced", {
+  exitCode: 51,
+  message: (d) => `Another process took over run ${d.run}; this one stops without touching anything more.`,
+  hint: (d) => `Look at it with \`ipai runs show ${d.run}\`.`,
+});
+
+export const PlanDrifted = defineError<{ run: string; approved: string; now: string }>("run.drift", {
+  exitCode: 22,
+  message: (d) =>
+    `The stack is not as it was when this plan was made (plan ${d.approved.slice(0, 12)}, now it would be ${d.now.slice(0, 12)}). Nothing was changed.`,
+  hint: () => "Run the command again: it makes a new plan from the stack as it is now.",
+});
+
+export const VerifyFailed = defineError<{ title: string; found: string; wanted: string }>("run.verify_failed", {
+  exitCode: 52,
+  message: (d) => `Not as it should be: ${d.title} (wanted ${d.wanted}, found ${d.found}).`,
+  hint: () => "The step's output (`ipai runs logs`) shows what it did.",
+});
+
+export const ProbeUnknown = defineError<{ title: string; reason: string }>("run.probe_unknown", {
+  exitCode: 53,
+  message: (d) => `Could not find out: ${d.title} (${d.reason}).`,
+  hint: () => "Is the service that would answer running? When it is, `ipai runs resume` goes on.",
+});
+
+export const Interrupted = defineError<{ title: string }>("run.interrupted", {
+  exitCode: 54,
+  message: (d) =>
+    `The program ended while this step was under way, and whether it finished cannot be told: ${d.title}.`,
+  hint: () => "The step is taken back rather than guessed at.",
+});
+
+export const WaitTimedOut = defineError<{ title: string; seconds: number; last: string }>("run.wait_timed_out", {
+  exitCode: 55,
+  message: (d) => `${d.title}: not within ${d.seconds} s (last answer: ${d.last}).`,
+  hint: () => "The service's own log says why it is not ready.",
+});
+
+export const UndoFailed = defineError<{ step: string; reason: string }>("run.undo_failed", {
+  exitCode: 56,
+  message: (d) =>
+    `Taking back stopped at "${d.step}": ${d.reason} The stack is between two states and stays reserved for this run.`,
+  hint: () =>
+    "Remove the cause and `ipai runs resume` it; or put the stack right by hand and `ipai runs resume --decide abandon`.",
+});
+
+export const Cancelled = defineError<{ by: string }>("run.cancelled", {
+  exitCode: 57,
+  message: (d) => `Cancelled by ${d.by}.`,
+  hint: () => "What the run had done was taken back; `ipai runs show` lists each step.",
+});
+
+export const MandateExceeded = defineError<{ name: string }>("run.mandate_exceeded", {
+  exitCode: 58,
+  message: (d) => `The procedure ${d.name} would do more than was approved for it. It was not started.`,
+  hint: () => "Run it on its own, so that its plan can be read and approved.",
+});
+
+export const InnerProcedureFailed = defineError<{ run: string; title: string; reason: string }>(
+  "run.inner_procedure_failed",
+  {
+    exitCode: 65,
+    message: (d) => `${d.title} did not succeed: ${d.reason}`,
+    hint: (d) => `\`ipai runs show ${d.run}\` tells its story.`,
+  },
+);
+
+export const NothingToDecide = defineError<{ run: string; status: string }>("run.nothing_to_decide", {
+  exitCode: 59,
+  message: (d) => `Run ${d.run} does not wait for a decision (it is ${d.status}).`,
+  hint: (d) => `\`ipai runs show ${d.run}\` says where it stands.`,
+});
+
+export const ProcedureUnknown = defineError<{ name: string; version: number }>("run.procedure_unknown", {
+  exitCode: 64,
+  message: (d) => `This version of ipai does not know the procedure ${d.name} in version ${d.version}.`,
+  hint: () => "The run was started by another version. Resume it with that one.",
+});
+
+/** The error that a verification's "no" means: the one its probe names, or the general one. */
+export function toVerifyError(probe: Probe, found: Json): IpaiError {
+  const wanted = `${probe.compare} ${typeof probe.with === "object" ? "the recorded value" : JSON.stringify(probe.with)}`;
+  const text = typeof found === "string" ? found : JSON.stringify(found);
+  const details = { title: probe.title, found: capped(text), wanted, output: text };
+  const definition = probe.code === undefined ? undefined : catalogue.get(probe.code);
+  return definition === undefined ? VerifyFailed(details) : (definition as ErrorDefinition<object>)(details);
+}
+
+/** A log excerpt in a one-line message: the beginning says enough, the whole is in the step's output. */
+function capped(text: string): string {
+  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
+}

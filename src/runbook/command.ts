@@ -1,0 +1,85 @@
+import type { Action, CommandAction, HttpAction, SqlAction, WriteAction } from "./action.ts";
+import type { Text, Value } from "./value.ts";
+
+/**
+ * Every action that touches a host comes down to a pipeline of programs. This is the one place that says which: what the plan
+ * prints, what a person pastes and what the tool runs are the same.
+ */
+export function toCommand(action: Exclude<Action, { kind: "call" }>): CommandAction {
+  switch (action.kind) {
+    case "command":
+      return action;
+    case "sql":
+      return psql(action);
+    case "http":
+      return curl(action);
+    case "write":
+      return writeFile(action);
+  }
+}
+
+/** -X: no psqlrc. -Atq: bare values. ON_ERROR_STOP: psql otherwise ends with 0 after a thousand errors. */
+function psql(action: SqlAction): CommandAction {
+  const values = Object.entries(action.values ?? {}).flatMap(([name, value]): Text[] => [
+    "-v",
+    typeof value === "string"
+      ? `${name}=${value}`
+      : { join: [`${name}=`, ...("join" in value ? value.join : [value])] },
+  ]);
+  return {
+    kind: "command",
+    host: action.host,
+    pipeline: [
+      {
+        argv: [...action.client, "-X", "-Atq", "-w", "-v", "ON_ERROR_STOP=1", ...values, "-d", action.database],
+        stdin: action.text,
+      },
+    ],
+    ...(action.exitCodes === undefined ? {} : { exitCodes: action.exitCodes }),
+  };
+}
+
+/** Line that curl prints after the body: the only way to have the status and the body from one request. */
+export const curlTrailer = "\\n%{http_code}";
+
+function curl(action: HttpAction): CommandAction {
+  const headers = Object.entries(action.headers ?? {});
+  const argv: [Text, ...Text[]] = [
+    "curl",
+    "--silent",
+    "--show-error",
+    "--max-time",
+    String(action.timeoutSeconds),
+    "--write-out",
+    curlTrailer,
+    "--request",
+    action.method,
+    ...headers.flatMap(([name, value]): Text[] => ["--header", withPrefix(`${name}: `, value)]),
+    ...(action.body === undefined ? [] : ["--data-binary", "@-"]),
+    action.url,
+  ];
+  return {
+    kind: "command",
+    host: action.host,
+    pipeline: [{ argv, ...(action.body === undefined ? {} : { stdin: action.body }) }],
+  };
+}
+
+function withPrefix(prefix: string, value: Value): Text {
+  if (typeof value === "string") return prefix + value;
+  if ("join" in value) return { join: [prefix, ...value.join] };
+  if (value.ref === "secret") throw new TypeError(`Secret ${value.name} in a header would show in argv`);
+  return { join: [prefix, value] };
+}
+
+/** The file appears whole or not at all, and survives a power cut: written aside, synced, renamed. */
+const writeScript =
+  'umask 077 && dd of="$1.partial" conv=fsync status=none && chmod "$2" "$1.partial" && mv -f "$1.partial" "$1"';
+
+function writeFile(action: WriteAction): CommandAction {
+  return {
+    kind: "command",
+    host: action.host,
+    pipeline: [{ argv: ["sh", "-c", writeScript, "write", action.path, action.mode], stdin: action.content }],
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * Values inside a plan. A plan is frozen data, so what is only known while it runs is written as a reference. A reference stands
+ * for a whole value; `join` sets references and fixed text side by side, which is all that names and paths need. There are no
+ * expressions: arithmetic and choice happen in the plan function, before the plan is frozen.
+ */
+
+/** What an earlier step recorded under `name`. */
+export interface OutputRef {
+  readonly ref: "output";
+  readonly step: string;
+  readonly name: string;
+}
+
+/** The run's own id (also a legal file and database name) or its start as an ISO instant in UTC. */
+export interface RunRef {
+  readonly ref: "run";
+  readonly field: "id" | "startedAt";
+}
+
+/** A secret of the stack's configuration, by its path (`backup.password`). Never allowed in argv. */
+export interface SecretRef {
+  readonly ref: "secret";
+  readonly name: string;
+}
+
+export interface Join {
+  readonly join: readonly (string | OutputRef | RunRef)[];
+}
+
+/** A value that may be printed: the only kind that argv, SQL values and URLs accept. */
+export type Text = string | OutputRef | RunRef | Join;
+
+/** A value for an environment variable or a standard input, where a secret may travel. */
+export type Value = Text | SecretRef;
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+export const runId: RunRef = { ref: "run", field: "id" };
+
+export function output(step: string, name: string): OutputRef {
+  return { ref: "output", step, name };
+}
+
+export function secret(name: string): SecretRef {
+  return { ref: "secret", name };
+}
+
+export function join(...parts: readonly (string | OutputRef | RunRef)[]): Join {
+  return { join: parts };
+}
+
+/** All references inside a value, in order. */
+export function listRefs(value: Value): readonly (OutputRef | RunRef | SecretRef)[] {
+  if (typeof value === "string") return [];
+  if ("join" in value) return value.join.filter((part) => typeof part !== "string");
+  return [value];
+}
