@@ -34,6 +34,8 @@ export interface SqlAction {
   readonly database: Text;
   readonly text: string;
   readonly values?: Readonly<Record<string, Text>>;
+  /** A file on the host that takes the answer, instead of this program: for answers without a bound. */
+  readonly into?: Text;
   readonly exitCodes?: Readonly<Record<number, string>>;
 }
 

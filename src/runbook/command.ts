@@ -1,5 +1,5 @@
-import type { Action, CommandAction, HttpAction, SqlAction, WriteAction } from "./action.ts";
-import type { Text, Value } from "./value.ts";
+import type { Action, Command, CommandAction, HttpAction, SqlAction, WriteAction } from "./action.ts";
+import { prefixed, type Text, type Value } from "./value.ts";
 
 /**
  * Every action that touches a host comes down to a pipeline of programs. This is the one place that says which: what the plan
@@ -22,19 +22,25 @@ export function toCommand(action: Exclude<Action, { kind: "call" }>): CommandAct
 function psql(action: SqlAction): CommandAction {
   const values = Object.entries(action.values ?? {}).flatMap(([name, value]): Text[] => [
     "-v",
-    typeof value === "string"
-      ? `${name}=${value}`
-      : { join: [`${name}=`, ...("join" in value ? value.join : [value])] },
+    prefixed(`${name}=`, value),
   ]);
+  const argv: [Text, ...Text[]] = [
+    ...action.client,
+    "-X",
+    "-Atq",
+    "-w",
+    "-v",
+    "ON_ERROR_STOP=1",
+    ...values,
+    "-d",
+    action.database,
+  ];
+  const into: Command[] =
+    action.into === undefined ? [] : [{ argv: ["dd", prefixed("of=", action.into), "conv=fsync", "status=none"] }];
   return {
     kind: "command",
     host: action.host,
-    pipeline: [
-      {
-        argv: [...action.client, "-X", "-Atq", "-w", "-v", "ON_ERROR_STOP=1", ...values, "-d", action.database],
-        stdin: action.text,
-      },
-    ],
+    pipeline: [{ argv, stdin: action.text }, ...into],
     ...(action.exitCodes === undefined ? {} : { exitCodes: action.exitCodes }),
   };
 }
@@ -54,7 +60,7 @@ function curl(action: HttpAction): CommandAction {
     curlTrailer,
     "--request",
     action.method,
-    ...headers.flatMap(([name, value]): Text[] => ["--header", withPrefix(`${name}: `, value)]),
+    ...headers.flatMap(([name, value]): Text[] => ["--header", prefixed(`${name}: `, printable(name, value))]),
     ...(action.body === undefined ? [] : ["--data-binary", "@-"]),
     action.url,
   ];
@@ -65,11 +71,10 @@ function curl(action: HttpAction): CommandAction {
   };
 }
 
-function withPrefix(prefix: string, value: Value): Text {
-  if (typeof value === "string") return prefix + value;
-  if ("join" in value) return { join: [prefix, ...value.join] };
-  if (value.ref === "secret") throw new TypeError(`Secret ${value.name} in a header would show in argv`);
-  return { join: [prefix, value] };
+function printable(header: string, value: Value): Text {
+  if (typeof value === "object" && "ref" in value && value.ref === "secret")
+    throw new TypeError(`The secret ${value.name} in header ${header} would show in argv`);
+  return value;
 }
 
 /** The file appears whole or not at all, and survives a power cut: written aside, synced, renamed. */

@@ -49,6 +49,20 @@ export function join(...parts: readonly (string | OutputRef | RunRef)[]): Join {
   return { join: parts };
 }
 
+/** `prefix` and a value as one value: `--file=` and a path. */
+export function prefixed(prefix: string, value: Text): Text {
+  return typeof value === "string" ? prefix + value : join(prefix, ...partsOf(value));
+}
+
+/** A value and `suffix` as one value: a base URL and its path. */
+export function suffixed(value: Text, suffix: string): Text {
+  return typeof value === "string" ? value + suffix : join(...partsOf(value), suffix);
+}
+
+function partsOf(value: Exclude<Text, string>): Join["join"] {
+  return "join" in value ? value.join : [value];
+}
+
 /** All references inside a value, in order. */
 export function listRefs(value: Value): readonly (OutputRef | RunRef | SecretRef)[] {
   if (typeof value === "string") return [];

@@ -1,0 +1,102 @@
+import { advance } from "../../engine/advance.ts";
+import { approveRun, createRun, listSteps, type Run, requestCancel } from "../../engine/journal.ts";
+import { findObstacle } from "../../engine/lease.ts";
+import type { Plan } from "../../runbook/plan.ts";
+import { planJson, renderPlan } from "../../runbook/render.ts";
+import type { Json } from "../../runbook/value.ts";
+import type { App } from "../app.ts";
+import type { Context } from "../context.ts";
+import { createProgress } from "../render/progress.ts";
+import { renderOutcome, runExitCode, runJson } from "../render/run.ts";
+
+export interface RunOptions {
+  readonly plan?: boolean;
+  readonly detail?: boolean;
+  readonly yes?: boolean;
+  readonly wait?: boolean;
+  readonly json?: boolean;
+}
+
+/** Every command that changes a stack: plan, show, ask, run, tell. */
+export async function runProcedure(
+  context: Context,
+  procedure: string,
+  input: Json,
+  options: RunOptions,
+): Promise<number> {
+  await using app = await context.openApp();
+  const stack = app.stack(context.globals.stack);
+  const plan = await app.plan(procedure, stack.name, input);
+  if (options.plan === true) return showPlan(context, plan, options);
+  if (!options.json) context.terminal.err(renderPlan(plan, { detail: options.detail === true }));
+  const obstacle =
+    plan.lease === "none" || options.wait === true
+      ? undefined
+      : await findObstacle(app.control, { stack: stack.name }, plan.lease);
+  if (obstacle !== undefined) throw obstacle;
+  const run = await createRun(app.control, plan, app.actor, new Date());
+  if (options.yes !== true && !(await confirm(context, run))) return 0;
+  await approveRun(app.control, run, app.actor);
+  return carryOut(context, app, run, options);
+}
+
+/** Carries a run out in this process, shows its progress, and tells how it ended. */
+export async function carryOut(
+  context: Context,
+  app: App,
+  run: Run,
+  options: Pick<RunOptions, "json" | "wait">,
+): Promise<number> {
+  const progress = createProgress(context.terminal, run.plan, options.json === true);
+  const stopListening = cancelOnSignals(context, app, run);
+  let ended: Run;
+  try {
+    ended = await advance(app.engine({ waitForLease: options.wait === true, onEvent: progress.event }), run.id);
+  } finally {
+    progress.stop();
+    stopListening();
+  }
+  const steps = await listSteps(app.control, ended.id);
+  if (options.json === true) context.terminal.out(JSON.stringify(runJson(ended, steps), null, 2));
+  else context.terminal.err(renderOutcome(context.terminal, ended, steps));
+  return runExitCode(ended);
+}
+
+function showPlan(context: Context, plan: Plan, options: RunOptions): number {
+  context.terminal.out(
+    options.json === true
+      ? JSON.stringify(planJson(plan), null, 2)
+      : renderPlan(plan, { detail: options.detail === true }),
+  );
+  return 0;
+}
+
+/** Without a terminal nobody can answer: the run waits for \`ipai approve\`. */
+async function confirm(context: Context, run: Run): Promise<boolean> {
+  const { terminal } = context;
+  if (terminal.isInteractive) {
+    const { confirm: ask, isCancel } = await import("@clack/prompts");
+    const answer = await ask({ message: "Run this plan?", initialValue: false });
+    if (!isCancel(answer) && answer) return true;
+    terminal.err(`Not started. The plan is kept: ipai approve ${run.id}`);
+    return false;
+  }
+  terminal.err(`Nothing was started. Approve the plan with: ipai approve ${run.id}`);
+  return false;
+}
+
+/** The first Ctrl-C asks the run to stop and take back what it did; the second leaves at once, and the run can be resumed. */
+function cancelOnSignals(context: Context, app: App, run: Run): () => void {
+  let count = 0;
+  const onSignal = () => {
+    if (++count > 1) process.exit(130);
+    context.terminal.err(
+      `Cancelling; what was done is taken back. (Again to leave now; then: ipai runs resume ${run.id})`,
+    );
+    requestCancel(app.control, run.id, app.actor).catch(() => undefined);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+  return () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
+  };
+}

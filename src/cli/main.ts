@@ -1,0 +1,170 @@
+import { Command } from "commander";
+import type { GlobalOptions } from "./context.ts";
+
+/**
+ * \`ipai\`. Commands are loaded when they are used, so that help is there at once. This is the only place that sets the exit code.
+ */
+const program = new Command("ipai")
+  .description(
+    "Runs the operations of a self-hosted Odoo suite: plans them, runs them, verifies them, undoes them, records them.",
+  )
+  .version("0.1.0")
+  .option("-c, --config <file>", "configuration (default: ipai.yaml here, /etc/ipai/ipai.yaml, the practice stack's)")
+  .option("-s, --stack <name>", "which stack, when the configuration has several")
+  .option("--debug", "show the cause of errors")
+  .showHelpAfterError("Run with --help to see what there is.")
+  .enablePositionalOptions();
+
+/** Global options may stand before or after the command's name. */
+function command(description: string): Command {
+  return new Command().description(description).option("-c, --config <file>").option("-s, --stack <name>");
+}
+void command;
+
+const changing = (target: Command) =>
+  target
+    .option("--plan", "show the plan with the commands that would run, and stop")
+    .option("--detail", "show verifications and undo steps as well")
+    .option("-y, --yes", "do not ask")
+    .option("--wait", "wait when another run holds the stack")
+    .option("--json", "print the run as JSON");
+
+const json = (target: Command) => target.option("--json", "print JSON");
+
+program
+  .command("demo")
+  .description("bring up a practice stack and show the main job on it")
+  .argument("[what]", "up, down or reset; without it the whole demonstration")
+  .option("--once", "take the practice stack down again afterwards")
+  .action(
+    run(async (context, what, options) =>
+      (await import("./commands/demo.ts")).demo(context, what as string | undefined, options),
+    ),
+  );
+
+json(program.command("status"))
+  .description("everything that matters on one screen")
+  .action(run(async (context, options) => (await import("./commands/status.ts")).status(context, options)));
+
+json(program.command("health"))
+  .description("the seven health checks (exit code 0 ok, 1 warn, 2 fail, 3 unknown)")
+  .option("--plan", "show the commands that ask")
+  .action(run(async (context, options) => (await import("./commands/health.ts")).health(context, options)));
+
+const backup = program.command("backup").description("back up the database and its filestore, and prove backups");
+changing(backup.command("create", { isDefault: true }))
+  .description("make a backup")
+  .action(
+    run(async (context, options) => (await import("./commands/run.ts")).runProcedure(context, "backup", {}, options)),
+  );
+changing(backup.command("verify"))
+  .description("prove a backup by restoring it beside the stack")
+  .argument("[backup]", "id of the backup", "latest")
+  .action(
+    run(async (context, id, options) =>
+      (await import("./commands/run.ts")).runProcedure(context, "backup verify", { backup: id }, options),
+    ),
+  );
+json(backup.command("list"))
+  .description("backups and their proofs")
+  .action(run(async (context, options) => (await import("./commands/backups.ts")).listBackups(context, options)));
+
+changing(program.command("upgrade"))
+  .description("update modules whose code changed, and take it back if anything is not as it should be")
+  .argument("[modules...]", "modules to update; all changed ones without it")
+  .option("--accept-lost-crons", "accept that active scheduled actions disappear")
+  .action(
+    run(async (context, modules, options) =>
+      (await import("./commands/run.ts")).runProcedure(
+        context,
+        "upgrade",
+        { modules, acceptLostCrons: options["acceptLostCrons"] === true },
+        options,
+      ),
+    ),
+  );
+
+const runs = program.command("runs").description("what was run, and what waits");
+json(runs.command("list", { isDefault: true }))
+  .description("the latest runs")
+  .option("-n, --limit <count>", "how many", "20")
+  .action(run(async (context, options) => (await import("./commands/runs.ts")).listRuns(context, options)));
+json(runs.command("show"))
+  .description("one run, step by step")
+  .argument("<run>", "id, or a part of it")
+  .action(
+    run(async (context, id, options) => (await import("./commands/runs.ts")).showRun(context, id as string, options)),
+  );
+json(runs.command("logs"))
+  .description("what the commands of a run printed")
+  .argument("<run>")
+  .action(
+    run(async (context, id, options) => (await import("./commands/runs.ts")).showLogs(context, id as string, options)),
+  );
+json(runs.command("resume"))
+  .description("go on with a run that was interrupted, or that waits for a decision")
+  .argument("<run>")
+  .option("--decide <what>", "again, done, undo or abandon")
+  .option("--wait", "wait when another run holds the stack")
+  .action(
+    run(async (context, id, options) => (await import("./commands/runs.ts")).resumeRun(context, id as string, options)),
+  );
+json(runs.command("cancel"))
+  .description("stop a run and take back what it did")
+  .argument("<run>")
+  .action(
+    run(async (context, id, options) => (await import("./commands/runs.ts")).cancelRun(context, id as string, options)),
+  );
+
+json(program.command("approve"))
+  .description("consent to a run's plan and carry it out")
+  .argument("<run>")
+  .action(
+    run(async (context, id, options) => (await import("./commands/runs.ts")).approve(context, id as string, options)),
+  );
+
+const config = program.command("config").description("the configuration");
+json(config.command("show", { isDefault: true }))
+  .description("the configuration with its defaults, secrets hidden")
+  .action(run(async (context, options) => (await import("./commands/config.ts")).showConfig(context, options)));
+config
+  .command("check")
+  .description("check the file; errors name line and column")
+  .action(run(async (context) => (await import("./commands/config.ts")).checkConfig(context)));
+config
+  .command("schema")
+  .description("JSON Schema for editors")
+  .action(run(async (context) => (await import("./commands/config.ts")).printSchema(context)));
+
+const control = program.command("control").description("the control database that ipai keeps");
+control
+  .command("status")
+  .description("is it running, and where")
+  .action(run(async (context) => (await import("./commands/control.ts")).controlStatus(context)));
+control
+  .command("stop")
+  .description("stop the embedded one; the next command starts it again")
+  .action(run(async (context) => (await import("./commands/control.ts")).controlStop(context)));
+
+type Options = Readonly<Record<string, unknown>>;
+type Handler = (context: import("./context.ts").Context, first: unknown, ...rest: Options[]) => Promise<number>;
+
+/** Gives a command its context, prints what it throws, and sets the exit code. */
+function run(handler: (context: import("./context.ts").Context, ...args: never[]) => Promise<number>) {
+  return async (...args: unknown[]): Promise<void> => {
+    const { createContext } = await import("./context.ts");
+    const globals = program.opts<GlobalOptions>();
+    const context = createContext(globals);
+    // Commander passes arguments, options and the command itself.
+    process.exitCode = await (handler as unknown as Handler)(
+      context,
+      ...(args.slice(0, -1) as [unknown, ...Options[]]),
+    ).catch(async (error: unknown) => {
+      const { printError } = await import("./render/error.ts");
+      const options = args.at(-2) as Options;
+      return printError(context.terminal, error, { debug: globals.debug === true, json: options["json"] === true });
+    });
+  };
+}
+
+await program.parseAsync();

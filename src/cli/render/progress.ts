@@ -1,0 +1,141 @@
+import type { RunEvent } from "../../engine/journal.ts";
+import { type Plan, walk } from "../../runbook/plan.ts";
+import type { Terminal } from "../terminal.ts";
+import { clip, duration } from "./text.ts";
+
+/** Shows a run while it goes on: one line per finished step; on a terminal also what happens now and how long it may still take. */
+export interface Progress {
+  event(event: RunEvent): void;
+  stop(): void;
+}
+
+interface Current {
+  readonly title: string;
+  readonly startedAt: number;
+  readonly forecastSeconds: number;
+  line: string;
+}
+
+const defaultForecastSeconds = 0.5;
+
+export function createProgress(terminal: Terminal, plan: Plan, isQuiet: boolean): Progress {
+  if (isQuiet) return { event: () => undefined, stop: () => undefined };
+  const entries = walk(plan);
+  const forecasts = new Map(
+    entries.map(({ path, step }) => [
+      path,
+      "forecastSeconds" in step ? (step.forecastSeconds ?? defaultForecastSeconds) : defaultForecastSeconds,
+    ]),
+  );
+  const running = new Map<string, Current>();
+  const finished = new Set<string>();
+  const status = terminal.isInteractive
+    ? createStatusLine(() => statusText(terminal, running, remaining(forecasts, finished, running)))
+    : undefined;
+  const print = (text: string) => {
+    status?.clear();
+    terminal.err(text);
+    status?.draw();
+  };
+  return {
+    event: (event) => {
+      if (event.kind === "step.started") {
+        const forecastSeconds = forecasts.get(event.path ?? "") ?? defaultForecastSeconds;
+        running.set(event.path ?? "", {
+          title: String(dataOf(event)["title"]),
+          startedAt: Date.now(),
+          forecastSeconds,
+          line: "",
+        });
+      } else if (event.kind === "output") {
+        const current = running.get(event.path ?? "");
+        if (current !== undefined) current.line = readable(String(dataOf(event)["line"]));
+      } else if (event.kind === "lease.waiting" || event.kind === "step.retry") {
+        print(
+          terminal.style(
+            "yellow",
+            `  … ${event.kind === "step.retry" ? `trying again: ${String(dataOf(event)["message"])}` : String(event.data)}`,
+          ),
+        );
+      } else if (event.kind.startsWith("step.")) {
+        const current = running.get(event.path ?? "");
+        running.delete(event.path ?? "");
+        finished.add(event.path ?? "");
+        if (current !== undefined) print(finishedText(terminal, event, current));
+      }
+    },
+    stop: () => status?.stop(),
+  };
+}
+
+function dataOf(event: RunEvent): Readonly<Record<string, unknown>> {
+  return typeof event.data === "object" && event.data !== null && !Array.isArray(event.data)
+    ? (event.data as Record<string, unknown>)
+    : {};
+}
+
+function finishedText(terminal: Terminal, event: RunEvent, current: Current): string {
+  const seconds = (Date.now() - current.startedAt) / 1000;
+  const title = `${dataOf(event)["phase"] === "undo" ? "↶ " : ""}${current.title}`;
+  const took = seconds >= 1 ? terminal.style("dim", `  ${duration(seconds)}`) : "";
+  if (event.kind === "step.succeeded") return `${terminal.style("green", "✓")} ${title}${took}`;
+  if (event.kind === "step.skipped") return terminal.style("dim", `– ${title} (not needed)`);
+  const error = dataOf(event)["error"] as { message?: string } | undefined;
+  return `${terminal.style("red", "✗")} ${title}${took}\n    ${error?.message ?? ""}`;
+}
+
+/** What is left of the forecasts: of the steps to come whole, of those under way what they have not used up. */
+function remaining(
+  forecasts: ReadonlyMap<string, number>,
+  finished: ReadonlySet<string>,
+  running: ReadonlyMap<string, Current>,
+): number {
+  let seconds = 0;
+  for (const [path, forecast] of forecasts) {
+    const current = running.get(path);
+    if (finished.has(path)) continue;
+    seconds += current === undefined ? forecast : Math.max(0, forecast - (Date.now() - current.startedAt) / 1000);
+  }
+  return seconds;
+}
+
+function statusText(terminal: Terminal, running: ReadonlyMap<string, Current>, left: number): string {
+  const current = [...running.values()].at(-1);
+  if (current === undefined) return "";
+  const head = `${current.title} · ${duration((Date.now() - current.startedAt) / 1000)} · about ${duration(left)} left`;
+  return terminal.style("cyan", clip(current.line === "" ? head : `${head} · ${current.line}`, terminal.columns - 3));
+}
+
+/** restic reports in JSON lines: its percentage says more than the text. */
+function readable(line: string): string {
+  const percent = /"percent_done":([\d.]+)/.exec(line)?.[1];
+  return percent === undefined ? line.trim() : `${Math.round(Number(percent) * 100)} %`;
+}
+
+interface StatusLine {
+  draw(): void;
+  clear(): void;
+  stop(): void;
+}
+
+const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+function createStatusLine(text: () => string): StatusLine {
+  let frame = 0;
+  const clear = () => void process.stderr.write("\r\u001b[2K");
+  const draw = () => {
+    const current = text();
+    clear();
+    if (current !== "") process.stderr.write(`${frames[frame++ % frames.length]} ${current}`);
+  };
+  const timer = setInterval(draw, 100);
+  timer.unref();
+  return {
+    draw,
+    clear,
+    stop: () => {
+      clearInterval(timer);
+      clear();
+    },
+  };
+}

@@ -1,0 +1,10 @@
+/** Durations and sizes as people write them, with their unit. Returns undefined for what is none. */
+
+const secondsPer: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+
+/** \`90s\`, \`15m\`, \`4h\`, \`7d\`, \`2w\` → seconds. */
+export function parseDuration(text: string): number | undefined {
+  const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)\s*([smhdw])$/.exec(text.trim()) ?? [];
+  const factor = secondsPer[unit];
+  return amount === undefined || factor === undefined ? undefined : Number(amount) * factor;
+}

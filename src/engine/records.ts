@@ -1,0 +1,36 @@
+import type { Json } from "../runbook/value.ts";
+import type { Control } from "./control.ts";
+
+/** What procedures keep beyond their runs, such as backups and proofs. Writing the same record again replaces it. */
+export interface Records {
+  put(record: { kind: string; id: string; stack: string; run: string | null; data: Json }): Promise<void>;
+  find(kind: string, id: string): Promise<Json | undefined>;
+  /** Newest first. */
+  list(kind: string, stack: string, limit: number): Promise<readonly { id: string; at: Date; data: Json }[]>;
+}
+
+export function createRecords(control: Control): Records {
+  return {
+    put: async ({ data, ...key }) => {
+      const text = JSON.stringify(data);
+      await control.db
+        .insertInto("records")
+        .values({ ...key, data: text })
+        .onConflict((conflict) => conflict.columns(["kind", "id"]).doUpdateSet({ data: text, at: new Date(), run: key.run }))
+        .execute();
+    },
+    find: async (kind, id) => {
+      const found = await control.db.selectFrom("records").select("data").where("kind", "=", kind).where("id", "=", id).executeTakeFirst();
+      return found?.data;
+    },
+    list: (kind, stack, limit) =>
+      control.db
+        .selectFrom("records")
+        .select(["id", "at", "data"])
+        .where("kind", "=", kind)
+        .where("stack", "=", stack)
+        .orderBy("at", "desc")
+        .limit(limit)
+        .execute(),
+  };
+}

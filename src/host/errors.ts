@@ -1,0 +1,111 @@
+import { defineError } from "../errors/error.ts";
+
+/** What can go wrong between this program and a host. Errors with `output` carry the last lines that the command printed. */
+
+const mayHaveHappened =
+  "Whether it changed anything before that is not known from here; the step's own checks find out.";
+
+export const CommandFailed = defineError<{ program: string; exitCode: number; signal?: string; output: string }>(
+  "host.command_failed",
+  {
+    exitCode: 30,
+    message: (d) =>
+      d.signal === undefined
+        ? `${d.program} failed with exit code ${d.exitCode}.${lastLine(d.output)}`
+        : `${d.program} was ended by ${d.signal} (exit code ${d.exitCode}).${lastLine(d.output)}`,
+    hint: (d) =>
+      d.signal === "SIGKILL"
+        ? "Nobody asked for that from here: look for the out-of-memory killer in the host's kernel log."
+        : "Read its last lines; run the step's command by hand on the host to see the whole output.",
+  },
+);
+
+export const StartFailed = defineError<{ program: string; reason: string }>("host.start_failed", {
+  exitCode: 30,
+  retryable: true,
+  message: (d) => `${d.program} could not be started: ${d.reason}. Nothing was run.`,
+  hint: () => "Does the host still have memory, processes and open files to give (ulimit -a, free -m)?",
+});
+
+export const ProgramNotFound = defineError<{ program: string }>("host.program_not_found", {
+  exitCode: 31,
+  message: (d) => `The program ${d.program} does not exist on the host.`,
+  hint: (d) => `Install it, or look for it with: command -v ${d.program}`,
+});
+
+export const PermissionDenied = defineError<{ program: string }>("host.permission_denied", {
+  exitCode: 32,
+  message: (d) => `The program ${d.program} exists on the host but may not be executed.`,
+  hint: (d) =>
+    `Does ${d.program} have its executable bit, on a file system that is not mounted noexec, and may this user run it?`,
+});
+
+export const CommandTimeout = defineError<{ program: string; seconds: number; output: string }>("host.timeout", {
+  exitCode: 33,
+  retryable: true,
+  message: (d) =>
+    `${d.program} did not end within ${d.seconds} s and was stopped with everything it had started. ${mayHaveHappened}`,
+  hint: (d) =>
+    `Is ${d.program} waiting for a lock, a password or the network? Its last lines may tell; otherwise allow it more time.`,
+});
+
+export const CommandCancelled = defineError<{ program: string; output: string }>("host.cancelled", {
+  exitCode: 34,
+  message: (d) => `${d.program} was stopped because the run was cancelled. ${mayHaveHappened}`,
+  hint: () => "Look at the run: it says who cancelled it and what was undone.",
+});
+
+export const OutputTooLarge = defineError<{ bytesMax: number }>("host.output_too_large", {
+  exitCode: 35,
+  message: (d) =>
+    `The command printed more than ${d.bytesMax / 1_048_576} MiB, so its answer is not complete and is not used.`,
+  hint: () => "Ask for less: a narrower query, a limit, or let the command write to a file.",
+});
+
+export const OutputUnreadable = defineError<{ from: string; wanted: string; output: string }>(
+  "host.output_unreadable",
+  {
+    exitCode: 36,
+    message: (d) => `The answer on ${d.from} is not ${d.wanted}: ${excerpt(d.output)}`,
+    hint: () =>
+      "Does the program have the expected version? Run the step's command by hand and compare what it prints.",
+  },
+);
+
+export const HttpUnreachable = defineError<{ url: string; exitCode: number; output: string }>("host.http_unreachable", {
+  exitCode: 37,
+  retryable: true,
+  message: (d) => `No HTTP answer from ${d.url}.${lastLine(d.output)}`,
+  hint: () => "Is the service running and listening on that address, as seen from the host that asks?",
+});
+
+export const HttpTimeout = defineError<{ url: string; seconds: number; output: string }>("host.http_timeout", {
+  exitCode: 38,
+  retryable: true,
+  message: (d) => `No complete HTTP answer from ${d.url} within ${d.seconds} s.`,
+  hint: () => "Is the service overloaded, still starting, or is a firewall dropping the packets?",
+});
+
+export const UnknownCall = defineError<{ name: string; version: number }>("host.unknown_call", {
+  exitCode: 39,
+  message: (d) =>
+    `The plan asks for the function ${d.name}, version ${d.version}, which this version of ipai does not have. Nothing was run.`,
+  hint: () => "The plan was made by another version: make it again, or resume it with the version that made it.",
+});
+
+export const MissingOutput = defineError<{ step: string; name: string }>("host.missing_output", {
+  exitCode: 39,
+  message: (d) => `The step ${d.step} has not recorded ${d.name}, which this action needs. Nothing was run.`,
+  hint: (d) => `Was ${d.step} skipped? Look at what it recorded in the run's steps.`,
+});
+
+function lastLine(output: string): string {
+  const line = output.trimEnd().split("\n").at(-1)?.trim() ?? "";
+  return line === "" ? "" : ` It said: ${excerpt(line)}`;
+}
+
+function excerpt(text: string): string {
+  const flat = text.trim();
+  if (flat === "") return "it is empty";
+  return flat.length > 200 ? `${flat.slice(0, 200)}…` : flat;
+}

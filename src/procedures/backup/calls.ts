@@ -1,0 +1,109 @@
+import { z } from "zod";
+import type { Records } from "../../engine/records.ts";
+import { Bug } from "../../errors/error.ts";
+import type { CallFunction } from "../../host/perform.ts";
+
+/** The catalogue of backups and their proofs, in the control database. */
+
+const entry = z.object({
+  id: z.string(),
+  takenAt: z.string(),
+  databaseBytes: z.number(),
+  /** Bytes that the repository took in; null when the program died before restic said it. */
+  storedBytes: z.number().nullable(),
+  files: z.number(),
+  /** Attachments that were already missing or altered in the live filestore. */
+  unsound: z.number(),
+  seconds: z.number(),
+  proof: z
+    .object({
+      at: z.string(),
+      run: z.string(),
+      seconds: z.number(),
+      tables: z.number(),
+      rows: z.number(),
+      attachments: z.number(),
+      mismatches: z.number(),
+    })
+    .nullable(),
+});
+export type BackupEntry = z.infer<typeof entry>;
+
+const recordInput = entry.omit({ seconds: true, proof: true }).extend({ stack: z.string(), storedBytes: z.number() });
+const proofInput = z.object({
+  stack: z.string(),
+  backup: z.string(),
+  run: z.string(),
+  takenAt: z.string(),
+  tables: z.number(),
+  rows: z.number(),
+  attachments: z.number(),
+});
+
+const kind = "backup";
+
+export async function listBackups(records: Records, stack: string, limit: number): Promise<readonly BackupEntry[]> {
+  return (await records.list(kind, stack, limit))
+    .map((record) => entry.parse(record.data))
+    .toSorted((a, b) => (a.id < b.id ? 1 : -1));
+}
+
+export function recordBackup(records: Records): CallFunction {
+  return async (given, { scope }) => {
+    const { stack, storedBytes, ...rest } = recordInput.parse(given);
+    const before = await findEntry(records, rest.id);
+    const data: BackupEntry = {
+      ...rest,
+      storedBytes: storedBytes < 0 ? null : storedBytes,
+      seconds: secondsSince(scope.run.startedAt),
+      proof: before?.proof ?? null,
+    };
+    await records.put({ kind, id: rest.id, stack, run: scope.run.id, data });
+    return null;
+  };
+}
+
+/** A backup that another control database made is entered with what its own set says. */
+export function recordProof(records: Records): CallFunction {
+  return async (given, { scope }) => {
+    const { stack, backup, takenAt, run, ...counts } = proofInput.parse(given);
+    const before = await findEntry(records, backup);
+    const known = before ?? {
+      id: backup,
+      takenAt,
+      databaseBytes: 0,
+      storedBytes: null,
+      files: counts.attachments,
+      unsound: 0,
+      seconds: 0,
+      proof: null,
+    };
+    const proof = {
+      ...counts,
+      run,
+      at: new Date().toISOString(),
+      seconds: secondsSince(scope.run.startedAt),
+      mismatches: 0,
+    };
+    await records.put({
+      kind,
+      id: backup,
+      stack,
+      run: before === undefined ? null : backup,
+      data: { ...known, proof },
+    });
+    return null;
+  };
+}
+
+async function findEntry(records: Records, id: string): Promise<BackupEntry | undefined> {
+  const found = await records.find(kind, id);
+  if (found === undefined) return undefined;
+  const parsed = entry.safeParse(found);
+  if (!parsed.success) throw Bug({ what: `the catalogue entry of backup ${id} is malformed: ${parsed.error.message}` });
+  return parsed.data;
+}
+
+function secondsSince(instant: string): number {
+  return Math.round((Date.now() - Date.parse(instant)) / 100) / 10;
+}

@@ -1,0 +1,29 @@
+import type { Records } from "../engine/records.ts";
+import type { CallFunction, CallRegistry } from "../host/perform.ts";
+import { backup } from "./backup/backup.ts";
+import { recordBackup, recordProof } from "./backup/calls.ts";
+import { verifyBackup } from "./backup/verify.ts";
+import type { AnyProcedure } from "./procedure.ts";
+import { sandboxDown } from "./sandbox/down.ts";
+import { sandboxUp } from "./sandbox/up.ts";
+import { upgrade } from "./upgrade/upgrade.ts";
+import "./backup/errors.ts";
+import "./upgrade/errors.ts";
+
+/** Every procedure that can change a stack. A new one is a file in its chapter and a line here. */
+export const procedures: readonly AnyProcedure[] = [
+  backup,
+  verifyBackup,
+  upgrade,
+  sandboxUp,
+  sandboxDown,
+] as unknown as readonly AnyProcedure[];
+
+/** The functions that plans may call, by name and version. A version stays as long as a run may still name it. */
+export function createCallRegistry(records: Records): CallRegistry {
+  const calls = new Map<string, CallFunction>([
+    ["backup.record@1", recordBackup(records)],
+    ["backup.record_proof@1", recordProof(records)],
+  ]);
+  return { get: (name, version) => calls.get(`${name}@${version}`) };
+}

@@ -1,0 +1,112 @@
+import type { Output, Probe } from "../runbook/action.ts";
+import type { Act, Step, Wait } from "../runbook/plan.ts";
+import type { Service } from "../stack/runtime/native.ts";
+import type { Stack } from "../stack/stack.ts";
+
+/** Steps that several procedures share, and short ways to write the common ones. */
+
+type Required = Pick<Act, "id" | "title" | "action">;
+type ActOptions = Partial<Omit<Act, "kind" | "id" | "title" | "action">>;
+
+/** A question whose answer later steps need. May be asked again at any time. */
+export function read(act: Required & { outputs: Readonly<Record<string, Output>> }, options: ActOptions = {}): Act {
+  return {
+    kind: "act",
+    effect: "read",
+    verify: [],
+    undo: "nothing",
+    onFail: "undo",
+    onInterrupt: "again",
+    timeoutSeconds: 120,
+    attempts: 1,
+    ...act,
+    ...options,
+  };
+}
+
+/** A check that must hold before the plan goes on. */
+export function require(act: { id: string; title: string; probe: Probe }, options: ActOptions = {}): Act {
+  return read(
+    { id: act.id, title: act.title, action: act.probe.action, outputs: {} },
+    { verify: [act.probe], ...options },
+  );
+}
+
+/** Something that changes the world and can simply be repeated when it was interrupted. */
+export function change(act: Required, options: ActOptions = {}): Act {
+  return {
+    kind: "act",
+    effect: "change",
+    verify: [],
+    undo: "nothing",
+    onFail: "undo",
+    onInterrupt: "again",
+    timeoutSeconds: 300,
+    attempts: 1,
+    ...act,
+    ...options,
+  };
+}
+
+/** A step that takes back another one: tried a few times, since a stack half taken back is the worst place to stop. */
+export function takeBack(act: Required, options: ActOptions = {}): Act {
+  return change(act, { attempts: 3, ...options });
+}
+
+export function waitFor(
+  step: { id: string; title: string; probe: Probe; timeoutSeconds: number },
+  options: Partial<Wait> = {},
+): Wait {
+  const { probe, ...rest } = step;
+  return { kind: "wait", onTimeout: "undo", until: { probe }, ...rest, ...options };
+}
+
+export function startService(id: string, title: string, service: Service): Act {
+  return change(
+    { id, title, action: service.start },
+    { done: service.isRunning, verify: [service.isRunning], attempts: 2, timeoutSeconds: 120 },
+  );
+}
+
+export function stopService(id: string, title: string, service: Service): Act {
+  return change(
+    { id, title, action: service.stop },
+    { done: service.isStopped, verify: [service.isStopped], timeoutSeconds: service.stopSeconds + 30 },
+  );
+}
+
+/** Keeps services stopped while the body runs, whatever happens in it. With none to stop, the body stands alone. */
+export function whileStopped(
+  stack: Stack,
+  id: string,
+  title: string,
+  services: readonly string[],
+  body: readonly Step[],
+): readonly Step[] {
+  const stop = (name: string) => stopService(`stop ${name}`, `Stop ${name}`, stack.runtime.service(name));
+  const start = (name: string) => startService(`start ${name}`, `Start ${name}`, stack.runtime.service(name));
+  const [first, ...others] = services;
+  if (first === undefined) return body;
+  return [
+    {
+      kind: "bracket",
+      id,
+      title,
+      open: [stop(first), ...others.map(stop)],
+      body,
+      close: [start(first), ...others.map(start)],
+    },
+  ];
+}
+
+/** Ready means that the login form is served, not that a process exists. */
+export function waitUntilReady(stack: Stack, service: string, url: string): Wait {
+  const [, form] = stack.odoo.isReady(service, url);
+  if (form === undefined) throw new TypeError("Odoo names no readiness probe");
+  return waitFor({
+    id: `ready ${service}`,
+    title: `Wait until ${service} serves its login page`,
+    probe: form,
+    timeoutSeconds: 180,
+  });
+}

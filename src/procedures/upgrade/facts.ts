@@ -1,0 +1,205 @@
+import { z } from "zod";
+import { command } from "../../runbook/action.ts";
+import { type Addon, adaptVersion, parseInventory } from "../../stack/odoo/inventory.ts";
+import { modulesSql, recordedHashesSql, seriesSql } from "../../stack/odoo/sql.ts";
+import type { FactReader } from "../procedure.ts";
+import {
+  CodeMissing,
+  CodeUnreadable,
+  DatabaseMissing,
+  DatabaseNotInitialised,
+  ModuleNotInstallable,
+  ModuleNotInstalled,
+  NoSpace,
+  NothingToUpgrade,
+  SeriesMismatch,
+  UnknownModule,
+} from "./errors.ts";
+
+/** What the plan of a module upgrade depends on. Every mistake that Odoo would answer with exit code 0 is refused here. */
+
+export interface ModuleChange {
+  readonly name: string;
+  readonly folder: string;
+  readonly hash: string;
+  readonly from: string;
+  readonly to: string;
+  /** The tool holds a copy of the code that is installed now, so that it can be put back. */
+  readonly isCodeKept: boolean;
+}
+
+export interface UpgradeFacts {
+  readonly series: string;
+  readonly changes: readonly ModuleChange[];
+  /** Hashes of every managed installed module after the upgrade. */
+  readonly hashes: Readonly<Record<string, string>>;
+  readonly runningServices: readonly string[];
+  readonly isProxyRunning: boolean;
+  readonly databaseBytes: number;
+}
+
+const moduleRow = z.object({ name: z.string(), state: z.string(), version: z.string().nullable() });
+const seriesRow = z.object({ initialised: z.boolean(), size: z.number(), server: z.number() });
+const hashesText = z.record(z.string(), z.string());
+type ModuleRow = z.infer<typeof moduleRow>;
+
+export async function readUpgradeFacts(reader: FactReader, requested: readonly string[]): Promise<UpgradeFacts> {
+  const { stack } = reader;
+  const { database } = stack.config.odoo;
+  await requireDatabase(reader, database);
+  const about = seriesRow.parse(await reader.json(stack.postgres.query(database, seriesSql)));
+  if (!about.initialised) throw DatabaseNotInitialised({ database });
+  const modules = z.array(moduleRow).parse(await reader.jsonLines(stack.postgres.query(database, modulesSql)));
+  const series = await requireSeries(reader, modules, database);
+  const addons = await readAddons(reader, modules);
+  const recorded = await readRecordedHashes(reader, database);
+  const wanted = selectModules(requested, addons, modules, recorded, series, stack.config.odoo.modules);
+  await requireSpace(reader, about.size);
+  return {
+    series,
+    changes: await Promise.all(wanted.map((addon) => describeChange(reader, addon, modules, series, recorded))),
+    hashes: hashesAfter(addons, modules),
+    runningServices: await runningServices(reader),
+    isProxyRunning: await isRunning(reader, stack.config.services.proxy?.name),
+    databaseBytes: about.size,
+  };
+}
+
+async function requireDatabase(reader: FactReader, database: string): Promise<void> {
+  const { action } = reader.stack.postgres.databaseExists(database);
+  if ((await reader.number(action)) === 0) throw DatabaseMissing({ database });
+}
+
+/** The program and the database must be of one series: Odoo itself only warns, and breaks later. */
+async function requireSeries(reader: FactReader, modules: readonly ModuleRow[], database: string): Promise<string> {
+  const printed = await reader.text(reader.stack.odoo.version());
+  const program = /(\d+\.\d+)/.exec(printed)?.[1] ?? "unknown";
+  const base = modules.find((row) => row.name === "base")?.version ?? "";
+  const ofDatabase = base.split(".").slice(0, 2).join(".");
+  if (program !== ofDatabase) throw SeriesMismatch({ database, program, ofDatabase });
+  return program;
+}
+
+async function readAddons(reader: FactReader, modules: readonly ModuleRow[]): Promise<readonly Addon[]> {
+  const { odoo } = reader.stack.config;
+  const inventory = parseInventory(await reader.jsonLines(reader.stack.odoo.inventory(odoo.addons)));
+  const [folder] = inventory.missingFolders;
+  if (folder !== undefined) throw CodeUnreadable({ what: folder, reason: "the folder does not exist" });
+  const isInstalled = (name: string) => modules.some((row) => row.name === name && row.state !== "uninstalled");
+  const broken = inventory.broken.find((addon) => isInstalled(addon.name));
+  if (broken !== undefined) throw CodeUnreadable({ what: `${broken.folder}/__manifest__.py`, reason: broken.broken });
+  const lost = modules.filter(
+    (row) => matches(row.name, odoo.modules) && !inventory.addons.some((addon) => addon.name === row.name),
+  );
+  if (lost.length > 0) throw CodeMissing({ modules: lost.map((row) => row.name).join(", ") });
+  return inventory.addons;
+}
+
+async function readRecordedHashes(reader: FactReader, database: string): Promise<Readonly<Record<string, string>>> {
+  const text = await reader.text(reader.stack.postgres.query(database, recordedHashesSql));
+  return text === "" ? {} : hashesText.parse(JSON.parse(text));
+}
+
+/** Named modules must be there, installable and installed; without names, the changed ones are found by content. */
+function selectModules(
+  requested: readonly string[],
+  addons: readonly Addon[],
+  modules: readonly ModuleRow[],
+  recorded: Readonly<Record<string, string>>,
+  series: string,
+  patterns: readonly string[],
+): readonly Addon[] {
+  const installed = new Map(modules.map((row) => [row.name, row]));
+  if (requested.length > 0)
+    return [...new Set(requested)].sort().map((name) => {
+      const addon = addons.find((candidate) => candidate.name === name);
+      if (addon === undefined)
+        throw UnknownModule({ module: name, known: addons.map((known) => known.name).join(", ") });
+      if (!addon.installable) throw ModuleNotInstallable({ module: name });
+      requireSeriesOfManifest(addon, series);
+      if (!installed.has(name)) throw ModuleNotInstalled({ module: name });
+      return addon;
+    });
+  const changed = addons.filter((addon) => {
+    const row = installed.get(addon.name);
+    if (row === undefined || !matches(addon.name, patterns)) return false;
+    return recorded[addon.name] !== addon.hash || row.version !== adaptVersion(addon.version, series);
+  });
+  if (changed.length === 0) throw NothingToUpgrade({ count: String(addons.length) });
+  for (const addon of changed) {
+    if (!addon.installable) throw ModuleNotInstallable({ module: addon.name });
+    requireSeriesOfManifest(addon, series);
+  }
+  return changed;
+}
+
+/** A manifest of another series (17.0.1.0.0 on 18.0) makes Odoo ignore the module silently. */
+function requireSeriesOfManifest(addon: Addon, series: string): void {
+  const own = /^(\d+\.0)\.\d+\.\d+/.exec(addon.version)?.[1];
+  if (own !== undefined && own !== series && addon.version.split(".").length >= 5)
+    throw SeriesMismatch({ database: `module ${addon.name}`, program: series, ofDatabase: own });
+}
+
+async function describeChange(
+  reader: FactReader,
+  addon: Addon,
+  modules: readonly ModuleRow[],
+  series: string,
+  recorded: Readonly<Record<string, string>>,
+): Promise<ModuleChange> {
+  return {
+    name: addon.name,
+    folder: addon.folder,
+    hash: addon.hash,
+    from: modules.find((row) => row.name === addon.name)?.version ?? "none",
+    to: adaptVersion(addon.version, series),
+    isCodeKept: await isCodeKept(reader, addon.name, recorded[addon.name]),
+  };
+}
+
+/** The kept copy only serves when it is the code that the database was last updated with. */
+async function isCodeKept(reader: FactReader, module: string, recordedHash: string | undefined): Promise<boolean> {
+  const folder = keptCodeFolder(reader.stack.config.workDirectory);
+  if (recordedHash === undefined) return false;
+  const kept = parseInventory(await reader.jsonLines(reader.stack.odoo.inventory([folder])));
+  return kept.addons.some((addon) => addon.name === module && addon.hash === recordedHash);
+}
+
+/** Where the code of the installed modules is kept. */
+export function keptCodeFolder(workDirectory: string): string {
+  return `${workDirectory}/code`;
+}
+
+function hashesAfter(addons: readonly Addon[], modules: readonly ModuleRow[]): Readonly<Record<string, string>> {
+  const installed = new Set(modules.map((row) => row.name));
+  return Object.fromEntries(
+    addons.filter((addon) => installed.has(addon.name)).map((addon) => [addon.name, addon.hash]),
+  );
+}
+
+async function runningServices(reader: FactReader): Promise<readonly string[]> {
+  const names = reader.stack.config.services.odoo.map((service) => service.name);
+  const running = await Promise.all(names.map((name) => isRunning(reader, name)));
+  return names.filter((_, index) => running[index]);
+}
+
+async function isRunning(reader: FactReader, service: string | undefined): Promise<boolean> {
+  if (service === undefined) return false;
+  return (await reader.exitCode(reader.stack.runtime.service(service).isRunning.action)) === 0;
+}
+
+/** The snapshot is a full copy, and the update itself may rewrite tables: one and a half times the database must be free. */
+async function requireSpace(reader: FactReader, databaseBytes: number): Promise<void> {
+  const { stack } = reader;
+  const directory = await reader.text(stack.postgres.query("postgres", "show data_directory;"));
+  const printed = await reader.text(command(stack.host, ["df", "--output=avail", "-B1", directory]));
+  const free = Number(printed.trim().split("\n").at(-1));
+  const needed = Math.ceil(databaseBytes * 1.5);
+  if (free < needed) throw NoSpace({ directory, free: String(free), needed: String(needed) });
+}
+
+function matches(name: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) =>
+    new RegExp(`^${pattern.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`).test(name),
+  );
+}

@@ -1,0 +1,117 @@
+import type { Action, Probe } from "./action.ts";
+import { toCommand } from "./command.ts";
+import { hashPlan } from "./hash.ts";
+import { type Act, type Plan, riskOf, type Step, undoClassOf, walk } from "./plan.ts";
+import { renderShell } from "./shell.ts";
+
+/** Plans as text and as JSON for people and machines. The commands shown are the commands that run. */
+
+export interface RenderOptions {
+  /** Shows verifications and undo steps too. */
+  readonly detail: boolean;
+}
+
+export function renderPlan(plan: Plan, options: RenderOptions): string {
+  const head = [
+    `${plan.title} (stack ${plan.stack})`,
+    `risk: ${riskOf(plan)} · undo: ${undoClassOf(plan)} · lease: ${plan.lease} · forecast: ${forecastOf(plan)} s · plan ${hashPlan(plan).slice(0, 12)}`,
+    ...plan.notes.map((note) => `  ${note}`),
+  ];
+  const numbers = { next: 1 };
+  return [...head, "", ...plan.steps.flatMap((step) => renderStep(step, 0, numbers, options))].join("\n");
+}
+
+/** Seconds that the plan's steps are expected to take; steps without a forecast count as half a second. */
+export function forecastOf(plan: Plan): number {
+  return Math.ceil(
+    walk(plan).reduce((sum, { step }) => sum + ("forecastSeconds" in step ? (step.forecastSeconds ?? 0.5) : 0.5), 0),
+  );
+}
+
+/** The plan for machines: the data itself, with its identity and what follows from it. */
+export function planJson(plan: Plan) {
+  return {
+    hash: hashPlan(plan),
+    risk: riskOf(plan),
+    undoClass: undoClassOf(plan),
+    forecastSeconds: forecastOf(plan),
+    plan,
+  };
+}
+
+interface Numbers {
+  next: number;
+}
+
+function renderStep(step: Step, depth: number, numbers: Numbers, options: RenderOptions): readonly string[] {
+  const pad = "  ".repeat(depth);
+  switch (step.kind) {
+    case "bracket":
+      return [
+        `${pad}${step.title}:`,
+        ...step.open.flatMap((act) => renderAct(act, depth + 1, numbers, options)),
+        ...step.body.flatMap((inner) => renderStep(inner, depth + 1, numbers, options)),
+        ...step.close.flatMap((act) => renderAct(act, depth + 1, numbers, options)),
+      ];
+    case "parallel":
+      return [
+        `${pad}${step.title}, at the same time:`,
+        ...step.acts.flatMap((act) => renderAct(act, depth + 1, numbers, options)),
+      ];
+    case "act":
+      return renderAct(step, depth, numbers, options);
+    case "wait":
+      return [
+        `${pad}${number(numbers)} ${step.title} (at most ${step.timeoutSeconds} s)`,
+        ...("probe" in step.until ? indent(renderAction(step.until.probe.action), depth) : []),
+      ];
+    case "procedure":
+      return [`${pad}${number(numbers)} ${step.title} (procedure ${step.name}, planned when it is reached)`];
+    case "pivot":
+      return [`${pad}── ${step.title}`];
+  }
+}
+
+function renderAct(act: Act, depth: number, numbers: Numbers, options: RenderOptions): readonly string[] {
+  const pad = "  ".repeat(depth);
+  const lines = [
+    `${pad}${number(numbers)} ${act.title}${act.effect === "read" ? "" : ` [${act.effect}]`}`,
+    ...indent(renderAction(act.action), depth),
+  ];
+  if (!options.detail) return lines;
+  const undo = typeof act.undo === "string" ? [] : act.undo;
+  return [
+    ...lines,
+    ...act.verify.flatMap((probe) => [
+      `${pad}     verify: ${probe.title} (${expectation(probe)})`,
+      ...indent(renderAction(probe.action), depth + 1),
+    ]),
+    ...undo.flatMap((back) => [`${pad}     undo: ${back.title}`, ...indent(renderAction(back.action), depth + 1)]),
+  ];
+}
+
+function number(numbers: Numbers): string {
+  return `${String(numbers.next++).padStart(2)}.`;
+}
+
+function renderAction(action: Action): readonly string[] {
+  if (action.kind === "call") return [`# ipai enters this in its catalogue (${action.name})`];
+  return renderShell(toCommand(action)).split("\n");
+}
+
+function indent(lines: readonly string[], depth: number): readonly string[] {
+  const pad = "  ".repeat(depth);
+  return lines.map((line, index) => `${pad}    ${index === 0 ? "$ " : "  "}${line}`);
+}
+
+function expectation(probe: Probe): string {
+  const value = typeof probe.with === "object" ? "what was noted before" : JSON.stringify(probe.with);
+  const words = {
+    eq: "is",
+    le: "at most",
+    ge: "at least",
+    has: "contains",
+    absent: probe.with === "" ? "is empty" : "does not contain",
+  };
+  return probe.compare === "absent" && probe.with === "" ? words.absent : `${words[probe.compare]} ${value}`;
+}

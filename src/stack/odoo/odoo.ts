@@ -1,0 +1,112 @@
+import type { StackConfig } from "../../config/schema.ts";
+import { type Command, type CommandAction, command, type HttpAction, type Probe } from "../../runbook/action.ts";
+import { prefixed, suffixed, type Text } from "../../runbook/value.ts";
+import type { Runtime } from "../runtime/native.ts";
+import { inventoryScript } from "./inventory.ts";
+
+/** Odoo 18 and 19 on a host: how it is asked, updated and judged. Facts measured on both; see docs/tested.md. */
+export interface Odoo {
+  readonly filestore: string;
+  /** The folder of one database's attachments. */
+  filestoreOf(database: Text): Text;
+  version(): CommandAction;
+  /** Every addon below the managed folders: manifest and content hash, as JSON. */
+  inventory(addons: readonly string[]): CommandAction;
+  /** Updates modules in a process of its own, all that it says going to `log` as well. Ends when the update ends. */
+  update(modules: readonly string[], log: Text): CommandAction;
+  /** Installs modules, as `update` updates them. */
+  install(modules: readonly string[], log: Text): CommandAction;
+  /** Takes outgoing mail, crons and payment providers out of a copy, with Odoo's own command. */
+  neutralize(connection: readonly Text[], database: Text): CommandAction;
+  loginPage(baseUrl: Text, timeoutSeconds: number): HttpAction;
+  /** Ready means that the login form itself is served: health answers 200 while every page fails. */
+  isReady(service: string, baseUrl: Text): readonly Probe[];
+}
+
+export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
+  const { odoo, host } = stack;
+  const filestore = `${odoo.dataDirectory}/filestore`;
+  const environment = Object.entries(odoo.environment).map(([name, value]) => `${name}=${value}`);
+  const program = (...args: Text[]) =>
+    runtime.as(odoo.user, ["/usr/bin/env", ...environment, ...odoo.command, ...args]);
+  return {
+    filestore,
+    filestoreOf: (database) => prefixed(`${filestore}/`, database),
+    version: () => command(host, program("--version")),
+    inventory: (addons) => command(host, ["/usr/bin/python3", "-", ...addons], { stdin: inventoryScript }),
+    update: (modules, log) => loggedTo(log, host, oneOff(program, stack, "-u", modules)),
+    install: (modules, log) => loggedTo(log, host, oneOff(program, stack, "-i", modules)),
+    neutralize: (connection, database) =>
+      command(host, program("neutralize", ...connection, "-d", database), {
+        exitCodes: { 1: "odoo.neutralize_failed" },
+      }),
+    loginPage: (baseUrl, timeoutSeconds) => loginPage(host, baseUrl, timeoutSeconds),
+    isReady: (service, baseUrl) => readyProbes(service, loginPage(host, baseUrl, 20)),
+  };
+}
+
+/**
+ * \`--no-http\`: an update beside a running server fails on its port otherwise. The database is named on the command line, so that
+ * a configuration without \`db_name\` cannot turn the update into a silent no-op.
+ */
+function oneOff(
+  program: (...args: Text[]) => readonly [Text, ...Text[]],
+  stack: StackConfig,
+  verb: "-u" | "-i",
+  modules: readonly string[],
+): Command {
+  const { config, database } = stack.odoo;
+  return {
+    argv: program(
+      "-c",
+      config,
+      "-d",
+      database,
+      verb,
+      modules.join(","),
+      "--stop-after-init",
+      "--no-http",
+      "--max-cron-threads=0",
+    ),
+    mergeStderr: true,
+  };
+}
+
+function loggedTo(log: Text, host: string, odoo: Command): CommandAction {
+  return { kind: "command", host, pipeline: [odoo, { argv: ["tee", log] }], exitCodes: updateExitCodes };
+}
+
+/** What Odoo's exit codes mean for an update (measured). 0 alone proves nothing. */
+const updateExitCodes = {
+  1: "odoo.update_crashed",
+  2: "odoo.bad_options",
+  137: "odoo.update_killed",
+  143: "odoo.update_killed",
+  255: "odoo.update_failed",
+};
+
+function loginPage(host: string, baseUrl: Text, timeoutSeconds: number): HttpAction {
+  const url = suffixed(baseUrl, "/web/login");
+  return { kind: "http", host, method: "GET", url, timeoutSeconds };
+}
+
+function readyProbes(service: string, action: HttpAction): readonly Probe[] {
+  return [
+    {
+      title: `${service} serves its login page`,
+      action,
+      output: { from: "status", as: "number" },
+      compare: "eq",
+      with: 200,
+      code: "odoo.not_serving",
+    },
+    {
+      title: `${service} shows the login form`,
+      action,
+      output: { from: "body" },
+      compare: "has",
+      with: 'name="login"',
+      code: "odoo.not_serving",
+    },
+  ];
+}

@@ -1,0 +1,107 @@
+import type { StackConfig } from "../config/schema.ts";
+import { type CommandAction, command, type Probe, type SqlAction } from "../runbook/action.ts";
+import { prefixed, type Text } from "../runbook/value.ts";
+import type { Runtime } from "./runtime/native.ts";
+
+/**
+ * The stack's PostgreSQL, administered by its superuser through the cluster's own socket, so that no password is needed. All SQL
+ * against a stack is made here or goes through `query`; answers are JSON, one object per line.
+ */
+export interface Postgres {
+  /** Argv of a client program (psql, pg_dump, pg_restore) as the cluster's user, with its connection. */
+  client(program: string, ...args: Text[]): readonly [Text, ...Text[]];
+  query(database: Text, text: string, values?: Readonly<Record<string, Text>>): SqlAction;
+  /** The operating-system user that owns the cluster. */
+  readonly user: string;
+  /** A dump in directory format, as of an exported snapshot if one is given, in a folder that the cluster's user may write. */
+  dump(database: string, options: { snapshot?: Text; folder: Text; jobs: number }): CommandAction;
+  /** The table of contents of such a dump. */
+  listDump(folder: Text): CommandAction;
+  databaseExists(database: Text): Probe;
+  databaseIsAbsent(database: Text): Probe;
+}
+
+export function createPostgres(stack: StackConfig, runtime: Runtime): Postgres {
+  const { database } = stack.services;
+  const service = stack.runtime.native.services[database.name];
+  const user = service !== undefined && "cluster" in service ? service.user : database.superuser;
+  const connection = ["-h", database.host, "-p", String(database.port), "-U", database.superuser];
+  const client: Postgres["client"] = (program, ...args) => runtime.as(user, [program, ...connection, ...args]);
+  const query: Postgres["query"] = (name, text, values) => ({
+    kind: "sql",
+    host: stack.host,
+    client: client("psql"),
+    database: name,
+    text: text.endsWith("\n") ? text : `${text}\n`,
+    ...(values === undefined ? {} : { values }),
+  });
+  const exists = (name: Text, count: 0 | 1): Probe => ({
+    title: `database ${typeof name === "string" ? name : "copy"} ${count === 1 ? "exists" : "does not exist"}`,
+    action: query("postgres", "select count(*) from pg_database where datname = :'name';", { name }),
+    output: { from: "stdout", as: "number" },
+    compare: "eq",
+    with: count,
+  });
+  return {
+    client,
+    query,
+    user,
+    dump: (name, { snapshot, folder, jobs }) =>
+      dumpCommand(stack.host, folder, [
+        ...client("pg_dump", "--format=directory", "--compress=0", "--verbose", `--jobs=${jobs}`),
+        ...(snapshot === undefined ? [] : [prefixed("--snapshot=", snapshot)]),
+        prefixed("--file=", folder),
+        name,
+      ]),
+    listDump: (folder) =>
+      command(stack.host, ["pg_restore", "--list", folder], { exitCodes: { 1: "backup.dump_damaged" } }),
+    databaseExists: (name) => exists(name, 1),
+    databaseIsAbsent: (name) => exists(name, 0),
+  };
+}
+
+/**
+ * Uncompressed: the repository compresses, and finds the unchanged parts of a table again only in plain text. The folder is
+ * removed first, because pg_dump refuses one that a killed attempt left.
+ */
+function dumpCommand(host: string, folder: Text, program: readonly Text[]): CommandAction {
+  return command(host, ["sh", "-c", 'rm -rf -- "$1" && shift && exec "$@"', "dump", folder, ...program], {
+    exitCodes: { 1: "backup.dump_failed" },
+  });
+}
+
+/**
+ * Copies a database whole, with the settings that `CREATE DATABASE … TEMPLATE` leaves behind (`ALTER DATABASE … SET`). Nobody
+ * may be connected to the source.
+ */
+export const copyDatabaseSql = `
+select format('create database %I with template %I owner %I', :'copy', :'source', pg_get_userbyid(datdba))
+  from pg_database where datname = :'source' \\gexec
+select format('alter database %I set %I to %s', :'copy', split_part(setting, '=', 1),
+    case when split_part(setting, '=', 1) in ('search_path', 'temp_tablespaces', 'session_preload_libraries')
+      then substr(setting, strpos(setting, '=') + 1)
+      else quote_literal(substr(setting, strpos(setting, '=') + 1)) end)
+  from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) setting
+  where d.datname = :'source' and s.setrole = 0 \\gexec
+`;
+
+/** Puts `copy` in the place of \`live\` and keeps the one that was there as \`aside\`: both renames or none. */
+export const swapDatabasesSql = `
+select count(pg_terminate_backend(pid)) from pg_stat_activity where datname in (:'live', :'copy') and pid <> pg_backend_pid();
+begin;
+select format('alter database %I rename to %I', :'live', :'aside')
+  where exists (select from pg_database where datname = :'live') \\gexec
+alter database :"copy" rename to :"live";
+commit;
+`;
+
+/** Drops a database if it is there, ending who is still connected to it. */
+export const dropDatabaseSql = `drop database if exists :"name" with (force);\n`;
+
+/** Sessions on a database that are not ours, in words; empty when there is none. */
+export const otherSessionsSql = `
+select coalesce(string_agg(format('%s (%s, pid %s, since %s)', coalesce(nullif(application_name, ''), 'unnamed'), usename, pid,
+    to_char(backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')), '; ' order by backend_start), '')
+  from pg_stat_activity
+  where datname = :'name' and backend_type = 'client backend' and pid <> pg_backend_pid();
+`;

@@ -1,0 +1,42 @@
+import { secretsOf } from "../config/load.ts";
+import type { StackConfig } from "../config/schema.ts";
+import type { Secret } from "../config/secret.ts";
+import { Bug } from "../errors/error.ts";
+import { createOdoo, type Odoo } from "./odoo/odoo.ts";
+import { createPostgres, type Postgres } from "./postgres.ts";
+import { createRestic, type Restic } from "./restic.ts";
+import { createNativeRuntime, type Runtime } from "./runtime/native.ts";
+import "./errors.ts";
+
+/** One stack with everything that can be said to it. Holds builders of actions only: nothing here touches a host. */
+export interface Stack {
+  readonly name: string;
+  readonly host: string;
+  readonly config: StackConfig;
+  readonly runtime: Runtime;
+  readonly postgres: Postgres;
+  readonly odoo: Odoo;
+  /** Absent when the configuration names no repository. */
+  readonly restic: Restic | undefined;
+  /** A secret of this stack's configuration by its path, for whoever starts a process. */
+  secret(name: string): Secret;
+}
+
+export function createStack(config: StackConfig): Stack {
+  const runtime = createNativeRuntime(config);
+  const secrets = secretsOf(config);
+  return {
+    name: config.name,
+    host: config.host,
+    config,
+    runtime,
+    postgres: createPostgres(config, runtime),
+    odoo: createOdoo(config, runtime),
+    restic: createRestic(config),
+    secret: (name) => {
+      const found = secrets[name];
+      if (found === undefined) throw Bug({ what: `the secret ${name} is not configured` });
+      return found;
+    },
+  };
+}
