@@ -69,6 +69,12 @@ export async function stopEmbedded(home: string, executor: Executor): Promise<bo
   return true;
 }
 
+/** Whether the embedded server runs now. */
+export async function isEmbeddedRunning(home: string, executor: Executor): Promise<boolean> {
+  const directory = join(home, "control");
+  return existsSync(join(directory, "data")) && isRunning(directory, await serverPrograms(directory, executor));
+}
+
 type RunProgram = (
   program: string,
   args: readonly string[],

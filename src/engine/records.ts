@@ -16,11 +16,18 @@ export function createRecords(control: Control): Records {
       await control.db
         .insertInto("records")
         .values({ ...key, data: text })
-        .onConflict((conflict) => conflict.columns(["kind", "id"]).doUpdateSet({ data: text, at: new Date(), run: key.run }))
+        .onConflict((conflict) =>
+          conflict.columns(["kind", "id"]).doUpdateSet({ data: text, at: new Date(), run: key.run }),
+        )
         .execute();
     },
     find: async (kind, id) => {
-      const found = await control.db.selectFrom("records").select("data").where("kind", "=", kind).where("id", "=", id).executeTakeFirst();
+      const found = await control.db
+        .selectFrom("records")
+        .select("data")
+        .where("kind", "=", kind)
+        .where("id", "=", id)
+        .executeTakeFirst();
       return found?.data;
     },
     list: (kind, stack, limit) =>

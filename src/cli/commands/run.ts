@@ -40,6 +40,14 @@ export async function runProcedure(
   return carryOut(context, app, run, options);
 }
 
+/** Plans, approves and carries out in one go, for a caller who has consented already; shows progress only. */
+export async function startRun(context: Context, app: App, procedure: string, input: Json): Promise<Run> {
+  const plan = await app.plan(procedure, app.stack().name, input);
+  const run = await createRun(app.control, plan, app.actor, new Date());
+  await approveRun(app.control, run, app.actor);
+  return follow(context, app, run, {});
+}
+
 /** Carries a run out in this process, shows its progress, and tells how it ended. */
 export async function carryOut(
   context: Context,
@@ -47,6 +55,10 @@ export async function carryOut(
   run: Run,
   options: Pick<RunOptions, "json" | "wait">,
 ): Promise<number> {
+  return runExitCode(await follow(context, app, run, options));
+}
+
+async function follow(context: Context, app: App, run: Run, options: Pick<RunOptions, "json" | "wait">): Promise<Run> {
   const progress = createProgress(context.terminal, run.plan, options.json === true);
   const stopListening = cancelOnSignals(context, app, run);
   let ended: Run;
@@ -59,7 +71,7 @@ export async function carryOut(
   const steps = await listSteps(app.control, ended.id);
   if (options.json === true) context.terminal.out(JSON.stringify(runJson(ended, steps), null, 2));
   else context.terminal.err(renderOutcome(context.terminal, ended, steps));
-  return runExitCode(ended);
+  return ended;
 }
 
 function showPlan(context: Context, plan: Plan, options: RunOptions): number {

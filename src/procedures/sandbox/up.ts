@@ -33,6 +33,8 @@ interface SandboxFacts {
   /** Folder of the kept database for this Odoo and these modules. */
   readonly template: string;
   readonly isTemplateKept: boolean;
+  /** It was made before: then it is only started, whatever has become of it since. */
+  readonly isMade: boolean;
 }
 
 export const sandboxUp: Procedure<SandboxInput, SandboxFacts> = {
@@ -61,9 +63,20 @@ async function readSandboxFacts(reader: FactReader, given: SandboxInput): Promis
     ...Object.values(hashes).map((hash) => hash.slice(0, 8)),
   ].join("_");
   const template = `${given.cache}/template-${key}`;
-  const isTemplateKept =
-    (await reader.exitCode(command(host, ["test", "-d", template], { okExitCodes: [0, 1] }))) === 0;
-  return { series, hashes, template, isTemplateKept };
+  const exists = async (path: string) =>
+    (await reader.exitCode(command(host, ["test", "-e", path], { okExitCodes: [0, 1] }))) === 0;
+  return {
+    series,
+    hashes,
+    template,
+    isTemplateKept: await exists(template),
+    isMade: await exists(madeMarker(given.folder)),
+  };
+}
+
+/** The last thing that making the sandbox writes. */
+function madeMarker(folder: string): string {
+  return `${folder}/made`;
 }
 
 function planSandbox(stack: Stack, given: SandboxInput, facts: SandboxFacts): Plan {
@@ -74,22 +87,37 @@ function planSandbox(stack: Stack, given: SandboxInput, facts: SandboxFacts): Pl
     stack: stack.name,
     title: `Bring up the practice stack on Odoo ${facts.series}`,
     input: { ...given },
-    facts: { series: facts.series, hashes: facts.hashes },
+    facts: { series: facts.series, hashes: facts.hashes, isMade: facts.isMade },
     lease: "exclusive",
     notes: [`Everything lies below ${given.folder} and listens on the loopback interface only.`],
     steps: [
-      ...folders(stack, given),
-      ...configuration(stack, given),
-      ...databaseServer(stack, given),
-      ...(facts.isTemplateKept ? restoreTemplate(stack, facts) : installOdoo(stack, given, facts)),
-      recordInstalled(stack, facts),
-      ...Object.keys(facts.hashes).map((module) => keepInstalledCode(stack, given, module)),
+      ...(facts.isMade ? [] : [...folders(stack, given), ...configuration(stack, given), ...makeCluster(stack, given)]),
+      startService("start database", "Start PostgreSQL", stack.runtime.service("database")),
+      ...(facts.isMade ? [] : makeDatabase(stack, given, facts)),
       start(stack, "redis"),
       ...services.map((service) => start(stack, service.name)),
       start(stack, "nginx"),
       ...services.map((service) => waitUntilReady(stack, service.name, service.url)),
     ],
   };
+}
+
+function makeDatabase(stack: Stack, given: SandboxInput, facts: SandboxFacts): readonly Act[] {
+  const marker = madeMarker(given.folder);
+  return [
+    makeRole(stack),
+    ...(facts.isTemplateKept ? restoreTemplate(stack, facts) : installOdoo(stack, given, facts)),
+    recordInstalled(stack, facts),
+    ...Object.keys(facts.hashes).map((module) => keepInstalledCode(stack, given, module)),
+    change(
+      {
+        id: "made",
+        title: "Note that it is made",
+        action: { kind: "write", host: stack.host, path: marker, content: "made\n", mode: "0644" },
+      },
+      { verify: [pathExists(stack.host, marker, "it is noted")] },
+    ),
+  ];
 }
 
 function start(stack: Stack, service: string): Act {
@@ -187,34 +215,20 @@ function configuration(stack: Stack, given: SandboxInput): readonly Act[] {
 }
 
 /** A cluster of its own with Debian's tools, its configuration below the sandbox too. */
-function databaseServer(stack: Stack, { folder }: SandboxInput): readonly Act[] {
-  const { host, postgres, config } = stack;
-  const database = stack.runtime.service("database");
+function makeCluster(stack: Stack, { folder }: SandboxInput): readonly Act[] {
+  const { host, config } = stack;
   const made = pathExists(host, `${folder}/postgresql/15/sandbox/postgresql.conf`, "the cluster is there");
   const create = command(
     host,
     [
-      ...[
-        "pg_createcluster",
-        "15",
-        "sandbox",
-        "--user=postgres",
-        `--datadir=${folder}/data`,
-        `--socketdir=${folder}/run`,
-      ],
+      "pg_createcluster",
+      ...["15", "sandbox", "--user=postgres", `--datadir=${folder}/data`, `--socketdir=${folder}/run`],
       ...[`--logfile=${folder}/pglog/postgresql.log`, `--port=${config.services.database.port}`, "--start-conf=manual"],
       ...["--locale=C.UTF-8", "--encoding=UTF8", "--", "--auth-local=peer", "--auth-host=scram-sha-256"],
     ],
     { env: { PG_CLUSTER_CONF_ROOT: `${folder}/postgresql` } },
   );
   const settings = `${folder}/postgresql/15/sandbox/conf.d/sandbox.conf`;
-  const role: Probe = {
-    title: "the role of Odoo is there",
-    action: postgres.query("postgres", "select count(*) from pg_roles where rolname = :'role';", { role: sandboxUser }),
-    output: { from: "stdout", as: "number" },
-    compare: "eq",
-    with: 1,
-  };
   return [
     change({ id: "cluster", title: "Make a PostgreSQL cluster", action: create }, { done: made, verify: [made] }),
     change(
@@ -225,18 +239,28 @@ function databaseServer(stack: Stack, { folder }: SandboxInput): readonly Act[] 
       },
       { verify: [pathExists(host, settings, "the settings are there")] },
     ),
-    startService("start database", "Start PostgreSQL", database),
-    change(
-      {
-        id: "role",
-        title: "Make the role of Odoo, which may not make databases",
-        action: postgres.query("postgres", `create role :"role" login nosuperuser nocreatedb nocreaterole;`, {
-          role: sandboxUser,
-        }),
-      },
-      { done: role, verify: [role], attempts: 5 },
-    ),
   ];
+}
+
+function makeRole(stack: Stack): Act {
+  const { postgres } = stack;
+  const role: Probe = {
+    title: "the role of Odoo is there",
+    action: postgres.query("postgres", "select count(*) from pg_roles where rolname = :'role';", { role: sandboxUser }),
+    output: { from: "stdout", as: "number" },
+    compare: "eq",
+    with: 1,
+  };
+  return change(
+    {
+      id: "role",
+      title: "Make the role of Odoo, which may not make databases",
+      action: postgres.query("postgres", `create role :"role" login nosuperuser nocreatedb nocreaterole;`, {
+        role: sandboxUser,
+      }),
+    },
+    { done: role, verify: [role], attempts: 5 },
+  );
 }
 
 const createDatabaseSql = `
@@ -264,18 +288,7 @@ function restoreTemplate(stack: Stack, { template }: SandboxFacts): readonly Act
       {
         id: "restore",
         title: "Restore the kept fresh database",
-        action: command(host, [
-          ...postgres.client(
-            "pg_restore",
-            "--clean",
-            "--if-exists",
-            "--exit-on-error",
-            "--no-owner",
-            `--role=${sandboxUser}`,
-            "--jobs=2",
-          ),
-          ...["--dbname=odoo", `${template}/dump`],
-        ]),
+        action: command(host, postgres.client("pg_restore", ...restoreOptions, `${template}/dump`)),
       },
       { done: modulesInstalled(stack), verify: [modulesInstalled(stack)], timeoutSeconds: 600, forecastSeconds: 5 },
     ),
@@ -291,7 +304,15 @@ function restoreTemplate(stack: Stack, { template }: SandboxFacts): readonly Act
 }
 
 /** `--clean`: a restore that was killed half-way is begun again. */
-const restoreOptions = ["--clean", "--if-exists", "--exit-on-error", "--no-owner", `--role=${sandboxUser}`, "--jobs=2", "--dbname=odoo"];
+const restoreOptions = [
+  "--clean",
+  "--if-exists",
+  "--exit-on-error",
+  "--no-owner",
+  `--role=${sandboxUser}`,
+  "--jobs=2",
+  "--dbname=odoo",
+];
 
 function modulesInstalled(stack: Stack): Probe {
   return {

@@ -32,7 +32,8 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
   return {
     filestore,
     filestoreOf: (database) => prefixed(`${filestore}/`, database),
-    version: () => command(host, program("--version")),
+    // Asked before the stack's own user exists; and whoever asks must not leave compiled files behind.
+    version: () => command(host, runtime.as("nobody", ["/usr/bin/env", ...environment, ...odoo.command, "--version"])),
     inventory: (addons) => command(host, ["/usr/bin/python3", "-", ...addons], { stdin: inventoryScript }),
     update: (modules, log) => loggedTo(log, host, oneOff(program, stack, "-u", modules)),
     install: (modules, log) => loggedTo(log, host, oneOff(program, stack, "-i", modules)),

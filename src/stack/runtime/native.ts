@@ -94,7 +94,7 @@ function detached(user: string, argv: readonly Text[]): readonly [Text, ...Text[
 }
 
 function asUser(user: string, argv: readonly [Text, ...Text[]]): readonly [Text, ...Text[]] {
-  return ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups", "--", ...argv];
+  return ["runuser", "-u", user, "--", ...argv];
 }
 
 /** Exit codes of `pg_ctlcluster`: 0 done or running, 2 already in that state, 3 down. */

@@ -1,0 +1,23 @@
+import { ipaiHome } from "../../config/home.ts";
+import { embeddedAddress, isEmbeddedRunning, stopEmbedded } from "../../engine/embedded.ts";
+import { LocalExecutor } from "../../host/local.ts";
+import type { Context } from "../context.ts";
+
+export async function controlStatus(context: Context): Promise<number> {
+  if (context.environment["IPAI_DATABASE_URL"] !== undefined) {
+    context.terminal.out("The control database is the PostgreSQL named by IPAI_DATABASE_URL.");
+    return 0;
+  }
+  const home = ipaiHome(context.environment);
+  const isRunning = await isEmbeddedRunning(home, new LocalExecutor());
+  context.terminal.out(
+    `The embedded control database (${embeddedAddress(home).socket}) ${isRunning ? "runs" : "does not run; the next command that needs it starts it"}.`,
+  );
+  return 0;
+}
+
+export async function controlStop(context: Context): Promise<number> {
+  const wasRunning = await stopEmbedded(ipaiHome(context.environment), new LocalExecutor());
+  context.terminal.out(wasRunning ? "The control database is stopped." : "The control database was not running.");
+  return 0;
+}

@@ -1,0 +1,74 @@
+import { getStack, loadConfig } from "../../config/load.ts";
+import { LocalExecutor } from "../../host/local.ts";
+import { createPerformer } from "../../host/perform.ts";
+import { type Finding, type HealthReport, runChecks, type Status } from "../../procedures/monitoring/check.ts";
+import { healthChecks } from "../../procedures/monitoring/health.ts";
+import { toCommand } from "../../runbook/command.ts";
+import { renderShell } from "../../runbook/shell.ts";
+import { createStack, type Stack } from "../../stack/stack.ts";
+import type { Context } from "../context.ts";
+import { table } from "../render/text.ts";
+import type { Style, Terminal } from "../terminal.ts";
+
+interface Options {
+  readonly json?: boolean;
+  readonly plan?: boolean;
+}
+
+const exitCodes: Readonly<Record<Status, number>> = { ok: 0, warn: 1, fail: 2, unknown: 3 };
+
+/** Needs no control database: on the worst night it may be what is broken. */
+export async function health(context: Context, options: Options): Promise<number> {
+  const stack = await openStack(context);
+  if (options.plan === true) return showCommands(context, stack);
+  const report = await checkHealth(stack);
+  context.terminal.out(
+    options.json === true ? JSON.stringify(report, null, 2) : renderHealth(context.terminal, report),
+  );
+  return exitCodes[report.status];
+}
+
+export async function checkHealth(stack: Stack): Promise<HealthReport> {
+  const executor = new LocalExecutor();
+  const performer = createPerformer({ executors: () => executor, calls: { get: () => undefined } });
+  return runChecks(stack, performer, healthChecks(stack));
+}
+
+async function openStack(context: Context): Promise<Stack> {
+  const { globals, environment, directory } = context;
+  const config = await loadConfig({
+    environment,
+    directory,
+    ...(globals.config === undefined ? {} : { path: globals.config }),
+  });
+  return createStack(getStack(config, globals.stack));
+}
+
+function showCommands(context: Context, stack: Stack): number {
+  for (const check of healthChecks(stack)) {
+    context.terminal.out(`# ${check.code} ${check.title}`);
+    for (const action of check.actions)
+      if (action.kind !== "call") context.terminal.out(renderShell(toCommand(action)));
+  }
+  return 0;
+}
+
+const styles: Readonly<Record<Status, Style>> = { ok: "green", warn: "yellow", fail: "red", unknown: "yellow" };
+const marks: Readonly<Record<Status, string>> = { ok: "✓", warn: "!", fail: "✗", unknown: "?" };
+
+export function renderHealth(terminal: Terminal, report: HealthReport): string {
+  const rows = report.checks.map((finding) => [
+    terminal.style(styles[finding.status], `${marks[finding.status]} ${finding.status}`),
+    finding.title,
+    measured(finding),
+    terminal.style("dim", finding.code),
+  ]);
+  const hints = report.checks.flatMap((finding) =>
+    finding.hint === undefined ? [] : [`${finding.code}: ${finding.hint}`],
+  );
+  return [table(rows), ...(hints.length === 0 ? [] : ["", ...hints])].join("\n");
+}
+
+function measured({ value, unit, threshold }: Finding): string {
+  return value === null ? "" : `${value} ${unit}${threshold === null ? "" : ` (limit ${threshold})`}`;
+}

@@ -1,0 +1,150 @@
+import {
+  approveRun,
+  getRun,
+  listEvents,
+  listSteps,
+  listRuns as queryRuns,
+  requestCancel,
+} from "../../engine/journal.ts";
+import type { Decision } from "../../engine/schema.ts";
+import { defineError } from "../../errors/error.ts";
+import type { Context } from "../context.ts";
+import { renderError, renderSteps, runExitCode, runJson, secondsBetween } from "../render/run.ts";
+import { duration, instant, table } from "../render/text.ts";
+import { carryOut } from "./run.ts";
+
+/** What was run, what waits, and how a person goes on with it. */
+
+interface Options {
+  readonly json?: boolean;
+  readonly limit?: string;
+  readonly decide?: string;
+  readonly wait?: boolean;
+}
+
+export const UnknownDecision = defineError<{ given: string }>("usage.unknown_decision", {
+  exitCode: 14,
+  message: (d) => `${d.given} is no decision.`,
+  hint: () =>
+    "again: do the step once more; done: it is done; undo: take everything back; abandon: give up and free the stack.",
+});
+
+const decisions: readonly Decision[] = ["again", "done", "undo", "abandon"];
+
+export async function listRuns(context: Context, options: Options): Promise<number> {
+  await using app = await context.openApp();
+  const { terminal } = context;
+  const runs = await queryRuns(app.control, Number(options.limit ?? 20), context.globals.stack);
+  if (options.json === true) {
+    terminal.out(
+      JSON.stringify(
+        runs.map((run) => runJson(run, [])),
+        null,
+        2,
+      ),
+    );
+    return 0;
+  }
+  if (runs.length === 0) terminal.out("No run yet.");
+  const rows = runs.map((run) => {
+    const seconds = secondsBetween(run.started_at, run.finished_at);
+    const zone = app.config.stacks[run.stack]?.timezone ?? "UTC";
+    const outcome = run.outcome ?? (run.status === "waiting" ? `waits for ${run.waiting_for}` : run.status);
+    return [
+      run.id,
+      instant(run.created_at, zone),
+      run.stack,
+      run.procedure,
+      outcome,
+      seconds === null ? "" : duration(seconds),
+      run.title,
+    ];
+  });
+  if (rows.length > 0)
+    terminal.out(table([["RUN", "CREATED", "STACK", "PROCEDURE", "OUTCOME", "TOOK", "TITLE"], ...rows]));
+  return 0;
+}
+
+export async function showRun(context: Context, id: string, options: Options): Promise<number> {
+  await using app = await context.openApp();
+  const run = await getRun(app.control, id);
+  const steps = await listSteps(app.control, run.id);
+  const { terminal } = context;
+  if (options.json === true) {
+    terminal.out(JSON.stringify(runJson(run, steps), null, 2));
+    return 0;
+  }
+  const zone = app.config.stacks[run.stack]?.timezone ?? "UTC";
+  const seconds = secondsBetween(run.started_at, run.finished_at);
+  terminal.out(
+    [
+      terminal.style("bold", run.title),
+      table([
+        ["run", run.id],
+        ["procedure", `${run.procedure} on ${run.stack}, plan ${run.plan_hash.slice(0, 12)}, undo ${run.undo_class}`],
+        ["started", `${run.started_at === null ? "not yet" : instant(run.started_at, zone)} by ${run.actor}`],
+        [
+          "outcome",
+          `${run.outcome ?? `${run.status}${run.waiting_for === null ? "" : ` for ${run.waiting_for}`}`}${seconds === null ? "" : ` after ${duration(seconds)}`}`,
+        ],
+      ]),
+      "",
+      renderSteps(terminal, run, steps),
+      ...(run.error === null ? [] : ["", ...renderError(terminal, run.error)]),
+    ].join("\n"),
+  );
+  return 0;
+}
+
+export async function showLogs(context: Context, id: string, options: Options): Promise<number> {
+  await using app = await context.openApp();
+  const run = await getRun(app.control, id);
+  const events = await listEvents(app.control, run.id);
+  for (const event of events) {
+    if (options.json === true) context.terminal.out(JSON.stringify(event));
+    else context.terminal.out(`${event.at.toISOString()} ${event.path ?? ""} ${describe(event.kind, event.data)}`);
+  }
+  return 0;
+}
+
+function describe(kind: string, data: unknown): string {
+  const fields = typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
+  if (kind === "output") return `│ ${String(fields["line"])}`;
+  const error = fields["error"] as { message?: string } | undefined;
+  return `${kind}${error?.message === undefined ? "" : `: ${error.message}`}`;
+}
+
+export async function resumeRun(context: Context, id: string, options: Options): Promise<number> {
+  await using app = await context.openApp();
+  const run = await getRun(app.control, id);
+  if (run.status === "ended") {
+    context.terminal.err(`Run ${run.id} has already ended: ${run.outcome}.`);
+    return runExitCode(run);
+  }
+  const decision = decisions.find((known) => known === options.decide);
+  if (options.decide !== undefined && decision === undefined) throw UnknownDecision({ given: options.decide });
+  if (decision !== undefined)
+    await app.control.db.updateTable("runs").set({ decision }).where("id", "=", run.id).execute();
+  return carryOut(context, app, run, options);
+}
+
+export async function cancelRun(context: Context, id: string, options: Options): Promise<number> {
+  await using app = await context.openApp();
+  const run = await getRun(app.control, id);
+  await requestCancel(app.control, run.id, app.actor);
+  // Nobody may be carrying it out any more: then this process takes it back.
+  return carryOut(context, app, run, options).catch((error: unknown) => {
+    if (typeof error === "object" && error !== null && "code" in error && error.code === "run.being_advanced") {
+      context.terminal.err(`Run ${run.id} was asked to stop; the process that carries it out takes back what it did.`);
+      return 0;
+    }
+    throw error;
+  });
+}
+
+export async function approve(context: Context, id: string, options: Options): Promise<number> {
+  await using app = await context.openApp();
+  const run = await getRun(app.control, id);
+  await approveRun(app.control, run, app.actor);
+  return carryOut(context, app, run, options);
+}

@@ -1,0 +1,83 @@
+import { listRuns } from "../../engine/journal.ts";
+import { type LeaseHolder, listLeases } from "../../engine/lease.ts";
+import { type BackupEntry, listBackups } from "../../procedures/backup/calls.ts";
+import type { HealthReport } from "../../procedures/monitoring/check.ts";
+import type { Context } from "../context.ts";
+import { runJson, secondsBetween } from "../render/run.ts";
+import { bytes, duration, instant, table } from "../render/text.ts";
+import { checkHealth, renderHealth } from "./health.ts";
+
+/** Everything that matters on one screen: health, the last backups, who holds the stack, what ran. */
+export async function status(context: Context, options: { json?: boolean }): Promise<number> {
+  await using app = await context.openApp();
+  const stack = app.stack(context.globals.stack);
+  const [health, backups, leases, runs] = await Promise.all([
+    checkHealth(stack),
+    listBackups(app.records, stack.name, 100),
+    listLeases(app.control.db, stack.name),
+    listRuns(app.control, 5, stack.name),
+  ]);
+  const { terminal } = context;
+  if (options.json === true) {
+    const data = {
+      stack: stack.name,
+      health,
+      backup: backups[0] ?? null,
+      leases,
+      runs: runs.map((run) => runJson(run, [])),
+    };
+    terminal.out(JSON.stringify(data, null, 2));
+    return 0;
+  }
+  const zone = stack.config.timezone;
+  const recent = runs.map((run) => {
+    const seconds = secondsBetween(run.started_at, run.finished_at);
+    return [
+      instant(run.created_at, zone),
+      run.outcome ?? run.status,
+      seconds === null ? "" : duration(seconds),
+      run.title,
+      terminal.style("dim", run.id),
+    ];
+  });
+  terminal.out(
+    [
+      `${terminal.style("bold", stack.name)} · ${stack.config.urls.public} · ${summary(health)}`,
+      "",
+      renderHealth(terminal, health),
+      "",
+      backupLine(backups, zone),
+      leaseLine(leases, zone),
+      ...(recent.length === 0 ? [] : ["", table(recent)]),
+    ].join("\n"),
+  );
+  return 0;
+}
+
+function summary(health: HealthReport): string {
+  const bad = health.checks.filter((check) => check.status !== "ok").length;
+  return bad === 0 ? "healthy" : `${bad} of ${health.checks.length} checks need attention`;
+}
+
+function backupLine(backups: readonly BackupEntry[], zone: string): string {
+  const last = backups[0];
+  if (last === undefined)
+    return "Backup: none yet. If the server died now, everything would be lost. Make one with: ipai backup";
+  const age = duration((Date.now() - Date.parse(last.takenAt)) / 1000);
+  const proven = backups.find((backup) => backup.proof !== null);
+  const proof =
+    proven === undefined || proven.proof === null
+      ? "none is proven: ipai backup verify"
+      : `last proof ${instant(proven.proof.at, zone)}, restored and checked in ${duration(proven.proof.seconds)}`;
+  return `Backup: ${bytes(last.databaseBytes)} taken ${age} ago; ${proof}`;
+}
+
+function leaseLine(leases: readonly LeaseHolder[], zone: string): string {
+  if (leases.length === 0) return "Nobody holds the stack.";
+  return leases
+    .map(
+      (lease) =>
+        `Held (${lease.mode}) by ${lease.procedure}, run ${lease.run}, started by ${lease.actor}, since ${instant(lease.since, zone)}.`,
+    )
+    .join("\n");
+}
