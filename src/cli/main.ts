@@ -2,7 +2,7 @@ import { Command } from "commander";
 import type { GlobalOptions } from "./context.ts";
 
 /**
- * \`ipai\`. Commands are loaded when they are used, so that help is there at once. This is the only place that sets the exit code.
+ * `ipai`. Commands are loaded when they are used, so that help is there at once. This is the only place that sets the exit code.
  */
 const program = new Command("ipai")
   .description(
@@ -14,12 +14,6 @@ const program = new Command("ipai")
   .option("--debug", "show the cause of errors")
   .showHelpAfterError("Run with --help to see what there is.")
   .enablePositionalOptions();
-
-/** Global options may stand before or after the command's name. */
-function command(description: string): Command {
-  return new Command().description(description).option("-c, --config <file>").option("-s, --stack <name>");
-}
-void command;
 
 const changing = (target: Command) =>
   target

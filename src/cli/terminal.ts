@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 
-/** Where commands write. Results go to standard output; progress and errors to standard error, so that \`--json\` stays clean. */
+/** Where commands write. Results go to standard output; progress and errors to standard error, so that `--json` stays clean. */
 export interface Terminal {
   readonly isInteractive: boolean;
   readonly columns: number;

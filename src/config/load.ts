@@ -15,7 +15,7 @@ export interface LoadOptions {
   readonly directory: string;
 }
 
-/** Finds, reads and checks \`ipai.yaml\`, once. What comes out is frozen. */
+/** Finds, reads and checks `ipai.yaml`, once. What comes out is frozen. */
 export async function loadConfig(options: LoadOptions): Promise<Config> {
   const file = findFile(options);
   const text = await readFile(file, "utf8").catch((error: Error) => {

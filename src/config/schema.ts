@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Secret } from "./secret.ts";
 import { parseDuration } from "./units.ts";
 
-/** \`ipai.yaml\`: every key, its default, and what it is for. Error messages, \`config schema\` and the types come from here. */
+/** `ipai.yaml`: every key, its default, and what it is for. Error messages, `config schema` and the types come from here. */
 
 const absolutePath = z.string().regex(/^\//, "must be an absolute path");
 const argv = z.array(z.string()).min(1, "must name a program").describe("Program and arguments; no shell is involved");
@@ -16,7 +16,7 @@ const duration = z.string().transform((text, context) => {
   return seconds ?? 0;
 });
 const zone = z.string().refine(isTimeZone, "must be an IANA time zone such as Asia/Manila");
-/** \`\${NAME}\`: the value comes from the environment; a secret in the file itself would be read by whoever reads the file. */
+/** `${NAME}`: the value comes from the environment; a secret in the file itself would be read by whoever reads the file. */
 const environmentReference = z
   .string()
   .regex(/^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/, "must be ${NAME}, so that the secret comes from the environment");

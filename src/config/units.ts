@@ -2,7 +2,7 @@
 
 const secondsPer: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
-/** \`90s\`, \`15m\`, \`4h\`, \`7d\`, \`2w\` → seconds. */
+/** `90s`, `15m`, `4h`, `7d`, `2w` → seconds. */
 export function parseDuration(text: string): number | undefined {
   const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)\s*([smhdw])$/.exec(text.trim()) ?? [];
   const factor = secondsPer[unit];

@@ -34,7 +34,7 @@ export interface FactReader {
   json(action: Action): Promise<Json>;
   jsonLines(action: Action): Promise<readonly Json[]>;
   number(action: Action): Promise<number>;
-  /** The exit code of a command that declares its answers in \`okExitCodes\`. */
+  /** The exit code of a command that declares its answers in `okExitCodes`. */
   exitCode(action: Action): Promise<number>;
   /** The answer, or undefined when the question could not be asked at all. */
   maybe<T>(question: Promise<T>): Promise<T | undefined>;

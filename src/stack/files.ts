@@ -56,8 +56,8 @@ const copyScript =
   'rm -rf -- "$2.partial" && mkdir -p -- "$(dirname -- "$2")" && cp -a -- "$1" "$2.partial" && rm -rf -- "$2" && mv -T -- "$2.partial" "$2"';
 
 /**
- * Puts \`copy\` in the place of \`live\` and keeps what was there as \`aside\`. Can be repeated after being killed between its two
- * renames; when \`copy\` is gone it has already been done.
+ * Puts `copy` in the place of `live` and keeps what was there as `aside`. Can be repeated after being killed between its two
+ * renames; when `copy` is gone it has already been done.
  */
 export function swapTree(host: string, live: Text, copy: Text, aside: Text): CommandAction {
   return command(host, ["sh", "-c", swapScript, "swap", live, copy, aside]);

@@ -85,7 +85,7 @@ select format('alter database %I set %I to %s', :'copy', split_part(setting, '='
   where d.datname = :'source' and s.setrole = 0 \\gexec
 `;
 
-/** Puts `copy` in the place of \`live\` and keeps the one that was there as \`aside\`: both renames or none. */
+/** Puts `copy` in the place of `live` and keeps the one that was there as `aside`: both renames or none. */
 export const swapDatabasesSql = `
 select count(pg_terminate_backend(pid)) from pg_stat_activity where datname in (:'live', :'copy') and pid <> pg_backend_pid();
 begin;

@@ -107,7 +107,7 @@ function summary(stages: readonly Stage[]): string {
   return table([["WHAT HAPPENED", "OUTCOME", "TOOK"], ...rows, ["Together", "", duration(total)]]);
 }
 
-/** A developer brings new code: exactly what \`git pull\` would do to the addons folder. */
+/** A developer brings new code: exactly what `git pull` would do to the addons folder. */
 async function receiveRelease(context: Context, release: "broken" | "good"): Promise<void> {
   const { folder } = settingsOf(context);
   await cp(join(installation(), "sandbox", "releases", release), join(folder, "addons"), { recursive: true });
@@ -163,7 +163,7 @@ function settingsOf(context: Context): SandboxSettings {
   return { folder, basePort: Number(environment["IPAI_SANDBOX_PORT"] ?? 18_080), odoo: findOdoo(environment, folder) };
 }
 
-/** The user's own Odoo, or Debian's package that \`npm run setup\` unpacked. */
+/** The user's own Odoo, or Debian's package that `npm run setup` unpacked. */
 function findOdoo(environment: NodeJS.ProcessEnv, folder: string): OdooProgram {
   const own = environment["IPAI_ODOO_HOME"];
   // Odoo's user has no home of its own and may not write beside the program's code.

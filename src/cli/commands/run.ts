@@ -83,7 +83,7 @@ function showPlan(context: Context, plan: Plan, options: RunOptions): number {
   return 0;
 }
 
-/** Without a terminal nobody can answer: the run waits for \`ipai approve\`. */
+/** Without a terminal nobody can answer: the run waits for `ipai approve`. */
 async function confirm(context: Context, run: Run): Promise<boolean> {
   const { terminal } = context;
   if (terminal.isInteractive) {

@@ -1,6 +1,6 @@
 /** Small pieces of text that several screens share. */
 
-/** Seconds as a person says them: \`0.4 s\`, \`12 s\`, \`3 min 05 s\`, \`2 h 10 min\`. */
+/** Seconds as a person says them: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`. */
 export function duration(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
@@ -25,11 +25,11 @@ export function instant(date: Date | string, timeZone: string): string {
   return `${text} ${timeZone}`;
 }
 
-/** Columns as wide as their widest cell; the last one is not padded. \`visible\` strips what a terminal does not show. */
+/** Columns as wide as their widest cell; the last one is not padded. `visible` strips what a terminal does not show. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows)
-    row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, visibleLength(cell))));
+    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, visibleLength(cell));
   return rows
     .map((row) =>
       row

@@ -329,7 +329,7 @@ function checkFilestore(stack: Stack, folder: string): Act {
   );
 }
 
-/** Prints \`{files, unsound}\` and leaves the names of unsound files in the set, sorted. sha1sum says "NAME: FAILED …". */
+/** Prints `{files, unsound}` and leaves the names of unsound files in the set, sorted. sha1sum says "NAME: FAILED …". */
 export const checkScript = `
 set -eu
 cd "$1/filestore"

@@ -42,7 +42,7 @@ select json_build_object('structure', md5(string_agg(line, E'\\n' order by line 
 commit;
 `;
 
-/** Every attachment kept in the filestore, as \`sha1sum --check\` reads it: Odoo names the file by the SHA-1 of its content. */
+/** Every attachment kept in the filestore, as `sha1sum --check` reads it: Odoo names the file by the SHA-1 of its content. */
 export const attachmentsSql = `
 \\if :{?snapshot}
 begin isolation level repeatable read read only;

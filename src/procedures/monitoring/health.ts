@@ -115,7 +115,7 @@ function parseDiskRow(line: string): { percent: number; target: string } {
 
 /**
  * Memory of the machine, and of the control group that each Odoo process lives in: a container or a unit can be out of memory on
- * a machine that has plenty. Prints \`host USED TOTAL\` or \`cgroup USED LIMIT\` in bytes, a line each.
+ * a machine that has plenty. Prints `host USED TOTAL` or `cgroup USED LIMIT` in bytes, a line each.
  */
 const memoryScript = `
 awk '/^MemTotal:/ { total = $2 } /^MemAvailable:/ { free = $2 } END { printf "host %.0f %.0f\\n", (total - free) * 1024, total * 1024 }' /proc/meminfo
@@ -225,8 +225,9 @@ function cacheAnswers(stack: Stack, url: string): Check {
 }
 
 /**
- * Odoo moves \`lastcall\` on failures too, so it says nothing. What does: a failure count, an action that is long overdue, modules
- * between two states (all actions are skipped then), and whether any scheduler is connected at all.
+ * Odoo moves `lastcall` on failures too, so it says nothing. What does: a failure count, an action that is long overdue, modules
+ * between two states (all actions are skipped then), and whether any scheduler is connected at all. A scheduler listens on the
+ * database `postgres` as the owner of Odoo's database; its last statements are LISTEN and COMMIT, and it never says more.
  */
 const cronsSql = `
 select json_build_object(
@@ -235,7 +236,8 @@ select json_build_object(
   'overdue', (select coalesce(json_agg(cron_name order by cron_name), '[]') from ir_cron
     where active and nextcall < now() at time zone 'UTC' - interval '15 minutes'),
   'pending', (select coalesce(json_agg(name order by name), '[]') from ir_module_module where state like 'to %'),
-  'schedulers', (select count(*) from pg_stat_activity where datname = 'postgres' and query ilike 'listen cron_trigger%'));
+  'schedulers', (select count(*) from pg_stat_activity a join pg_database d on d.datname = current_database()
+    where a.datname = 'postgres' and a.usesysid = d.datdba and (a.query = 'COMMIT' or a.query ilike 'listen cron_trigger%')));
 `;
 const cronsRow = z.object({
   active: z.number(),
@@ -251,24 +253,28 @@ function crons(stack: Stack): Check {
     title: "Scheduled actions",
     unit: "failing or overdue",
     actions: [stack.postgres.query(stack.config.odoo.database, cronsSql)],
-    judge: ([answer]) =>
-      judgeRow(answer, cronsRow, 0, "The scheduled actions could not be read.", (row) => {
-        const value = row.failing.length + row.overdue.length;
-        const hints = [
-          ...(row.failing.length > 0 ? [`Failing: ${row.failing.join(", ")}.`] : []),
-          ...(row.overdue.length > 0 ? [`Overdue by more than 15 minutes: ${row.overdue.join(", ")}.`] : []),
-          ...(row.pending.length > 0
-            ? [`All are skipped while modules are between two states: ${row.pending.join(", ")}.`]
-            : []),
-          ...(row.schedulers === 0
-            ? ["No scheduler of Odoo is connected: nothing will run until Odoo is restarted."]
-            : []),
-        ];
-        const isBroken = row.failing.length > 0 || row.pending.length > 0 || row.schedulers === 0;
-        const status = isBroken ? "fail" : row.overdue.length > 0 ? "warn" : "ok";
-        return { status, value, threshold: 0, ...(hints.length === 0 ? {} : { hint: hints.join(" ") }) };
-      }),
+    judge: ([answer]) => judgeRow(answer, cronsRow, 0, "The scheduled actions could not be read.", judgeCrons),
   };
+}
+
+function judgeCrons(row: z.infer<typeof cronsRow>): Judgement {
+  const hints = [
+    ...ifAny(row.failing, (names) => `Failing: ${names}.`),
+    ...ifAny(row.overdue, (names) => `Overdue by more than 15 minutes: ${names}.`),
+    ...ifAny(row.pending, (names) => `All are skipped while modules are between two states: ${names}.`),
+    ...(row.schedulers === 0 ? ["No scheduler of Odoo is connected: nothing will run until Odoo is restarted."] : []),
+  ];
+  const isBroken = row.failing.length > 0 || row.pending.length > 0 || row.schedulers === 0;
+  return {
+    status: isBroken ? "fail" : row.overdue.length > 0 ? "warn" : "ok",
+    value: row.failing.length + row.overdue.length,
+    threshold: 0,
+    ...(hints.length === 0 ? {} : { hint: hints.join(" ") }),
+  };
+}
+
+function ifAny(names: readonly string[], sentence: (names: string) => string): readonly string[] {
+  return names.length === 0 ? [] : [sentence(names.join(", "))];
 }
 
 function judgeRow<T>(

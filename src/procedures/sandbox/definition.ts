@@ -1,6 +1,6 @@
 /**
  * The practice stack: real PostgreSQL, Redis, nginx and three Odoo processes on one database, all below one folder, on ports of
- * their own, on the loopback interface only. Pure: says what the files contain; \`up.ts\` puts them in place.
+ * their own, on the loopback interface only. Pure: says what the files contain; `up.ts` puts them in place.
  */
 
 export interface SandboxSettings {
@@ -108,7 +108,7 @@ ${sandboxServices.map((name) => `    server 127.0.0.1:${ports.odoo[name]};`).joi
 `;
 }
 
-/** The stack's own entry for \`ipai.yaml\`: what \`ipai health\` and the others read. JSON is YAML, and quotes by itself. */
+/** The stack's own entry for `ipai.yaml`: what `ipai health` and the others read. JSON is YAML, and quotes by itself. */
 export function sandboxConfig(settings: SandboxSettings): string {
   const { folder, odoo } = settings;
   const ports = portsOf(settings);

@@ -47,8 +47,8 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
 }
 
 /**
- * \`--no-http\`: an update beside a running server fails on its port otherwise. The database is named on the command line, so that
- * a configuration without \`db_name\` cannot turn the update into a silent no-op.
+ * `--no-http`: an update beside a running server fails on its port otherwise. The database is named on the command line, so that
+ * a configuration without `db_name` cannot turn the update into a silent no-op.
  */
 function oneOff(
   program: (...args: Text[]) => readonly [Text, ...Text[]],

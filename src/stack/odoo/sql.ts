@@ -78,7 +78,7 @@ select coalesce(string_agg(name || ' (' || state || ')', ', ' order by name), ''
 `;
 
 /**
- * Requested modules whose installed version is not the one of their code, given as JSON \`{name: version}\`; empty when all fit.
+ * Requested modules whose installed version is not the one of their code, given as JSON `{name: version}`; empty when all fit.
  */
 export const versionMismatchSql = `
 select coalesce(string_agg(format('%s is %s at %s, wanted installed at %s', wanted.key, coalesce(m.state, 'absent'),
