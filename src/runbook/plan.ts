@@ -142,7 +142,8 @@ export interface Entry {
 
 /**
  * The plan's leaves in running order. A bracket is symmetric: going back over its opening closes it, going back over its closing
- * opens it again, so that its body is always undone inside.
+ * opens it again, so that its body is always undone inside. Both happen at the first act, which is reached last on the way back:
+ * whichever act of the opening or closing failed, the bracket is whole again before the walk goes on.
  */
 export function walk(plan: Pick<Plan, "steps">): readonly Entry[] {
   return plan.steps.flatMap((step) => walkStep(step, ""));
@@ -162,7 +163,7 @@ function walkStep(step: Step, prefix: string): readonly Entry[] {
         ...step.close.map((act, index) => ({
           path: `${path}/${act.id}`,
           step: act,
-          undo: index === step.close.length - 1 ? step.open : [],
+          undo: index === 0 ? step.open : [],
         })),
       ];
     case "parallel":
