@@ -136,11 +136,12 @@ describe("secrets", () => {
 describe("a call", () => {
   it("gets its input resolved, with types kept", async () => {
     calls.set("echo@1", async (input) => input);
-    const input = { bytes: output("size", "bytes"), name: join("x-", runId), plain: { a: [1, null] } };
+    const input = { bytes: output("size", "bytes"), name: join("x-", runId), plain: { a: [1, null] }, list: ["x"] };
     expect((await perform(call("echo", input))).result).toEqual({
       bytes: 42,
       name: "x-run_7",
       plain: { a: [1, null] },
+      list: ["x"],
     });
   });
 
@@ -270,7 +271,8 @@ describe("a dry run", () => {
     const dump = { argv: ["pg_dump", output("db", "name")] as const, env: { PGPASSWORD: secret("database.password") } };
     const action: Action = { kind: "command", host: "local", pipeline: [dump, { argv: ["gzip"], mergeStderr: true }] };
     expect(await dry.perform(action, scope, options())).toMatchObject({ stdout: "", exitCode: 0 });
-    expect(shown).toEqual(['PGPASSWORD="${IPAI_SECRET_PGPASSWORD:?}" pg_dump odoo </dev/null | gzip 2>&1']);
+    const variable = '"${IPAI_SECRET_PGPASSWORD:?}"';
+    expect(shown).toEqual([`: ${variable} && PGPASSWORD=${variable} pg_dump odoo </dev/null | gzip 2>&1`]);
     const http: Action = { kind: "http", host: "local", method: "GET", url: "http://x/", timeoutSeconds: 1 };
     expect((await dry.perform(http, scope, options())).status).toBeUndefined();
   });

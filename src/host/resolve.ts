@@ -54,7 +54,8 @@ function resolveMember(value: Text | Json, scope: Scope): Json {
 }
 
 function isJoin(value: Text | Json): value is Exclude<Text, string | OutputRef | RunRef> {
-  return typeof value === "object" && value !== null && "join" in value;
+  // Every list has a `join` of its own kind.
+  return typeof value === "object" && value !== null && Object.hasOwn(value, "join");
 }
 
 function isReference(value: Text | Json): value is OutputRef | RunRef {

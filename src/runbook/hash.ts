@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import type { Plan } from "./plan.ts";
+import type { Act, Plan, Step } from "./plan.ts";
 
 /** The identity of a plan: SHA-256 over its canonical JSON without forecasts. What was approved under a hash is what runs. */
 export function hashPlan(plan: Plan): string {
+  const steps = plan.steps.map(withoutForecast);
   return createHash("sha256")
-    .update(canonicalJson(withoutForecasts(plan)))
+    .update(canonicalJson({ ...plan, steps }))
     .digest("hex");
 }
 
@@ -23,12 +24,28 @@ function sortKeys(value: unknown): unknown {
   );
 }
 
-function withoutForecasts(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutForecasts);
-  if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([key]) => key !== "forecastSeconds")
-      .map(([key, member]) => [key, withoutForecasts(member)]),
-  );
+/** Only a step's own forecast: in facts, inputs and actions a member of the same name is data like any other. */
+function withoutForecast(step: Step): unknown {
+  switch (step.kind) {
+    case "act":
+      return actWithoutForecast(step);
+    case "wait":
+      return { ...step, forecastSeconds: undefined };
+    case "bracket":
+      return {
+        ...step,
+        open: step.open.map(actWithoutForecast),
+        body: step.body.map(withoutForecast),
+        close: step.close.map(actWithoutForecast),
+      };
+    case "parallel":
+      return { ...step, acts: step.acts.map(actWithoutForecast) };
+    default:
+      return step;
+  }
+}
+
+function actWithoutForecast(act: Act): unknown {
+  const undo = typeof act.undo === "string" ? act.undo : act.undo.map(actWithoutForecast);
+  return { ...act, undo, forecastSeconds: undefined };
 }
