@@ -48,10 +48,12 @@ function psql(action: SqlAction): CommandAction {
 /** Line that curl prints after the body: the only way to have the status and the body from one request. */
 export const curlTrailer = "\\n%{http_code}";
 
+/** --disable: no curlrc, which could follow redirects. It only counts as the first option. */
 function curl(action: HttpAction): CommandAction {
   const headers = Object.entries(action.headers ?? {});
   const argv: [Text, ...Text[]] = [
     "curl",
+    "--disable",
     "--silent",
     "--show-error",
     "--max-time",

@@ -1,7 +1,7 @@
 import type { Action, Probe } from "./action.ts";
 import { toCommand } from "./command.ts";
 import { hashPlan } from "./hash.ts";
-import { type Act, type Plan, riskOf, type Step, undoClassOf, walk } from "./plan.ts";
+import { type Act, type Plan, riskOf, type Step, undoClassOf, type Wait, walk } from "./plan.ts";
 import { renderShell } from "./shell.ts";
 
 /** Plans as text and as JSON for people and machines. The commands shown are the commands that run. */
@@ -62,7 +62,7 @@ function renderStep(step: Step, depth: number, numbers: Numbers, options: Render
       return renderAct(step, depth, numbers, options);
     case "wait":
       return [
-        `${pad}${number(numbers)} ${step.title} (at most ${step.timeoutSeconds} s)`,
+        `${pad}${number(numbers)} ${step.title} (${waited(step)}at most ${step.timeoutSeconds} s)`,
         ...("probe" in step.until ? indent(renderAction(step.until.probe.action), depth) : []),
       ];
     case "procedure":
@@ -75,19 +75,41 @@ function renderStep(step: Step, depth: number, numbers: Numbers, options: Render
 function renderAct(act: Act, depth: number, numbers: Numbers, options: RenderOptions): readonly string[] {
   const pad = "  ".repeat(depth);
   const lines = [
-    `${pad}${number(numbers)} ${act.title}${act.effect === "read" ? "" : ` [${act.effect}]`}`,
+    `${pad}${number(numbers)} ${act.title}${tags(act)}`,
+    ...(act.when === undefined ? [] : [`${pad}     only if: ${act.when.step} noted ${act.when.name}`]),
     ...indent(renderAction(act.action), depth),
   ];
   if (!options.detail) return lines;
   const undo = typeof act.undo === "string" ? [] : act.undo;
   return [
     ...lines,
-    ...act.verify.flatMap((probe) => [
-      `${pad}     verify: ${probe.title} (${expectation(probe)})`,
-      ...indent(renderAction(probe.action), depth + 1),
-    ]),
+    ...(act.done === undefined ? [] : renderProbe("not needed if", act.done, depth)),
+    ...act.verify.flatMap((probe) => renderProbe("verify", probe, depth)),
     ...undo.flatMap((back) => [`${pad}     undo: ${back.title}`, ...indent(renderAction(back.action), depth + 1)]),
+    ...(act.onFail === "undo"
+      ? []
+      : [`${pad}     if it fails: ${act.onFail === "ask" ? "a person decides" : "go on"}`]),
   ];
+}
+
+function tags(act: Act): string {
+  const words = [
+    ...(act.effect === "read" ? [] : [act.effect]),
+    ...(act.undo === "irreversible" ? ["cannot be taken back"] : []),
+  ];
+  return words.length === 0 ? "" : ` [${words.join(", ")}]`;
+}
+
+function renderProbe(label: string, probe: Probe, depth: number): readonly string[] {
+  return [
+    `${"  ".repeat(depth)}     ${label}: ${probe.title} (${expectation(probe)})`,
+    ...indent(renderAction(probe.action), depth + 1),
+  ];
+}
+
+function waited({ until }: Wait): string {
+  if ("instant" in until) return `until ${until.instant}, `;
+  return "signal" in until ? `until somebody gives the signal ${until.signal}, ` : "";
 }
 
 function number(numbers: Numbers): string {
