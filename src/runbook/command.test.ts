@@ -68,6 +68,7 @@ describe("HTTP", () => {
   };
   const common = [
     "curl",
+    "--disable",
     "--silent",
     "--show-error",
     "--max-time",
