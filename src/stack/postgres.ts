@@ -32,7 +32,7 @@ export function createPostgres(stack: StackConfig, runtime: Runtime): Postgres {
     host: stack.host,
     client: client("psql"),
     database: name,
-    text: text.endsWith("\n") ? text : `${text}\n`,
+    text: `${text.trim()}\n`,
     ...(values === undefined ? {} : { values }),
   });
   const exists = (name: Text, count: 0 | 1): Probe => ({

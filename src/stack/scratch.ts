@@ -63,7 +63,7 @@ export function createScratchCluster(stack: StackConfig, runtime: Runtime, folde
       host,
       client: runtime.as(user, ["psql", "-h", socket]),
       database,
-      text,
+      text: `${text.trim()}\n`,
       values,
     }),
     restore: (database, dump, { jobs, locale }) =>

@@ -37,7 +37,7 @@ export async function runProcedure(
   const run = await createRun(app.control, plan, app.actor, new Date());
   if (options.yes !== true && !(await confirm(context, run))) return 0;
   await approveRun(app.control, run, app.actor);
-  return carryOut(context, app, run, options);
+  return await carryOut(context, app, run, options);
 }
 
 /** Plans, approves and carries out in one go, for a caller who has consented already; shows progress only. */

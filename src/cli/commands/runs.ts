@@ -125,7 +125,7 @@ export async function resumeRun(context: Context, id: string, options: Options):
   if (options.decide !== undefined && decision === undefined) throw UnknownDecision({ given: options.decide });
   if (decision !== undefined)
     await app.control.db.updateTable("runs").set({ decision }).where("id", "=", run.id).execute();
-  return carryOut(context, app, run, options);
+  return await carryOut(context, app, run, options);
 }
 
 export async function cancelRun(context: Context, id: string, options: Options): Promise<number> {
@@ -133,7 +133,7 @@ export async function cancelRun(context: Context, id: string, options: Options):
   const run = await getRun(app.control, id);
   await requestCancel(app.control, run.id, app.actor);
   // Nobody may be carrying it out any more: then this process takes it back.
-  return carryOut(context, app, run, options).catch((error: unknown) => {
+  return await carryOut(context, app, run, options).catch((error: unknown) => {
     if (typeof error === "object" && error !== null && "code" in error && error.code === "run.being_advanced") {
       context.terminal.err(`Run ${run.id} was asked to stop; the process that carries it out takes back what it did.`);
       return 0;
@@ -146,5 +146,5 @@ export async function approve(context: Context, id: string, options: Options): P
   await using app = await context.openApp();
   const run = await getRun(app.control, id);
   await approveRun(app.control, run, app.actor);
-  return carryOut(context, app, run, options);
+  return await carryOut(context, app, run, options);
 }

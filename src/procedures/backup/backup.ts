@@ -58,6 +58,12 @@ function planBackup(stack: Stack, _input: BackupInput, facts: BackupFacts): Plan
       withWorkingFolder(stack, folder, [
         withFilesHeld(stack, [
           waitFor({
+            id: "holding",
+            title: "Wait until the holding session is there",
+            probe: holdStarted(stack),
+            timeoutSeconds: 30,
+          }),
+          waitFor({
             id: "held",
             title: "Wait until Odoo's file clean-up is held off",
             probe: holdExists(stack),
@@ -171,7 +177,7 @@ function withFilesHeld(stack: Stack, body: Bracket["body"]): Bracket {
     ],
     ...["-c", `select pg_sleep(${seconds})`],
   );
-  const hold = runtime.detach(stack.postgres.user, { PGAPPNAME: join("ipai ", runId) }, session);
+  const hold = runtime.detach({ PGAPPNAME: join("ipai ", runId) }, session);
   const release = postgres.query(
     "postgres",
     "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name like :'hold';\n",

@@ -9,8 +9,8 @@ import type { Text } from "../../runbook/value.ts";
 export interface Runtime {
   /** Wraps argv so that it runs as another operating-system user. */
   as(user: string, argv: readonly [Text, ...Text[]]): readonly [Text, ...Text[]];
-  /** Starts a program that goes on by itself, as another user; it must end by itself or be ended by what it holds. */
-  detach(user: string, environment: Readonly<Record<string, Text>>, argv: readonly [Text, ...Text[]]): CommandAction;
+  /** Starts a program that goes on by itself; it must end by itself or be ended by what it holds. */
+  detach(environment: Readonly<Record<string, Text>>, argv: readonly [Text, ...Text[]]): CommandAction;
   /** A process in the background that is known by its pid file. */
   daemon(spec: DaemonSpec): Service;
   service(name: string): Service;
@@ -44,7 +44,7 @@ export function createNativeRuntime(stack: StackConfig): Runtime {
     toService(spec.name, spec.stopSeconds, startDaemon(host, spec), stopDaemon(host, spec), daemonStatus(host, spec));
   return {
     as: asUser,
-    detach: (user, environment, argv) => command(host, detached(user, argv), { env: environment }),
+    detach: (environment, argv) => command(host, detached(argv), { env: environment }),
     daemon,
     service: (name) => {
       const service = services[name];
@@ -76,7 +76,7 @@ function toService(
   };
 }
 
-function detached(user: string, argv: readonly Text[]): readonly [Text, ...Text[]] {
+function detached(argv: readonly Text[]): readonly [Text, ...Text[]] {
   // A pid file that never names a process: start-stop-daemon otherwise refuses a second program of the same kind.
   return [
     "start-stop-daemon",
@@ -84,8 +84,6 @@ function detached(user: string, argv: readonly Text[]): readonly [Text, ...Text[
     "--background",
     "--pidfile",
     "/dev/null",
-    "--chuid",
-    user,
     "--startas",
     "/usr/bin/env",
     "--",
