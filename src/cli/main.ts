@@ -162,3 +162,5 @@ function run(handler: (context: import("./context.ts").Context, ...args: never[]
 }
 
 await program.parseAsync();
+// The command is over: nothing that it may have left open keeps the terminal waiting. (On Linux its output has been written by now.)
+process.exit();

@@ -99,8 +99,10 @@ export const MissingOutput = defineError<{ step: string; name: string }>("host.m
   hint: (d) => `Was ${d.step} skipped? Look at what it recorded in the run's steps.`,
 });
 
+/** The last line that names an error, since psql and Python point at its place below it; without one, the last line. */
 function lastLine(output: string): string {
-  const line = output.trimEnd().split("\n").at(-1)?.trim() ?? "";
+  const lines = output.trimEnd().split("\n");
+  const line = (lines.findLast((each) => /\b(error|fatal|panic)\b/i.test(each)) ?? lines.at(-1) ?? "").trim();
   return line === "" ? "" : ` It said: ${excerpt(line)}`;
 }
 

@@ -12,7 +12,7 @@ export interface Restic {
   initialise(): CommandAction;
   /** Removes the locks that killed restic processes left behind; those of living ones stay. */
   unlock(): CommandAction;
-  /** Stores a folder's content. Prints JSON lines: progress, at last a summary. */
+  /** Stores a folder's content as of `taken` (`YYYY-MM-DD HH:MM:SS`, UTC). Prints JSON lines: progress, at last a summary. */
   store(folder: Text, taken: Text): CommandAction;
   exists(backup: Text): Probe;
   /** Writes a backup's content into a folder; restic checks the hash of every blob that it reads. */
@@ -28,6 +28,8 @@ export function createRestic(stack: StackConfig): Restic | undefined {
   if (backup === undefined) return undefined;
   const env: Readonly<Record<string, Value>> = {
     RESTIC_REPOSITORY: backup.repository,
+    // It reads and prints times without their zone.
+    TZ: "UTC",
     RESTIC_CACHE_DIR: `${stack.workDirectory}/restic-cache`,
     ...(backup.passwordFile === undefined
       ? { RESTIC_PASSWORD: secret("backup.password") }

@@ -243,13 +243,15 @@ function readInstant(stack: Stack): Act {
     outputs: {
       snapshot: { from: "stdout", as: "json", pick: ["snapshot"] },
       takenAt: { from: "stdout", as: "json", pick: ["takenAt"] },
+      resticTime: { from: "stdout", as: "json", pick: ["resticTime"] },
     },
   });
 }
 
 const instantSql = `
 select json_build_object('snapshot', split_part(application_name, ' ', 3),
-    'takenAt', to_char(xact_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+    'takenAt', to_char(xact_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    'resticTime', to_char(xact_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
   from pg_stat_activity where application_name like :'hold';
 `;
 
@@ -345,7 +347,7 @@ printf '{"files": %s, "unsound": %s}\\n' "$(wc -l < ../attachments)" "$(wc -l < 
 
 /** restic's own account goes to a file, so that a run which was killed in between still finds it. */
 function store(restic: Restic, folder: string): Act {
-  const action = restic.store(`${folder}/set`, output("instant", "takenAt"));
+  const action = restic.store(`${folder}/set`, output("instant", "resticTime"));
   const kept: CommandAction = { ...action, pipeline: [...action.pipeline, { argv: ["tee", `${folder}/stored`] }] };
   return change(
     { id: "store", title: "Store the set in the repository", action: kept },

@@ -50,8 +50,10 @@ set transaction snapshot :'snapshot';
 \\else
 begin isolation level repeatable read read only;
 \\endif
-select distinct checksum || '  ' || store_fname as line from ir_attachment
-  where store_fname is not null and checksum is not null order by line collate "C";
+select line from (
+  select distinct checksum || '  ' || store_fname as line from ir_attachment
+    where store_fname is not null and checksum is not null
+) lines order by line collate "C";
 commit;
 `;
 

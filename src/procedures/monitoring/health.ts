@@ -225,19 +225,22 @@ function cacheAnswers(stack: Stack, url: string): Check {
 }
 
 /**
- * Odoo moves `lastcall` on failures too, so it says nothing. What does: a failure count, an action that is long overdue, modules
+ * Odoo moves `lastcall` on failures too, so it says nothing. What does: a failure count, an action that is long overdue although a
+ * scheduler was there (after a stop all are due at once, and are given the same 15 minutes), modules
  * between two states (all actions are skipped then), and whether any scheduler is connected at all. A scheduler listens on the
  * database `postgres` as the owner of Odoo's database; its last statements are LISTEN and COMMIT, and it never says more.
  */
 const cronsSql = `
+with schedulers as (
+  select a.backend_start from pg_stat_activity a join pg_database d on d.datname = current_database()
+    where a.datname = 'postgres' and a.usesysid = d.datdba and (a.query = 'COMMIT' or a.query ilike 'listen cron_trigger%'))
 select json_build_object(
   'active', (select count(*) from ir_cron where active),
   'failing', (select coalesce(json_agg(cron_name order by cron_name), '[]') from ir_cron where active and failure_count > 0),
   'overdue', (select coalesce(json_agg(cron_name order by cron_name), '[]') from ir_cron
-    where active and nextcall < now() at time zone 'UTC' - interval '15 minutes'),
+    where active and now() - interval '15 minutes' > greatest(nextcall at time zone 'UTC', (select min(backend_start) from schedulers))),
   'pending', (select coalesce(json_agg(name order by name), '[]') from ir_module_module where state like 'to %'),
-  'schedulers', (select count(*) from pg_stat_activity a join pg_database d on d.datname = current_database()
-    where a.datname = 'postgres' and a.usesysid = d.datdba and (a.query = 'COMMIT' or a.query ilike 'listen cron_trigger%')));
+  'schedulers', (select count(*) from schedulers));
 `;
 const cronsRow = z.object({
   active: z.number(),
