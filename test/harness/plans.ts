@@ -145,11 +145,15 @@ export class World {
   }
 }
 
+let plans = 0;
+
+/** Each plan is for a stack of its own unless the test names one, so that a run left waiting is in no other's way. */
 export function planOf(steps: readonly Step[], options: Partial<Plan> = {}): Plan {
+  plans += 1;
   return validatePlan({
     procedure: "test",
     version: 1,
-    stack: "stack",
+    stack: `stack-${plans}`,
     title: "A plan of the tests",
     input: null,
     facts: null,
