@@ -4,92 +4,91 @@ import { type ProbeAnswer, readOutput } from "../host/perform.ts";
 import type { Probe } from "../runbook/action.ts";
 import type { Act } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
-import { Cancelled, Interrupted, ProbeUnknown, toVerifyError } from "./errors.ts";
-import { checkFence, finishStep, type StepKey, startStep } from "./journal.ts";
+import { Interrupted, ProbeUnknown, toVerifyError } from "./errors.ts";
+import { endsProcess } from "./failure.ts";
+import { checkFence, type StepKey, type StepResult } from "./journal.ts";
 import { acquireLease } from "./lease.ts";
 import { persist } from "./persist.ts";
-import { keyOf, type Point, points, type Session, scopeOf } from "./session.ts";
+import { keyOf, publish, type Session, scopeOf } from "./session.ts";
+import { journaled } from "./step.ts";
 
-/**
- * One act: probe → act → verify → record. The journal is written before and after, so whoever finds the run later knows that
- * the act may have happened (the row says `running`) or did (it says how it ended).
- */
+/** One act: probe → act → verify → record. */
 export async function runAct(session: Session, act: Act, key: StepKey): Promise<void> {
   const before = session.journal.get(keyOf(key.path, key.phase));
   if (before?.outcome === "succeeded" || before?.outcome === "skipped") return;
-  const wasInterrupted = before?.outcome === "running";
-  if (act.effect !== "read" && session.plan.lease !== "none") await takeLease(session);
-  await record(session, key, () => startStep(session.engine.control, session.claim, key, act));
-  session.log.add("step.started", key.path, { phase: key.phase, title: act.title });
-  try {
-    const outputs = await attempt(session, act, key, wasInterrupted);
-    publish(session, key, "verified");
-    const outcome = outputs === undefined ? "skipped" : "succeeded";
-    await record(session, key, () =>
-      finishStep(session.engine.control, session.claim, key, { outcome, outputs: outputs ?? {} }),
-    );
-    session.log.add(`step.${outcome}`, key.path, { phase: key.phase });
-    publish(session, key, "recorded");
-  } catch (thrown) {
-    const error = isCancelling(session, key) ? Cancelled({ by: await cancelledBy(session) }) : toIpaiError(thrown);
-    await record(session, key, () =>
-      finishStep(session.engine.control, session.claim, key, { outcome: "failed", error: toErrorRecord(error) }),
-    );
-    session.log.add("step.failed", key.path, { phase: key.phase, error: { ...toErrorRecord(error) } });
-    throw error;
-  }
+  if (act.effect !== "read") await takeLease(session, key.phase);
+  const past = { wasInterrupted: before?.outcome === "running", mayHaveActed: before !== undefined };
+  await journaled(session, key, act, () => attempt(session, act, key, past));
 }
 
 /** Asks a probe with the step's own time limit. */
 export function ask(session: Session, probe: Probe, timeoutSeconds: number, key: StepKey): Promise<ProbeAnswer> {
   return session.engine.performer.ask(probe, scopeOf(session), {
-    signal: signalFor(session, key.phase),
+    signal: session.stops.signals[key.phase],
     timeoutMs: timeoutSeconds * 1000,
   });
 }
 
-async function takeLease(session: Session): Promise<void> {
-  const { plan, run, engine, root, claim } = session;
-  const mode = plan.lease === "exclusive" ? "exclusive" : "shared";
-  const request = { stack: run.stack, holder: root, mode, actor: run.actor } as const;
+async function takeLease(session: Session, phase: StepKey["phase"]): Promise<void> {
+  const { plan, run, engine, root, claim, stops } = session;
+  if (plan.lease === "none" || session.hasLease) return;
+  const request = { stack: run.stack, holder: root, mode: plan.lease, actor: run.actor } as const;
+  let reported: string | undefined;
   for (;;) {
     try {
-      return await persist(() => acquireLease(engine.control, claim, request));
+      await persist(() => acquireLease(engine.control, claim, request));
+      session.hasLease = true;
+      return;
     } catch (error) {
-      if (engine.waitForLease !== true || toIpaiError(error).code !== "run.stack_busy") throw error;
-      session.log.add("lease.waiting", null, toIpaiError(error).message);
-      await sleep(1000, undefined, { signal: session.cancel.signal });
+      const { code, message } = toIpaiError(error);
+      if (engine.waitForLease !== true || code !== "run.stack_busy") throw error;
+      if (message !== reported) session.log.add("lease.waiting", null, message);
+      reported = message;
+      await sleep(leasePauseMs, undefined, { signal: stops.signals[phase] }).catch((aborted: unknown) => {
+        throw stops.reason(phase) ?? aborted;
+      });
     }
   }
 }
 
-/** The act's outputs, or undefined when `when` says that it is not wanted. */
-async function attempt(session: Session, act: Act, key: StepKey, wasInterrupted: boolean) {
-  if (act.when !== undefined && scopeOf(session).output(act.when.step, act.when.name) !== true) return undefined;
-  for (let count = 1; ; count++) {
+/** What is known of this act from before: the program died while it was under way; something may have been done already. */
+interface Past {
+  wasInterrupted: boolean;
+  mayHaveActed: boolean;
+}
+
+async function attempt(session: Session, act: Act, key: StepKey, past: Past): Promise<StepResult> {
+  if (act.when !== undefined && scopeOf(session).output(act.when.step, act.when.name) !== true)
+    return { outcome: "skipped" };
+  const signal = session.stops.signals[key.phase];
+  if (past.wasInterrupted && act.effect !== "read") await sleep(leftoversMs, undefined, { signal });
+  for (let retries = 0; ; retries++) {
     try {
-      return await attemptOnce(session, act, key, wasInterrupted && count === 1);
-    } catch (error) {
-      if (count >= act.attempts || isCancelling(session, key) || toIpaiError(error).code === "run.interrupted")
-        throw error;
+      return { ...(await attemptOnce(session, act, key, past)), retries };
+    } catch (thrown) {
+      const error = toIpaiError(thrown);
+      const isFinal = retries + 1 >= act.attempts || error.code === Interrupted.code || endsProcess(error);
+      if (isFinal || session.stops.reason(key.phase) !== undefined) throw error;
       session.log.add("step.retry", key.path, { ...toErrorRecord(error) });
-      await sleep(Math.min(count, 5) * 1000, undefined, { signal: signalFor(session, key.phase) });
+      await sleep(Math.min(retries + 1, 5) * 1000, undefined, { signal });
     }
   }
 }
 
-async function attemptOnce(session: Session, act: Act, key: StepKey, wasInterrupted: boolean) {
-  publish(session, key, "before");
-  await persist(() => checkFence(session.engine.control.db, session.claim));
+async function attemptOnce(session: Session, act: Act, key: StepKey, past: Past): Promise<StepResult> {
   if (act.done !== undefined && (await isDone(session, act, act.done, key))) {
     await verify(session, act, key, {});
-    return {};
+    // Found done before this run did anything: it is not the run's to take back.
+    return { outcome: past.mayHaveActed ? "succeeded" : "skipped" };
   }
-  if (wasInterrupted && act.onInterrupt !== "again") throw Interrupted({ title: act.title });
+  if (past.wasInterrupted && act.onInterrupt !== "again") throw Interrupted({ title: act.title });
+  await persist(() => checkFence(session.engine.control.db, session.claim));
+  past.wasInterrupted = false;
+  past.mayHaveActed = true;
   const outputs = await perform(session, act, key);
   publish(session, key, "performed");
   await verify(session, act, key, outputs);
-  return outputs;
+  return { outcome: "succeeded", outputs };
 }
 
 async function isDone(session: Session, act: Act, done: Probe, key: StepKey): Promise<boolean> {
@@ -101,7 +100,7 @@ async function isDone(session: Session, act: Act, done: Probe, key: StepKey): Pr
 
 async function perform(session: Session, act: Act, key: StepKey): Promise<Readonly<Record<string, Json>>> {
   const result = await session.engine.performer.perform(act.action, scopeOf(session), {
-    signal: signalFor(session, key.phase),
+    signal: session.stops.signals[key.phase],
     timeoutMs: act.timeoutSeconds * 1000,
     onLine: (line, stream) => session.log.add("output", key.path, { line, stream }),
     onSpawn: () => publish(session, key, "spawned"),
@@ -123,7 +122,7 @@ async function verify(
   };
   for (const probe of act.verify) {
     const answer = await session.engine.performer.ask(probe, withOwn, {
-      signal: signalFor(session, key.phase),
+      signal: session.stops.signals[key.phase],
       timeoutMs: act.timeoutSeconds * 1000,
     });
     if (answer.answer === "unknown") throw ProbeUnknown({ title: probe.title, reason: answer.error.message });
@@ -131,26 +130,11 @@ async function verify(
   }
 }
 
-async function record(session: Session, key: StepKey, write: () => ReturnType<typeof startStep>): Promise<void> {
-  session.journal.set(keyOf(key.path, key.phase), await persist(write));
-}
+/** How often a run that waits for a busy stack looks again. */
+const leasePauseMs = 500;
 
-/** Taking back is never cancelled: half undone is worse than either end. */
-function signalFor(session: Session, phase: "do" | "undo"): AbortSignal {
-  return phase === "do" ? session.cancel.signal : neverAborted;
-}
-
-const neverAborted = new AbortController().signal;
-
-function isCancelling(session: Session, key: StepKey): boolean {
-  return key.phase === "do" && session.cancel.signal.aborted;
-}
-
-async function cancelledBy(session: Session): Promise<string> {
-  const run = await persist(() => checkFence(session.engine.control.db, session.claim));
-  return run.cancel_requested_by ?? "its own process";
-}
-
-function publish(session: Session, key: StepKey, at: Point["at"]): void {
-  if (points.hasSubscribers) points.publish({ at, run: session.run.id, ...key } satisfies Point);
-}
+/**
+ * What a killed process had started is killed with it, but a moment later. Only then is the answer of a probe the last word about
+ * an interrupted act.
+ */
+const leftoversMs = 500;

@@ -1,281 +1,170 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Bug, type IpaiError, toErrorRecord, toIpaiError } from "../errors/error.ts";
+import { type ErrorRecord, type IpaiError, toErrorRecord, toIpaiError } from "../errors/error.ts";
 import { hashPlan } from "../runbook/hash.ts";
-import { type Entry, isWithin, type Wait } from "../runbook/plan.ts";
-import { ask, runAct } from "./act.ts";
+import type { Entry } from "../runbook/plan.ts";
+import { runAct } from "./act.ts";
 import { claimRun } from "./claim.ts";
-import {
-  Cancelled,
-  InnerProcedureFailed,
-  MandateExceeded,
-  NothingToDecide,
-  PlanDrifted,
-  WaitTimedOut,
-} from "./errors.ts";
-import {
-  approveRun,
-  checkFence,
-  createRun,
-  finishStep,
-  getRun,
-  isApproved,
-  type Run,
-  type RunChange,
-  startStep,
-  updateRun,
-} from "./journal.ts";
+import { heedDecision } from "./decide.ts";
+import { Cancelled, PlanDrifted, RunFenced } from "./errors.ts";
+import { endsProcess, hasBegun, isIrreversible, isPointOfNoReturn, policyOf } from "./failure.ts";
+import { runInner, undoInner } from "./inner.ts";
+import { checkFence, getRun, isApproved, type Run, type RunChange, updateRun } from "./journal.ts";
 import { persist } from "./persist.ts";
 import type { Outcome } from "./schema.ts";
 import { type Engine, keyOf, openSession, type Session } from "./session.ts";
+import { journaled } from "./step.ts";
 import { undoAll } from "./undo.ts";
+import { runWait } from "./wait.ts";
 
 /**
  * Carries a run as far as it can go: to its end, or to a place where it waits for a person. Re-entrant: called again, by this
- * process or another one, it goes on from what the journal says.
+ * process or another one, it goes on from what the journal says. A run inside another one goes on with the one around it.
  */
-export async function advance(engine: Engine, runId: string, root = runId): Promise<Run> {
-  const claim = await claimRun(engine.control, runId, engine.worker);
-  const session = await openSession(engine, claim, await getRun(engine.control, runId), root);
-  const stopWatching = watchForCancel(session);
+export async function advance(engine: Engine, runId: string): Promise<Run> {
+  const run = await getRun(engine.control, runId);
+  return run.parent === null ? carry(engine, run.id) : advance(engine, run.parent);
+}
+
+async function carry(engine: Engine, run: string, outer?: Session): Promise<Run> {
+  const claim = await claimRun(engine.control, run, engine.worker, outer?.claim);
   try {
-    await carryOut(session);
+    const session = await persist(() => openSession(engine, claim, outer));
+    // What went wrong in the walk is what the caller must hear, not that its story could not be written.
+    await carryOut(session).catch(async (error: unknown) => {
+      await session.log.flush().catch(() => undefined);
+      throw error;
+    });
+    await persist(() => session.log.flush());
     return session.run;
   } finally {
-    stopWatching();
-    await persist(() => session.log.flush());
     await claim.release();
   }
 }
 
 /** The states of a run, in order: not begun → forwards → (when a step fails) backwards → ended. */
 async function carryOut(session: Session): Promise<void> {
-  if (session.run.status === "waiting") await leaveWaiting(session);
-  if (session.run.status === "planned") await begin(session);
-  if (session.run.status === "running") await forwards(session);
-  if (session.run.status === "undoing") await backwards(session);
+  const { status, waiting_for: waitingFor } = session.run;
+  if (status === "planned" || waitingFor === "approval") await begin(session);
+  else if (status === "waiting") await change(session, await heedDecision(session));
+  const stopWatching = watch(session);
+  try {
+    if (session.run.status === "running") await forwards(session);
+    if (session.run.status === "undoing") await backwards(session);
+  } finally {
+    stopWatching();
+  }
 }
 
 /** A plan begins when somebody approved it and the stack is still as it was when it was made. */
 async function begin(session: Session): Promise<void> {
   const { engine, run, plan } = session;
-  if (!(await isApproved(engine.control, run))) return change(session, { status: "waiting", waiting_for: "approval" });
+  if (run.cancel_requested_by !== null) return end(session, "cancelled", Cancelled({ by: run.cancel_requested_by }));
+  if (!(await persist(() => isApproved(engine.control, run)))) {
+    if (run.status === "planned") await change(session, { status: "waiting", waiting_for: "approval" });
+    return;
+  }
   const now = hashPlan(await engine.plan(plan.procedure, plan.version, plan.stack, plan.input));
   if (now !== run.plan_hash) return end(session, "failed", PlanDrifted({ run: run.id, approved: run.plan_hash, now }));
   await change(session, { status: "running", started_at: new Date(), waiting_for: null });
 }
 
-async function leaveWaiting(session: Session): Promise<void> {
-  const { run } = session;
-  if (run.cancel_requested_by !== null && run.started_at === null)
-    return end(session, "cancelled", Cancelled({ by: run.cancel_requested_by }));
-  if (run.waiting_for === "approval") return change(session, { status: "planned" });
-  if (run.decision === "abandon") return end(session, "unknown", undefined);
-  if (run.waiting_for === "undo" || run.decision === "undo" || run.cancel_requested_by !== null)
-    return change(session, { status: "undoing", waiting_for: null, decision: null });
-  if (run.decision === null) throw NothingToDecide({ run: run.id, status: `waiting for ${run.waiting_for}` });
-  if (run.decision === "done") await settleByPerson(session);
-  await change(session, { status: "running", waiting_for: null, decision: null, error: null });
-}
-
-/** A person says that the step which failed or stayed unknown is done. */
-async function settleByPerson(session: Session): Promise<void> {
-  for (const row of session.journal.values()) {
-    if (row.phase !== "do" || (row.outcome !== "failed" && row.outcome !== "running")) continue;
-    const settled = await persist(() =>
-      finishStep(
-        session.engine.control,
-        session.claim,
-        { path: row.path, phase: "do" },
-        { outcome: "succeeded", outputs: {} },
-      ),
-    );
-    session.journal.set(keyOf(row.path, "do"), settled);
-  }
-}
-
 async function forwards(session: Session): Promise<void> {
-  for (const group of groupParallel(session.entries)) {
-    const results = await Promise.allSettled(group.map((entry) => runEntry(session, entry)));
-    const failed = results.findIndex((result) => result.status === "rejected");
-    const entry = group[failed];
-    const result = results[failed];
-    if (entry === undefined || result?.status !== "rejected") continue;
-    const error = toIpaiError(result.reason);
-    // A worker that was replaced, or that met a fault of its own, writes nothing more: the run can be resumed.
-    if (error.code === "run.fenced" || error.code === Bug.code) throw error;
-    if (await settleFailure(session, entry, error)) continue;
-    return;
-  }
+  for (const group of groupParallel(session.entries))
+    for (const failure of await runGroup(session, group)) if (!(await settleFailure(session, failure))) return;
   await end(session, "succeeded", undefined);
 }
 
-/** What a failed step means for the run. True: the walk goes on. */
-async function settleFailure(session: Session, entry: Entry, error: IpaiError): Promise<boolean> {
-  const { step } = entry;
-  const policy = step.kind === "act" ? step.onFail : step.kind === "wait" ? step.onTimeout : "undo";
-  const isCancel = error.code === Cancelled.code;
-  if (policy === "continue" && !isCancel) return true;
-  // After the pivot users have written: swapping back would lose their work, so a person decides.
-  const wantsPerson = (policy === "ask" && !isCancel) || isPastPivot(session, entry);
-  if (wantsPerson) await change(session, { status: "waiting", waiting_for: "decision", error: toErrorRecord(error) });
-  else await change(session, { status: "undoing", error: toErrorRecord(error) });
-  return false;
+interface Failure {
+  readonly entry: Entry;
+  readonly error: ErrorRecord;
 }
 
-function isPastPivot(session: Session, entry: Entry): boolean {
-  const pivot = session.entries.findIndex((other) => other.step.kind === "pivot");
-  return pivot >= 0 && session.entries.indexOf(entry) > pivot;
+/** Runs entries that stand side by side, waits for all of them, and says which of them failed. */
+async function runGroup(session: Session, group: readonly Entry[]): Promise<readonly Failure[]> {
+  const results = await Promise.allSettled(group.map((entry) => tryEntry(session, entry)));
+  return results.flatMap((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value === undefined ? [] : [result.value];
+  });
+}
+
+async function tryEntry(session: Session, entry: Entry): Promise<Failure | undefined> {
+  const row = session.journal.get(keyOf(entry.path, "do"));
+  // It failed in another process, which could not say any more what that means. Doing it again would be a person's decision.
+  if (row?.outcome === "failed" && row.error !== null && !session.again.has(entry.path))
+    return { entry, error: row.error };
+  try {
+    await runEntry(session, entry);
+    return undefined;
+  } catch (thrown) {
+    const error = toIpaiError(thrown);
+    if (endsProcess(error)) throw error;
+    return { entry, error: toErrorRecord(error) };
+  }
+}
+
+/** What a failed step means for the run. True: the walk goes on. */
+async function settleFailure(session: Session, { entry, error }: Failure): Promise<boolean> {
+  const policy = policyOf(entry.step, error);
+  if (policy === "continue") return true;
+  const { control } = session.engine;
+  const wantsPerson = policy === "ask" || (await persist(() => hasBegun(control, session.run, isPointOfNoReturn)));
+  // A request to cancel that became a question has been answered with it.
+  const asked = { waiting_for: "decision", decision: null, cancel_requested_by: null } as const;
+  await change(session, wantsPerson ? { status: "waiting", ...asked, error } : { status: "undoing", error });
+  return false;
 }
 
 async function backwards(session: Session): Promise<void> {
   let changed: boolean;
   try {
-    changed = await undoAll(session, (child) => undoChild(session, child));
+    changed = await undoAll(session, (entry) => undoInner(session, entry));
   } catch (thrown) {
     const cause = toIpaiError(thrown);
-    if (cause.code === "run.fenced" || cause.code === Bug.code) throw cause;
+    if (endsProcess(cause)) throw cause;
     // The run keeps the error that began the undo; why the undo stopped is recorded at its own step.
-    return change(session, { status: "waiting", waiting_for: "undo" });
+    session.log.add("undo.stopped", null, { error: { ...toErrorRecord(cause) } });
+    return change(session, { status: "waiting", waiting_for: "undo", decision: null });
   }
-  const isCancel = session.run.error?.code === Cancelled.code;
-  await end(session, isCancel ? "cancelled" : changed ? "undone" : "failed", undefined);
+  await end(session, await outcomeOfUndo(session, changed), undefined);
+}
+
+async function outcomeOfUndo(session: Session, changed: boolean): Promise<Outcome> {
+  const { engine, run } = session;
+  // A person asked for it knowing this; the program does not say that everything was taken back.
+  if (await persist(() => hasBegun(engine.control, run, isIrreversible))) return "unknown";
+  if (run.error?.code === Cancelled.code) return "cancelled";
+  return changed ? "undone" : "failed";
 }
 
 async function runEntry(session: Session, entry: Entry): Promise<void> {
-  if (session.cancel.signal.aborted) throw Cancelled({ by: session.run.cancel_requested_by ?? "its own process" });
   const { step, path } = entry;
+  const row = session.journal.get(keyOf(path, "do"));
+  if (row?.outcome === "succeeded" || row?.outcome === "skipped") return;
+  const stop = session.stops.reason("do");
+  if (stop !== undefined) throw stop;
+  const key = { path, phase: "do" } as const;
   switch (step.kind) {
     case "act":
-      return runAct(session, step, { path, phase: "do" });
+      return runAct(session, step, key);
     case "wait":
       return runWait(session, step, path);
     case "procedure":
-      return runChild(session, entry);
+      return runInner(session, entry, (run, outer) => carry(session.engine, run, outer));
     case "pivot":
-      return settle(session, entry, async () => undefined);
+      return journaled(session, key, step, async () => ({ outcome: "succeeded" }));
   }
-}
-
-/** Journals a step that is not an act. */
-async function settle(session: Session, entry: Pick<Entry, "path" | "step">, work: () => Promise<void>): Promise<void> {
-  const key = { path: entry.path, phase: "do" } as const;
-  if (session.journal.get(keyOf(entry.path, "do"))?.outcome === "succeeded") return;
-  const { control } = session.engine;
-  session.journal.set(keyOf(entry.path, "do"), await persist(() => startStep(control, session.claim, key, entry.step)));
-  session.log.add("step.started", entry.path, { phase: "do", title: entry.step.title });
-  try {
-    await work();
-  } catch (thrown) {
-    const error = toErrorRecord(thrown);
-    await persist(() => finishStep(control, session.claim, key, { outcome: "failed", error }));
-    session.log.add("step.failed", entry.path, { phase: "do", error: { ...error } });
-    throw thrown;
-  }
-  const row = await persist(() => finishStep(control, session.claim, key, { outcome: "succeeded", outputs: {} }));
-  session.journal.set(keyOf(entry.path, "do"), row);
-  session.log.add("step.succeeded", entry.path, { phase: "do" });
-}
-
-async function runWait(session: Session, step: Wait, path: string): Promise<void> {
-  await settle(session, { path, step }, async () => {
-    const deadline = Date.now() + step.timeoutSeconds * 1000;
-    for (;;) {
-      const last = await askWhetherOver(session, step, path);
-      if (last === undefined) return;
-      if (session.cancel.signal.aborted) throw Cancelled({ by: session.run.cancel_requested_by ?? "its own process" });
-      if (Date.now() >= deadline) throw WaitTimedOut({ title: step.title, seconds: step.timeoutSeconds, last });
-      await sleep(waitPauseMs, undefined, { signal: session.cancel.signal }).catch(() => undefined);
-    }
-  });
-}
-
-/** Undefined when the wait is over, else the last answer in words. */
-async function askWhetherOver(session: Session, step: Wait, path: string): Promise<string | undefined> {
-  const { until } = step;
-  if ("instant" in until) return Date.now() >= Date.parse(until.instant) ? undefined : until.instant;
-  if ("signal" in until) return (await hasSignal(session, until.signal)) ? undefined : `no signal ${until.signal}`;
-  const answer = await ask(session, until.probe, Math.min(step.timeoutSeconds, maxAskSeconds), { path, phase: "do" });
-  if (answer.answer === "yes") return undefined;
-  return answer.answer === "no" ? JSON.stringify(answer.value).slice(0, 200) : answer.error.message;
-}
-
-async function hasSignal(session: Session, signal: string): Promise<boolean> {
-  const { control } = session.engine;
-  const found = await persist(() =>
-    control.db
-      .selectFrom("events")
-      .select("id")
-      .where("run", "=", session.run.id)
-      .where("kind", "=", "signal")
-      .where("path", "=", signal)
-      .executeTakeFirst(),
-  );
-  return found !== undefined;
-}
-
-/** One unanswered question must not use up the whole wait. */
-const maxAskSeconds = 15;
-/** How often a waiting step asks again. Odoo is ready in 1.4 s at best: asking faster gains nothing. */
-const waitPauseMs = 250;
-
-/** A procedure inside a plan: planned now, held to its mandate, carried out under this run's lease. */
-async function runChild(session: Session, entry: Entry): Promise<void> {
-  const { step } = entry;
-  if (step.kind !== "procedure") return;
-  const { engine, run } = session;
-  await settle(session, entry, async () => {
-    let child = await findChild(session, step.name);
-    if (child === undefined) {
-      const plan = await engine.plan(step.name, undefined, run.stack, step.input);
-      if (!isWithin(step.mandate, plan)) throw MandateExceeded({ name: step.name });
-      child = await createRun(engine.control, plan, run.actor, new Date(), run.id);
-      await approveRun(engine.control, child, run.actor);
-    }
-    const ended = child.status === "ended" ? child : await advance(engine, child.id, session.root);
-    if (ended.outcome !== "succeeded")
-      throw InnerProcedureFailed({
-        run: ended.id,
-        title: step.title,
-        reason: ended.error?.message ?? `it is ${ended.status}.`,
-      });
-  });
-}
-
-async function undoChild(session: Session, name: string): Promise<void> {
-  const child = await findChild(session, name);
-  if (child === undefined) return;
-  const claim = await claimRun(session.engine.control, child.id, session.engine.worker);
-  try {
-    const inner = await openSession(session.engine, claim, child, session.root);
-    await undoAll(inner, (deeper) => undoChild(inner, deeper));
-    await inner.log.flush();
-  } finally {
-    await claim.release();
-  }
-}
-
-async function findChild(session: Session, procedure: string): Promise<Run | undefined> {
-  return session.engine.control.db
-    .selectFrom("runs")
-    .selectAll()
-    .where("parent", "=", session.run.id)
-    .where("procedure", "=", procedure)
-    .executeTakeFirst();
 }
 
 async function change(session: Session, update: RunChange): Promise<void> {
   session.run = await persist(() => updateRun(session.engine.control, session.claim, update));
-  session.log.add(`run.${session.run.status}`, null, session.run.waiting_for);
+  const { status, outcome, waiting_for: waitingFor } = session.run;
+  session.log.add(`run.${status}`, null, outcome ?? waitingFor);
 }
 
 async function end(session: Session, outcome: Outcome, error: IpaiError | undefined): Promise<void> {
-  await change(session, {
-    status: "ended",
-    outcome,
-    waiting_for: null,
-    finished_at: new Date(),
-    ...(error === undefined ? {} : { error: toErrorRecord(error) }),
-  });
+  const ended = { status: "ended", outcome, waiting_for: null, finished_at: new Date() } as const;
+  await change(session, { ...ended, ...(error === undefined ? {} : { error: toErrorRecord(error) }) });
 }
 
 function groupParallel(entries: readonly Entry[]): readonly (readonly Entry[])[] {
@@ -288,21 +177,28 @@ function groupParallel(entries: readonly Entry[]): readonly (readonly Entry[])[]
   return groups;
 }
 
-/** Looks for a cancel request, or a successor, twice a second; either ends the action that is under way. */
-function watchForCancel(session: Session): () => void {
-  const timer = setInterval(() => {
-    checkFence(session.engine.control.db, session.claim).then(
-      (run) => {
-        if (run.cancel_requested_by === null) return;
-        session.run = { ...session.run, cancel_requested_by: run.cancel_requested_by };
-        session.cancel.abort();
-      },
-      (error) => {
+/** Looks for a request to cancel, or a successor, twice a second; either ends the action that is under way. */
+function watch(session: Session): () => void {
+  const stop = new AbortController();
+  const heed = (by: string | null) => {
+    if (by !== null) session.stops.cancel(by);
+  };
+  heed(session.run.cancel_requested_by);
+  const look = async () => {
+    while (!stop.signal.aborted) {
+      await sleep(watchPauseMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
+      if (stop.signal.aborted) return;
+      await checkFence(session.engine.control.db, session.claim).then(
+        (run) => heed(run.cancel_requested_by),
         // Only the loss of the run ends the action; while the database is away it goes on.
-        if (toIpaiError(error).code === "run.fenced") session.cancel.abort();
-      },
-    );
-  }, 500);
-  timer.unref();
-  return () => clearInterval(timer);
+        (error: unknown) => {
+          if (toIpaiError(error).code === RunFenced.code) session.stops.lose(session.run.id);
+        },
+      );
+    }
+  };
+  void look();
+  return () => stop.abort();
 }
+
+const watchPauseMs = 500;

@@ -1,6 +1,11 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import type pg from "pg";
 import type { Control } from "./control.ts";
 import { RunBeingAdvanced } from "./errors.ts";
 import type { Fence } from "./journal.ts";
+import { persist } from "./persist.ts";
 
 /** The right of one process to carry out one run. */
 export interface Claim extends Fence {
@@ -8,26 +13,112 @@ export interface Claim extends Fence {
 }
 
 /**
- * Takes the run for this worker. A session lock says whether another process still lives: PostgreSQL drops it in the instant in
- * which that process dies, so a run can be resumed at once after `kill -9`. The fence says who came last: a frozen process that
- * wakes up after its connection was lost can no longer write.
+ * Takes the run for this worker, or refuses when another process has it. Three things say who has it:
+ *
+ * - a name in this machine's kernel, which is free again in the instant in which its holder dies, and not a moment earlier: also
+ *   while the control database restarts, and while the holder is frozen with its command still running;
+ * - a session lock in the control database, which says the same of processes on other machines as long as they are connected;
+ * - the fence, which says who came last: a process on another machine that lost its connection and its run can no longer write,
+ *   and begins no other action. What it was doing in that moment cannot be reached from here.
  */
-export async function claimRun(control: Control, run: string, worker: string): Promise<Claim> {
-  const client = await control.connect();
-  const { rows } = await client.query<{ locked: boolean }>(
-    "select pg_try_advisory_lock(hashtextextended($1, 1)) as locked",
-    [run],
-  );
-  if (rows[0]?.locked !== true) {
-    await client.end();
-    const holder = await control.db.selectFrom("runs").select("worker").where("id", "=", run).executeTakeFirst();
-    throw RunBeingAdvanced({ run, worker: holder?.worker ?? "another process" });
+export async function claimRun(control: Control, run: string, worker: string, outer?: Fence): Promise<Claim> {
+  const name = await takeName(run);
+  const lock = new SessionLock(control, run);
+  try {
+    if (name === undefined || !(await persist(() => lock.take()))) throw await refusal(control, run);
+    const fence = await persist(() => raiseFence(control, run, worker));
+    return {
+      run,
+      fence,
+      ...(outer === undefined ? {} : { outer }),
+      release: async () => {
+        await lock.release();
+        await dropName(name);
+      },
+    };
+  } catch (error) {
+    await lock.release();
+    if (name !== undefined) await dropName(name);
+    throw error;
   }
+}
+
+async function refusal(control: Control, run: string): Promise<Error> {
+  const holder = await control.db.selectFrom("runs").select("worker").where("id", "=", run).executeTakeFirst();
+  return RunBeingAdvanced({ run, worker: holder?.worker ?? "another process" });
+}
+
+async function raiseFence(control: Control, run: string, worker: string): Promise<number> {
   const { fence } = await control.db
     .updateTable("runs")
     .set((set) => ({ fence: set("fence", "+", 1), worker }))
     .where("id", "=", run)
     .returning("fence")
     .executeTakeFirstOrThrow();
-  return { run, fence, release: () => client.end() };
+  return fence;
 }
+
+/** Linux keeps names of sockets that are in no folder: exclusive, without a file that could stay behind. Nobody connects to it. */
+async function takeName(run: string): Promise<Server | undefined> {
+  const server = createServer((socket) => socket.destroy()).unref();
+  server.listen({ path: `\0ipai-run-${run}` });
+  try {
+    await once(server, "listening");
+    return server;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") return undefined;
+    throw error;
+  }
+}
+
+async function dropName(server: Server): Promise<void> {
+  const closed = once(server, "close");
+  server.close();
+  await closed;
+}
+
+/** A lock that PostgreSQL drops with its connection. When the connection is lost and this process lives, it takes it again. */
+class SessionLock {
+  readonly #control: Control;
+  readonly #run: string;
+  #client: pg.Client | undefined;
+  #isReleased = false;
+
+  constructor(control: Control, run: string) {
+    this.#control = control;
+    this.#run = run;
+  }
+
+  async take(): Promise<boolean> {
+    const client = await this.#control.connect();
+    try {
+      const { rows } = await client.query<{ locked: boolean }>(
+        "select pg_try_advisory_lock(hashtextextended($1, 1)) as locked",
+        [this.#run],
+      );
+      if (rows[0]?.locked !== true || this.#isReleased) {
+        await client.end();
+        return false;
+      }
+    } catch (error) {
+      await client.end();
+      throw error;
+    }
+    this.#client = client;
+    client.once("end", () => void this.#takeAgain());
+    return true;
+  }
+
+  async release(): Promise<void> {
+    this.#isReleased = true;
+    await this.#client?.end();
+  }
+
+  /** Whoever was faster has raised the fence, and this process finds that out by itself. */
+  async #takeAgain(): Promise<void> {
+    while (!this.#isReleased && !(await this.take().catch(() => false)))
+      await sleep(takeAgainMs, undefined, { ref: false });
+  }
+}
+
+const takeAgainMs = 100;

@@ -42,7 +42,12 @@ export async function openControl(options: ControlOptions): Promise<Control> {
   // An idle connection that the server drops is replaced at its next use; without a listener it would end the process.
   pool.on("error", () => undefined);
   const db = new Kysely<ControlSchema>({ dialect: new PostgresDialect({ pool }) });
-  await migrate(db);
+  try {
+    await migrate(db);
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
   return {
     db,
     connect: async () => {
@@ -93,5 +98,9 @@ async function migrate(db: Kysely<ControlSchema>): Promise<void> {
   const { Migrator } = await import("kysely/migration");
   const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });
   const { error } = await migrator.migrateToLatest();
-  if (error !== undefined) throw ControlTooNew({ reason: error instanceof Error ? error.message : String(error) });
+  if (error === undefined) return;
+  // The migrator's word for steps in the database that this version does not have.
+  if (error instanceof Error && error.message.startsWith("corrupted migrations"))
+    throw ControlTooNew({ reason: error.message }, { cause: error });
+  throw error;
 }

@@ -61,7 +61,7 @@ export const Interrupted = defineError<{ title: string }>("run.interrupted", {
   exitCode: 54,
   message: (d) =>
     `The program ended while this step was under way, and whether it finished cannot be told: ${d.title}.`,
-  hint: () => "The step is taken back rather than guessed at.",
+  hint: () => "It is taken back, or a person is asked, rather than guessed at: look at the stack before you decide.",
 });
 
 export const WaitTimedOut = defineError<{ title: string; seconds: number; last: string }>("run.wait_timed_out", {
@@ -96,6 +96,16 @@ export const InnerProcedureFailed = defineError<{ run: string; title: string; re
     exitCode: 65,
     message: (d) => `${d.title} did not succeed: ${d.reason}`,
     hint: (d) => `\`ipai runs show ${d.run}\` tells its story.`,
+  },
+);
+
+export const InnerProcedureWaits = defineError<{ run: string; title: string; reason: string }>(
+  "run.inner_procedure_waits",
+  {
+    exitCode: 67,
+    message: (d) => `${d.title} waits for a person's decision: ${d.reason}`,
+    hint: (d) =>
+      `\`ipai runs show ${d.run}\` tells where it stands; what you decide about this run is done at that step.`,
   },
 );
 

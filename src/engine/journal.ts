@@ -5,8 +5,17 @@ import { hashPlan } from "../runbook/hash.ts";
 import { type Plan, undoClassOf } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
 import type { Control } from "./control.ts";
-import { RunFenced, RunNotFound } from "./errors.ts";
-import type { ControlSchema, Outcome, RunStatus, RunsTable, StepOutcome, StepsTable } from "./schema.ts";
+import { NothingToDecide, RunFenced, RunNotFound } from "./errors.ts";
+import type {
+  ControlSchema,
+  Decision,
+  Outcome,
+  RunStatus,
+  RunsTable,
+  StepOutcome,
+  StepsTable,
+  WaitingFor,
+} from "./schema.ts";
 
 /** The durable record of runs. Everything that a worker writes is fenced: a worker that was replaced changes nothing. */
 
@@ -20,8 +29,8 @@ export interface RunEvent {
   readonly data: Json;
 }
 
-/** A run's id: its instant in UTC and four random letters. Sorts by time, can be typed, and is a legal file and database name. */
-export function newRunId(now: Date): string {
+/** A run's id: its second in UTC and four random letters. Sorts by time, can be typed, and is a legal file and database name. */
+function newRunId(now: Date): string {
   const instant = now
     .toISOString()
     .replaceAll(/[-:]|\.\d+Z/g, "")
@@ -29,33 +38,56 @@ export function newRunId(now: Date): string {
   return `${instant}_${randomBytes(2).toString("hex")}`;
 }
 
-export async function createRun(control: Control, plan: Plan, actor: string, now: Date, parent?: string): Promise<Run> {
-  const id = newRunId(now);
+/** Where a procedure inside another one belongs. */
+export interface Place {
+  readonly run: string;
+  readonly step: string;
+}
+
+/** Records a plan that is about to be approved. For a procedure inside another one: the run that has this place already, if any. */
+export async function createRun(control: Control, plan: Plan, actor: string, now: Date, place?: Place): Promise<Run> {
+  const values = {
+    parent: place?.run ?? null,
+    parent_step: place?.step ?? null,
+    procedure: plan.procedure,
+    stack: plan.stack,
+    title: plan.title,
+    plan: toJsonb(plan),
+    plan_hash: hashPlan(plan),
+    undo_class: undoClassOf(plan),
+    actor,
+    status: "planned",
+  } as const;
+  for (;;) {
+    const created = await control.db
+      .insertInto("runs")
+      .values({ id: newRunId(now), ...values })
+      .onConflict((conflict) => conflict.doNothing())
+      .returningAll()
+      .executeTakeFirst();
+    const run = created ?? (place === undefined ? undefined : await findInnerRun(control, place));
+    // Neither: two runs of one second drew the same letters. Draw again.
+    if (run !== undefined) return run;
+  }
+}
+
+export async function findInnerRun(control: Control, place: Place): Promise<Run | undefined> {
   return control.db
-    .insertInto("runs")
-    .values({
-      id,
-      parent: parent ?? null,
-      procedure: plan.procedure,
-      stack: plan.stack,
-      title: plan.title,
-      plan: JSON.stringify(plan),
-      plan_hash: hashPlan(plan),
-      undo_class: undoClassOf(plan),
-      actor,
-      status: "planned",
-    })
-    .returningAll()
-    .executeTakeFirstOrThrow();
+    .selectFrom("runs")
+    .selectAll()
+    .where("parent", "=", place.run)
+    .where("parent_step", "=", place.step)
+    .executeTakeFirst();
 }
 
 /** Finds a run by its id or by a part of it that only one run has. */
 export async function getRun(control: Control, idOrPart: string): Promise<Run> {
+  const whole = await control.db.selectFrom("runs").selectAll().where("id", "=", idOrPart).executeTakeFirst();
+  if (whole !== undefined) return whole;
   const pattern = `%${idOrPart.replaceAll(/[%_\\]/g, "\\$&")}%`;
   const found = await control.db.selectFrom("runs").selectAll().where("id", "like", pattern).limit(2).execute();
-  const exact = found.find((run) => run.id === idOrPart) ?? (found.length === 1 ? found[0] : undefined);
-  if (exact === undefined) throw RunNotFound({ run: idOrPart });
-  return exact;
+  if (found[0] === undefined || found.length > 1) throw RunNotFound({ run: idOrPart });
+  return found[0];
 }
 
 export async function listRuns(control: Control, limit: number, stack?: string): Promise<readonly Run[]> {
@@ -115,30 +147,73 @@ export async function requestCancel(control: Control, run: string, actor: string
     .execute();
 }
 
+/** Records what a person decided about a run that waits for it. Refused at any other time, when it could be meant for another step. */
+export async function decideRun(control: Control, run: Pick<Run, "id">, decision: Decision): Promise<void> {
+  const decided = await control.db
+    .updateTable("runs")
+    .set({ decision })
+    .where("id", "=", run.id)
+    .where("status", "=", "waiting")
+    .where("waiting_for", "in", ["decision", "undo"])
+    .returning("id")
+    .executeTakeFirst();
+  if (decided !== undefined) return;
+  throw NothingToDecide({ run: run.id, status: describeStatus(await getRun(control, run.id)) });
+}
+
+export function describeStatus(run: Run): string {
+  return run.outcome ?? (run.waiting_for === null ? run.status : `waiting for ${run.waiting_for}`);
+}
+
+/** Tells a run that waits for a person's signal that it has come. */
+export async function sendSignal(control: Control, run: string, signal: string, actor: string): Promise<void> {
+  const event = { run, kind: "signal", path: signal, data: toJsonb({ actor }) };
+  await control.db.insertInto("events").values(event).execute();
+}
+
+export async function hasSignal(control: Control, run: string, signal: string): Promise<boolean> {
+  const found = await control.db
+    .selectFrom("events")
+    .select("id")
+    .where("run", "=", run)
+    .where("kind", "=", "signal")
+    .where("path", "=", signal)
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
+/** The right to write: of a process that carries a run out, as long as no other one does, and of those around an inner run. */
 export interface Fence {
   readonly run: string;
   readonly fence: number;
+  readonly outer?: Fence;
 }
 
 type Connection = Kysely<ControlSchema> | Transaction<ControlSchema>;
 
-/** Fails unless this worker still has the run. Called before each action and inside each write. */
-export async function checkFence(db: Connection, fence: Fence): Promise<Run> {
+/**
+ * Fails unless this process still has the run. Called before each action and inside each write, where the shared lock makes a
+ * successor wait: it must not read the journal before this write is in it.
+ */
+export async function checkFence(db: Connection, fence: Fence): Promise<Pick<Run, "cancel_requested_by">> {
   const run = await db
     .selectFrom("runs")
-    .selectAll()
+    .select("cancel_requested_by")
     .where("id", "=", fence.run)
     .where("fence", "=", fence.fence)
+    .forShare()
     .executeTakeFirst();
   if (run === undefined) throw RunFenced({ run: fence.run });
+  if (fence.outer !== undefined) await checkFence(db, fence.outer);
   return run;
 }
 
 export interface RunChange {
   readonly status?: RunStatus;
   readonly outcome?: Outcome;
-  readonly waiting_for?: string | null;
+  readonly waiting_for?: WaitingFor | null;
   readonly decision?: null;
+  readonly cancel_requested_by?: null;
   readonly error?: ErrorRecord | null;
   readonly started_at?: Date;
   readonly finished_at?: Date;
@@ -149,16 +224,29 @@ export async function updateRun(control: Control, fence: Fence, change: RunChang
   return control.db.transaction().execute(async (tx) => {
     const updated = await tx
       .updateTable("runs")
-      .set({ ...rest, ...(error === undefined ? {} : { error: error === null ? null : JSON.stringify(error) }) })
+      .set({ ...rest, ...(error === undefined ? {} : { error: error === null ? null : toJsonb(error) }) })
       .where("id", "=", fence.run)
       .where("fence", "=", fence.fence)
       .returningAll()
       .executeTakeFirst();
     if (updated === undefined) throw RunFenced({ run: fence.run });
-    // The lease belongs to the run and ends with it, in the same instant.
-    if (change.status === "ended") await tx.deleteFrom("leases").where("run", "=", fence.run).execute();
+    if (fence.outer !== undefined) await checkFence(tx, fence.outer);
+    if (change.status === "ended") await endWhatBelongsTo(tx, updated);
     return updated;
   });
+}
+
+/** The lease belongs to the run and ends with it, in the same instant; so does an inner run that nobody will go on with. */
+async function endWhatBelongsTo(tx: Transaction<ControlSchema>, run: Run): Promise<void> {
+  await tx.deleteFrom("leases").where("run", "=", run.id).execute();
+  await sql`
+    with recursive inner_runs as (
+      select id from runs where parent = ${run.id}
+      union all
+      select runs.id from runs join inner_runs on runs.parent = inner_runs.id
+    )
+    update runs set status = 'ended', waiting_for = null, outcome = ${run.outcome}, finished_at = ${run.finished_at}
+    where id in (select id from inner_runs) and status <> 'ended'`.execute(tx);
 }
 
 export interface StepKey {
@@ -178,9 +266,13 @@ export async function startStep(
       .insertInto("steps")
       .values({ run: fence.run, ...key, step: step.id, title: step.title, outcome: "running", attempts: 1 })
       .onConflict((conflict) =>
-        conflict
-          .columns(["run", "path", "phase"])
-          .doUpdateSet({ outcome: "running", attempts: sql`steps.attempts + 1`, error: null, finished_at: null }),
+        conflict.columns(["run", "path", "phase"]).doUpdateSet({
+          outcome: "running",
+          attempts: sql`steps.attempts + 1`,
+          error: null,
+          started_at: new Date(),
+          finished_at: null,
+        }),
       )
       .returningAll()
       .executeTakeFirstOrThrow(),
@@ -191,6 +283,8 @@ export interface StepResult {
   readonly outcome: Exclude<StepOutcome, "running">;
   readonly outputs?: Readonly<Record<string, Json>>;
   readonly error?: ErrorRecord;
+  /** Attempts after the first one since the step was started. */
+  readonly retries?: number;
 }
 
 export async function finishStep(control: Control, fence: Fence, key: StepKey, result: StepResult): Promise<StepRow> {
@@ -199,8 +293,9 @@ export async function finishStep(control: Control, fence: Fence, key: StepKey, r
       .updateTable("steps")
       .set({
         outcome: result.outcome,
-        outputs: result.outputs === undefined ? null : JSON.stringify(result.outputs),
-        error: result.error === undefined ? null : JSON.stringify(result.error),
+        outputs: result.outputs === undefined ? null : toJsonb(result.outputs),
+        error: result.error === undefined ? null : toJsonb(result.error),
+        attempts: sql`attempts + ${result.retries ?? 0}`,
         finished_at: new Date(),
       })
       .where("run", "=", fence.run)
@@ -211,12 +306,17 @@ export async function finishStep(control: Control, fence: Fence, key: StepKey, r
   );
 }
 
-export async function addEvents(control: Control, events: readonly RunEvent[]): Promise<void> {
+export async function addEvents(control: Control, fence: Fence, events: readonly RunEvent[]): Promise<void> {
   if (events.length === 0) return;
-  await control.db
-    .insertInto("events")
-    .values(events.map((event) => ({ ...event, data: event.data === null ? null : JSON.stringify(event.data) })))
-    .execute();
+  const values = events.map((event) => ({ ...event, data: event.data === null ? null : toJsonb(event.data) }));
+  await fenced(control, fence, (tx) => tx.insertInto("events").values(values).execute());
+}
+
+/** JSON as PostgreSQL takes it: programs print NUL characters, and a text cut off in the middle of one ends with half a character. */
+export function toJsonb(value: unknown): string {
+  return JSON.stringify(value, (_, member: unknown) =>
+    typeof member === "string" ? member.toWellFormed().replaceAll("\0", "\uFFFD") : member,
+  );
 }
 
 async function fenced<T>(

@@ -88,4 +88,11 @@ export const migrations: Readonly<Record<string, Migration>> = {
       await sql`create index records_newest_first on records (stack, kind, at desc)`.execute(db);
     },
   },
+  "0002_inner_runs": {
+    async up(db) {
+      await sql`alter table runs add column parent_step text`.execute(db);
+      // Two processes that both take themselves for the one to plan an inner procedure must not begin it twice.
+      await sql`create unique index runs_one_per_step_of_a_parent on runs (parent, parent_step)`.execute(db);
+    },
+  },
 };

@@ -1,5 +1,6 @@
 import type { Json } from "../runbook/value.ts";
 import type { Control } from "./control.ts";
+import { toJsonb } from "./journal.ts";
 
 /** What procedures keep beyond their runs, such as backups and proofs. Writing the same record again replaces it. */
 export interface Records {
@@ -12,7 +13,7 @@ export interface Records {
 export function createRecords(control: Control): Records {
   return {
     put: async ({ data, ...key }) => {
-      const text = JSON.stringify(data);
+      const text = toJsonb(data);
       await control.db
         .insertInto("records")
         .values({ ...key, data: text })

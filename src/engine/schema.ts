@@ -8,6 +8,7 @@ import type { Json } from "../runbook/value.ts";
 export type RunStatus = "planned" | "waiting" | "running" | "undoing" | "ended";
 export type Outcome = "succeeded" | "undone" | "failed" | "cancelled" | "unknown";
 export type StepOutcome = "running" | "succeeded" | "skipped" | "failed";
+export type WaitingFor = "approval" | "decision" | "undo";
 export type Decision = "again" | "done" | "undo" | "abandon";
 
 type Instant = ColumnType<Date, Date | undefined, Date>;
@@ -18,6 +19,8 @@ type NullableJson<T> = ColumnType<T | null, string | null | undefined, string | 
 export interface RunsTable {
   id: string;
   parent: string | null;
+  /** Path of the step of the parent that this run carries out. */
+  parent_step: string | null;
   procedure: string;
   stack: string;
   title: string;
@@ -26,8 +29,8 @@ export interface RunsTable {
   undo_class: string;
   actor: string;
   status: RunStatus;
-  /** What a waiting run waits for: `approval`, `person`, or a signal's name. */
-  waiting_for: string | null;
+  /** `approval`: of its plan. `decision`: a step stopped it. `undo`: taking back stopped half-way. */
+  waiting_for: WaitingFor | null;
   decision: Decision | null;
   outcome: Outcome | null;
   error: NullableJson<ErrorRecord>;

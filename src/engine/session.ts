@@ -1,11 +1,23 @@
 import { channel } from "node:diagnostics_channel";
 import type { Secret } from "../config/secret.ts";
+import { toIpaiError } from "../errors/error.ts";
 import type { Performer, Scope } from "../host/perform.ts";
 import { type Entry, type Plan, walk } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
 import type { Claim } from "./claim.ts";
 import type { Control } from "./control.ts";
-import { addEvents, listSteps, type Run, type RunEvent, type StepRow } from "./journal.ts";
+import { RunFenced } from "./errors.ts";
+import {
+  addEvents,
+  type Fence,
+  getRun,
+  listSteps,
+  type Run,
+  type RunEvent,
+  type StepKey,
+  type StepRow,
+} from "./journal.ts";
+import { Stops } from "./stops.ts";
 
 /** What the engine needs from the rooms around it. */
 export interface Engine {
@@ -23,7 +35,7 @@ export interface Engine {
 
 /**
  * Where the walk stands, for whoever subscribes: tracing, and the crash tests, which kill the process at each of these. Published
- * synchronously, so a subscriber acts before the engine takes another step.
+ * synchronously, so a subscriber acts before the engine takes another step. Every step passes `before` and `recorded`.
  */
 export const points = channel("ipai:engine");
 
@@ -34,7 +46,11 @@ export interface Point {
   readonly phase: "do" | "undo";
 }
 
-/** One process carrying out one run: the plan, the journal as far as it is written, and the signals that stop it. */
+export function publish(session: Session, key: StepKey, at: Point["at"]): void {
+  if (points.hasSubscribers) points.publish({ at, run: session.run.id, ...key } satisfies Point);
+}
+
+/** One process carrying out one run: the plan, the journal as far as it is written, and what makes it stop. */
 export interface Session {
   readonly engine: Engine;
   readonly claim: Claim;
@@ -44,22 +60,29 @@ export interface Session {
   readonly plan: Plan;
   readonly entries: readonly Entry[];
   readonly journal: Map<string, StepRow>;
-  readonly cancel: AbortController;
+  readonly stops: Stops;
   readonly log: EventLog;
+  /** True once the lease is known to be held: it stays until the run ends. */
+  hasLease: boolean;
+  /** Paths of steps that failed and that a person wants done once more. */
+  again: ReadonlySet<string>;
 }
 
-export async function openSession(engine: Engine, claim: Claim, run: Run, root: string): Promise<Session> {
+export async function openSession(engine: Engine, claim: Claim, outer?: Session): Promise<Session> {
+  const run = await getRun(engine.control, claim.run);
   const steps = await listSteps(engine.control, run.id);
   return {
     engine,
     claim,
-    root,
+    root: outer?.root ?? run.id,
     run,
     plan: run.plan,
     entries: walk(run.plan),
     journal: new Map(steps.map((row) => [keyOf(row.path, row.phase), row])),
-    cancel: new AbortController(),
-    log: new EventLog(engine, run.id),
+    stops: new Stops(outer?.stops),
+    log: new EventLog(engine, claim),
+    hasLease: false,
+    again: new Set(),
   };
 }
 
@@ -81,37 +104,52 @@ function findStep(session: Session, id: string): StepRow | undefined {
   return [...session.journal.values()].find((row) => row.step === id && row.phase === "do");
 }
 
-/** Events of a run: told at once to whoever watches, written in batches. Output lines of one run are capped. */
+/** Events of a run: told at once to whoever watches, written in order and in batches. Output lines of one run are capped. */
 export class EventLog {
   readonly #engine: Engine;
-  readonly #run: string;
+  readonly #fence: Fence;
   #pending: RunEvent[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
   #lines = 0;
 
-  constructor(engine: Engine, run: string) {
+  constructor(engine: Engine, fence: Fence) {
     this.#engine = engine;
-    this.#run = run;
+    this.#fence = fence;
   }
 
   add(kind: string, path: string | null, data: Json = null): void {
-    if (kind === "output" && ++this.#lines > maxOutputLines) return;
-    const event = { run: this.#run, at: new Date(), kind, path, data };
+    if (kind === "output" && ++this.#lines > outputLinesMax) return;
+    const event = { run: this.#fence.run, at: new Date(), kind, path, data };
     this.#engine.onEvent?.(event);
     this.#pending.push(event);
+    // What cannot be written now, because the database is away, is written with a later batch or at the end.
     this.#timer ??= setTimeout(() => void this.flush().catch(() => undefined), flushAfterMs);
   }
 
-  async flush(): Promise<void> {
+  /** Writes what was added until now. One batch after the other, so that the order is kept. */
+  flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const events = this.#pending;
-    this.#pending = [];
-    await addEvents(this.#engine.control, events);
+    this.#writing = this.#writing.catch(() => undefined).then(() => this.#write());
+    return this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const batch = this.#pending.slice(0, batchMax);
+      await addEvents(this.#engine.control, this.#fence, batch).catch((error: unknown) => {
+        // A process that was replaced has nothing more to tell.
+        if (toIpaiError(error).code !== RunFenced.code) throw error;
+      });
+      this.#pending.splice(0, batch.length);
+    }
   }
 }
 
 /** A program that floods its output must not fill the control database; the step's own log file on the host has all of it. */
-const maxOutputLines = 20_000;
+const outputLinesMax = 20_000;
 /** One insert of 50 lines costs a fortieth of 50 inserts; a fifth of a second is not felt by a reader. */
 const flushAfterMs = 200;
+/** The protocol counts the values of a statement with 16 bits. */
+const batchMax = 1_000;

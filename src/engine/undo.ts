@@ -1,24 +1,40 @@
+import { toIpaiError } from "../errors/error.ts";
+import type { Act, Entry } from "../runbook/plan.ts";
 import { runAct } from "./act.ts";
+import { UndoFailed } from "./errors.ts";
+import { endsProcess } from "./failure.ts";
 import { keyOf, type Session } from "./session.ts";
 
 /**
  * The walk backwards: every step that began is taken back, the last one first. A step that failed may have done half of its work,
- * so it is taken back like one that succeeded. Undo steps are journaled like others and can be resumed in the middle.
+ * so it is taken back like one that succeeded; one that was found done already is left as it was found. Undo steps are journaled
+ * like others and can be resumed in the middle.
  *
- * Returns whether anything of the stack had been changed.
+ * `undoInner` takes back the procedure inside an entry. Returns whether anything of the stack had been changed.
  */
-export async function undoAll(session: Session, undoChild: (procedure: string) => Promise<void>): Promise<boolean> {
+export async function undoAll(session: Session, undoInner: (entry: Entry) => Promise<boolean>): Promise<boolean> {
   let changed = false;
   for (const entry of session.entries.toReversed()) {
-    const row = session.journal.get(keyOf(entry.path, "do"));
-    if (row === undefined || row.outcome === "skipped") continue;
-    const { step } = entry;
-    if (step.kind === "act" && step.effect !== "read") changed = true;
-    if (step.kind === "procedure") {
-      changed = true;
-      await undoChild(step.name);
-    }
-    for (const act of entry.undo) await runAct(session, act, { path: `${entry.path}~${act.id}`, phase: "undo" });
+    const { step, path } = entry;
+    const row = session.journal.get(keyOf(path, "do"));
+    if (row === undefined || (row.outcome === "skipped" && !isEdge(entry))) continue;
+    if (step.kind === "act" && step.effect !== "read" && row.outcome !== "skipped") changed = true;
+    if (step.kind === "procedure" && (await undoInner(entry))) changed = true;
+    for (const act of entry.undo) await takeBack(session, entry, act);
   }
   return changed;
+}
+
+/** Going back over the edge of a bracket closes it or opens it again, also where the edge itself had found nothing to do. */
+function isEdge({ step, undo }: Entry): boolean {
+  return step.kind === "act" && undo !== step.undo;
+}
+
+async function takeBack(session: Session, entry: Entry, act: Act): Promise<void> {
+  try {
+    await runAct(session, act, { path: `${entry.path}~${act.id}`, phase: "undo" });
+  } catch (thrown) {
+    const error = toIpaiError(thrown);
+    throw endsProcess(error) ? error : UndoFailed({ step: act.title, reason: error.message }, { cause: error });
+  }
 }

@@ -2,9 +2,20 @@ import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { Secret } from "../../src/config/secret.ts";
 import { advance } from "../../src/engine/advance.ts";
+import { claimRun } from "../../src/engine/claim.ts";
 import type { Control } from "../../src/engine/control.ts";
 import { ProcedureUnknown } from "../../src/engine/errors.ts";
-import { approveRun, createRun, listSteps, type Run, type RunEvent } from "../../src/engine/journal.ts";
+import {
+  approveRun,
+  createRun,
+  decideRun,
+  listSteps,
+  type Run,
+  type RunEvent,
+  startStep,
+  updateRun,
+} from "../../src/engine/journal.ts";
+import type { Decision } from "../../src/engine/schema.ts";
 import type { Engine } from "../../src/engine/session.ts";
 import { LocalExecutor } from "../../src/host/local.ts";
 import { type CallFunction, createPerformer } from "../../src/host/perform.ts";
@@ -145,11 +156,15 @@ export class World {
   }
 }
 
+let plans = 0;
+
+/** Each plan is for a stack of its own unless the test names one, so that a run left waiting is in no other's way. */
 export function planOf(steps: readonly Step[], options: Partial<Plan> = {}): Plan {
+  plans += 1;
   return validatePlan({
     procedure: "test",
     version: 1,
-    stack: "stack",
+    stack: `stack-${plans}`,
     title: "A plan of the tests",
     input: null,
     facts: null,
@@ -193,8 +208,43 @@ export async function approvedRun(control: Control, plan: Plan, actor = "anna"):
 
 /** Runs a plan from its approval as far as it goes. */
 export async function runPlan(control: Control, plan: Plan, options: EngineOptions = {}): Promise<Run> {
-  const run = await approvedRun(control, plan);
+  return resume(control, await approvedRun(control, plan), options);
+}
+
+/** Carries a run as far as it goes, as another process would. */
+export async function resume(
+  control: Control,
+  run: Pick<Run, "id" | "plan">,
+  options: EngineOptions = {},
+): Promise<Run> {
+  const { plan } = run;
   return advance(createEngine(control, { plans: { [plan.procedure]: () => plan }, ...options }), run.id);
+}
+
+/** Carries out what a person decided about a run that waits. */
+export async function decide(
+  control: Control,
+  run: Run,
+  decision: Decision,
+  options: EngineOptions = {},
+): Promise<Run> {
+  await decideRun(control, run, decision);
+  return resume(control, run, options);
+}
+
+/** A run as a process leaves it that dies in the middle of this step: its journal says that the step is under way. */
+export async function interruptedRun(
+  control: Control,
+  plan: Plan,
+  path: string,
+  phase: "do" | "undo" = "do",
+): Promise<Run> {
+  const run = await approvedRun(control, plan);
+  const claim = await claimRun(control, run.id, "a process that died");
+  await updateRun(control, claim, { status: "running", started_at: new Date() });
+  await startStep(control, claim, { path, phase }, { id: path, title: `Act: ${path}` });
+  await claim.release();
+  return run;
 }
 
 /** How every step of a run ended, by path; what was taken back has `undo` before it. */
