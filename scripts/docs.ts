@@ -1,7 +1,6 @@
-import { execFile } from "node:child_process";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
+import { Command } from "commander";
 import { z } from "zod";
 import { configSchema } from "../src/config/schema.ts";
 import { catalogue, type ErrorDefinition } from "../src/errors/error.ts";
@@ -325,33 +324,42 @@ function code(value: unknown): string {
 // ── command line ────────────────────────────────────────────────────────────────────────────────
 
 async function cliPage(): Promise<string> {
-  const helps = await helpOf([]);
+  const program = await builtProgram();
   return page([
     notice,
     "# Command line",
     "Options of `ipai` itself (`--config`, `--stack`, `--debug`) stand before the command: `ipai --stack production health`.",
     "From a checkout the program is `bin/ipai`.",
-    ...helps.flatMap(({ words, text }) => [`## ${["ipai", ...words].join(" ")}`, "```text", text.trimEnd(), "```"]),
+    ...helpOf(program, program.name()),
   ]);
 }
 
-interface Help {
-  readonly words: readonly string[];
-  readonly text: string;
+/** The program as it is put together when it starts, kept from reading this process's own arguments. */
+async function builtProgram(): Promise<Command> {
+  const { parseAsync } = Command.prototype;
+  const { promise, resolve } = Promise.withResolvers<Command>();
+  Command.prototype.parseAsync = async function keep() {
+    resolve(this);
+    return this;
+  };
+  try {
+    await import("../src/cli/main.ts");
+    return await promise;
+  } finally {
+    Command.prototype.parseAsync = parseAsync;
+  }
 }
 
-/** A command's help and that of all commands below it: the help itself says which there are. */
-async function helpOf(words: readonly string[]): Promise<readonly Help[]> {
-  const { stdout: text } = await promisify(execFile)(join(root, "bin", "ipai"), [...words, "--help"], {
-    env: { ...process.env, COLUMNS: "100", NO_COLOR: "1" },
-  });
-  const inner = await Promise.all(commandsIn(text).map((name) => helpOf([...words, name])));
-  return [{ words, text }, ...inner.flat()];
-}
-
-function commandsIn(help: string): readonly string[] {
-  const list = help.split("\nCommands:\n")[1]?.split("\n\n")[0] ?? "";
-  return [...list.matchAll(/^ {2}([a-z]+)/gm)].map((match) => match[1] ?? "").filter((name) => name !== "help");
+/** A command's help and that of all commands below it, as wide as a terminal usually is and without colours. */
+function helpOf(command: Command, name: string): readonly string[] {
+  command.configureOutput({ getOutHelpWidth: () => 100, getOutHasColors: () => false });
+  return [
+    `## ${name}`,
+    "```text",
+    command.helpInformation().trimEnd(),
+    "```",
+    ...command.commands.flatMap((inner) => helpOf(inner, `${name} ${inner.name()}`)),
+  ];
 }
 
 // ── text ────────────────────────────────────────────────────────────────────────────────────────
