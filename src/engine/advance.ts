@@ -148,7 +148,7 @@ async function runEntry(session: Session, entry: Entry): Promise<void> {
     case "act":
       return runAct(session, step, key);
     case "wait":
-      return runWait(session, step, path);
+      return runWait(session, step, { path, phase: "do" });
     case "procedure":
       return runInner(session, entry, (run, outer) => carry(session.engine, run, outer));
     case "pivot":

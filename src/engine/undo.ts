@@ -1,9 +1,10 @@
 import { toIpaiError } from "../errors/error.ts";
-import type { Act, Entry } from "../runbook/plan.ts";
+import type { Act, Entry, Wait } from "../runbook/plan.ts";
 import { runAct } from "./act.ts";
 import { UndoFailed } from "./errors.ts";
 import { endsProcess } from "./failure.ts";
 import { keyOf, type Session } from "./session.ts";
+import { runWait } from "./wait.ts";
 
 /**
  * The walk backwards: every step that began is taken back, the last one first. A step that failed may have done half of its work,
@@ -20,7 +21,7 @@ export async function undoAll(session: Session, undoInner: (entry: Entry) => Pro
     if (row === undefined || (row.outcome === "skipped" && !isEdge(entry))) continue;
     if (step.kind === "act" && step.effect !== "read" && row.outcome !== "skipped") changed = true;
     if (step.kind === "procedure" && (await undoInner(entry))) changed = true;
-    for (const act of entry.undo) await takeBack(session, entry, act);
+    for (const back of entry.undo) await takeBack(session, entry, back);
   }
   return changed;
 }
@@ -30,11 +31,13 @@ function isEdge({ step, undo }: Entry): boolean {
   return step.kind === "act" && undo !== step.undo;
 }
 
-async function takeBack(session: Session, entry: Entry, act: Act): Promise<void> {
+async function takeBack(session: Session, entry: Entry, back: Act | Wait): Promise<void> {
+  const key = { path: `${entry.path}~${back.id}`, phase: "undo" } as const;
   try {
-    await runAct(session, act, { path: `${entry.path}~${act.id}`, phase: "undo" });
+    if (back.kind === "act") await runAct(session, back, key);
+    else await runWait(session, back, key);
   } catch (thrown) {
     const error = toIpaiError(thrown);
-    throw endsProcess(error) ? error : UndoFailed({ step: act.title, reason: error.message }, { cause: error });
+    throw endsProcess(error) ? error : UndoFailed({ step: back.title, reason: error.message }, { cause: error });
   }
 }

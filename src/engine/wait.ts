@@ -1,37 +1,47 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { IpaiError } from "../errors/error.ts";
 import type { Wait } from "../runbook/plan.ts";
 import { ask } from "./act.ts";
-import { WaitTimedOut } from "./errors.ts";
-import { hasSignal, type StepResult } from "./journal.ts";
+import { toVerifyError, WaitTimedOut } from "./errors.ts";
+import { hasSignal, type StepKey, type StepResult } from "./journal.ts";
 import { persist } from "./persist.ts";
-import type { Session } from "./session.ts";
+import { keyOf, type Session } from "./session.ts";
 import { journaled } from "./step.ts";
 
 /** Waits for the world, an instant or a person, and no longer than the plan allows. */
-export async function runWait(session: Session, step: Wait, path: string): Promise<void> {
-  await journaled(session, { path, phase: "do" }, step, () => untilOver(session, step, path));
+export async function runWait(session: Session, step: Wait, key: StepKey): Promise<void> {
+  const before = session.journal.get(keyOf(key.path, key.phase));
+  if (before?.outcome === "succeeded") return;
+  await journaled(session, key, step, () => untilOver(session, step, key));
 }
 
-async function untilOver(session: Session, step: Wait, path: string): Promise<StepResult> {
-  const { signals } = session.stops;
+async function untilOver(session: Session, step: Wait, key: StepKey): Promise<StepResult> {
+  const signal = session.stops.signals[key.phase];
   const deadline = Date.now() + step.timeoutSeconds * 1000;
   for (;;) {
-    const last = await askWhetherOver(session, step, path);
+    const last = await askWhetherOver(session, step, key);
     if (last === undefined) return { outcome: "succeeded" };
-    if (Date.now() >= deadline) throw WaitTimedOut({ title: step.title, seconds: step.timeoutSeconds, last });
-    await sleep(pauseMs, undefined, { signal: signals.do });
+    if (Date.now() >= deadline) throw timedOut(step, last);
+    await sleep(pauseMs, undefined, { signal });
   }
 }
 
+/** The error that the probe names, as when it verifies a step; else the general one. */
+function timedOut(step: Wait, last: string): IpaiError {
+  const { until, title, timeoutSeconds } = step;
+  if ("probe" in until && until.probe.code !== undefined) return toVerifyError(until.probe, last);
+  return WaitTimedOut({ title, seconds: timeoutSeconds, last });
+}
+
 /** Undefined when the wait is over, else the last answer in words. */
-async function askWhetherOver(session: Session, step: Wait, path: string): Promise<string | undefined> {
+async function askWhetherOver(session: Session, step: Wait, key: StepKey): Promise<string | undefined> {
   const { until } = step;
   if ("instant" in until) return Date.now() >= Date.parse(until.instant) ? undefined : until.instant;
   if ("signal" in until) {
     const hasCome = await persist(() => hasSignal(session.engine.control, session.run.id, until.signal));
     return hasCome ? undefined : `no signal ${until.signal}`;
   }
-  const answer = await ask(session, until.probe, Math.min(step.timeoutSeconds, askSecondsMax), { path, phase: "do" });
+  const answer = await ask(session, until.probe, Math.min(step.timeoutSeconds, askSecondsMax), key);
   if (answer.answer === "yes") return undefined;
   return answer.answer === "no" ? JSON.stringify(answer.value).slice(0, 200) : answer.error.message;
 }

@@ -1,5 +1,6 @@
 import type { Output, Probe } from "../runbook/action.ts";
 import type { Act, Step, Wait } from "../runbook/plan.ts";
+import type { Text } from "../runbook/value.ts";
 import type { Service } from "../stack/runtime/native.ts";
 import type { Stack } from "../stack/stack.ts";
 
@@ -75,13 +76,42 @@ export function stopService(id: string, title: string, service: Service): Act {
   );
 }
 
-/** Keeps services stopped while the body runs, whatever happens in it. With none to stop, the body stands alone. */
-export function whileStopped(
+/** Odoo shows its login form: ready means that, not that a process exists. */
+export function serving(stack: Stack, service: string, url: Text, code = "odoo.not_serving"): Wait {
+  return waitFor({
+    id: `serve ${service}`,
+    title: `Wait until ${service} serves its login page`,
+    probe: { ...stack.odoo.isReady(service, url), code },
+    timeoutSeconds: readySeconds,
+  });
+}
+
+/** 1.4 s to 3 s are usual; a first start after an update may have to build the assets. */
+const readySeconds = 180;
+
+/** Keeps Odoo stopped, its schedulers with it, while the body runs, whatever happens in it; afterwards each service serves again. */
+export function whileOdooStopped(stack: Stack, services: readonly string[], body: readonly Step[]): readonly Step[] {
+  const urls = stack.config.services.odoo.filter((service) => services.includes(service.name));
+  return whileStopped(stack, "stopped", "Odoo and its schedulers are stopped", services, body, [
+    ...urls.map((service) => serving(stack, service.name, service.url)),
+  ]);
+}
+
+/** Keeps users out by stopping the proxy; afterwards the public address serves again. */
+export function whileClosed(stack: Stack, proxy: string | undefined, body: readonly Step[]): readonly Step[] {
+  const names = proxy === undefined ? [] : [proxy];
+  const serves = serving(stack, "the public address", stack.config.urls.public);
+  return whileStopped(stack, "closed", "Users are kept out", names, body, [serves]);
+}
+
+/** With no service to stop, the body stands alone. */
+function whileStopped(
   stack: Stack,
   id: string,
   title: string,
   services: readonly string[],
   body: readonly Step[],
+  serve: readonly Wait[],
 ): readonly Step[] {
   const stop = (name: string) => stopService(`stop ${name}`, `Stop ${name}`, stack.runtime.service(name));
   const start = (name: string) => startService(`start ${name}`, `Start ${name}`, stack.runtime.service(name));
@@ -94,19 +124,7 @@ export function whileStopped(
       title,
       open: [stop(first), ...others.map(stop)],
       body,
-      close: [start(first), ...others.map(start)],
+      close: [start(first), ...others.map(start), ...serve],
     },
   ];
-}
-
-/** Ready means that the login form is served, not that a process exists. */
-export function waitUntilReady(stack: Stack, service: string, url: string): Wait {
-  const [, form] = stack.odoo.isReady(service, url);
-  if (form === undefined) throw new TypeError("Odoo names no readiness probe");
-  return waitFor({
-    id: `ready ${service}`,
-    title: `Wait until ${service} serves its login page`,
-    probe: form,
-    timeoutSeconds: 180,
-  });
 }

@@ -34,18 +34,18 @@ function withoutForecast(step: Step): unknown {
     case "bracket":
       return {
         ...step,
-        open: step.open.map(actWithoutForecast),
+        open: step.open.map(withoutForecast),
         body: step.body.map(withoutForecast),
-        close: step.close.map(actWithoutForecast),
+        close: step.close.map(withoutForecast),
       };
     case "parallel":
-      return { ...step, acts: step.acts.map(actWithoutForecast) };
+      return { ...step, acts: step.acts.map(withoutForecast) };
     default:
       return step;
   }
 }
 
 function actWithoutForecast(act: Act): unknown {
-  const undo = typeof act.undo === "string" ? act.undo : act.undo.map(actWithoutForecast);
+  const undo = typeof act.undo === "string" ? act.undo : act.undo.map(withoutForecast);
   return { ...act, undo, forecastSeconds: undefined };
 }

@@ -17,7 +17,7 @@ export interface Act {
   /** Asked before acting: yes means that there is nothing to do. Outputs of a step that was already done come from `recall`. */
   readonly done?: Probe;
   readonly verify: readonly Probe[];
-  readonly undo: readonly Act[] | "nothing" | "irreversible";
+  readonly undo: Sequence | "nothing" | "irreversible";
   /** Takes the step only if the recorded value is true. */
   readonly when?: OutputRef;
   readonly onFail: "undo" | "continue" | "ask";
@@ -45,14 +45,17 @@ export interface Wait {
   readonly forecastSeconds?: number;
 }
 
+/** What opens, closes or takes back: acts, and waits for what they bring about (services that serve again). */
+export type Sequence = readonly (Act | Wait)[];
+
 /** Opens, does the body, closes: on success, undo and cancel alike. `open` and `close` must be idempotent. */
 export interface Bracket {
   readonly kind: "bracket";
   readonly id: string;
   readonly title: string;
-  readonly open: readonly [Act, ...Act[]];
+  readonly open: readonly [Act, ...Sequence];
   readonly body: readonly Step[];
-  readonly close: readonly [Act, ...Act[]];
+  readonly close: readonly [Act, ...Sequence];
 }
 
 /** Reads that do not depend on each other, at the same time. */
@@ -134,8 +137,8 @@ function greatest<T>(order: readonly T[], values: readonly T[]): T {
 export interface Entry {
   readonly path: string;
   readonly step: Act | Wait | ProcedureStep | Pivot;
-  /** Acts that take this entry back, in order. */
-  readonly undo: readonly Act[];
+  /** What takes this entry back, in order. */
+  readonly undo: Sequence;
   /** Entries of one parallel step share its id and stand side by side. */
   readonly parallel?: string;
 }
@@ -154,15 +157,15 @@ function walkStep(step: Step, prefix: string): readonly Entry[] {
   switch (step.kind) {
     case "bracket":
       return [
-        ...step.open.map((act, index) => ({
-          path: `${path}/${act.id}`,
-          step: act,
+        ...step.open.map((inner, index) => ({
+          path: `${path}/${inner.id}`,
+          step: inner,
           undo: index === 0 ? step.close : [],
         })),
         ...step.body.flatMap((inner) => walkStep(inner, `${path}/`)),
-        ...step.close.map((act, index) => ({
-          path: `${path}/${act.id}`,
-          step: act,
+        ...step.close.map((inner, index) => ({
+          path: `${path}/${inner.id}`,
+          step: inner,
           undo: index === 0 ? step.open : [],
         })),
       ];

@@ -49,9 +49,9 @@ function renderStep(step: Step, depth: number, numbers: Numbers, options: Render
     case "bracket":
       return [
         `${pad}${step.title}:`,
-        ...step.open.flatMap((act) => renderAct(act, depth + 1, numbers, options)),
+        ...step.open.flatMap((inner) => renderStep(inner, depth + 1, numbers, options)),
         ...step.body.flatMap((inner) => renderStep(inner, depth + 1, numbers, options)),
-        ...step.close.flatMap((act) => renderAct(act, depth + 1, numbers, options)),
+        ...step.close.flatMap((inner) => renderStep(inner, depth + 1, numbers, options)),
       ];
     case "parallel":
       return [
@@ -63,7 +63,7 @@ function renderStep(step: Step, depth: number, numbers: Numbers, options: Render
     case "wait":
       return [
         `${pad}${number(numbers)} ${step.title} (${waited(step)}at most ${step.timeoutSeconds} s)`,
-        ...("probe" in step.until ? indent(renderAction(step.until.probe.action), depth) : []),
+        ...indent(renderAsked(step), depth),
       ];
     case "procedure":
       return [`${pad}${number(numbers)} ${step.title} (procedure ${step.name}, planned when it is reached)`];
@@ -85,7 +85,7 @@ function renderAct(act: Act, depth: number, numbers: Numbers, options: RenderOpt
     ...lines,
     ...(act.done === undefined ? [] : renderProbe("not needed if", act.done, depth)),
     ...act.verify.flatMap((probe) => renderProbe("verify", probe, depth)),
-    ...undo.flatMap((back) => [`${pad}     undo: ${back.title}`, ...indent(renderAction(back.action), depth + 1)]),
+    ...undo.flatMap((back) => [`${pad}     undo: ${back.title}`, ...indent(renderAsked(back), depth + 1)]),
     ...(act.onFail === "undo"
       ? []
       : [`${pad}     if it fails: ${act.onFail === "ask" ? "a person decides" : "go on"}`]),
@@ -119,6 +119,12 @@ function number(numbers: Numbers): string {
 function renderAction(action: Action): readonly string[] {
   if (action.kind === "call") return [`# ipai enters this in its catalogue (${action.name})`];
   return renderShell(toCommand(action)).split("\n");
+}
+
+/** The command of an act, or the question of a wait that asks one. */
+function renderAsked(step: Act | Wait): readonly string[] {
+  if (step.kind === "act") return renderAction(step.action);
+  return "probe" in step.until ? renderAction(step.until.probe.action) : [];
 }
 
 function indent(lines: readonly string[], depth: number): readonly string[] {

@@ -59,7 +59,7 @@ function structureFaults(step: Step): readonly string[] {
     case "bracket":
       return [
         ...[...step.open, ...step.close]
-          .filter((act) => Array.isArray(act.undo))
+          .filter((inner) => inner.kind === "act" && Array.isArray(inner.undo))
           .map((act) => `${act.id} opens or closes ${step.id}, so its own undo would not be used`),
         ...step.body.flatMap(structureFaults),
       ];
@@ -83,14 +83,17 @@ function entryFaults(plan: Plan, entries: readonly Entry[]): (entry: Entry, inde
       .map((other) => other.step);
     const known = (own?: Act) => findOutput([...earlier, ...(own === undefined ? [] : [own])]);
     const { step } = entry;
-    const own = step.kind === "act" ? [step] : [];
+    const own = step.kind === "act" || step.kind === "wait" ? [step] : [];
     return [
       ...idFaults(step.id),
-      ...(step.kind === "wait" ? waitFaults(step, known()) : []),
-      ...[...own, ...entry.undo].flatMap((act) => [
-        ...actFaults(act, known(), known(act)),
-        ...(plan.lease === "none" && changesStack(act) ? [`${act.id} changes something without a lease`] : []),
-      ]),
+      ...[...own, ...entry.undo].flatMap((one) =>
+        one.kind === "wait"
+          ? waitFaults(one, known())
+          : [
+              ...actFaults(one, known(), known(one)),
+              ...(plan.lease === "none" && changesStack(one) ? [`${one.id} changes something without a lease`] : []),
+            ],
+      ),
     ];
   };
 }

@@ -37,35 +37,31 @@ export function createProgress(terminal: Terminal, plan: Plan, isQuiet: boolean)
     terminal.err(text);
     status?.draw();
   };
-  return {
-    event: (event) => {
-      if (event.kind === "step.started") {
-        const forecastSeconds = forecasts.get(event.path ?? "") ?? defaultForecastSeconds;
-        running.set(event.path ?? "", {
-          title: String(dataOf(event)["title"]),
-          startedAt: Date.now(),
-          forecastSeconds,
-          line: "",
-        });
-      } else if (event.kind === "output") {
-        const current = running.get(event.path ?? "");
-        if (current !== undefined) current.line = readable(String(dataOf(event)["line"]));
-      } else if (event.kind === "lease.waiting" || event.kind === "step.retry") {
-        print(
-          terminal.style(
-            "yellow",
-            `  … ${event.kind === "step.retry" ? `trying again: ${String(dataOf(event)["message"])}` : String(event.data)}`,
-          ),
-        );
-      } else if (event.kind.startsWith("step.")) {
-        const current = running.get(event.path ?? "");
-        running.delete(event.path ?? "");
-        finished.add(event.path ?? "");
-        if (current !== undefined) print(finishedText(terminal, event, current));
+  const onEvent = (event: RunEvent): void => {
+    const path = event.path ?? "";
+    const current = running.get(path);
+    switch (event.kind) {
+      case "step.started": {
+        const forecastSeconds = forecasts.get(path) ?? defaultForecastSeconds;
+        running.set(path, { title: String(dataOf(event)["title"]), startedAt: Date.now(), forecastSeconds, line: "" });
+        return;
       }
-    },
-    stop: () => status?.stop(),
+      case "output":
+        if (current !== undefined) current.line = readable(String(dataOf(event)["line"]));
+        return;
+      case "lease.waiting":
+        return print(terminal.style("yellow", `  … ${String(event.data)}`));
+      case "step.retry":
+        return print(terminal.style("yellow", `  … trying again: ${String(dataOf(event)["message"])}`));
+      case "step.succeeded":
+      case "step.skipped":
+      case "step.failed":
+        running.delete(path);
+        finished.add(path);
+        if (current !== undefined) print(finishedText(terminal, event, current));
+    }
   };
+  return { event: onEvent, stop: () => status?.stop() };
 }
 
 function dataOf(event: RunEvent): Readonly<Record<string, unknown>> {

@@ -57,18 +57,6 @@ function planBackup(stack: Stack, _input: BackupInput, facts: BackupFacts): Plan
       ),
       withWorkingFolder(stack, folder, [
         withFilesHeld(stack, [
-          waitFor({
-            id: "holding",
-            title: "Wait until the holding session is there",
-            probe: holdStarted(stack),
-            timeoutSeconds: 30,
-          }),
-          waitFor({
-            id: "held",
-            title: "Wait until Odoo's file clean-up is held off",
-            probe: holdExists(stack),
-            timeoutSeconds: 300,
-          }),
           readInstant(stack),
           dump(stack, folder, facts),
           describe(stack, folder, "manifest", "Note every table's rows and checksum", manifestSql),
@@ -190,10 +178,19 @@ function withFilesHeld(stack: Stack, body: Bracket["body"]): Bracket {
     id: "files held",
     title: "Odoo's file clean-up is held off",
     open: [
-      change(
-        { id: "hold files", title: "Hold Odoo's file clean-up off", action: hold },
-        { done: holdStarted(stack), verify: [] },
-      ),
+      change({ id: "hold files", title: "Hold Odoo's file clean-up off", action: hold }, { done: holdStarted(stack) }),
+      waitFor({
+        id: "holding",
+        title: "Wait until the holding session is there",
+        probe: holdStarted(stack),
+        timeoutSeconds: 30,
+      }),
+      waitFor({
+        id: "held",
+        title: "Wait until it has its lock",
+        probe: holdExists(stack),
+        timeoutSeconds: 300,
+      }),
     ],
     body,
     close: [

@@ -8,7 +8,7 @@ import type { DaemonSpec } from "../../stack/runtime/native.ts";
 import { createScratchCluster, type ScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
-import { change, read, startService, stopService, takeBack, waitFor } from "../steps.ts";
+import { change, read, serving, startService, stopService, takeBack } from "../steps.ts";
 import { checkScript } from "./backup.ts";
 import { BackupNotFound, NoRepository } from "./errors.ts";
 import { manifestSql } from "./manifest.ts";
@@ -77,12 +77,7 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: VerifyFa
           neutralize(stack, cluster),
           findPort(stack),
           withOdoo(stack, cluster, folder, [
-            waitFor({
-              id: "serve",
-              title: "Wait until Odoo serves a login page from the copy",
-              probe: loginForm(stack),
-              timeoutSeconds: 180,
-            }),
+            serving(stack, "the copy", join("http://127.0.0.1:", output("port", "number")), "backup.copy_not_serving"),
           ]),
         ]),
         countProof(stack, folder),
@@ -323,12 +318,6 @@ function copyOdoo(stack: Stack, cluster: ScratchCluster, folder: Text): DaemonSp
       "--logfile=",
     ],
   };
-}
-
-function loginForm(stack: Stack): Probe {
-  const [, form] = stack.odoo.isReady("the copy", join("http://127.0.0.1:", output("port", "number")));
-  if (form === undefined) throw new TypeError("Odoo names no readiness probe");
-  return { ...form, code: "backup.copy_not_serving" };
 }
 
 function countProof(stack: Stack, folder: Text): Act {

@@ -7,7 +7,7 @@ import { parseInventory } from "../../stack/odoo/inventory.ts";
 import { recordHashesSql } from "../../stack/odoo/sql.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
-import { change, startService, waitUntilReady } from "../steps.ts";
+import { change, serving, startService } from "../steps.ts";
 import { keptCodeFolder } from "../upgrade/facts.ts";
 import { nginxConf, odooConf, redisConf, type SandboxSettings, sandboxUser } from "./definition.ts";
 
@@ -97,7 +97,7 @@ function planSandbox(stack: Stack, given: SandboxInput, facts: SandboxFacts): Pl
       start(stack, "redis"),
       ...services.map((service) => start(stack, service.name)),
       start(stack, "nginx"),
-      ...services.map((service) => waitUntilReady(stack, service.name, service.url)),
+      ...services.map((service) => serving(stack, service.name, service.url)),
     ],
   };
 }

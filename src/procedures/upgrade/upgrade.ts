@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { command, type Probe } from "../../runbook/action.ts";
-import type { Act, Plan, Step } from "../../runbook/plan.ts";
+import type { Act, Plan } from "../../runbook/plan.ts";
 import { join, output, runId } from "../../runbook/value.ts";
 import {
   copyTree,
@@ -24,7 +24,7 @@ import {
 import { copyDatabaseSql, dropDatabaseSql, otherSessionsSql, swapDatabasesSql } from "../../stack/postgres.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
-import { change, read, require, takeBack, waitUntilReady, whileStopped } from "../steps.ts";
+import { change, read, require, takeBack, whileClosed, whileOdooStopped } from "../steps.ts";
 import { keptCodeFolder, type ModuleChange, readUpgradeFacts, type UpgradeFacts } from "./facts.ts";
 
 const input = z.object({
@@ -64,25 +64,18 @@ function planUpgrade(stack: Stack, { modules, acceptLostCrons }: UpgradeInput, f
     notes: notesOf(facts),
     steps: [
       workDirectory(stack),
-      ...whileStopped(
-        stack,
-        "closed",
-        "Users are kept out",
-        facts.isProxyRunning && proxy !== undefined ? [proxy.name] : [],
-        [
-          ...whileStopped(stack, "stopped", "Odoo and its schedulers are stopped", facts.runningServices, [
-            holdCode(stack, facts),
-            require({ id: "alone", title: "Nobody else uses the database", probe: aloneProbe(stack) }, { attempts: 5 }),
-            readBefore(stack),
-            snapshotDatabase(stack, facts),
-            snapshotFilestore(stack),
-            update(stack, facts),
-            compareCrons(stack, acceptLostCrons),
-            recordHashes(stack, facts),
-          ]),
-          ...readiness(stack, facts.runningServices),
-        ],
-      ),
+      ...whileClosed(stack, facts.isProxyRunning ? proxy?.name : undefined, [
+        ...whileOdooStopped(stack, facts.runningServices, [
+          holdCode(stack, facts),
+          require({ id: "alone", title: "Nobody else uses the database", probe: aloneProbe(stack) }, { attempts: 5 }),
+          readBefore(stack),
+          snapshotDatabase(stack, facts),
+          snapshotFilestore(stack),
+          update(stack, facts),
+          compareCrons(stack, acceptLostCrons),
+          recordHashes(stack, facts),
+        ]),
+      ]),
       { kind: "pivot", id: "open", title: "Users are back: from here on their work would be lost by a swap" },
       ...facts.changes.map((module) => keepCode(stack, module)),
       dropSnapshotDatabase(stack),
@@ -439,13 +432,6 @@ function recordHashes(stack: Stack, facts: UpgradeFacts): Act {
       ],
     },
   );
-}
-
-/** Before the users come back, each service must show its login form. */
-function readiness(stack: Stack, running: readonly string[]): readonly Step[] {
-  return stack.config.services.odoo
-    .filter((service) => running.includes(service.name))
-    .map((service) => waitUntilReady(stack, service.name, service.url));
 }
 
 function keepCode(stack: Stack, module: ModuleChange): Act {
