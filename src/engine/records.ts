@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { Json } from "../runbook/value.ts";
 import type { Control } from "./control.ts";
 import { toJsonb } from "./journal.ts";
@@ -18,7 +19,7 @@ export function createRecords(control: Control): Records {
         .insertInto("records")
         .values({ ...key, data: text })
         .onConflict((conflict) =>
-          conflict.columns(["kind", "id"]).doUpdateSet({ data: text, at: new Date(), run: key.run }),
+          conflict.columns(["kind", "id"]).doUpdateSet({ data: text, at: sql`now()`, run: key.run }),
         )
         .execute();
     },

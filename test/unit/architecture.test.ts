@@ -236,6 +236,18 @@ describe("the world", () => {
     expect(rule(program)).toEqual([]);
   });
 
+  it("and its journal are written to by the engine only", () => {
+    const rule = findIn(
+      /^src\/(?!engine\/)/,
+      /\.(?:insertInto|updateTable|deleteFrom|mergeInto)\(/g,
+      "without strings",
+    );
+    expect(
+      rule([source("src/cli/a.ts", 'db.updateTable("runs")'), source("src/engine/b.ts", "db.deleteFrom(x)")]),
+    ).toEqual(["src/cli/a.ts: .updateTable("]);
+    expect(rule(program)).toEqual([]);
+  });
+
   it("is joined to the program in cli only", () => {
     const rule = findIn(/^src\/(?!cli\/)/, /\bnew \w*Executor\(/g, "without strings");
     expect(rule([source("src/procedures/a.ts", "new LocalExecutor()")])).toEqual([

@@ -1,5 +1,6 @@
 import {
   approveRun,
+  decideRun,
   getRun,
   listEvents,
   listSteps,
@@ -123,8 +124,7 @@ export async function resumeRun(context: Context, id: string, options: Options):
   }
   const decision = decisions.find((known) => known === options.decide);
   if (options.decide !== undefined && decision === undefined) throw UnknownDecision({ given: options.decide });
-  if (decision !== undefined)
-    await app.control.db.updateTable("runs").set({ decision }).where("id", "=", run.id).execute();
+  if (decision !== undefined) await decideRun(app.control, run, decision);
   return await carryOut(context, app, run, options);
 }
 

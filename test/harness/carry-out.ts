@@ -1,0 +1,26 @@
+import { advance } from "../../src/engine/advance.ts";
+import { openControl } from "../../src/engine/control.ts";
+import { getRun } from "../../src/engine/journal.ts";
+import { toErrorRecord } from "../../src/errors/error.ts";
+import { LocalExecutor } from "../../src/host/local.ts";
+import { createEngine } from "./plans.ts";
+
+/**
+ * Carries a run out in a process of its own: `node test/harness/carry-out.ts HOME RUN`. Tells every event as a line of JSON, and
+ * ends with the run's status, or the error, as the last one.
+ */
+const [home = "", id = ""] = process.argv.slice(2);
+const control = await openControl({ home, executor: new LocalExecutor() });
+const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const plan = async () => (await getRun(control, id)).plan;
+const { plan: stored } = await getRun(control, id);
+const engine = { ...createEngine(control, { onEvent: say, plans: { [stored.procedure]: () => stored } }), plan };
+try {
+  const { status, outcome } = await advance(engine, id);
+  say({ kind: "ended", data: { status, outcome } });
+} catch (thrown) {
+  say({ kind: "error", data: toErrorRecord(thrown) });
+  process.exitCode = 1;
+} finally {
+  await control.close();
+}
