@@ -22,6 +22,7 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["test/system/**/*.test.ts"],
+          globalSetup: ["test/harness/practice-stack.ts"],
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,
@@ -32,6 +33,7 @@ export default defineConfig({
         test: {
           name: "crash",
           include: ["test/crash/**/*.test.ts"],
+          globalSetup: ["test/harness/practice-stack.ts"],
           testTimeout: 900_000,
           hookTimeout: 600_000,
           fileParallelism: false,

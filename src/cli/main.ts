@@ -30,6 +30,7 @@ program
   .description("bring up a practice stack and show the main job on it")
   .argument("[what]", "up, down or reset; without it the whole demonstration")
   .option("--once", "take the practice stack down again afterwards")
+  .option("--remove", "with down: remove its data as well")
   .action(
     run(async (context, what, options) =>
       (await import("./commands/demo.ts")).demo(context, what as string | undefined, options),

@@ -10,6 +10,7 @@ import { LocalExecutor } from "../../host/local.ts";
 import { type OdooProgram, type SandboxSettings, sandboxConfig } from "../../procedures/sandbox/definition.ts";
 import type { Json } from "../../runbook/value.ts";
 import type { Context } from "../context.ts";
+import { runExitCode } from "../render/run.ts";
 import { duration, table } from "../render/text.ts";
 import { checkHealth, renderHealth } from "./health.ts";
 import { startRun } from "./run.ts";
@@ -36,6 +37,7 @@ export const DemoUnexpected = defineError<{ stage: string; wanted: string; found
 
 interface Options {
   readonly once?: boolean;
+  readonly remove?: boolean;
 }
 
 export async function demo(context: Context, what: string | undefined, options: Options): Promise<number> {
@@ -43,15 +45,12 @@ export async function demo(context: Context, what: string | undefined, options: 
     case undefined:
       return showMainJob(context, options);
     case "up":
-      await bringUp(context);
-      return 0;
+      return runExitCode({ outcome: await bringUp(context) });
     case "down":
-      await takeDown(context, false);
-      return 0;
+      return runExitCode({ outcome: await takeDown(context, options.remove === true) });
     case "reset":
       await takeDown(context, true);
-      await bringUp(context);
-      return 0;
+      return runExitCode({ outcome: await bringUp(context) });
     default:
       throw UnknownDemo({ given: what });
   }
@@ -67,10 +66,10 @@ interface Stage {
 async function showMainJob(context: Context, options: Options): Promise<number> {
   const stages: Stage[] = [];
   const { terminal } = context;
-  const stage = async (title: string, wanted: string, work: () => Promise<string>) => {
+  const stage = async (title: string, wanted: string, work: () => Promise<string | null>) => {
     terminal.err(`\n${terminal.style("bold", `▶ ${title}`)}`);
     const startedAt = performance.now();
-    const outcome = await work();
+    const outcome = (await work()) ?? "waiting";
     stages.push({ title, outcome, seconds: (performance.now() - startedAt) / 1000 });
     if (outcome !== wanted) throw DemoUnexpected({ stage: title, wanted, found: outcome });
   };
@@ -121,12 +120,12 @@ async function health(context: Context): Promise<string> {
   return report.status;
 }
 
-async function procedure(context: Context, name: string, input: Json): Promise<Outcome | "waiting"> {
+async function procedure(context: Context, name: string, input: Json): Promise<Outcome | null> {
   await using app = await context.openApp();
-  return (await startRun(context, app, name, input)).outcome ?? "waiting";
+  return (await startRun(context, app, name, input)).outcome;
 }
 
-async function bringUp(context: Context): Promise<Outcome | "waiting"> {
+async function bringUp(context: Context): Promise<Outcome | null> {
   const settings = settingsOf(context);
   const file = join(settings.folder, "ipai.yaml");
   await mkdir(settings.folder, { recursive: true });
@@ -139,15 +138,15 @@ async function bringUp(context: Context): Promise<Outcome | "waiting"> {
     modules: join(installation(), "sandbox", "addons"),
     cache: ipaiCache(context.environment),
   };
-  return (await startRun(context, app, "sandbox up", input)).outcome ?? "waiting";
+  return (await startRun(context, app, "sandbox up", input)).outcome;
 }
 
-async function takeDown(context: Context, remove: boolean): Promise<Outcome | "waiting"> {
+async function takeDown(context: Context, remove: boolean): Promise<Outcome | null> {
   const { folder } = settingsOf(context);
   const file = join(folder, "ipai.yaml");
   if (!existsSync(file)) return "succeeded";
   await using app = await openSandbox(context, file);
-  return (await startRun(context, app, "sandbox down", { remove: remove ? folder : null })).outcome ?? "waiting";
+  return (await startRun(context, app, "sandbox down", { remove: remove ? folder : null })).outcome;
 }
 
 /** The practice stack's own configuration, also when the user has another one. */

@@ -50,9 +50,11 @@ export function createProgress(terminal: Terminal, plan: Plan, isQuiet: boolean)
         if (current !== undefined) current.line = readable(String(dataOf(event)["line"]));
         return;
       case "lease.waiting":
-        return print(terminal.style("yellow", `  … ${String(event.data)}`));
+        print(terminal.style("yellow", `  … ${String(event.data)}`));
+        return;
       case "step.retry":
-        return print(terminal.style("yellow", `  … trying again: ${String(dataOf(event)["message"])}`));
+        print(terminal.style("yellow", `  … trying again: ${String(dataOf(event)["message"])}`));
+        return;
       case "step.succeeded":
       case "step.skipped":
       case "step.failed":

@@ -77,8 +77,8 @@ export function secondsBetween(from: Date | null, to: Date | null): number | nul
 const exitCodes: Readonly<Record<Outcome, number>> = { succeeded: 0, undone: 3, failed: 4, cancelled: 5, unknown: 6 };
 
 /** 0 succeeded, 3 failed and undone, 4 failed with nothing changed, 5 cancelled, 6 unknown, 7 waiting for a person. */
-export function runExitCode(run: Run): number {
-  return run.outcome === null ? 7 : exitCodes[run.outcome];
+export function runExitCode({ outcome }: Pick<Run, "outcome">): number {
+  return outcome === null ? 7 : exitCodes[outcome];
 }
 
 /** The last words about a run: how it ended, why, and what to do now. */

@@ -48,7 +48,8 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
 
 /**
  * `--no-http`: an update beside a running server fails on its port otherwise. The database is named on the command line, so that
- * a configuration without `db_name` cannot turn the update into a silent no-op.
+ * a configuration without `db_name` cannot turn the update into a silent no-op. The log is judged afterwards, so where it goes and
+ * what it says is not left to the configuration; without the talk about shutting down it ends with the cause of a failure.
  */
 function oneOff(
   program: (...args: Text[]) => readonly [Text, ...Text[]],
@@ -67,7 +68,12 @@ function oneOff(
       modules.join(","),
       "--stop-after-init",
       "--no-http",
+      "--workers=0",
       "--max-cron-threads=0",
+      "--logfile=",
+      "--log-level=info",
+      "--log-handler=odoo.service.server:WARNING",
+      "--log-handler=odoo.sql_db:WARNING",
     ),
     mergeStderr: true,
   };

@@ -1,0 +1,158 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+
+/** The practice stack as tests use it: the real command line from outside, and looks at the world that do not go through it. */
+
+export const root = join(import.meta.dirname, "..", "..");
+export const home = process.env["IPAI_TEST_HOME"] ?? "/var/lib/ipai-test";
+const basePort = Number(process.env["IPAI_TEST_PORT"] ?? 28_080);
+
+export const folder = join(home, "sandbox");
+export const urls = {
+  public: `http://127.0.0.1:${basePort}`,
+  odoo: [basePort + 10, basePort + 20, basePort + 30].map((port) => `http://127.0.0.1:${port}`),
+};
+export const environment: NodeJS.ProcessEnv = {
+  ...process.env,
+  IPAI_HOME: home,
+  IPAI_SANDBOX_PORT: String(basePort),
+  NO_COLOR: "1",
+};
+
+export interface Ended {
+  readonly exitCode: number;
+  /** The signal that ended it. */
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly seconds: number;
+}
+
+interface Options {
+  readonly timeoutMs?: number;
+  readonly env?: NodeJS.ProcessEnv;
+  /** For node itself, before the program: `--import` and a harness. */
+  readonly nodeOptions?: readonly string[];
+}
+
+/** Runs `ipai` as a user would. */
+export function ipai(args: readonly string[], options: Options = {}): Promise<Ended> {
+  const nodeOptions = options.nodeOptions ?? [];
+  const program = [...nodeOptions, "--disable-warning=ExperimentalWarning", join(root, "src/cli/main.ts"), ...args];
+  return run(
+    nodeOptions.length === 0 ? join(root, "bin/ipai") : process.execPath,
+    nodeOptions.length === 0 ? args : program,
+    options,
+  );
+}
+
+export function run(program: string, args: readonly string[], options: Options = {}): Promise<Ended> {
+  const startedAt = performance.now();
+  return new Promise((resolve) => {
+    execFile(
+      program,
+      [...args],
+      {
+        env: { ...environment, ...options.env },
+        timeout: options.timeoutMs ?? 300_000,
+        killSignal: "SIGKILL",
+        maxBuffer: 64 * 1024 * 1024,
+      },
+      (error, stdout, stderr) => {
+        const exitCode = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
+        const seconds = (performance.now() - startedAt) / 1000;
+        resolve({ exitCode, signal: error?.signal ?? null, stdout, stderr, seconds });
+      },
+    );
+  });
+}
+
+/** What `--json` printed. */
+export function parsed<T>(ended: Ended): T {
+  try {
+    return JSON.parse(ended.stdout) as T;
+  } catch {
+    throw new Error(`No JSON (exit code ${ended.exitCode}):\n${ended.stdout}\n${ended.stderr}`);
+  }
+}
+
+/** A run as `--json` tells it. */
+export interface RunJson {
+  readonly run: string;
+  readonly outcome: string;
+  readonly undoClass: string;
+  readonly seconds: number;
+  readonly error?: { readonly code: string; readonly message: string; readonly hint: string; readonly output?: string };
+  readonly steps: readonly {
+    readonly id: string;
+    readonly outcome: string;
+    readonly error?: { readonly code: string };
+  }[];
+}
+
+/** Asks PostgreSQL itself, as its superuser. */
+export async function sql(text: string, database = "odoo"): Promise<string> {
+  const psql = ["psql", "-h", join(folder, "run"), "-p", String(basePort + 1), "-U", "postgres", "-XAtq"];
+  const ended = await run("runuser", [
+    "-u",
+    "postgres",
+    "--",
+    ...psql,
+    "-v",
+    "ON_ERROR_STOP=1",
+    "-d",
+    database,
+    "-c",
+    text,
+  ]);
+  if (ended.exitCode !== 0) throw new Error(ended.stderr);
+  return ended.stdout.trim();
+}
+
+/** Whether an Odoo shows its login form. */
+export async function serves(url: string): Promise<boolean> {
+  const response = await fetch(`${url}/web/login`, { redirect: "manual" }).catch(() => undefined);
+  return response?.status === 200 && (await response.text()).includes('name="login"');
+}
+
+/** Waits for a condition of the world; fails with its description. */
+export async function until(description: string, condition: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`Not within ${timeoutMs / 1000} s: ${description}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** What runs and lies there that should not outlive a run. Empty when all is tidy. */
+export async function leftovers(): Promise<readonly string[]> {
+  const databases = (
+    await sql("select datname from pg_database where datname not in ('odoo', 'postgres') and not datistemplate")
+  )
+    .split("\n")
+    .filter((name) => name !== "");
+  const sessions = (
+    await sql("select application_name from pg_stat_activity where application_name like 'ipai %'", "postgres")
+  )
+    .split("\n")
+    .filter((name) => name !== "");
+  const leases = await run(join(root, "bin/ipai"), ["status", "--json"]);
+  const held = parsed<{ leases: { run: string }[] }>(leases).leases.map((lease) => `lease of ${lease.run}`);
+  const found = await run("find", [
+    join(folder, "odoo/filestore"),
+    join(folder, "work"),
+    ...["-maxdepth", "1", "-mindepth", "1", "-not", "-name", "odoo", "-not", "-name", "code", "-not", "-name", "runs"],
+    ...["-not", "-name", "restic-cache", "-not", "-name", "rejected", "-not", "-name", "*.log"],
+  ]);
+  const folders: string[] = [];
+  for (const path of found.stdout.split("\n").filter((line) => line !== "")) {
+    const content = await run("find", [path, "-mindepth", "1", "-print", "-quit"]);
+    if (content.stdout !== "" || !path.endsWith("/proof")) folders.push(path);
+  }
+  const processes = (
+    await run("pgrep", ["-af", `${join(folder, "work")}|pg_dump|restic |odoo.*--stop-after-init`])
+  ).stdout
+    .split("\n")
+    .filter((line) => line.includes(home));
+  return [...databases, ...sessions, ...held, ...folders, ...processes];
+}
