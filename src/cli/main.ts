@@ -12,8 +12,7 @@ const program = new Command("ipai")
   .option("-c, --config <file>", "configuration (default: ipai.yaml here, /etc/ipai/ipai.yaml, the practice stack's)")
   .option("-s, --stack <name>", "which stack, when the configuration has several")
   .option("--debug", "show the cause of errors")
-  .showHelpAfterError("Run with --help to see what there is.")
-  .enablePositionalOptions();
+  .showHelpAfterError("Run with --help to see what there is.");
 
 const changing = (target: Command) =>
   target
