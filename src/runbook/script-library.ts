@@ -24,6 +24,7 @@ run_started_at=\${run_started_at:-$(date -u +%Y-%m-%dT%H:%M:%SZ)}
 export const library = `began=()      # for every step that began, in order: what takes it back
 changed=no    # whether the stack was changed
 beyond=''     # why what was done cannot be taken back without asking
+forever=no    # whether something was done that cannot be taken back at all
 ending=''     # succeeded, left or undo; anything else is a failure
 cancelled=no
 mark='→'
@@ -40,10 +41,10 @@ ask_person() {
 # EFFECT ON_FAIL ACT [UNDO…]: one step. It counts from the moment at which it begins: half of a step is taken back too.
 # What was found done before this script did anything is left as it was found.
 take_step() {
-  local effect=$1 on_fail=$2 act=$3 changed_before=$changed beyond_before=$beyond
+  local effect=$1 on_fail=$2 act=$3 changed_before=$changed beyond_before=$beyond forever_before=$forever
   began+=("\${*:4}")
   [[ $effect == read ]] || changed=yes
-  [[ $effect != irreversible ]] || beyond="\${beyond:-What was done cannot be taken back.}"
+  [[ $effect != irreversible ]] || forever=yes beyond="\${beyond:-What was done cannot be taken back.}"
   until try_act "$act"; do
     [[ $on_fail != continue ]] || return 0
     [[ $on_fail != undo || -n $beyond ]] || exit 3
@@ -51,7 +52,7 @@ take_step() {
   done
   [[ $skipped == yes || ($is_done == yes && $acted == no) ]] || return 0
   tell_person '  nothing to do'
-  changed=$changed_before beyond=$beyond_before
+  changed=$changed_before beyond=$beyond_before forever=$forever_before
   [[ \${is_edge-no} == yes ]] || unset 'began[-1]'
 }
 
@@ -195,7 +196,7 @@ wait_for_person() {
 keep_answer() {
   code=0
   stdout=$("$2" 2>"$work/stderr") || code=$?
-  stderr=$(<"$work/stderr")
+  IFS= read -r -d '' stderr <"$work/stderr" || true
   [[ " $1 " == *" $code "* ]]
 }
 
@@ -227,13 +228,17 @@ take_part() {
 take_value() {
   take_part "$2"
   value=\${value%"\${value##*[![:space:]]}"}
-  [[ $1 == text ]] || value=$(plain_number "$value") || { printf 'not a number: %s' "$value" && return 2; }
+  [[ $1 == number ]] || return 0
+  plain_number "$value" || { printf 'not a number: %s' "$value" && return 2; }
+  value=$number
 }
 
-# TEXT: the shortest form of a number that can be held exactly
+# TEXT: $number is the shortest form of a number that can be held exactly.
 plain_number() {
-  [[ $1 =~ ^[[:space:]]*[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]+)?[[:space:]]*$ ]] || { printf %s "$1" && return 1; }
-  awk -v text="$1" 'BEGIN {
+  number=$1
+  ! is_integer "$1" || return 0
+  [[ $1 =~ ^[[:space:]]*[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]+)?[[:space:]]*$ ]] || return 1
+  number=$(awk -v text="$1" 'BEGIN {
     number = text + 0
     if (number == 0) number = 0
     if (number == int(number)) {
@@ -245,13 +250,15 @@ plain_number() {
       if (form + 0 == number) break
     }
     printf "%s", form
-  }'
+  }')
 }
+
+is_integer() { [[ $1 =~ ^(0|-?[1-9][0-9]{0,14})$ ]]; }
 
 # VARIABLE AS FROM
 note_value() {
   [[ -z $failure && $skipped == no && $is_done == no ]] || return 0
-  local value reason=$work/reason
+  local value number reason=$work/reason
   take_value "$2" "$3" >"$reason" || { failure="its answer cannot be read: $(<"$reason")" && return 0; }
   printf -v "$1" %s "$value"
   noted+=("$1")
@@ -259,23 +266,25 @@ note_value() {
 
 # COMPARE EXPECTED AS FROM
 answer_is() {
-  local value left right
+  local value number left
   take_value "$3" "$4" || return 2
   printf %s "$value"
   case $1 in
     eq) [[ $value == "$2" ]] ;;
     eqNumber)
-      if left=$(plain_number "$value") && right=$(plain_number "$2"); then [[ $left == "$right" ]]; else [[ $value == "$2" ]]; fi
+      if plain_number "$value" && left=$number && plain_number "$2"; then [[ $left == "$number" ]]; else [[ $value == "$2" ]]; fi
       ;;
     le | ge)
-      left=$(plain_number "$value") && right=$(plain_number "$2") || return 2
-      awk -v compare="$1" -v left="$left" -v right="$right" 'BEGIN {
-        exit compare == "le" ? !(left + 0 <= right + 0) : !(left + 0 >= right + 0)
-      }'
+      plain_number "$value" && left=$number && plain_number "$2" || return 2
+      if [[ $1 == le ]]; then is_at_most "$left" "$number"; else is_at_most "$number" "$left"; fi
       ;;
     has) has_text "$value" "$2" ;;
     absent) ! has_text "$value" "$2" ;;
   esac
+}
+
+is_at_most() {
+  if is_integer "$1" && is_integer "$2"; then (($1 <= $2)); else awk -v left="$1" -v right="$2" 'BEGIN { exit !(left + 0 <= right + 0) }'; fi
 }
 
 # TEXT PART: an empty part asks whether there is any text at all.
@@ -370,6 +379,9 @@ at_end() {
     tell_person "✗ Stopped; nothing was taken back. A person must decide how it goes on. $beyond"
     status=4
   elif ! take_back; then
+    status=4
+  elif [[ $forever == yes ]]; then
+    tell_person '? What can be taken back was taken back; the rest must be put right by hand.'
     status=4
   elif [[ $cancelled == yes ]]; then
     tell_person '↶ cancelled, and everything was taken back'
