@@ -10,9 +10,14 @@ import { listRefs, type OutputRef, type RunRef, type Value } from "./value.ts";
  * A pipeline as one bash command line (here-documents follow on their own lines). Meant for `set -euo pipefail`. Throws a TypeError
  * for what no shell can say: a NUL byte, an environment variable that bash does not let anybody set.
  */
-export function renderShell(action: Pick<CommandAction, "pipeline">): string {
-  const rendered = action.pipeline.map(renderCommand);
-  const line = requireValues(action.pipeline) + rendered.map((part) => part.line).join(" | ");
+export function renderShell({ pipeline }: Pick<CommandAction, "pipeline">): string {
+  return requireValues(pipeline) + renderPipeline(pipeline);
+}
+
+/** The same for where every value is known to be set. */
+export function renderPipeline(pipeline: CommandAction["pipeline"]): string {
+  const rendered = pipeline.map(renderCommand);
+  const line = rendered.map((part) => part.line).join(" | ");
   const documents = rendered.flatMap((part) => part.documents);
   return [line, ...documents].join("\n");
 }
