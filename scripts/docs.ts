@@ -246,7 +246,7 @@ control: { database: embedded }
 function sections(path: string, schema: Schema): readonly string[] {
   if (schema.anyOf?.every(isObject))
     return schema.anyOf.flatMap((option, index) => [
-      ...(index === 0 ? [] : ["", "or:", ""]),
+      ...(index === 0 ? [] : ["", `or: ${option.description ?? ""}`.trim(), ""]),
       ...sections(index === 0 ? path : "", option),
     ]);
   const entries = Object.entries(schema.properties ?? {});
@@ -288,6 +288,7 @@ function hasSection(schema: Schema): boolean {
 
 const patterns: Readonly<Record<string, string>> = {
   "^\\/": "absolute path",
+  "^[A-Za-z0-9][\\w.-]*$": "name",
   "^\\d+\\/[\\w.-]+$": "`VERSION/NAME`",
   "^\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}$": "`${NAME}`",
 };
@@ -334,17 +335,20 @@ async function cliPage(): Promise<string> {
   ]);
 }
 
-/** The program as it is put together when it starts, kept from reading this process's own arguments. */
+/**
+ * The program as it is put together when it starts. It is held at the point where it would read its arguments, for good: what comes
+ * after that, it would do to this process.
+ */
 async function builtProgram(): Promise<Command> {
   const { parseAsync } = Command.prototype;
   const { promise, resolve } = Promise.withResolvers<Command>();
-  Command.prototype.parseAsync = async function keep() {
+  Command.prototype.parseAsync = function hold() {
     resolve(this);
-    return this;
+    return new Promise(() => undefined);
   };
   try {
-    await import("../src/cli/main.ts");
-    return await promise;
+    // Only a program that could not be loaded ends this race before the other.
+    return await Promise.race([promise, import("../src/cli/main.ts").then(() => promise)]);
   } finally {
     Command.prototype.parseAsync = parseAsync;
   }
