@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { exampleConfig, findStale, pages } from "../../scripts/docs.ts";
+import { exampleConfig } from "../../scripts/docs/configuration.ts";
+import { findStale, pages } from "../../scripts/docs.ts";
 import { parseConfig } from "../../src/config/load.ts";
 
 const root = join(import.meta.dirname, "..", "..");
