@@ -295,6 +295,15 @@ describe("taking back", () => {
     expect(ran.text).toMatch(/in this order:\n {2}do_put_back\n {2}do_tidy\n {2}do_undo_a\n$/);
   });
 
+  it("passes over what may fail", async () => {
+    const tell = actOf("tell", { action: shell("exit 1"), onFail: "continue" });
+    const ran = await run([
+      act("a"),
+      failing("b", { undo: [tell, actOf("tidy", { action: shell('echo tidy >> "$1"') })] }),
+    ]);
+    expect([ran.status, done()]).toEqual([3, ["a", "b", "tidy", "undo a"]]);
+  });
+
   it("uses what was recorded forwards, not what is recorded on the way back", async () => {
     const counting = (id: string) =>
       edge(id, { action: shell('echo "$2" >> "$1"; wc -l < "$1"', id), outputs: { lines: { from: "stdout" } } });

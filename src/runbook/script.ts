@@ -12,7 +12,8 @@ import {
   type Wait,
   walk,
 } from "./plan.ts";
-import { jsonLibrary, library, preamble, traps } from "./script-library.ts";
+import { jsonLibrary } from "./script-json.ts";
+import { library, preamble, traps } from "./script-library.ts";
 import { quote, renderPipeline, valuesOf, variableOf } from "./shell.ts";
 import { listRefs, secret, type Value } from "./value.ts";
 
@@ -107,12 +108,12 @@ function renderEntry({ step, undo }: Entry, steps: Definitions): string {
       const effect = step.undo === "irreversible" ? step.undo : step.effect;
       // The edge of a bracket: what takes it back is not its own.
       const verb = undo.length > 0 && undo !== step.undo ? "take_edge" : "take_step";
-      return [verb, effect, step.onFail, ...[step, ...undo].map((one) => steps.define(one))].join(" ");
+      return [verb, effect, ...[step, ...undo].map((one) => steps.define(one))].join(" ");
     }
     case "wait":
-      return `take_step read ${step.onTimeout} ${steps.define(step)}`;
+      return `take_step read ${steps.define(step)}`;
     case "procedure":
-      return ["take_step", step.mandate.risk, "undo", ...steps.procedure(step)].join(" ");
+      return ["take_step", step.mandate.risk, ...steps.procedure(step)].join(" ");
     case "pivot":
       return `pass_pivot ${quote(step.title)}`;
   }
@@ -141,11 +142,8 @@ class Definitions {
     const what = `the procedure ${name} with ${canonicalJson(input)}`;
     const line = (words: string) => `do_by_hand ${quote(words)}`;
     this.texts.push(
-      define(title, `do_${forth}`, [`this_is ${quote(title)} 1`, line(`Run ${what} by its own script.`)]),
-      define(`Take back: ${title}`, `do_${back}`, [
-        `this_is ${quote(`Take back: ${title}`)} 1`,
-        line(`Take ${what} back.`),
-      ]),
+      define(title, `do_${forth}`, [thisIs(title), line(`Run ${what} by its own script.`)]),
+      define(`Take back: ${title}`, `do_${back}`, [thisIs(`Take back: ${title}`), line(`Take ${what} back.`)]),
     );
     return [`do_${forth}`, `do_${back}`];
   }
@@ -154,7 +152,7 @@ class Definitions {
     const { action, done, verify, when } = act;
     const outputs = Object.entries(act.outputs ?? {}).filter(([, output]) => output.from !== "result");
     const lines = [
-      `this_is ${quote(act.title)} ${act.attempts}`,
+      thisIs(act.title, act.attempts, act.onFail),
       ...(when === undefined ? [] : [`only_if ${variableOf(when)}`]),
       ...(done === undefined ? [] : [`unless_done ${this.#question(done)} ${quote(done.title)}`]),
       action.kind === "call"
@@ -167,7 +165,7 @@ class Definitions {
     return `${rule(`${act.title}${act.effect === "read" ? "" : ` [${act.effect}]`}`)}${definition}${functionOf(`do_${name}`, lines)}`;
   }
 
-  #renderWait({ title, until, timeoutSeconds }: Wait, name: string): string {
+  #renderWait({ title, until, timeoutSeconds, onTimeout }: Wait, name: string): string {
     const seconds = String(Math.ceil(timeoutSeconds));
     const how =
       "probe" in until
@@ -175,7 +173,7 @@ class Definitions {
         : "instant" in until
           ? ["wait_for_instant", seconds, String(Math.ceil(Date.parse(until.instant) / 1000))]
           : ["wait_for_person", seconds, quote(until.signal)];
-    return define(title, `do_${name}`, [`this_is ${quote(title)} 1`, how.join(" ")]);
+    return define(title, `do_${name}`, [thisIs(title, 1, onTimeout), how.join(" ")]);
   }
 
   #note(variable: string, output: Output): string {
@@ -246,6 +244,12 @@ class Definitions {
     this.#names.add(name);
     return name;
   }
+}
+
+/** One attempt, and undo on failure, go without saying. */
+function thisIs(title: string, attempts = 1, onFail: Act["onFail"] = "undo"): string {
+  const words = onFail === "undo" ? (attempts === 1 ? [] : [attempts]) : [attempts, onFail];
+  return ["this_is", quote(title), ...words].join(" ");
 }
 
 /** How an answer is read when nothing is said: an exit code and an HTTP status are numbers, everything else is text. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vi } from "vitest";
 import type { Point } from "../../src/engine/session.ts";
-import { type Act, type Plan, walk } from "../../src/runbook/plan.ts";
+import { type Entry, type Plan, walk } from "../../src/runbook/plan.ts";
 import { type NodeOptions, NodeProcess } from "./process.ts";
 
 /**
@@ -44,10 +44,11 @@ const ofOther = ["before", "verified", "recorded"] as const satisfies readonly P
 
 /** Every point at which a run of this plan can be struck, going forwards and back. */
 export function listPoints(plan: Plan): readonly string[] {
-  const undo = (path: string, act: Act) => ofAct.map((at) => `undo:${path}~${act.id}:${at}`);
-  return walk(plan).flatMap((entry) => [
-    ...(entry.step.kind === "act" ? ofAct : ofOther).map((at) => `do:${entry.path}:${at}`),
-    ...entry.undo.flatMap((act) => undo(entry.path, act)),
+  const pointsOf = (name: string, { kind }: Pick<Entry["step"], "kind">) =>
+    (kind === "act" ? ofAct : ofOther).map((at) => `${name}:${at}`);
+  return walk(plan).flatMap(({ path, step, undo }) => [
+    ...pointsOf(`do:${path}`, step),
+    ...undo.flatMap((back) => pointsOf(`undo:${path}~${back.id}`, back)),
   ]);
 }
 
