@@ -1,9 +1,10 @@
+import { listUnattended } from "../../engine/attended.ts";
 import { listRuns } from "../../engine/journal.ts";
 import { type LeaseHolder, listLeases } from "../../engine/lease.ts";
 import { type BackupEntry, listBackups } from "../../procedures/backup/calls.ts";
 import type { HealthReport } from "../../procedures/monitoring/check.ts";
 import type { Context } from "../context.ts";
-import { runJson, secondsBetween } from "../render/run.ts";
+import { runJson, secondsBetween, stateOf } from "../render/run.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
 import { checkHealth, renderHealth } from "./health.ts";
 
@@ -11,11 +12,12 @@ import { checkHealth, renderHealth } from "./health.ts";
 export async function status(context: Context, options: { json?: boolean }): Promise<number> {
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
-  const [health, backups, leases, runs] = await Promise.all([
+  const [health, backups, leases, runs, unattended] = await Promise.all([
     checkHealth(stack),
     listBackups(app.records, stack.name, 100),
     listLeases(app.control.db, stack.name),
     listRuns(app.control, 5, stack.name),
+    listUnattended(app.control),
   ]);
   const { terminal } = context;
   if (options.json === true) {
@@ -34,7 +36,7 @@ export async function status(context: Context, options: { json?: boolean }): Pro
     const seconds = secondsBetween(run.started_at, run.finished_at);
     return [
       instant(run.created_at, zone),
-      run.outcome ?? run.status,
+      stateOf(run, unattended),
       seconds === null ? "" : duration(seconds),
       run.title,
       terminal.style("dim", run.id),

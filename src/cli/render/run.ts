@@ -81,6 +81,13 @@ export function runExitCode({ outcome }: Pick<Run, "outcome">): number {
   return outcome === null ? 7 : exitCodes[outcome];
 }
 
+/** Where a run stands, in a word or two, for lists. */
+export function stateOf(run: Run, unattended: ReadonlySet<string>): string {
+  if (run.outcome !== null) return run.outcome;
+  if (unattended.has(run.id)) return `interrupted (${run.status})`;
+  return run.status === "waiting" ? `waits for ${run.waiting_for}` : run.status;
+}
+
 /** The last words about a run: how it ended, why, and what to do now. */
 export function renderOutcome(terminal: Terminal, run: Run, steps: readonly StepRow[]): string {
   const seconds = secondsBetween(run.started_at, run.finished_at);
@@ -101,7 +108,10 @@ function headline(terminal: Terminal, run: Run): string {
     case "failed":
       return style("red", `✗ ${run.title}: failed; nothing had been changed`);
     case "cancelled":
-      return style("yellow", `↶ ${run.title}: cancelled, and everything was taken back`);
+      return style(
+        "yellow",
+        `↶ ${run.title}: cancelled${run.started_at === null ? " before it began" : ", and everything was taken back"}`,
+      );
     case "unknown":
       return style("red", `? ${run.title}: given up; what it left was not put right by the program`);
     case null:
@@ -127,7 +137,7 @@ export function renderError(terminal: Terminal, error: ErrorRecord): readonly st
   ];
 }
 
-function renderWaiting(run: Run, steps: readonly StepRow[]): readonly string[] {
+export function renderWaiting(run: Run, steps: readonly StepRow[]): readonly string[] {
   if (run.waiting_for === "approval") return [`  Approve it with: ipai approve ${run.id}`];
   const failed = steps.filter((step) => step.outcome === "failed").at(-1);
   const at =
