@@ -14,8 +14,10 @@ export const urls = {
   public: `http://127.0.0.1:${basePort}`,
   odoo: [basePort + 10, basePort + 20, basePort + 30].map((port) => `http://127.0.0.1:${port}`),
 };
-export const environment: NodeJS.ProcessEnv = {
-  ...process.env,
+export const environment: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  ),
   IPAI_HOME: home,
   IPAI_SANDBOX_PORT: String(basePort),
   NO_COLOR: "1",
