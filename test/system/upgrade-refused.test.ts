@@ -132,7 +132,7 @@ const undone: readonly Case[] = [
     title: "a NOT NULL that existing rows violate (exit code 0)",
     code: "upgrade.log_errors",
     bring: () => edit(entry, "note = fields.Text()", "note = fields.Text(required=True)"),
-    says: /NOT NULL/,
+    says: /null/i,
   },
   {
     title: "installed code outside of the managed modules that is missing (exit code 0)",
