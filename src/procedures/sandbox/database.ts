@@ -5,7 +5,7 @@ import { copyTree, pathExists } from "../../stack/files.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change } from "../steps.ts";
 import { sandboxUser } from "./definition.ts";
-import type { SandboxFacts, SandboxInput } from "./up.ts";
+import type { SandboxFacts, SandboxInput } from "./facts.ts";
 
 /** The practice database: installed by Odoo the first time, restored from the copy that was kept every other time. */
 

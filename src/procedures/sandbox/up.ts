@@ -1,41 +1,14 @@
-import { z } from "zod";
 import { command, type Probe, type WriteAction } from "../../runbook/action.ts";
 import type { Act, Plan, Step } from "../../runbook/plan.ts";
 import { copyTree, pathExists } from "../../stack/files.ts";
-import { parseInventory } from "../../stack/odoo/inventory.ts";
 import { recordHashesSql } from "../../stack/odoo/sql.ts";
 import type { Stack } from "../../stack/stack.ts";
-import type { FactReader, Procedure } from "../procedure.ts";
+import type { Procedure } from "../procedure.ts";
 import { change, serving, startService } from "../steps.ts";
 import { keptCodeFolder } from "../upgrade/facts.ts";
 import { installOdoo, makeRole, modulesInstalled, restoreTemplate } from "./database.ts";
 import { nginxConf, odooConf, redisConf, type SandboxSettings, sandboxUser } from "./definition.ts";
-
-const program = z.object({
-  command: z.array(z.string()),
-  addons: z.array(z.string()),
-  environment: z.record(z.string(), z.string()),
-});
-const input = z.object({
-  folder: z.string(),
-  basePort: z.number(),
-  odoo: program,
-  /** Where the sandbox's own modules lie in the installation of ipai. */
-  modules: z.string(),
-  /** Where a fresh database is kept for the next time. */
-  cache: z.string(),
-});
-export type SandboxInput = z.infer<typeof input>;
-
-export interface SandboxFacts {
-  readonly series: string;
-  readonly hashes: Readonly<Record<string, string>>;
-  /** Folder of the kept database for this Odoo and these modules. */
-  readonly template: string;
-  readonly isTemplateKept: boolean;
-  /** It was made before: then it is only started, whatever has become of it since. */
-  readonly isMade: boolean;
-}
+import { madeMarker, readSandboxFacts, type SandboxFacts, type SandboxInput, sandboxInput } from "./facts.ts";
 
 export const sandboxUp: Procedure<SandboxInput, SandboxFacts> = {
   name: "sandbox up",
@@ -44,37 +17,10 @@ export const sandboxUp: Procedure<SandboxInput, SandboxFacts> = {
   title: "Practice stack",
   summary:
     "Brings up a practice stack of real parts: PostgreSQL, Redis, nginx and three Odoo processes on one database.",
-  input,
+  input: sandboxInput,
   facts: readSandboxFacts,
   plan: planSandbox,
 };
-
-async function readSandboxFacts(reader: FactReader, given: SandboxInput): Promise<SandboxFacts> {
-  const { odoo, host } = reader.stack;
-  const printed = await reader.text(odoo.version());
-  const series = /(\d+\.\d+)/.exec(printed)?.[1] ?? "unknown";
-  const { addons } = parseInventory(await reader.jsonLines(odoo.inventory([given.modules])));
-  const hashes = Object.fromEntries(addons.map((addon) => [addon.name, addon.hash]));
-  const key = [
-    printed.replaceAll(/[^A-Za-z0-9.]+/g, "-"),
-    ...Object.values(hashes).map((hash) => hash.slice(0, 8)),
-  ].join("_");
-  const template = `${given.cache}/template-${key}`;
-  const exists = async (path: string) =>
-    (await reader.exitCode(command(host, ["test", "-e", path], { okExitCodes: [0, 1] }))) === 0;
-  return {
-    series,
-    hashes,
-    template,
-    isTemplateKept: await exists(template),
-    isMade: await exists(madeMarker(given.folder)),
-  };
-}
-
-/** The last thing that making the sandbox writes. */
-function madeMarker(folder: string): string {
-  return `${folder}/made`;
-}
 
 function planSandbox(stack: Stack, given: SandboxInput, facts: SandboxFacts): Plan {
   const services = stack.config.services.odoo;
