@@ -1,4 +1,4 @@
-import { cp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { addons, edit, fingerprint, installedCode, put } from "../harness/release.ts";
@@ -237,7 +237,7 @@ describe("an upgrade is undone for", () => {
     [
       "a role that may not connect (1)",
       "odoo.update_crashed",
-      () => confWith("db_user = odoo", "db_user = nobody_at_all"),
+      () => confWith(["db_user = odoo", "db_user = nobody_at_all"]),
     ],
   ])("%s", async (_, code, conf) => {
     await edit(entry, "note = fields.Text()", "note = fields.Text()\n    memo = fields.Text()");
@@ -254,8 +254,10 @@ describe("an upgrade is undone for", () => {
 describe("an upgrade is not led astray by", () => {
   it("a configuration that logs elsewhere, less, and with workers on a used port", async () => {
     await edit(entry, "note = fields.Text()", "note = fields.Text(help='changed')");
-    const extra = `workers = 2\nlogfile = ${join(folder, "log/elsewhere.log")}\nlog_level = error\n`;
-    const path = await confWith("workers = 0\n", extra);
+    const path = await confWith(
+      ["workers = 0", "workers = 2"],
+      ["log_level = info", `log_level = error\nlogfile = ${join(folder, "log/elsewhere.log")}`],
+    );
     const config = await configWith((text) =>
       text.replace(`"config": "${join(folder, "odoo.conf")}"`, `"config": "${path}"`),
     );
@@ -284,11 +286,13 @@ async function configWith(change: (text: string) => string): Promise<string> {
   return file;
 }
 
-async function confWith(from: string, to: string): Promise<string> {
+async function confWith(...changes: readonly (readonly [from: string, to: string])[]): Promise<string> {
+  let text = await readFile(join(folder, "odoo.conf"), "utf8");
+  for (const [from, to] of changes) {
+    if (!text.includes(from)) throw new Error(`odoo.conf has no ${from}`);
+    text = text.replace(from, to);
+  }
   const file = join(folder, "changed.conf");
-  await cp(join(folder, "odoo.conf"), file);
-  const text = await readFile(file, "utf8");
-  if (!text.includes(from)) throw new Error(`odoo.conf has no ${from}`);
-  await writeFile(file, text.replace(from, to));
+  await writeFile(file, text);
   return file;
 }
