@@ -12,8 +12,10 @@ export async function installedCode(): Promise<void> {
   await cp(join(root, "sandbox/addons"), addons, { recursive: true });
 }
 
+/** The next release; the broken one is the good one with two files gone wrong. */
 export async function bring(release: "good" | "broken"): Promise<void> {
-  await cp(join(root, "sandbox/releases", release), addons, { recursive: true });
+  for (const layer of release === "good" ? ["good"] : ["good", "broken"])
+    await cp(join(root, "sandbox/releases", layer), addons, { recursive: true });
 }
 
 export async function put(path: string, text: string): Promise<void> {
