@@ -102,21 +102,23 @@ function workDirectory(stack: Stack): Act {
 
 /** From here on the new code is what a service would start with; taking this back puts the installed code in its place. */
 function holdCode(stack: Stack, facts: UpgradeFacts): Act {
-  const inventory = stack.odoo.inventory(stack.config.odoo.addons);
-  return read(
-    { id: "code", title: "The code is the one that was planned", action: inventory, outputs: {} },
-    {
-      verify: facts.changes.map((module) => ({
-        title: `${module.name} is as it was planned`,
-        action: inventory,
-        output: { from: "stdout" },
-        compare: "has",
-        with: module.hash,
-        code: "upgrade.code_changed",
-      })),
-      undo: facts.changes.filter((module) => module.isCodeKept).flatMap((module) => putCodeBack(stack, module)),
-    },
-  );
+  const planned: Probe = {
+    title: "every module is as it was planned",
+    action: stack.odoo.hashes(
+      stack.config.odoo.addons,
+      facts.changes.map((module) => module.folder),
+    ),
+    output: { from: "stdout" },
+    compare: "eq",
+    with: facts.changes
+      .map((module) => `${module.name} ${module.hash}`)
+      .sort()
+      .join("\n"),
+    code: "upgrade.code_changed",
+  };
+  return require({ id: "code", title: "The code is the one that was planned", probe: planned }, {
+    undo: facts.changes.filter((module) => module.isCodeKept).flatMap((module) => putCodeBack(stack, module)),
+  });
 }
 
 /** The rejected code is set aside, not lost: somebody will want to correct it. */
