@@ -10,7 +10,7 @@ import {
 import type { Decision } from "../../engine/schema.ts";
 import { defineError } from "../../errors/error.ts";
 import type { Context } from "../context.ts";
-import { renderError, renderSteps, runExitCode, runJson, secondsBetween } from "../render/run.ts";
+import { renderError, renderSteps, runExitCode, runJson, secondsBetween, summaryJson } from "../render/run.ts";
 import { duration, instant, table } from "../render/text.ts";
 import { carryOut } from "./run.ts";
 
@@ -39,7 +39,7 @@ export async function listRuns(context: Context, options: Options): Promise<numb
   if (options.json === true) {
     terminal.out(
       JSON.stringify(
-        runs.map((run) => runJson(run, [])),
+        runs.map((run) => summaryJson(run)),
         null,
         2,
       ),

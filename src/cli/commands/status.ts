@@ -3,7 +3,7 @@ import { type LeaseHolder, listLeases } from "../../engine/lease.ts";
 import { type BackupEntry, listBackups } from "../../procedures/backup/calls.ts";
 import type { HealthReport } from "../../procedures/monitoring/check.ts";
 import type { Context } from "../context.ts";
-import { runJson, secondsBetween } from "../render/run.ts";
+import { secondsBetween, summaryJson } from "../render/run.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
 import { checkHealth, renderHealth } from "./health.ts";
 
@@ -24,7 +24,7 @@ export async function status(context: Context, options: { json?: boolean }): Pro
       health,
       backup: backups[0] ?? null,
       leases,
-      runs: runs.map((run) => runJson(run, [])),
+      runs: runs.map((run) => summaryJson(run)),
     };
     terminal.out(JSON.stringify(data, null, 2));
     return 0;
