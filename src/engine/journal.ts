@@ -20,6 +20,8 @@ import type {
 /** The durable record of runs. Everything that a worker writes is fenced: a worker that was replaced changes nothing. */
 
 export type Run = Selectable<RunsTable>;
+/** A run without its plan, which is large: what a list shows. */
+export type RunSummary = Omit<Run, "plan">;
 export type StepRow = Selectable<StepsTable>;
 export interface RunEvent {
   readonly run: string;
@@ -90,10 +92,17 @@ export async function getRun(control: Control, idOrPart: string): Promise<Run> {
   return found[0];
 }
 
-export async function listRuns(control: Control, limit: number, stack?: string): Promise<readonly Run[]> {
+const summary = [
+  ...(["id", "parent", "parent_step", "procedure", "stack", "title", "plan_hash", "undo_class", "actor"] as const),
+  ...(["status", "waiting_for", "decision", "outcome", "error", "cancel_requested_by", "fence", "worker"] as const),
+  ...(["created_at", "started_at", "finished_at"] as const),
+];
+
+/** The newest runs first, without those inside other runs. */
+export async function listRuns(control: Control, limit: number, stack?: string): Promise<readonly RunSummary[]> {
   const query = control.db
     .selectFrom("runs")
-    .selectAll()
+    .select(summary)
     .where("parent", "is", null)
     .orderBy("created_at", "desc")
     .limit(limit);

@@ -20,6 +20,7 @@ import {
   runJson,
   secondsBetween,
   stateOf,
+  summaryJson,
 } from "../render/run.ts";
 import { duration, instant, table } from "../render/text.ts";
 import { carryOut, confirm } from "./run.ts";
@@ -60,7 +61,7 @@ export async function listRuns(context: Context, options: Options): Promise<numb
   if (options.json === true) {
     terminal.out(
       JSON.stringify(
-        runs.map((run) => runJson(run, [])),
+        runs.map((run) => summaryJson(run)),
         null,
         2,
       ),

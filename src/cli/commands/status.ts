@@ -5,7 +5,7 @@ import { type LeaseHolder, listLeases } from "../../engine/lease.ts";
 import { type BackupEntry, listBackups } from "../../procedures/backup/calls.ts";
 import type { HealthReport } from "../../procedures/monitoring/check.ts";
 import type { Context } from "../context.ts";
-import { runJson, secondsBetween, stateOf } from "../render/run.ts";
+import { secondsBetween, stateOf, summaryJson } from "../render/run.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
 import { checkHealth, renderHealth } from "./health.ts";
 
@@ -27,7 +27,7 @@ export async function status(context: Context, options: { json?: boolean }): Pro
       health,
       backup: backups[0] ?? null,
       leases,
-      runs: runs.map((run) => runJson(run, [])),
+      runs: runs.map((run) => summaryJson(run)),
     };
     terminal.out(JSON.stringify(data, null, 2));
     return 0;

@@ -1,4 +1,4 @@
-import type { Run, StepRow } from "../../engine/journal.ts";
+import type { Run, RunSummary, StepRow } from "../../engine/journal.ts";
 import type { Outcome } from "../../engine/schema.ts";
 import type { ErrorRecord } from "../../errors/error.ts";
 import { walk } from "../../runbook/plan.ts";
@@ -30,6 +30,11 @@ interface StepJson {
 }
 
 export function runJson(run: Run, steps: readonly StepRow[]): RunJson {
+  return { ...summaryJson(run), steps: orderSteps(run, steps).map(stepJson) };
+}
+
+/** A run in a list: without its steps. */
+export function summaryJson(run: RunSummary): RunJson {
   return {
     run: run.id,
     procedure: run.procedure,
@@ -41,7 +46,7 @@ export function runJson(run: Run, steps: readonly StepRow[]): RunJson {
     seconds: secondsBetween(run.started_at, run.finished_at),
     undoClass: run.undo_class,
     ...(run.error === null ? {} : { error: run.error }),
-    steps: orderSteps(run, steps).map(stepJson),
+    steps: [],
   };
 }
 
@@ -82,7 +87,7 @@ export function runExitCode({ outcome }: Pick<Run, "outcome">): number {
 }
 
 /** Where a run stands, in a word or two, for lists. */
-export function stateOf(run: Run, unattended: ReadonlySet<string>): string {
+export function stateOf(run: RunSummary, unattended: ReadonlySet<string>): string {
   if (run.outcome !== null) return run.outcome;
   if (unattended.has(run.id)) return `interrupted (${run.status})`;
   return run.status === "waiting" ? `waits for ${run.waiting_for}` : run.status;

@@ -157,6 +157,9 @@ function configuration(stack: Stack, given: SandboxInput): readonly Act[] {
   ];
 }
 
+/** Without a pid file beside those of the system's own clusters, which a second practice stack would share. */
+const clusterSettings = "listen_addresses = '127.0.0.1'\nexternal_pid_file = ''\n";
+
 /** A cluster of its own with Debian's tools, its configuration below the sandbox too. */
 function makeCluster(stack: Stack, { folder }: SandboxInput): readonly Act[] {
   const { host, config } = stack;
@@ -178,7 +181,7 @@ function makeCluster(stack: Stack, { folder }: SandboxInput): readonly Act[] {
       {
         id: "cluster settings",
         title: "Keep it to the loopback interface",
-        action: { kind: "write", host, path: settings, content: "listen_addresses = '127.0.0.1'\n", mode: "0644" },
+        action: { kind: "write", host, path: settings, content: clusterSettings, mode: "0644" },
       },
       { verify: [pathExists(host, settings, "the settings are there")] },
     ),
