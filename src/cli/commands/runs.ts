@@ -12,8 +12,8 @@ import type { Decision } from "../../engine/schema.ts";
 import { defineError } from "../../errors/error.ts";
 import { renderPlan } from "../../runbook/render.ts";
 import type { Context } from "../context.ts";
+import { renderError } from "../render/error.ts";
 import {
-  renderError,
   renderSteps,
   renderWaiting,
   runExitCode,

@@ -3,6 +3,7 @@ import type { Outcome } from "../../engine/schema.ts";
 import type { ErrorRecord } from "../../errors/error.ts";
 import { walk } from "../../runbook/plan.ts";
 import type { Terminal } from "../terminal.ts";
+import { renderError } from "./error.ts";
 import { duration, table } from "./text.ts";
 
 /** A run as people and machines read it. */
@@ -98,7 +99,7 @@ export function renderOutcome(terminal: Terminal, run: Run, steps: readonly Step
   const seconds = secondsBetween(run.started_at, run.finished_at);
   const took = seconds === null ? "" : ` in ${duration(seconds)}`;
   const lines = [`${headline(terminal, run)}${took} (run ${run.id})`];
-  if (run.error !== null) lines.push(...renderError(terminal, run.error));
+  if (run.error !== null) lines.push(...renderError(terminal, run.error).map((line) => `  ${line}`));
   if (run.status === "waiting") lines.push(...renderWaiting(run, steps));
   return lines.join("\n");
 }
@@ -130,16 +131,6 @@ function headline(terminal: Terminal, run: Run): string {
 function waitingFor(run: Run): string {
   if (run.waiting_for === "approval") return "approval";
   return run.waiting_for === "undo" ? "a person: taking back stopped half-way" : "a person's decision";
-}
-
-export function renderError(terminal: Terminal, error: ErrorRecord): readonly string[] {
-  const output = error.output?.trim().split("\n").slice(-6) ?? [];
-  return [
-    `  ${error.message}`,
-    ...output.map((line) => terminal.style("dim", `    ${line}`)),
-    `  ${error.hint}`,
-    terminal.style("dim", `  ${error.code}`),
-  ];
 }
 
 export function renderWaiting(run: Run, steps: readonly StepRow[]): readonly string[] {
