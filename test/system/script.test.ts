@@ -1,75 +1,71 @@
-import { cp, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
-import { createApp } from "../../src/cli/app.ts";
-import { parseConfig } from "../../src/config/load.ts";
-import { renderScript } from "../../src/runbook/script.ts";
-import type { Json } from "../../src/runbook/value.ts";
-import {
-  type Ended,
-  environment,
-  folder,
-  home,
-  ipai,
-  leftovers,
-  parsed,
-  type RunJson,
-  root,
-  run,
-  serves,
-  sql,
-  urls,
-} from "../harness/sandbox.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bring, edit, fingerprint, installedCode } from "../harness/release.ts";
+import { type Ended, ipai, leftovers, parsed, type RunJson, run, serves, sql, urls } from "../harness/sandbox.ts";
 
-/** What a person does with an exported script, on the real stack: the same as the tool, without the tool. */
-const file = join(home, "exported.sh");
-afterAll(() => rm(file, { force: true }));
+/** A plan exported as a script and run by plain bash, without ipai, does what the tool does. */
 
-async function exportScript(procedure: string, input: Json): Promise<void> {
-  const path = join(folder, "ipai.yaml");
-  await using app = await createApp(parseConfig(await readFile(path, "utf8"), path, environment), environment);
-  await writeFile(file, renderScript(await app.plan(procedure, "sandbox", input)));
+async function byHand(args: readonly string[], id: string): Promise<Ended> {
+  const script = await ipai([...args, "--script"]);
+  expect(script.exitCode).toBe(0);
+  return run("bash", ["-c", script.stdout], { env: { run_id: id } });
 }
 
-function runByHand(runId: string): Promise<Ended> {
-  return run("bash", [file], { env: { run_id: runId } });
+async function everythingServes(): Promise<boolean> {
+  return (await Promise.all([urls.public, ...urls.odoo].map(serves))).every(Boolean);
 }
 
-/** Modules, their versions, and every column: enough to tell whether an update left something behind. */
-const state = `
-select md5(string_agg(line, ';' order by line)) from (
-  select name || state || coalesce(latest_version, '') as line from ir_module_module
-  union all select table_name || column_name || data_type from information_schema.columns where table_schema = 'public') lines;`;
+beforeAll(installedCode);
+afterAll(async () => {
+  expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
+});
 
-describe("the exported script", () => {
-  it("of a backup makes one that the tool proves", async () => {
-    await exportScript("backup", {});
-    const ended = await runByHand("made_by_hand");
-    expect([ended.exitCode, ended.stderr]).toEqual([0, expect.stringContaining("✓ succeeded")]);
+describe("by hand", () => {
+  const backup = "20260101t000000_byhand";
+
+  it("a backup is made that the tool can prove", async () => {
+    const ended = await byHand(["backup"], backup);
+    expect([ended.exitCode, ended.stderr]).toEqual([0, expect.any(String)]);
     expect(await leftovers()).toEqual([]);
-    const proof = parsed<RunJson>(await ipai(["backup", "verify", "made_by_hand", "--yes", "--json"]));
-    expect(proof.outcome).toBe("succeeded");
+    const proven = parsed<RunJson>(await ipai(["backup", "verify", backup, "--yes", "--json"]));
+    expect(proven.outcome).toBe("succeeded");
   });
 
-  it("of an upgrade that fails puts code, database and services back", async () => {
-    const before = await sql(state);
-    await cp(join(root, "sandbox/releases/broken"), join(folder, "addons"), { recursive: true });
-    await exportScript("upgrade", { modules: [], acceptLostCrons: false });
-    const ended = await runByHand("upgraded_by_hand");
-    expect([ended.exitCode, ended.stderr]).toEqual([3, expect.stringContaining("and everything was taken back")]);
-    expect(ended.stderr).toContain("✗ Update ipai_demo_ledger, ipai_demo_report: it ended with exit code 255");
-    expect(await sql(state)).toBe(before);
+  it("a backup is proven", async () => {
+    const ended = await byHand(["backup", "verify", backup], "20260101t000001_byhand");
+    expect([ended.exitCode, ended.stderr]).toEqual([0, expect.any(String)]);
     expect(await leftovers()).toEqual([]);
-    const changed = await run("diff", [
-      "-r",
-      "-x",
-      "*.pyc",
-      "-x",
-      "__pycache__",
-      join(root, "sandbox/addons"),
-      join(folder, "addons"),
-    ]);
-    expect(changed.stdout).toBe("");
-    for (const url of [urls.public, ...urls.odoo]) expect([url, await serves(url)]).toEqual([url, true]);
+  });
+
+  it("an upgrade that fails is taken back", async () => {
+    const before = await fingerprint();
+    await bring("broken");
+    const ended = await byHand(["upgrade"], "20260101t000002_byhand");
+    expect([ended.exitCode, ended.stderr]).toEqual([3, expect.stringContaining("quarter_label")]);
+    expect(await fingerprint()).toBe(before);
+    expect(await everythingServes()).toBe(true);
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it("an upgrade that works ends as it would with the tool", async () => {
+    await bring("good");
+    const ended = await byHand(["upgrade"], "20260101t000003_byhand");
+    expect([ended.exitCode, ended.stderr]).toEqual([0, expect.any(String)]);
+    expect(await sql("select latest_version from ir_module_module where name = 'ipai_demo_report'")).toMatch(
+      /1\.1\.0$/,
+    );
+    expect(await everythingServes()).toBe(true);
+    expect(await leftovers()).toEqual([]);
+    // The record in the database is the tool's own: it finds nothing more to do, and finds the next change.
+    expect((await ipai(["upgrade", "--plan"])).stderr).toContain("upgrade.nothing_to_do");
+    await edit("ipai_demo_ledger/models/entry.py", "note = fields.Text()", "note = fields.Text(help='changed')");
+    expect((await ipai(["upgrade", "--plan"])).stdout).toContain(" -u ipai_demo_ledger ");
+  });
+
+  it("the stack is asked what `ipai health` asks", async () => {
+    const printed = await ipai(["health", "--plan"]);
+    const ended = await run("bash", ["-c", `set -euo pipefail\n${printed.stdout}`]);
+    expect(ended.exitCode).toBe(0);
+    expect(ended.stdout).toContain("PONG");
+    expect(ended.stdout).toContain('name="login"');
   });
 });
