@@ -65,33 +65,28 @@ async function answer(stack: Stack, performer: Performer, action: Action): Promi
     secret: (name: string) => stack.secret(name),
   };
   try {
-    const signal = AbortSignal.timeout(checkTimeoutMs);
+    const signal = new AbortController().signal;
     return { result: await performer.perform(action, scope, { signal, timeoutMs: checkTimeoutMs }) };
   } catch (error) {
     return { error: toErrorRecord(error) };
   }
 }
 
-/** Errors that say nothing about the object of the check, only that it could not be asked. */
-const notAsked = new Set([
-  "host.program_not_found",
-  "host.permission_denied",
-  "host.start_failed",
-  "host.output_unreadable",
-  "host.output_too_large",
-  "internal.bug",
-]);
-
-/** The judgement of an error: unknown when the question could not be asked, else fail with what it says. */
-export function judgeError(error: ErrorRecord, threshold: Judgement["threshold"], failHint: string): Judgement {
-  if (notAsked.has(error.code))
+/**
+ * The judgement of a question that got no answer: fail when the error is one that the object of the check causes when it is broken,
+ * else unknown, because then only the question failed.
+ */
+export function judgeMissing(
+  answer: Answer | undefined,
+  threshold: Judgement["threshold"],
+  broken: { readonly codes: readonly string[]; readonly hint: string },
+): Judgement {
+  const error = answer?.error;
+  if (error === undefined) return { status: "unknown", value: null, threshold, hint: "The check was not asked." };
+  if (!broken.codes.includes(error.code))
     return { status: "unknown", value: null, threshold, hint: `${error.message} ${error.hint}` };
-  return {
-    status: "fail",
-    value: null,
-    threshold,
-    hint: `${failHint} (${error.output?.trim().split("\n").at(-1) ?? error.message})`,
-  };
+  const said = error.output?.trim().split("\n").at(-1) ?? error.message;
+  return { status: "fail", value: null, threshold, hint: `${broken.hint} (${said})` };
 }
 
 /** fail before unknown before warn: what is known to be broken is said first. */

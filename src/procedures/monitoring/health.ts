@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { command } from "../../runbook/action.ts";
 import type { Stack } from "../../stack/stack.ts";
-import { type Answer, type Check, type Judgement, judgeError, judgeThresholds, worst } from "./check.ts";
+import { type Answer, type Check, type Judgement, judgeMissing, judgeThresholds, worst } from "./check.ts";
 
 /**
  * The seven checks of the runbook, done for what they are for: process, database, disk, memory, HTTP, cache, scheduled actions.
@@ -28,9 +28,8 @@ function processes(stack: Stack): Check {
     unit: "running",
     actions: services.map((service) => stack.runtime.service(service.name).isRunning.action),
     judge: (answers) => {
-      const failed = answers.find((answer) => answer.error !== undefined);
-      if (failed?.error !== undefined)
-        return judgeError(failed.error, services.length, "Whether Odoo runs could not be found out.");
+      const unanswered = answers.find((answer) => answer.error !== undefined);
+      if (unanswered !== undefined) return judgeMissing(unanswered, services.length, neverBroken);
       const missing = services
         .filter((_, index) => answers[index]?.result?.exitCode !== 0)
         .map((service) => service.name);
@@ -66,7 +65,7 @@ function database(stack: Stack): Check {
         answer,
         connectionsRow,
         limits.fail,
-        `PostgreSQL does not answer on database ${stack.config.odoo.database}.`,
+        noPostgres(`PostgreSQL does not answer on database ${stack.config.odoo.database}.`),
         (row) => {
           const value = Math.round((100 * row.used) / row.max);
           const status = judgeThresholds(value, limits);
@@ -92,7 +91,7 @@ function disk(stack: Stack): Check {
     unit: "% used",
     actions: [command(stack.host, ["df", "--output=pcent,ipcent,target", "--", ...paths])],
     judge: ([answer]) => {
-      if (answer?.result === undefined) return judgeMissing(answer, limits.fail, "The disks could not be measured.");
+      if (answer?.result === undefined) return judgeMissing(answer, limits.fail, neverBroken);
       const rows = answer.result.stdout.trim().split("\n").slice(1).map(parseDiskRow);
       const fullest = rows.toSorted((a, b) => b.percent - a.percent)[0];
       if (fullest === undefined)
@@ -114,18 +113,28 @@ function parseDiskRow(line: string): { percent: number; target: string } {
 }
 
 /**
- * Memory of the machine, and of the control group that each Odoo process lives in: a container or a unit can be out of memory on
- * a machine that has plenty. Prints `host USED TOTAL` or `cgroup USED LIMIT` in bytes, a line each.
+ * Memory of the machine, and of the control groups that each Odoo process lives in (version 2 or 1): a container or a unit can be out
+ * of memory on a machine that has plenty. Cached files that the kernel can drop do not count. Prints `host USED TOTAL` or
+ * `cgroup USED LIMIT` in bytes, a line each.
  */
 const memoryScript = `
 awk '/^MemTotal:/ { total = $2 } /^MemAvailable:/ { free = $2 } END { printf "host %.0f %.0f\\n", (total - free) * 1024, total * 1024 }' /proc/meminfo
-for pidfile; do
-  pid=$(cat "$pidfile" 2>/dev/null) && group=$(sed -n 's/^0:://p' "/proc/$pid/cgroup" 2>/dev/null) || continue
+total=$(awk '/^MemTotal:/ { printf "%.0f", $2 * 1024 }' /proc/meminfo)
+groups_of() {
+  base=$1 group=$2
   while [ -n "$group" ] && [ "$group" != / ]; do
-    limit=$(cat "/sys/fs/cgroup$group/memory.max" 2>/dev/null || echo max)
-    if [ "$limit" != max ]; then echo "cgroup $(cat "/sys/fs/cgroup$group/memory.current") $limit"; fi
+    limit=$(cat "$base$group/$3" 2>/dev/null || echo max)
+    if [ "$limit" != max ] && [ "$limit" -lt "$total" ]; then
+      cached=$(sed -n "s/^$5 //p" "$base$group/memory.stat")
+      echo "cgroup $(($(cat "$base$group/$4") - \${cached:-0})) $limit"
+    fi
     group=\${group%/*}
   done
+}
+for pidfile; do
+  pid=$(cat "$pidfile" 2>/dev/null) && [ -r "/proc/$pid/cgroup" ] || continue
+  groups_of /sys/fs/cgroup "$(sed -n 's/^0:://p' "/proc/$pid/cgroup")" memory.max memory.current inactive_file
+  groups_of /sys/fs/cgroup/memory "$(sed -n 's/^[0-9]*:memory://p' "/proc/$pid/cgroup")" memory.limit_in_bytes memory.usage_in_bytes total_inactive_file
 done
 `;
 
@@ -142,7 +151,7 @@ function memory(stack: Stack): Check {
     unit: "% used",
     actions: [command(stack.host, ["sh", "-c", memoryScript, "memory", ...pidFiles])],
     judge: ([answer]) => {
-      if (answer?.result === undefined) return judgeMissing(answer, limits.fail, "The memory could not be measured.");
+      if (answer?.result === undefined) return judgeMissing(answer, limits.fail, neverBroken);
       const rows = answer.result.stdout.trim().split("\n").map(parseMemoryRow);
       const worstRow = rows.toSorted((a, b) => b.percent - a.percent)[0];
       if (worstRow === undefined || Number.isNaN(worstRow.percent))
@@ -197,7 +206,8 @@ function http(stack: Stack): Check {
 }
 
 function judgePage(name: string, answer: Answer | undefined, threshold: number): Judgement {
-  if (answer?.result === undefined) return judgeMissing(answer, threshold, `${name} does not answer.`);
+  if (answer?.result === undefined)
+    return judgeMissing(answer, threshold, { codes: httpErrors, hint: `${name} does not answer.` });
   const { status, body, seconds } = answer.result;
   const value = Math.round(seconds * 1000);
   if (status !== 200)
@@ -216,7 +226,8 @@ function cacheAnswers(stack: Stack, url: string): Check {
     unit: "answer",
     actions: [command(stack.host, ["redis-cli", "-u", url, "--no-auth-warning", "PING"])],
     judge: ([answer]) => {
-      if (answer?.result === undefined) return judgeMissing(answer, "PONG", "Redis does not answer.");
+      if (answer?.result === undefined)
+        return judgeMissing(answer, "PONG", { codes: cacheErrors, hint: "Redis does not answer." });
       const value = answer.result.stdout.trim();
       if (value === "PONG") return { status: "ok", value, threshold: "PONG" };
       return { status: "fail", value, threshold: "PONG", hint: `Redis answers "${value}" to PING.` };
@@ -256,7 +267,8 @@ function crons(stack: Stack): Check {
     title: "Scheduled actions",
     unit: "failing or overdue",
     actions: [stack.postgres.query(stack.config.odoo.database, cronsSql)],
-    judge: ([answer]) => judgeRow(answer, cronsRow, 0, "The scheduled actions could not be read.", judgeCrons),
+    judge: ([answer]) =>
+      judgeRow(answer, cronsRow, 0, noPostgres("The scheduled actions could not be read."), judgeCrons),
   };
 }
 
@@ -284,15 +296,16 @@ function judgeRow<T>(
   answer: Answer | undefined,
   schema: z.ZodType<T>,
   threshold: Judgement["threshold"],
-  failHint: string,
+  broken: Parameters<typeof judgeMissing>[2],
   judge: (row: T) => Judgement,
 ): Judgement {
-  if (answer?.result === undefined) return judgeMissing(answer, threshold, failHint);
+  if (answer?.result === undefined) return judgeMissing(answer, threshold, broken);
   return judge(schema.parse(JSON.parse(answer.result.stdout)));
 }
 
-function judgeMissing(answer: Answer | undefined, threshold: Judgement["threshold"], failHint: string): Judgement {
-  if (answer?.error === undefined)
-    return { status: "unknown", value: null, threshold, hint: "The check was not asked." };
-  return judgeError(answer.error, threshold, failHint);
-}
+/** What the services cause when they are broken; any other error is the question's own. */
+const httpErrors = ["host.http_unreachable", "host.http_timeout"];
+const cacheErrors = ["host.command_failed", "host.timeout"];
+const noPostgres = (hint: string) => ({ codes: ["postgres.unreachable", "host.timeout"], hint });
+/** The kernel answers, or the question was wrong. */
+const neverBroken = { codes: [], hint: "" };
