@@ -97,11 +97,15 @@ export function whileOdooStopped(stack: Stack, services: readonly string[], body
   ]);
 }
 
-/** Keeps users out by stopping the proxy; afterwards the public address serves again. */
-export function whileClosed(stack: Stack, proxy: string | undefined, body: readonly Step[]): readonly Step[] {
-  const names = proxy === undefined ? [] : [proxy];
-  const serves = serving(stack, "the public address", stack.config.urls.public);
-  return whileStopped(stack, "closed", "Users are kept out", names, body, [serves]);
+/** Keeps users out by stopping the proxy; afterwards the public address serves again, if an Odoo is there to be served. */
+export function whileClosed(
+  stack: Stack,
+  running: { readonly proxy: string | undefined; readonly odoo: readonly string[] },
+  body: readonly Step[],
+): readonly Step[] {
+  const names = running.proxy === undefined ? [] : [running.proxy];
+  const serve = running.odoo.length === 0 ? [] : [serving(stack, "the public address", stack.config.urls.public)];
+  return whileStopped(stack, "closed", "Users are kept out", names, body, serve);
 }
 
 /** With no service to stop, the body stands alone. */

@@ -64,7 +64,7 @@ function planUpgrade(stack: Stack, { modules, acceptLostCrons }: UpgradeInput, f
     notes: notesOf(facts),
     steps: [
       workDirectory(stack),
-      ...whileClosed(stack, facts.isProxyRunning ? proxy?.name : undefined, [
+      ...whileClosed(stack, { proxy: facts.isProxyRunning ? proxy?.name : undefined, odoo: facts.runningServices }, [
         ...whileOdooStopped(stack, facts.runningServices, [
           holdCode(stack, facts),
           require({ id: "alone", title: "Nobody else uses the database", probe: aloneProbe(stack) }, { attempts: 5 }),
