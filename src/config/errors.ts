@@ -1,4 +1,5 @@
 import { defineError } from "../errors/error.ts";
+import { findNearest } from "./nearest.ts";
 
 export interface Problem {
   readonly line: number;
@@ -33,7 +34,12 @@ export const UnknownStack = defineError<{ name: string | undefined; known: reado
     message: (d) =>
       d.name === undefined
         ? `There are several stacks: ${d.known.join(", ")}.`
-        : `There is no stack ${d.name}; there is ${d.known.join(", ")}.`,
+        : `There is no stack ${d.name}; there is ${d.known.join(", ")}.${suggestion(d.name, d.known)}`,
     hint: () => "Choose one with --stack.",
   },
 );
+
+function suggestion(name: string, known: readonly string[]): string {
+  const near = findNearest(name, known);
+  return near === undefined ? "" : ` Did you mean ${near}?`;
+}

@@ -2,124 +2,242 @@ import { z } from "zod";
 import type { Secret } from "./secret.ts";
 import { parseDuration } from "./units.ts";
 
-/** `ipai.yaml`: every key, its default, and what it is for. Error messages, `config schema` and the types come from here. */
+/**
+ * `ipai.yaml`: every key, its default, and what it is for. Error messages, `config schema`, `docs/configuration.md` and the types
+ * come from here, so each key says what it means and in which unit.
+ */
 
+const text = z.string().min(1, "must not be empty");
 const absolutePath = z.string().regex(/^\//, "must be an absolute path");
-const argv = z.array(z.string()).min(1, "must name a program").describe("Program and arguments; no shell is involved");
-const url = z.string().refine((text) => URL.canParse(text), "must be a URL such as http://127.0.0.1:8069");
+const argv = z.array(z.string()).min(1, "must name a program");
 const port = z.int().min(1).max(65_535);
 const percent = z.number().min(1).max(100);
-const duration = z.string().transform((text, context) => {
-  const seconds = parseDuration(text);
-  if (seconds === undefined)
-    context.addIssue({ code: "custom", message: 'must be a duration such as "15m", "4h" or "7d"' });
-  return seconds ?? 0;
+const seconds = z.int().min(1);
+const durationHint = 'must be a duration such as "15m", "4h" or "7d"';
+const duration = z.string(durationHint).transform((given, context) => {
+  const parsed = parseDuration(given);
+  if (parsed === undefined) context.addIssue({ code: "custom", message: durationHint });
+  return parsed ?? 0;
 });
 const zone = z.string().refine(isTimeZone, "must be an IANA time zone such as Asia/Manila");
-/** `${NAME}`: the value comes from the environment; a secret in the file itself would be read by whoever reads the file. */
-const environmentReference = z
+const serviceName = z
   .string()
-  .regex(/^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/, "must be ${NAME}, so that the secret comes from the environment");
-
-export const cluster = z.strictObject({
-  cluster: z.string().regex(/^\d+\/[\w.-]+$/, "must be VERSION/NAME, as pg_lsclusters shows it"),
-  user: z.string().default("postgres").describe("Operating-system user that owns the cluster"),
-  configRoot: absolutePath.default("/etc/postgresql"),
+  .regex(/^[A-Za-z0-9][\w.-]*$/, "must begin with a letter or digit and have only letters, digits, and _ . -");
+/** Odoo's own rule for names; copies get up to 29 more characters, and PostgreSQL cuts names off after 63. */
+const databaseName = z
+  .string()
+  .regex(/^[A-Za-z0-9][\w.-]*$/, "must begin with a letter or digit and have only letters, digits, and _ . -")
+  .max(34, "must have at most 34 characters, so that the copies that are made of it can be named");
+const environment = z
+  .record(z.string().regex(/^[A-Za-z_]\w*$/, "must be a name for an environment variable"), z.string())
+  .default({})
+  .describe("Environment variables of the process. They show in the process list: no secrets here");
+/** `${NAME}`: the value comes from the environment; a secret in the file itself would be read by whoever reads the file. */
+const environmentReference = z.string().regex(/^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/, {
+  error: "must be ${NAME}, so that the secret comes from the environment",
+  abort: true,
 });
 
-export const daemon = z.strictObject({
-  command: argv,
-  user: z.string().describe("Operating-system user that it runs as"),
-  directory: absolutePath.optional(),
-  environment: z.record(z.string(), z.string()).default({}),
-  pidFile: absolutePath,
-  log: absolutePath.describe("File that takes its output"),
-  stopSeconds: z.int().min(1).default(60).describe("Patience before it is killed"),
-});
+/** Addresses show in commands, so they hold no password; a path is joined to them, so they end without a slash. */
+function address(example: string, ...protocols: readonly string[]) {
+  return z
+    .string()
+    .refine((given) => protocols.includes(parseUrl(given)?.protocol ?? ""), `must be a URL such as ${example}`)
+    .refine((given) => !hasCredentials(given), "must not hold a user or password: it shows in commands")
+    .transform((given) => given.replace(/\/+$/, ""));
+}
+const httpUrl = address("http://127.0.0.1:8069", "http:", "https:");
+const redisUrl = address("redis://127.0.0.1:6379", "redis:", "rediss:");
 
-const thresholds = z
-  .strictObject({ warn: percent.default(80), fail: percent.default(90) })
-  .prefault({})
-  .refine((limits) => limits.warn <= limits.fail, "warn must not be above fail");
+export const cluster = z
+  .strictObject({
+    cluster: z
+      .string()
+      .regex(/^\d+\/[\w.-]+$/, "must be VERSION/NAME, as pg_lsclusters shows it")
+      .describe("VERSION/NAME, as pg_lsclusters shows it"),
+    user: text.default("postgres").describe("Operating-system user that owns the cluster"),
+    configRoot: absolutePath
+      .default("/etc/postgresql")
+      .describe("Folder of the clusters' configuration (PG_CLUSTER_CONF_ROOT)"),
+  })
+  .describe("A PostgreSQL cluster of Debian, started and stopped with pg_ctlcluster");
 
-const stack = z.strictObject({
-  host: z.literal("local", "must be local: remote hosts are not in this version").default("local"),
-  timezone: zone.default("Asia/Manila"),
-  workDirectory: absolutePath.optional().describe("Where working files and logs of runs live on the host"),
-  runtime: z.strictObject({
-    native: z.strictObject({
-      services: z.record(
-        z.string(),
-        z.union([cluster, daemon], "must have either cluster, or command, user, pidFile and log"),
-      ),
-    }),
-  }),
-  services: z.strictObject({
-    odoo: z.array(z.strictObject({ name: z.string(), url })).min(1, "must name at least one Odoo service"),
+export const daemon = z
+  .strictObject({
+    command: argv.describe(
+      "Program and arguments, one item each; no shell is involved. It must stay in the foreground",
+    ),
+    user: text.describe("Operating-system user that it runs as"),
+    directory: absolutePath.optional().describe("Working folder; the root folder when absent"),
+    environment,
+    pidFile: absolutePath.describe("File with its process number; each service needs one of its own"),
+    log: absolutePath.describe("File that takes its output"),
+    stopSeconds: seconds.default(60).describe("Seconds that it is given to stop before it is killed"),
+  })
+  .describe("Any other service, started and stopped with start-stop-daemon");
+
+function thresholds(what: string) {
+  return z
+    .strictObject({
+      warn: percent.default(80).describe(`Percent of the ${what} in use at which the check warns`),
+      fail: percent.default(90).describe(`Percent of the ${what} in use at which the check fails`),
+    })
+    .prefault({})
+    .refine((limits) => limits.warn <= limits.fail, "warn must not be above fail")
+    .describe(`Limits of the ${what} check, in percent in use`);
+}
+
+const runtime = z
+  .strictObject({
+    native: z
+      .strictObject({
+        services: z
+          .record(
+            serviceName,
+            z.union([cluster, daemon], "must have either cluster, or command, user, pidFile and log"),
+          )
+          .describe("Every service by its name"),
+      })
+      .describe("Debian's own tools"),
+  })
+  .describe("How services are started and stopped");
+
+const services = z
+  .strictObject({
+    odoo: z
+      .array(
+        z.strictObject({
+          name: serviceName.describe("Its name under runtime.native.services"),
+          url: httpUrl.describe("Where it answers, as seen from its host"),
+        }),
+      )
+      .min(1, "must name at least one Odoo service")
+      .describe("The Odoo processes; all serve one database"),
     database: z
       .strictObject({
-        name: z.string().default("database"),
-        host: absolutePath.default("/var/run/postgresql").describe("Directory of the server's socket"),
-        port: port.default(5432),
-        superuser: z.string().default("postgres").describe("Role used for administration, through the socket"),
+        name: serviceName.default("database").describe("Its name under runtime.native.services"),
+        host: absolutePath.default("/var/run/postgresql").describe("Folder of the server's socket"),
+        port: port.default(5432).describe("Port of the server; it names the socket"),
+        superuser: text.default("postgres").describe("Role used for administration, through the socket"),
       })
-      .prefault({}),
-    cache: z.strictObject({ name: z.string(), url }).optional(),
-    proxy: z.strictObject({ name: z.string(), url }).optional(),
-  }),
-  odoo: z.strictObject({
-    command: argv,
-    environment: z.record(z.string(), z.string()).default({}),
-    user: z.string().default("odoo"),
-    config: absolutePath.default("/etc/odoo/odoo.conf"),
-    database: z.string().default("odoo"),
-    owner: z.string().optional().describe("Role that owns the database; the user's name by default"),
-    dataDirectory: absolutePath.default("/var/lib/odoo"),
+      .prefault({})
+      .describe("The PostgreSQL server"),
+    cache: z
+      .strictObject({
+        name: serviceName.describe("Its name under runtime.native.services"),
+        url: redisUrl.describe("Where it answers"),
+      })
+      .optional()
+      .describe("Redis, if there is one"),
+    proxy: z
+      .strictObject({
+        name: serviceName.describe("Its name under runtime.native.services"),
+        url: httpUrl.describe("Where it answers, as seen from its host"),
+      })
+      .optional()
+      .describe("The web server in front of Odoo, if there is one"),
+  })
+  .describe("What each service is for");
+
+const odoo = z
+  .strictObject({
+    command: argv.describe("How Odoo is started, without its options, one item each: [/usr/bin/odoo]"),
+    environment,
+    user: text.default("odoo").describe("Operating-system user that Odoo runs as"),
+    config: absolutePath.default("/etc/odoo/odoo.conf").describe("Odoo's own configuration file"),
+    database: databaseName.default("odoo").describe("Name of the database"),
+    owner: text.optional().describe("Role that owns the database; the user's name when absent"),
+    dataDirectory: absolutePath.default("/var/lib/odoo").describe("Odoo's data_dir; the filestore is below it"),
     addons: z.array(absolutePath).default([]).describe("Folders with the modules that are managed"),
     modules: z
-      .union([z.string(), z.array(z.string())])
+      .union([text, z.array(text)], "must be a pattern or a list of patterns")
       .default("ipai_*")
-      .transform((patterns) => (typeof patterns === "string" ? [patterns] : patterns)),
-  }),
-  urls: z.strictObject({ public: url, smoke: z.array(z.string()).default([]) }),
-  health: z
-    .strictObject({ disk: thresholds, memory: thresholds, paths: z.array(absolutePath).default([]) })
-    .prefault({}),
-  backup: z
-    .strictObject({
-      repository: absolutePath.describe("restic repository"),
-      passwordFile: absolutePath.optional(),
-      password: environmentReference.optional(),
-      timeoutHours: z.number().positive().default(6).describe("Longest time that Odoo's file clean-up is held off"),
-      jobs: z.int().min(1).default(2).describe("Parallel workers of dump and restore"),
-    })
-    .refine(
-      (backup) => (backup.password === undefined) !== (backup.passwordFile === undefined),
-      "needs either passwordFile or password",
-    )
-    .optional(),
-  objectives: z
-    .strictObject({ rto: duration.prefault("4h"), rpo: duration.prefault("24h") })
-    .prefault({})
-    .transform(({ rto, rpo }) => ({ rtoSeconds: rto, rpoSeconds: rpo })),
-});
+      .transform((patterns) => (typeof patterns === "string" ? [patterns] : patterns))
+      .describe("Names of the managed modules; * stands for any text"),
+  })
+  .describe("The Odoo installation");
+
+const backup = z
+  .strictObject({
+    repository: absolutePath.describe("Folder of the restic repository"),
+    passwordFile: absolutePath.optional().describe("File with the repository's password; either this or password"),
+    password: environmentReference
+      .optional()
+      .describe("The repository's password as ${NAME}, from the environment; either this or passwordFile"),
+    timeoutHours: z
+      .number()
+      .positive()
+      .default(6)
+      .describe("Hours that a backup may take; so long Odoo's file clean-up is held off at most"),
+    jobs: z.int().min(1).default(2).describe("Workers of dump and restore at the same time"),
+  })
+  .refine(
+    (given) => (given.password === undefined) !== (given.passwordFile === undefined),
+    "needs either passwordFile or password",
+  )
+  .optional()
+  .describe("Where backups go; without it there are none");
+
+const stack = z
+  .strictObject({
+    host: z
+      .literal("local", "must be local: remote hosts are not in this version")
+      .default("local")
+      .describe("Machine that the stack runs on; only local in this version"),
+    timezone: zone.default("Asia/Manila").describe("IANA time zone in which times are shown"),
+    workDirectory: absolutePath
+      .optional()
+      .describe("Folder for working files and logs of runs; /var/lib/ipai/work/STACK when absent"),
+    runtime,
+    services,
+    odoo,
+    urls: z
+      .strictObject({
+        public: httpUrl.describe("Address that users open"),
+        smoke: z.array(z.string()).default([]).describe("Further paths that must answer"),
+      })
+      .describe("Addresses of the suite"),
+    health: z
+      .strictObject({
+        disk: thresholds("disk"),
+        memory: thresholds("memory"),
+        paths: z
+          .array(absolutePath)
+          .default([])
+          .describe("Further folders whose disks are checked, besides Odoo's data and /"),
+      })
+      .prefault({})
+      .describe("Limits of the health checks"),
+    backup,
+    objectives: z
+      .strictObject({
+        rto: duration.prefault("4h").describe("Recovery time objective: how long the suite may be away, with unit"),
+        rpo: duration.prefault("24h").describe("Recovery point objective: how much work may be lost, with unit"),
+      })
+      .prefault({})
+      .transform(({ rto, rpo }) => ({ rtoSeconds: rto, rpoSeconds: rpo }))
+      .describe("What was promised for the day on which everything is lost"),
+  })
+  .describe("One Odoo installation: where it is and what it is made of");
 
 export const configSchema = z.strictObject({
-  stacks: z.record(
-    z.string().regex(/^[a-z][a-z0-9-]*$/, "must begin with a letter and have only a-z, 0-9 and -"),
-    stack,
-  ),
+  stacks: z
+    .record(z.string().regex(/^[a-z][a-z0-9-]*$/, "must begin with a letter and have only a-z, 0-9 and -"), stack)
+    .describe("Every stack by its name"),
   control: z
     .strictObject({
       database: z
         .union([z.literal("embedded"), environmentReference], "must be embedded or ${NAME}")
-        .default("embedded"),
+        .default("embedded")
+        .describe("embedded for a PostgreSQL of ipai's own, or ${NAME} of a variable with a PostgreSQL URL"),
     })
-    .prefault({}),
+    .prefault({})
+    .describe("The database in which ipai keeps runs and records"),
 });
 
 export type ClusterService = z.output<typeof cluster>;
 export type DaemonService = z.output<typeof daemon>;
+export type ParsedConfig = z.output<typeof configSchema>;
 export type ParsedStack = z.output<typeof stack>;
 
 export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup"> {
@@ -144,4 +262,13 @@ function isTimeZone(name: string): boolean {
   } catch {
     return false;
   }
+}
+
+function parseUrl(given: string): URL | undefined {
+  return URL.parse(given) ?? undefined;
+}
+
+function hasCredentials(given: string): boolean {
+  const url = parseUrl(given);
+  return url !== undefined && (url.username !== "" || url.password !== "");
 }

@@ -1,4 +1,4 @@
-/** Durations and sizes as people write them, with their unit. Returns undefined for what is none. */
+/** Durations as people write them, with their unit. Undefined for what is none. */
 
 const secondsPer: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 

@@ -21,7 +21,7 @@ import { runWait } from "./wait.ts";
  * process or another one, it goes on from what the journal says. A run inside another one goes on with the one around it.
  */
 export async function advance(engine: Engine, runId: string): Promise<Run> {
-  const run = await getRun(engine.control, runId);
+  const run = await persist(() => getRun(engine.control, runId));
   return run.parent === null ? carry(engine, run.id) : advance(engine, run.parent);
 }
 

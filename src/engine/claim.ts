@@ -25,7 +25,7 @@ export async function claimRun(control: Control, run: string, worker: string, ou
   const name = await takeName(run);
   const lock = new SessionLock(control, run);
   try {
-    if (name === undefined || !(await persist(() => lock.take()))) throw await refusal(control, run);
+    if (name === undefined || !(await persist(() => lock.take()))) throw await persist(() => refusal(control, run));
     const fence = await persist(() => raiseFence(control, run, worker));
     return {
       run,

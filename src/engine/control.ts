@@ -39,8 +39,10 @@ export interface ControlOptions {
 export async function openControl(options: ControlOptions): Promise<Control> {
   const connection = await findConnection(options);
   const pool = new pg.Pool({ ...connection, max: 8, application_name: "ipai" });
-  // An idle connection that the server drops is replaced at its next use; without a listener it would end the process.
+  // A connection that the server drops is replaced at its next use. Without a listener it would end the process: on the pool for
+  // idle ones, on the client for one that is between two statements of a transaction.
   pool.on("error", () => undefined);
+  pool.on("connect", (client) => client.on("error", () => undefined));
   const db = new Kysely<ControlSchema>({ dialect: new PostgresDialect({ pool }) });
   try {
     await migrate(db);

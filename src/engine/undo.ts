@@ -1,8 +1,8 @@
-import { toIpaiError } from "../errors/error.ts";
+import { toErrorRecord, toIpaiError } from "../errors/error.ts";
 import type { Act, Entry, Wait } from "../runbook/plan.ts";
 import { runAct } from "./act.ts";
 import { UndoFailed } from "./errors.ts";
-import { endsProcess } from "./failure.ts";
+import { endsProcess, policyOf } from "./failure.ts";
 import { keyOf, type Session } from "./session.ts";
 import { runWait } from "./wait.ts";
 
@@ -38,6 +38,8 @@ async function takeBack(session: Session, entry: Entry, back: Act | Wait): Promi
     else await runWait(session, back, key);
   } catch (thrown) {
     const error = toIpaiError(thrown);
-    throw endsProcess(error) ? error : UndoFailed({ step: back.title, reason: error.message }, { cause: error });
+    if (endsProcess(error)) throw error;
+    if (policyOf(back, toErrorRecord(error)) === "continue") return;
+    throw UndoFailed({ step: back.title, reason: error.message }, { cause: error });
   }
 }

@@ -1,3 +1,5 @@
+import { inspect } from "node:util";
+
 /**
  * The one way this program says that something went wrong.
  *
@@ -45,7 +47,7 @@ export interface ErrorRecord {
   readonly code: string;
   readonly message: string;
   readonly hint: string;
-  /** Last lines of what a failed command printed, already capped. */
+  /** Last lines of what a failed command printed. */
   readonly output?: string;
 }
 
@@ -76,13 +78,37 @@ export const Bug = defineError<{ what: string }>("internal.bug", {
 /** Any thrown value as an `IpaiError`; what is not one becomes `internal.bug` with the original as cause. */
 export function toIpaiError(thrown: unknown): IpaiError {
   if (thrown instanceof IpaiError) return thrown;
-  const what = thrown instanceof Error ? thrown.message : String(thrown);
-  return Bug({ what }, { cause: thrown });
+  return Bug({ what: wordsOf(thrown) }, { cause: thrown });
+}
+
+function wordsOf(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message || thrown.name;
+  return typeof thrown === "string" ? thrown : inspect(thrown, { depth: 1 });
 }
 
 /** The part of an error that is kept and shown to machines. */
 export function toErrorRecord(thrown: unknown): ErrorRecord {
   const error = toIpaiError(thrown);
-  const output = "output" in error.details ? String(error.details.output) : "";
-  return { code: error.code, message: error.message, hint: error.hint, ...(output === "" ? {} : { output }) };
+  const given = "output" in error.details ? error.details.output : undefined;
+  const output = given === undefined ? "" : lastLines(String(given));
+  return {
+    code: error.code,
+    message: firstPart(error.message),
+    hint: firstPart(error.hint),
+    ...(output === "" ? {} : { output }),
+  };
+}
+
+/** A message quotes what it found; of something long, the beginning says enough. */
+const messageLengthMax = 4096;
+/** Of what a program printed, the end says why it stopped. */
+const outputLinesMax = 20;
+const outputLengthMax = 8192;
+
+function firstPart(text: string): string {
+  return text.length > messageLengthMax ? `${text.slice(0, messageLengthMax)}…` : text;
+}
+
+function lastLines(text: string): string {
+  return text.trimEnd().split("\n").slice(-outputLinesMax).join("\n").slice(-outputLengthMax);
 }

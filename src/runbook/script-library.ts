@@ -24,6 +24,7 @@ run_started_at=\${run_started_at:-$(date -u +%Y-%m-%dT%H:%M:%SZ)}
 export const library = `began=()      # for every step that began, in order: what takes it back
 changed=no    # whether the stack was changed
 beyond=''     # why what was done cannot be taken back without asking
+forever=no    # whether something was done that cannot be taken back at all
 ending=''     # succeeded, left or undo; anything else is a failure
 cancelled=no
 mark='→'
@@ -37,13 +38,13 @@ ask_person() {
   { read -r answer </dev/tty; } 2>/dev/null
 }
 
-# EFFECT ON_FAIL ACT [UNDO…]: one step. It counts from the moment at which it begins: half of a step is taken back too.
+# EFFECT ACT [UNDO…]: one step. It counts from the moment at which it begins: half of a step is taken back too.
 # What was found done before this script did anything is left as it was found.
 take_step() {
-  local effect=$1 on_fail=$2 act=$3 changed_before=$changed beyond_before=$beyond
-  began+=("\${*:4}")
+  local effect=$1 act=$2 changed_before=$changed beyond_before=$beyond forever_before=$forever
+  began+=("\${*:3}")
   [[ $effect == read ]] || changed=yes
-  [[ $effect != irreversible ]] || beyond="\${beyond:-What was done cannot be taken back.}"
+  [[ $effect != irreversible ]] || forever=yes beyond="\${beyond:-What was done cannot be taken back.}"
   until try_act "$act"; do
     [[ $on_fail != continue ]] || return 0
     [[ $on_fail != undo || -n $beyond ]] || exit 3
@@ -51,7 +52,7 @@ take_step() {
   done
   [[ $skipped == yes || ($is_done == yes && $acted == no) ]] || return 0
   tell_person '  nothing to do'
-  changed=$changed_before beyond=$beyond_before
+  changed=$changed_before beyond=$beyond_before forever=$forever_before
   [[ \${is_edge-no} == yes ]] || unset 'began[-1]'
 }
 
@@ -102,9 +103,9 @@ try_act() {
 
 # The words of an act, in their order. Each does nothing when one before it failed or found nothing to do.
 
-# TITLE ATTEMPTS
+# TITLE [ATTEMPTS [ON_FAIL]]: on_fail is undo, continue or ask.
 this_is() {
-  title=$1 attempts=$2
+  title=$1 attempts=\${2-1} on_fail=\${3-undo}
   ((count > 1)) || tell_person "$mark $title"
 }
 
@@ -195,7 +196,7 @@ wait_for_person() {
 keep_answer() {
   code=0
   stdout=$("$2" 2>"$work/stderr") || code=$?
-  stderr=$(<"$work/stderr")
+  IFS= read -r -d '' stderr <"$work/stderr" || true
   [[ " $1 " == *" $code "* ]]
 }
 
@@ -227,13 +228,17 @@ take_part() {
 take_value() {
   take_part "$2"
   value=\${value%"\${value##*[![:space:]]}"}
-  [[ $1 == text ]] || value=$(plain_number "$value") || { printf 'not a number: %s' "$value" && return 2; }
+  [[ $1 == number ]] || return 0
+  plain_number "$value" || { printf 'not a number: %s' "$value" && return 2; }
+  value=$number
 }
 
-# TEXT: the shortest form of a number that can be held exactly
+# TEXT: $number is the shortest form of a number that can be held exactly.
 plain_number() {
-  [[ $1 =~ ^[[:space:]]*[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]+)?[[:space:]]*$ ]] || { printf %s "$1" && return 1; }
-  awk -v text="$1" 'BEGIN {
+  number=$1
+  ! is_integer "$1" || return 0
+  [[ $1 =~ ^[[:space:]]*[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]+)?[[:space:]]*$ ]] || return 1
+  number=$(awk -v text="$1" 'BEGIN {
     number = text + 0
     if (number == 0) number = 0
     if (number == int(number)) {
@@ -245,13 +250,15 @@ plain_number() {
       if (form + 0 == number) break
     }
     printf "%s", form
-  }'
+  }')
 }
+
+is_integer() { [[ $1 =~ ^(0|-?[1-9][0-9]{0,14})$ ]]; }
 
 # VARIABLE AS FROM
 note_value() {
   [[ -z $failure && $skipped == no && $is_done == no ]] || return 0
-  local value reason=$work/reason
+  local value number reason=$work/reason
   take_value "$2" "$3" >"$reason" || { failure="its answer cannot be read: $(<"$reason")" && return 0; }
   printf -v "$1" %s "$value"
   noted+=("$1")
@@ -259,86 +266,29 @@ note_value() {
 
 # COMPARE EXPECTED AS FROM
 answer_is() {
-  local value left right
+  local value number left
   take_value "$3" "$4" || return 2
   printf %s "$value"
   case $1 in
     eq) [[ $value == "$2" ]] ;;
     eqNumber)
-      if left=$(plain_number "$value") && right=$(plain_number "$2"); then [[ $left == "$right" ]]; else [[ $value == "$2" ]]; fi
+      if plain_number "$value" && left=$number && plain_number "$2"; then [[ $left == "$number" ]]; else [[ $value == "$2" ]]; fi
       ;;
     le | ge)
-      left=$(plain_number "$value") && right=$(plain_number "$2") || return 2
-      awk -v compare="$1" -v left="$left" -v right="$right" 'BEGIN {
-        exit compare == "le" ? !(left + 0 <= right + 0) : !(left + 0 >= right + 0)
-      }'
+      plain_number "$value" && left=$number && plain_number "$2" || return 2
+      if [[ $1 == le ]]; then is_at_most "$left" "$number"; else is_at_most "$number" "$left"; fi
       ;;
     has) has_text "$value" "$2" ;;
     absent) ! has_text "$value" "$2" ;;
   esac
 }
 
+is_at_most() {
+  if is_integer "$1" && is_integer "$2"; then (($1 <= $2)); else awk -v left="$1" -v right="$2" 'BEGIN { exit !(left + 0 <= right + 0) }'; fi
+}
+
 # TEXT PART: an empty part asks whether there is any text at all.
 has_text() { if [[ -z $2 ]]; then [[ -n $1 ]]; else [[ $1 == *"$2"* ]]; fi; }
-`;
-
-/** Only in scripts that read JSON: the same as above on structured answers, with jq. */
-export const jsonLibrary = `# No "?": in jq 1.6 it also swallows errors of what comes after it.
-json_words='
-  def as_text: if type == "string" then . elif . == null then "" else tojson end;
-  def as_number:
-    if type == "number" then .
-    elif type == "string" and test("^\\\\s*[-+]?([0-9]+\\\\.?[0-9]*|\\\\.[0-9]+)([eE][-+]?[0-9]+)?\\\\s*$") then
-      gsub("\\\\s|\\\\+"; "") | tonumber
-      | if . == floor and (. > 9007199254740991 or . < -9007199254740991) then null else . end
-    else null end;
-  def parsed:
-    if $form == "json" then (if test("\\\\S") then fromjson else error("it is empty") end)
-    else split("\\n") | map(select(test("\\\\S")) | fromjson) end;
-  def picked: reduce ($path | fromjson)[] as $key (parsed;
-    if type == "array" and ($key | type) == "number" and $key < length and $key >= -length then .[$key]
-    elif type == "object" and has($key | tostring) then .[$key | tostring]
-    else error("it has no element \\($key)") end);
-  def equals:
-    if (type == "number" or $numeric == "yes") and as_number != null and ($expected | as_number) != null
-    then as_number == ($expected | as_number) else as_text == $expected end;
-  def holds:
-    if type == "array" then (if $expected == "" then length > 0 else any(.[]; equals) end)
-    elif type == "object" then error("it is neither a text nor a list")
-    else as_text | if $expected == "" then . != "" else contains($expected) end end;
-  def needed: as_number // error("it is not a number");
-  def compared:
-    if $compare == "eq" then equals
-    elif $compare == "le" then needed <= ($expected | needed)
-    elif $compare == "ge" then needed >= ($expected | needed)
-    elif $compare == "has" then holds
-    else holds | not end;'
-
-# VARIABLE AS FROM PATH: a recorded null is nothing that could be used.
-note_json() {
-  [[ -z $failure && $skipped == no && $is_done == no ]] || return 0
-  local value found
-  take_part "$3"
-  found=$(use_json "$value" "$2" "$4" '' '' '' 'picked | if . == null then "null" else "=" + as_text + "." end' 2>&1) ||
-    { failure="its answer cannot be read: $found" && return 0; }
-  noted+=("$1")
-  if [[ $found == null ]]; then unset -v "$1"; else found=\${found#=} && printf -v "$1" %s "\${found%.}"; fi
-}
-
-# COMPARE EXPECTED NUMERIC AS FROM PATH
-json_is() {
-  local value found status=0
-  take_part "$5"
-  found=$(use_json "$value" "$4" "$6" "$1" "$2" "$3" 'picked | as_text, compared' -e) || status=$?
-  printf %s "\${found%$'\\n'*}"
-  ((status < 2)) || status=2
-  return "$status"
-}
-
-# TEXT AS PATH COMPARE EXPECTED NUMERIC PROGRAM [OPTION]
-use_json() {
-  printf %s "$1" | jq -Rsr "\${@:8}" --arg form "$2" --arg path "$3" --arg compare "$4" --arg expected "$5" --arg numeric "$6" "$json_words $7"
-}
 `;
 
 /** The walk backwards, and what the script says at its end. */
@@ -351,7 +301,7 @@ export const traps = `take_back() {
   ((\${#left[@]} == 0)) || tell_person 'Taking back what was done:'
   mark='↶'
   for index in "\${!left[@]}"; do
-    (try_act "\${left[index]}") && continue
+    (try_act "\${left[index]}" || [[ $on_fail == continue ]]) && continue
     tell_person "Taking back stopped there: the stack is between two states. Remove the cause, then do what remains by hand, in this order:"
     for act in "\${left[@]:index}"; do tell_person "  $act"; done
     return 1
@@ -370,6 +320,9 @@ at_end() {
     tell_person "✗ Stopped; nothing was taken back. A person must decide how it goes on. $beyond"
     status=4
   elif ! take_back; then
+    status=4
+  elif [[ $forever == yes ]]; then
+    tell_person '? What can be taken back was taken back; the rest must be put right by hand.'
     status=4
   elif [[ $cancelled == yes ]]; then
     tell_person '↶ cancelled, and everything was taken back'

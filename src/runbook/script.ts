@@ -12,7 +12,8 @@ import {
   type Wait,
   walk,
 } from "./plan.ts";
-import { jsonLibrary, library, preamble, traps } from "./script-library.ts";
+import { jsonLibrary } from "./script-json.ts";
+import { library, preamble, traps } from "./script-library.ts";
 import { quote, renderPipeline, valuesOf, variableOf } from "./shell.ts";
 import { listRefs, secret, type Value } from "./value.ts";
 
@@ -107,12 +108,12 @@ function renderEntry({ step, undo }: Entry, steps: Definitions): string {
       const effect = step.undo === "irreversible" ? step.undo : step.effect;
       // The edge of a bracket: what takes it back is not its own.
       const verb = undo.length > 0 && undo !== step.undo ? "take_edge" : "take_step";
-      return [verb, effect, step.onFail, steps.act(step), ...undo.map((act) => steps.act(act))].join(" ");
+      return [verb, effect, ...[step, ...undo].map((one) => steps.define(one))].join(" ");
     }
     case "wait":
-      return `take_step read ${step.onTimeout} ${steps.wait(step)}`;
+      return `take_step read ${steps.define(step)}`;
     case "procedure":
-      return ["take_step", step.mandate.risk, "undo", ...steps.procedure(step)].join(" ");
+      return ["take_step", step.mandate.risk, ...steps.procedure(step)].join(" ");
     case "pivot":
       return `pass_pivot ${quote(step.title)}`;
   }
@@ -124,25 +125,15 @@ class Definitions {
   readonly secrets = new Set<string>();
   readonly hosts = new Set<string>();
   readsJson = false;
-  readonly #acts = new Map<string, string>();
+  readonly #steps = new Map<string, string>();
   readonly #questions = new Map<string, string>();
   readonly #names = new Set<string>();
 
-  act(act: Act): string {
-    return this.#once(this.#acts, canonicalJson(act), act.id, (name) => this.#renderAct(act, name));
-  }
-
-  wait({ id, title, until, timeoutSeconds }: Wait): string {
-    const name = this.#nameOf(id);
-    const seconds = String(Math.ceil(timeoutSeconds));
-    const how =
-      "probe" in until
-        ? ["wait_until", seconds, this.#question(until.probe)]
-        : "instant" in until
-          ? ["wait_for_instant", seconds, String(Math.ceil(Date.parse(until.instant) / 1000))]
-          : ["wait_for_person", seconds, quote(until.signal)];
-    this.texts.push(define(title, `do_${name}`, [`this_is ${quote(title)} 1`, how.join(" ")]));
-    return `do_${name}`;
+  /** Defines an act or a wait if it is not yet, and gives its function. */
+  define(step: Act | Wait): string {
+    return this.#once(this.#steps, canonicalJson(step), step.id, (name) =>
+      step.kind === "act" ? this.#renderAct(step, name) : this.#renderWait(step, name),
+    );
   }
 
   /** Its facts exist only when it is reached: it is a plan and a script of its own. Gives the act and what takes it back. */
@@ -151,11 +142,8 @@ class Definitions {
     const what = `the procedure ${name} with ${canonicalJson(input)}`;
     const line = (words: string) => `do_by_hand ${quote(words)}`;
     this.texts.push(
-      define(title, `do_${forth}`, [`this_is ${quote(title)} 1`, line(`Run ${what} by its own script.`)]),
-      define(`Take back: ${title}`, `do_${back}`, [
-        `this_is ${quote(`Take back: ${title}`)} 1`,
-        line(`Take ${what} back.`),
-      ]),
+      define(title, `do_${forth}`, [thisIs(title), line(`Run ${what} by its own script.`)]),
+      define(`Take back: ${title}`, `do_${back}`, [thisIs(`Take back: ${title}`), line(`Take ${what} back.`)]),
     );
     return [`do_${forth}`, `do_${back}`];
   }
@@ -164,7 +152,7 @@ class Definitions {
     const { action, done, verify, when } = act;
     const outputs = Object.entries(act.outputs ?? {}).filter(([, output]) => output.from !== "result");
     const lines = [
-      `this_is ${quote(act.title)} ${act.attempts}`,
+      thisIs(act.title, act.attempts, act.onFail),
       ...(when === undefined ? [] : [`only_if ${variableOf(when)}`]),
       ...(done === undefined ? [] : [`unless_done ${this.#question(done)} ${quote(done.title)}`]),
       action.kind === "call"
@@ -175,6 +163,17 @@ class Definitions {
     ];
     const definition = action.kind === "call" ? "" : this.#command(`command_of_${name}`, action);
     return `${rule(`${act.title}${act.effect === "read" ? "" : ` [${act.effect}]`}`)}${definition}${functionOf(`do_${name}`, lines)}`;
+  }
+
+  #renderWait({ title, until, timeoutSeconds, onTimeout }: Wait, name: string): string {
+    const seconds = String(Math.ceil(timeoutSeconds));
+    const how =
+      "probe" in until
+        ? ["wait_until", seconds, this.#question(until.probe)]
+        : "instant" in until
+          ? ["wait_for_instant", seconds, String(Math.ceil(Date.parse(until.instant) / 1000))]
+          : ["wait_for_person", seconds, quote(until.signal)];
+    return define(title, `do_${name}`, [thisIs(title, 1, onTimeout), how.join(" ")]);
   }
 
   #note(variable: string, output: Output): string {
@@ -226,7 +225,7 @@ class Definitions {
     const found = known.get(key);
     if (found !== undefined) return found;
     const name = this.#nameOf(title);
-    const called = `${known === this.#acts ? "do" : "ask"}_${name}`;
+    const called = `${known === this.#steps ? "do" : "ask"}_${name}`;
     known.set(key, called);
     this.texts.push(render(name));
     return called;
@@ -245,6 +244,12 @@ class Definitions {
     this.#names.add(name);
     return name;
   }
+}
+
+/** One attempt, and undo on failure, go without saying. */
+function thisIs(title: string, attempts = 1, onFail: Act["onFail"] = "undo"): string {
+  const words = onFail === "undo" ? (attempts === 1 ? [] : [attempts]) : [attempts, onFail];
+  return ["this_is", quote(title), ...words].join(" ");
 }
 
 /** How an answer is read when nothing is said: an exit code and an HTTP status are numbers, everything else is text. */

@@ -180,11 +180,13 @@ export interface EngineOptions extends Partial<Engine> {
   readonly plans?: Readonly<Record<string, () => Plan>>;
   readonly calls?: Readonly<Record<string, CallFunction>>;
   readonly secrets?: Readonly<Record<string, string>>;
+  /** Variables that every program of the run gets. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export function createEngine(control: Control, options: EngineOptions = {}): Engine {
-  const { plans = {}, calls = {}, secrets = {}, ...rest } = options;
-  const executor = new LocalExecutor({ graceMs: 500 });
+  const { plans = {}, calls = {}, secrets = {}, environment = {}, ...rest } = options;
+  const executor = new LocalExecutor({ graceMs: 500, environment });
   return {
     control,
     performer: createPerformer({ executors: () => executor, calls: { get: (name) => calls[name] } }),

@@ -17,7 +17,7 @@ export interface NodeOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A program of the project in a process of its own, speaking lines of JSON. */
+/** A program of the project in a process of its own, which may speak lines of JSON. */
 export class NodeProcess {
   readonly lines: Line[] = [];
   readonly child: ChildProcess;
@@ -31,7 +31,8 @@ export class NodeProcess {
     const argv = ["--disable-warning=ExperimentalWarning", ...imports, join(root, program), ...args];
     this.child = spawn(process.execPath, argv, {
       cwd: root,
-      env: { ...process.env, ...options.env },
+      // Reading the sources anew would be half of what a short process costs.
+      env: { ...process.env, NODE_COMPILE_CACHE: join(root, "node_modules/.cache/node"), ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     const { stdout, stderr } = this.child;
@@ -69,10 +70,19 @@ export class NodeProcess {
   }
 
   #hear(text: string): void {
-    const line = JSON.parse(text) as Line;
+    const line = parseLine(text);
     this.lines.push(line);
     for (const one of this.#waiting) if (one.matches(line)) one.resolve(line);
     this.#waiting = this.#waiting.filter((one) => !one.matches(line));
+  }
+}
+
+/** The command line also prints text, and JSON over several lines. */
+function parseLine(text: string): Line {
+  try {
+    return JSON.parse(text) as Line;
+  } catch {
+    return { kind: "text", data: text };
   }
 }
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { allErrors, sampleOf } from "../../scripts/docs.ts";
+import { allErrors, sampleOf } from "../../scripts/docs/errors.ts";
 import { createCallRegistry, procedures } from "../../src/procedures/registry.ts";
 
 /**

@@ -35,7 +35,7 @@ export async function runProcedure(
       : await findObstacle(app.control, { stack: stack.name }, plan.lease);
   if (obstacle !== undefined) throw obstacle;
   const run = await createRun(app.control, plan, app.actor, new Date());
-  if (options.yes !== true && !(await confirm(context, run))) return 0;
+  if (options.yes !== true && !(await confirm(context, run))) return runExitCode(run);
   await approveRun(app.control, run, app.actor);
   return await carryOut(context, app, run, options);
 }

@@ -211,6 +211,27 @@ describe("an act", () => {
   });
 });
 
+describe("taking back", () => {
+  it("passes over what may fail, and waits for what it brought about", async () => {
+    const w = world();
+    const undo = [
+      w.undo("a1", { onFail: "continue", verify: [w.exists("never")], done: w.exists("never") }),
+      w.wait("settled", { probe: w.has("undo a1") }),
+      w.wait("patient", { probe: w.exists("never") }, { timeoutSeconds: 0.2, onTimeout: "continue" }),
+      w.undo("a2"),
+    ];
+    const run = await runPlan(test.control, planOf([w.act("z"), w.act("a", { undo }), w.failing("b")]));
+    expect(run.outcome).toBe("undone");
+    expect(w.effects()).toEqual(["do z", "do a", "do b", "undo b", "undo a1", "undo a2", "undo z"]);
+    expect(await outcomes(test.control, run)).toMatchObject({
+      "undo a~take back a1": "failed",
+      "undo a~settled": "succeeded",
+      "undo a~patient": "failed",
+      "undo a~take back a2": "succeeded",
+    });
+  });
+});
+
 describe("parallel reads", () => {
   it("run at the same time", async () => {
     const w = world();

@@ -1,0 +1,148 @@
+import { meant } from "./issues.ts";
+import type { ParsedConfig } from "./schema.ts";
+
+export interface Broken {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+export interface Given {
+  readonly config: ParsedConfig;
+  /** What the file says, before defaults. */
+  readonly raw: unknown;
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/** What no single key can tell. One rule, one function. */
+export const rules: readonly ((given: Given) => readonly Broken[])[] = [
+  ensureOneStack,
+  ensureServicesExist,
+  ensureServicesOnce,
+  ensureNothingShared,
+  ensureEnvironment,
+  ensureNoOtherReferences,
+];
+
+/** The variable that `${NAME}` names. */
+export function variableOf(reference: string): string {
+  return reference.slice(2, -1);
+}
+
+function ensureOneStack({ config }: Given): readonly Broken[] {
+  return Object.keys(config.stacks).length === 0
+    ? [{ path: ["stacks"], message: "stacks: must define at least one stack" }]
+    : [];
+}
+
+type Stack = ParsedConfig["stacks"][string];
+
+/** The services that a stack uses, each with where it says so. */
+function usedServices(
+  name: string,
+  { services }: Stack,
+): readonly (readonly [path: readonly PropertyKey[], service: string])[] {
+  const { odoo, database, cache, proxy } = services;
+  const at = (...path: readonly PropertyKey[]) => ["stacks", name, "services", ...path];
+  return [
+    ...odoo.map((service, index) => [at("odoo", index, "name"), service.name] as const),
+    [at("database", "name"), database.name],
+    ...(cache === undefined ? [] : [[at("cache", "name"), cache.name] as const]),
+    ...(proxy === undefined ? [] : [[at("proxy", "name"), proxy.name] as const]),
+  ];
+}
+
+function ensureServicesExist({ config }: Given): readonly Broken[] {
+  return Object.entries(config.stacks).flatMap(([name, stack]) => {
+    const known = Object.keys(stack.runtime.native.services);
+    return usedServices(name, stack)
+      .filter(([, service]) => !known.includes(service))
+      .map(([path, service]) => ({
+        path,
+        message: `${service} is not defined under runtime.native.services${meant(service, known)}`,
+      }));
+  });
+}
+
+/** Two uses of one service would be two steps that stop it. */
+function ensureServicesOnce({ config }: Given): readonly Broken[] {
+  return Object.entries(config.stacks).flatMap(([name, stack]) =>
+    repeated(usedServices(name, stack)).map(([path, service]) => ({
+      path,
+      message: `${service} is used twice under services`,
+    })),
+  );
+}
+
+/** Two processes of one pid file would be taken for each other; two stacks on one database or folder would not know of each other. */
+function ensureNothingShared({ config }: Given): readonly Broken[] {
+  const stacks = Object.entries(config.stacks);
+  const pidFiles = stacks.flatMap(([name, stack]) =>
+    Object.entries(stack.runtime.native.services).flatMap(([service, definition]) =>
+      "pidFile" in definition
+        ? [[["stacks", name, "runtime", "native", "services", service, "pidFile"], definition.pidFile] as const]
+        : [],
+    ),
+  );
+  const folders = stacks.flatMap(([name, { workDirectory }]) =>
+    workDirectory === undefined ? [] : [[["stacks", name, "workDirectory"], workDirectory] as const],
+  );
+  const databases = stacks.map(([name, { services, odoo }]) => {
+    const { host, port } = services.database;
+    return [["stacks", name, "odoo", "database"], `${odoo.database} on port ${port} of ${host}`] as const;
+  });
+  return [
+    ...repeated(pidFiles).map(([path, file]) => ({ path, message: `pidFile ${file} is used by another service too` })),
+    ...repeated(folders).map(([path, folder]) => ({ path, message: `workDirectory ${folder} is another stack's too` })),
+    ...repeated(databases).map(([path, database]) => ({
+      path,
+      message: `the database ${database} is another stack's too`,
+    })),
+  ];
+}
+
+/** Those whose value an earlier one has. */
+function repeated<T extends readonly [readonly PropertyKey[], string]>(values: readonly T[]): readonly T[] {
+  return values.filter(([, value], index) => values.findIndex(([, other]) => other === value) !== index);
+}
+
+/** A variable that is set to nothing is as good as none. */
+function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
+  const references: (readonly [readonly PropertyKey[], string | undefined])[] = [
+    [["control", "database"], config.control.database === "embedded" ? undefined : config.control.database],
+    ...Object.entries(config.stacks).map(
+      ([name, stack]) => [["stacks", name, "backup", "password"], stack.backup?.password] as const,
+    ),
+  ];
+  return references.flatMap(([path, reference]) => {
+    if (reference === undefined || environment[variableOf(reference)]) return [];
+    const state = environment[variableOf(reference)] === undefined ? "not set" : "empty";
+    return [{ path, message: `the environment variable ${variableOf(reference)} is ${state}` }];
+  });
+}
+
+/** Elsewhere `${NAME}` would be taken as it is written, which nobody means. */
+function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
+  return listTexts(raw, [])
+    .filter(([path, text]) => /\$\{[A-Za-z_]\w*\}/.test(text) && !mayRefer(path))
+    .map(([path, text]) => ({
+      path,
+      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database and backup.password come from the environment`,
+    }));
+}
+
+function mayRefer(path: readonly PropertyKey[]): boolean {
+  const [first, , third, fourth, ...rest] = path;
+  if (first === "control") return path.length === 2 && path[1] === "database";
+  return first === "stacks" && third === "backup" && fourth === "password" && rest.length === 0;
+}
+
+function listTexts(
+  value: unknown,
+  path: readonly PropertyKey[],
+): readonly (readonly [readonly PropertyKey[], string])[] {
+  if (typeof value === "string") return [[path, value]];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    listTexts(inner, [...path, Array.isArray(value) ? Number(key) : key]),
+  );
+}

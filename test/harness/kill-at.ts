@@ -1,0 +1,20 @@
+import { subscribe } from "node:diagnostics_channel";
+import { appendFileSync } from "node:fs";
+import type { Point } from "../../src/engine/session.ts";
+
+/**
+ * Ends or freezes its own process at one point of a run. Loaded before a program (`node --import test/harness/kill-at.ts …`), so
+ * that the program itself needs no switch for tests: it only says where it is, on the channel `ipai:engine`. `kill.ts` tells how
+ * it is used.
+ */
+const { KILL_AT, KILL_HOW = "SIGKILL", KILL_AFTER_MS, KILL_POINTS } = process.env;
+
+subscribe("ipai:engine", (message) => {
+  const { phase, path, at } = message as Point;
+  const name = `${phase}:${path}:${at}`;
+  if (KILL_POINTS !== undefined) appendFileSync(KILL_POINTS, `${name}\n`);
+  if (name !== KILL_AT) return;
+  const strike = () => process.kill(process.pid, KILL_HOW);
+  if (KILL_AFTER_MS === undefined) strike();
+  else setTimeout(strike, Number(KILL_AFTER_MS));
+});
