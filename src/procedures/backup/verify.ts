@@ -1,14 +1,13 @@
 import { z } from "zod";
 import { command, type Probe } from "../../runbook/action.ts";
 import type { Act, Bracket, Plan } from "../../runbook/plan.ts";
-import { join, output, prefixed, runId, suffixed, type Text } from "../../runbook/value.ts";
+import { join, output, runId, suffixed, type Text } from "../../runbook/value.ts";
 import { makeDirectory, pathExists, pathIsAbsent, removeTree } from "../../stack/files.ts";
 import type { Restic } from "../../stack/restic.ts";
-import type { DaemonSpec } from "../../stack/runtime/native.ts";
 import { createScratchCluster, type ScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
-import { change, read, serving, startService, stopService, takeBack } from "../steps.ts";
+import { change, read, startService, stopService, takeBack } from "../steps.ts";
 import { checkScript, kept } from "./backup.ts";
 import { copyName, serveCopy } from "./copy.ts";
 import { NoRepository } from "./errors.ts";
