@@ -13,8 +13,8 @@ export interface Restic {
   /** Removes the locks that killed restic processes left behind; those of living ones stay. */
   unlock(): CommandAction;
   /**
-   * Stores a folder's content as of `taken` (`YYYY-MM-DD HH:MM:SS`, UTC), whole or not at all. Prints JSON lines: progress, at last a
-   * summary.
+   * Stores a folder's content as of `taken` (`YYYY-MM-DD HH:MM:SS`, UTC), whole or not at all. Prints JSON lines: progress, then a
+   * `summary`, then the repository's `growth`.
    */
   store(folder: Text, taken: Text): CommandAction;
   exists(backup: Text): Probe;
@@ -107,13 +107,16 @@ export function createRestic(stack: StackConfig): Restic | undefined {
 
 /**
  * Exit code 3 means that files could not be read, and that a backup without them was stored all the same: that one is taken out
- * again, so that nobody relies on it.
+ * again, so that nobody relies on it. restic's own count of what it added is from before its compression, so the growth of the
+ * repository is told in a line of its own.
  */
 const storeScript = `
 folder=$1 host=$2 tag=$3
 shift 3
-cd -- "$folder" || exit
+size() { du -sb -- "$RESTIC_REPOSITORY" | cut -f 1; }
+before=$(size) && cd -- "$folder" || exit
 "$@" || { code=$?; [ "$code" != 3 ] || restic forget latest --host "$host" --tag "$tag" >&2; exit "$code"; }
+printf '{"message_type":"growth","bytes":%s}\\n' "$(($(size) - before))"
 `;
 
 /**

@@ -277,7 +277,7 @@ function store(restic: Restic, folder: string): Act {
   );
 }
 
-/** One JSON line for the set, one for what the repository took in (-1 when the program died before restic said it). */
+/** A JSON line each for the set, what restic read and what the repository took in (-1 when the program died before it was told). */
 function readAccount(stack: Stack, folder: string): Act {
   return read({
     id: "account",
@@ -285,13 +285,17 @@ function readAccount(stack: Stack, folder: string): Act {
     action: command(stack.host, ["sh", "-c", accountScript, "account", folder]),
     outputs: {
       databaseBytes: { from: "stdout", as: "jsonLines", pick: [0, "databaseBytes"] },
-      storedBytes: { from: "stdout", as: "jsonLines", pick: [1, "data_added"] },
       setBytes: { from: "stdout", as: "jsonLines", pick: [1, "total_bytes_processed"] },
+      storedBytes: { from: "stdout", as: "jsonLines", pick: [2, "bytes"] },
     },
   });
 }
 
-const accountScript = `cat "$1/set/about" && { grep '"message_type":"summary"' "$1/stored" 2>/dev/null || echo '{"data_added": -1, "total_bytes_processed": -1}'; }`;
+const accountScript = `
+cat "$1/set/about"
+grep '"message_type":"summary"' "$1/stored" 2>/dev/null || echo '{"total_bytes_processed": -1}'
+grep '"message_type":"growth"' "$1/stored" 2>/dev/null || echo '{"bytes": -1}'
+`;
 
 function record(stack: Stack, restic: Restic): Act {
   const input = {
