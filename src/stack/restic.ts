@@ -21,6 +21,8 @@ export interface Restic {
   /** Writes a backup's content into a folder; restic checks the hash of every blob that it reads. */
   fetch(backup: Text, folder: Text): CommandAction;
   list(): CommandAction;
+  /** Reads every byte of the repository and checks it, also what only other backups need. */
+  check(): CommandAction;
   /** Bytes that a backup takes when it is read back, as JSON. */
   measure(backup: Text): CommandAction;
   /** One file of a backup. */
@@ -35,6 +37,12 @@ const exitCodes = {
   28: "backup.disk_full",
 };
 const openExitCodes = { ...exitCodes, 1: "backup.repository_unreadable" };
+const storeExitCodes = {
+  ...exitCodes,
+  1: "backup.repository_unwritable",
+  3: "backup.source_unreadable",
+  28: "backup.repository_full",
+};
 const readExitCodes = { ...exitCodes, 1: "backup.repository_damaged", 3: "backup.repository_damaged" };
 
 export function createRestic(stack: StackConfig): Restic | undefined {
@@ -79,13 +87,15 @@ export function createRestic(stack: StackConfig): Restic | undefined {
       with: 0,
       code: "backup.repository_unreadable",
     }),
-    initialise: () => restic(["init"], { exitCodes: { ...exitCodes, 1: "backup.repository_unwritable" } }),
+    initialise: () => explained(restic(["init"], { exitCodes: storeExitCodes })),
     unlock: () => restic(["unlock"], { exitCodes: openExitCodes }),
     store: (folder, taken) =>
-      restic(
-        ["backup", "--json", "--ignore-ctime", "--host", stack.name, "--tag", tagOf(runId), "--time", taken, "."],
-        { exitCodes: { ...exitCodes, 1: "backup.repository_unwritable", 3: "backup.source_unreadable" } },
-        ["sh", "-c", storeScript, "store", folder, stack.name, tagOf(runId)],
+      explained(
+        restic(
+          ["backup", "--json", "--ignore-ctime", "--host", stack.name, "--tag", tagOf(runId), "--time", taken, "."],
+          { exitCodes: storeExitCodes },
+          ["sh", "-c", storeScript, "store", folder, stack.name, tagOf(runId)],
+        ),
       ),
     exists: (wanted) => ({
       title: "the repository has this backup",
@@ -99,6 +109,7 @@ export function createRestic(stack: StackConfig): Restic | undefined {
       explained(restic(["restore", "latest", ...select(wanted), "--target", folder], { exitCodes: readExitCodes })),
     list: () =>
       restic(["snapshots", "--json", "--no-lock", "--no-cache", "--host", stack.name], { exitCodes: openExitCodes }),
+    check: () => explained(restic(["check", "--read-data", "--no-lock", "--no-cache"], { exitCodes: readExitCodes })),
     measure: (wanted) =>
       restic(["stats", "--json", "--mode", "restore-size", ...select(wanted)], { exitCodes: readExitCodes }),
     print: (wanted, file) => restic(["dump", ...select(wanted), "latest", file], { exitCodes: readExitCodes }),
@@ -121,7 +132,7 @@ printf '{"message_type":"growth","bytes":%s}\\n' "$(($(size) - before))"
 
 /**
  * Tells causes apart that a program reports under one exit code, by what it prints: a full disk on this side does not mean that what
- * was read is damaged. Its lines pass through.
+ * was read is damaged. Its lines pass through, without the addresses of restic's own code.
  */
 export function explained(action: CommandAction): CommandAction {
   const [first, ...others] = action.pipeline;
@@ -131,7 +142,8 @@ export function explained(action: CommandAction): CommandAction {
   };
 }
 
-const explainScript = `{ print; fflush(); line = tolower($0) }
+const explainScript = `/^(\\t|main[.]|runtime[.]|github[.]com\\/)/ { next }
+{ print; fflush(); line = tolower($0) }
 line ~ /no space left on device|disk quota exceeded/ { code = 28 }
 line ~ /repository is already locked/ { code = 11 }
 END { exit code }`;

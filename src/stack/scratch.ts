@@ -106,10 +106,12 @@ END
 /**
  * The dump makes its database itself, so that encoding, locale, owner, settings and grants are those that it had; only then it gets
  * another name. Tablespaces are places on other disks, and a subscription would call out. Odoo comes in under its user's name,
- * with the rights of the owner.
+ * with the rights of the owner. A server whose disk ran full may be gone before it can say so, so the disk itself is looked at too.
  */
 const restoreScript = `
 set -eu
+end() { [ "$1" = 0 ] || [ "$(df --output=avail -B1M "$2" | tail -1)" -ge 4 ] || { echo 'No space left on device' >&2; exit 28; }; }
+trap 'end $? "$1"' EXIT
 for name in "$2" "$3"; do dropdb -h "$1" --if-exists --force "$name"; done
 ask() { psql -h "$1" -X -q -v ON_ERROR_STOP=1 -v copy="$2" -v source="$3" -v user="$5" -v owner="$6" -d postgres; }
 ask "$@" < "$4"

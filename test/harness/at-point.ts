@@ -11,5 +11,6 @@ const { AT_POINT, AT_SCRIPT } = process.env;
 subscribe("ipai:engine", (message) => {
   const { phase, path, at } = message as Point;
   if (AT_SCRIPT === undefined || `${phase}:${path}:${at}` !== AT_POINT) return;
-  execFileSync("bash", ["-euo", "pipefail", "-c", AT_SCRIPT], { stdio: ["ignore", "inherit", "inherit"] });
+  // Standard output is the command line's own.
+  execFileSync("bash", ["-euo", "pipefail", "-c", AT_SCRIPT], { stdio: ["ignore", 2, 2] });
 });

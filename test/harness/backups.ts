@@ -83,18 +83,15 @@ export async function restic(repository: string, ...args: readonly string[]): Pr
 }
 
 /** Stores a backup's set once more under another id, changed by a script that is given the set's folder. */
-export async function storeChanged(repository: string, backup: string, id: string, script: string): Promise<void> {
-  const set = join(await testFolder(), "set");
+export async function storeChanged(repository: string, backup: string, id: string, desk: string, script: string) {
+  const set = join(desk, id);
   await restic(repository, "restore", "latest", "--tag", `run=${backup}`, "--target", set);
   const changed = await run("bash", ["-euo", "pipefail", "-c", script, "change", set]);
   if (changed.exitCode !== 0) throw new Error(changed.stderr);
-  const ended = await run(
-    "restic",
-    ["--no-cache", "--repo", repository, "backup", "--host", "sandbox", "--tag", `run=${id}`, "."],
-    {
-      env: { RESTIC_PASSWORD_FILE: join(folder, "repository-password") },
-      directory: set,
-    },
-  );
+  const store = ["backup", "--host", "sandbox", "--tag", `run=${id}`, "."];
+  const ended = await run("restic", ["--no-cache", "--repo", repository, ...store], {
+    env: { RESTIC_PASSWORD_FILE: join(folder, "repository-password") },
+    directory: set,
+  });
   if (ended.exitCode !== 0) throw new Error(ended.stderr);
 }

@@ -74,7 +74,13 @@ export const RepositoryLocked = defineError<Command>("backup.repository_locked",
 export const RepositoryUnwritable = defineError<Command>("backup.repository_unwritable", {
   exitCode: 34,
   message: () => "The backup could not be written to the repository. Older backups are untouched.",
-  hint: () => "Is its disk full or read-only, or the password wrong? The last lines of restic's output say which.",
+  hint: () => "Is it read-only, or its disk failing? The last lines of restic's output say which.",
+});
+
+export const RepositoryFull = defineError<Command>("backup.repository_full", {
+  exitCode: 35,
+  message: () => "The disk of the backup repository is full. No backup was made; older ones are untouched.",
+  hint: () => "Make room there, or name a repository on a larger disk (backup.repository in ipai.yaml).",
 });
 
 export const SourceUnreadable = defineError<Command>("backup.source_unreadable", {

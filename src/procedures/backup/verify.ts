@@ -12,7 +12,7 @@ import { checkScript, kept } from "./backup.ts";
 import { copyName, serveCopy } from "./copy.ts";
 import { NoRepository } from "./errors.ts";
 import { type ProofFacts, readProofFacts } from "./facts.ts";
-import { manifestSql, sequencesSql } from "./manifest.ts";
+import { attachmentsSql, manifestSql, sequencesSql } from "./manifest.ts";
 
 const input = z.object({ backup: z.string().default("latest").describe("Id of the backup, or latest") });
 type VerifyInput = z.infer<typeof input>;
@@ -45,14 +45,16 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: ProofFac
     lease: "shared",
     notes: ["The copy is restored on a PostgreSQL of its own; the stack keeps serving and is not touched."],
     steps: [
+      checkRepository(restic),
       withFolder(stack, folder, [
         fetch(stack, restic, facts, folder),
         aboutBackup(stack, folder),
+        checkAttachments(stack, folder),
         withCluster(cluster, [
           restoreDump(stack, cluster, folder, facts),
           compareManifest(stack, cluster, folder),
+          compareAttachments(stack, cluster, folder),
           compareSequences(stack, cluster, folder),
-          checkAttachments(stack, folder),
           ...serveCopy(stack, cluster, folder),
         ]),
         countProof(stack, folder),
@@ -60,6 +62,17 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: ProofFac
       recordProof(stack, restic, facts),
     ],
   };
+}
+
+/**
+ * A pack that is damaged where this backup does not use it would be found too late: later backups do not store again what the
+ * repository seems to have.
+ */
+function checkRepository(restic: Restic): Act {
+  return read(
+    { id: "check", title: "Read the whole repository and check it", action: restic.check(), outputs: {} },
+    { timeoutSeconds: 24 * 3600 },
+  );
 }
 
 /** Two users have folders below: this one they may pass through but not read. The set is only for the cluster's user. */
@@ -168,15 +181,9 @@ function restoreDump(stack: Stack, cluster: ScratchCluster, folder: Text, facts:
 
 function compareManifest(stack: Stack, cluster: ScratchCluster, folder: Text): Act {
   const mine = suffixed(folder, "/manifest");
-  const difference = ["--unchanged-line-format=", "--old-line-format=- %L", "--new-line-format=+ %L"];
   const equal: Probe = {
+    ...filesAreEqual(stack, suffixed(folder, "/set/manifest"), mine),
     title: "every table has the rows and checksums of the backup's manifest",
-    action: command(stack.host, ["diff", ...difference, suffixed(folder, "/set/manifest"), mine], {
-      okExitCodes: [0, 1],
-    }),
-    output: { from: "stdout" },
-    compare: "absent",
-    with: "",
     code: "backup.manifest_mismatch",
   };
   return change(
@@ -184,6 +191,35 @@ function compareManifest(stack: Stack, cluster: ScratchCluster, folder: Text): A
       id: "manifest",
       title: "Compare every table with the manifest",
       action: kept(cluster.query(copyName, manifestSql), mine),
+    },
+    { verify: [equal], timeoutSeconds: 3600 },
+  );
+}
+
+/** Answers with the lines in which they differ: `-` as it was, `+` as it came back. */
+function filesAreEqual(stack: Stack, was: Text, came: Text): Omit<Probe, "title"> {
+  const lines = ["--unchanged-line-format=", "--old-line-format=- %L", "--new-line-format=+ %L"];
+  return {
+    action: command(stack.host, ["diff", ...lines, "--", was, came], { okExitCodes: [0, 1] }),
+    output: { from: "stdout" },
+    compare: "absent",
+    with: "",
+  };
+}
+
+/** The files were checked against the list in the set; this is what the restored database itself asks for. */
+function compareAttachments(stack: Stack, cluster: ScratchCluster, folder: Text): Act {
+  const mine = suffixed(folder, "/attachments");
+  const equal: Probe = {
+    ...filesAreEqual(stack, suffixed(folder, "/set/attachments"), mine),
+    title: "the database asks for the attachments that were checked",
+    code: "backup.attachments_damaged",
+  };
+  return change(
+    {
+      id: "attachment list",
+      title: "Compare the list of attachments",
+      action: kept(cluster.query(copyName, attachmentsSql), mine),
     },
     { verify: [equal], timeoutSeconds: 3600 },
   );
