@@ -1,13 +1,16 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Four levels, each a project of its own (`vitest --project unit`). Only `unit` needs nothing; `component` needs PostgreSQL's
- * programs; `system` and `crash` need the practice stack, so their files run one after the other.
+ * Levels, each a project of its own (`vitest --project unit`). Only `unit` needs nothing; `component` and `crash-engine` need
+ * PostgreSQL's programs; `system` and `crash` need the practice stack, so their files run one after the other.
  */
 export default defineConfig({
   test: {
     projects: [
-      { extends: true, test: { name: "unit", include: ["src/**/*.test.ts", "test/unit/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: { name: "unit", include: ["src/**/*.test.ts", "test/unit/**/*.test.ts"], testTimeout: 60_000 },
+      },
       {
         extends: true,
         test: {
@@ -31,8 +34,19 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: "crash-engine",
+          include: ["test/crash/engine*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: "crash",
           include: ["test/crash/**/*.test.ts"],
+          exclude: ["test/crash/engine*.test.ts"],
           globalSetup: ["test/harness/practice-stack.ts"],
           testTimeout: 900_000,
           hookTimeout: 600_000,

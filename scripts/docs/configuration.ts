@@ -75,7 +75,7 @@ export const exampleConfig = `stacks:
       odoo:
         - { name: odoo-accounting, url: "http://127.0.0.1:8069" }
       cache: { name: redis, url: "redis://127.0.0.1:6379" }
-      proxy: { name: nginx, url: "http://127.0.0.1" }
+      proxy: { name: nginx }
     odoo:
       command: [/usr/bin/odoo]
       config: /etc/odoo/odoo.conf

@@ -16,7 +16,7 @@ import { validatePlan } from "../runbook/validate.ts";
 import type { Json } from "../runbook/value.ts";
 import { createStack, type Stack } from "../stack/stack.ts";
 
-/** The program put together: configuration, control database, executors, procedures. The only place that builds adapters. */
+/** The program put together: configuration, control database, executors, procedures. */
 export interface App extends AsyncDisposable {
   readonly config: Config;
   readonly control: Control;

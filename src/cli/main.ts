@@ -13,12 +13,16 @@ const program = new Command("ipai")
   .option("-s, --stack <name>", "which stack, when the configuration has several")
   .option("--debug", "show the cause of errors")
   .showHelpAfterError("Run with --help to see what there is.")
-  .enablePositionalOptions();
+  // A mistyped command must not look like an answer: 1 is health's "warn".
+  .exitOverride((stop) => process.exit(stop.exitCode === 0 ? 0 : usageExitCode));
+
+const usageExitCode = 14;
 
 const changing = (target: Command) =>
   target
     .option("--plan", "show the plan with the commands that would run, and stop")
     .option("--detail", "show verifications and undo steps as well")
+    .option("--script", "print the plan as a bash script that does the same without ipai, and stop")
     .option("-y, --yes", "do not ask")
     .option("--wait", "wait when another run holds the stack")
     .option("--json", "print the run as JSON");
@@ -112,8 +116,11 @@ json(runs.command("cancel"))
   );
 
 json(program.command("approve"))
-  .description("consent to a run's plan and carry it out")
+  .description("show a run's plan, consent to it and carry it out")
   .argument("<run>")
+  .option("--detail", "show verifications and undo steps as well")
+  .option("-y, --yes", "do not ask")
+  .option("--wait", "wait when another run holds the stack")
   .action(
     run(async (context, id, options) => (await import("./commands/runs.ts")).approve(context, id as string, options)),
   );

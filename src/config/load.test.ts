@@ -48,7 +48,7 @@ describe("a good configuration", () => {
       workDirectory: "/var/lib/ipai/work/production",
       services: {
         database: { name: "database", host: "/var/run/postgresql", port: 5432, superuser: "postgres" },
-        proxy: { name: "nginx", url: "http://127.0.0.1" },
+        proxy: { name: "nginx" },
       },
       odoo: { user: "odoo", database: "odoo", modules: ["ipai_*"], addons: [] },
       health: { disk: { warn: 80, fail: 90 }, memory: { warn: 80, fail: 90 }, paths: [] },
@@ -202,9 +202,9 @@ describe("an unknown key", () => {
     ],
     [
       "of an optional object",
-      "proxy: { name: nginx,",
-      "proxy: { name: nginx, ur: x,",
-      "20:29: stacks.production.services.proxy: unknown key ur. Did you mean url?",
+      "proxy: { name: nginx",
+      "proxy: { name: nginx, nam: x",
+      "20:29: stacks.production.services.proxy: unknown key nam. Did you mean name?",
     ],
     [
       "of an object with defaults",

@@ -130,10 +130,7 @@ const services = z
       .optional()
       .describe("Redis, if there is one"),
     proxy: z
-      .strictObject({
-        name: serviceName.describe("Its name under runtime.native.services"),
-        url: httpUrl.describe("Where it answers, as seen from its host"),
-      })
+      .strictObject({ name: serviceName.describe("Its name under runtime.native.services") })
       .optional()
       .describe("The web server in front of Odoo, if there is one"),
   })
@@ -146,7 +143,6 @@ const odoo = z
     user: text.default("odoo").describe("Operating-system user that Odoo runs as"),
     config: absolutePath.default("/etc/odoo/odoo.conf").describe("Odoo's own configuration file"),
     database: databaseName.default("odoo").describe("Name of the database"),
-    owner: text.optional().describe("Role that owns the database; the user's name when absent"),
     dataDirectory: absolutePath.default("/var/lib/odoo").describe("Odoo's data_dir; the filestore is below it"),
     addons: z.array(absolutePath).default([]).describe("Folders with the modules that are managed"),
     modules: z
@@ -194,7 +190,6 @@ const stack = z
     urls: z
       .strictObject({
         public: httpUrl.describe("Address that users open"),
-        smoke: z.array(z.string()).default([]).describe("Further paths that must answer"),
       })
       .describe("Addresses of the suite"),
     health: z

@@ -4,6 +4,7 @@ import { defineError } from "../errors/error.ts";
 import type { Executor } from "../host/executor.ts";
 import { embeddedAddress, startEmbedded } from "./embedded.ts";
 import { migrations } from "./migrations.ts";
+import { persist } from "./persist.ts";
 import type { ControlSchema } from "./schema.ts";
 
 /** The control database: where runs, their steps, leases, approvals and records live. */
@@ -45,7 +46,8 @@ export async function openControl(options: ControlOptions): Promise<Control> {
   pool.on("connect", (client) => client.on("error", () => undefined));
   const db = new Kysely<ControlSchema>({ dialect: new PostgresDialect({ pool }) });
   try {
-    await migrate(db);
+    // A server that another process has just started may not take connections yet.
+    await persist(() => migrate(db));
   } catch (error) {
     await db.destroy();
     throw error;

@@ -20,6 +20,8 @@ import type {
 /** The durable record of runs. Everything that a worker writes is fenced: a worker that was replaced changes nothing. */
 
 export type Run = Selectable<RunsTable>;
+/** A run without its plan, which is large: what a list shows. */
+export type RunSummary = Omit<Run, "plan">;
 export type StepRow = Selectable<StepsTable>;
 export interface RunEvent {
   readonly run: string;
@@ -90,10 +92,17 @@ export async function getRun(control: Control, idOrPart: string): Promise<Run> {
   return found[0];
 }
 
-export async function listRuns(control: Control, limit: number, stack?: string): Promise<readonly Run[]> {
+const summary = [
+  ...(["id", "parent", "parent_step", "procedure", "stack", "title", "plan_hash", "undo_class", "actor"] as const),
+  ...(["status", "waiting_for", "decision", "outcome", "error", "cancel_requested_by", "fence", "worker"] as const),
+  ...(["created_at", "started_at", "finished_at"] as const),
+];
+
+/** The newest runs first, without those inside other runs. */
+export async function listRuns(control: Control, limit: number, stack?: string): Promise<readonly RunSummary[]> {
   const query = control.db
     .selectFrom("runs")
-    .selectAll()
+    .select(summary)
     .where("parent", "is", null)
     .orderBy("created_at", "desc")
     .limit(limit);
@@ -261,22 +270,34 @@ export async function startStep(
   key: StepKey,
   step: { id: string; title: string },
 ): Promise<StepRow> {
-  return fenced(control, fence, (tx) =>
-    tx
-      .insertInto("steps")
-      .values({ run: fence.run, ...key, step: step.id, title: step.title, outcome: "running", attempts: 1 })
-      .onConflict((conflict) =>
-        conflict.columns(["run", "path", "phase"]).doUpdateSet({
-          outcome: "running",
-          attempts: sql`steps.attempts + 1`,
-          error: null,
-          started_at: new Date(),
-          finished_at: null,
-        }),
-      )
-      .returningAll()
-      .executeTakeFirstOrThrow(),
-  );
+  const row = await control.db
+    .insertInto("steps")
+    .columns(["run", "path", "phase", "step", "title", "outcome", "attempts"])
+    .expression(
+      control.db
+        .selectNoFrom(({ val, lit }) => [
+          val(fence.run).as("run"),
+          val(key.path).as("path"),
+          val(key.phase).as("phase"),
+          val(step.id).as("step"),
+          val(step.title).as("title"),
+          val("running").as("outcome"),
+          lit(1).as("attempts"),
+        ])
+        .where(isHeld(fence)),
+    )
+    .onConflict((conflict) =>
+      conflict.columns(["run", "path", "phase"]).doUpdateSet({
+        outcome: "running",
+        attempts: sql`steps.attempts + 1`,
+        error: null,
+        started_at: sql`now()`,
+        finished_at: null,
+      }),
+    )
+    .returningAll()
+    .executeTakeFirst();
+  return requireHeld(row, fence);
 }
 
 export interface StepResult {
@@ -288,28 +309,36 @@ export interface StepResult {
 }
 
 export async function finishStep(control: Control, fence: Fence, key: StepKey, result: StepResult): Promise<StepRow> {
-  return fenced(control, fence, (tx) =>
-    tx
-      .updateTable("steps")
-      .set({
-        outcome: result.outcome,
-        outputs: result.outputs === undefined ? null : toJsonb(result.outputs),
-        error: result.error === undefined ? null : toJsonb(result.error),
-        attempts: sql`attempts + ${result.retries ?? 0}`,
-        finished_at: new Date(),
-      })
-      .where("run", "=", fence.run)
-      .where("path", "=", key.path)
-      .where("phase", "=", key.phase)
-      .returningAll()
-      .executeTakeFirstOrThrow(),
-  );
+  const row = await control.db
+    .updateTable("steps")
+    .set({
+      outcome: result.outcome,
+      outputs: result.outputs === undefined ? null : toJsonb(result.outputs),
+      error: result.error === undefined ? null : toJsonb(result.error),
+      attempts: sql`attempts + ${result.retries ?? 0}`,
+      finished_at: sql`now()`,
+    })
+    .where("run", "=", fence.run)
+    .where("path", "=", key.path)
+    .where("phase", "=", key.phase)
+    .where(isHeld(fence))
+    .returningAll()
+    .executeTakeFirst();
+  return requireHeld(row, fence);
 }
 
 export async function addEvents(control: Control, fence: Fence, events: readonly RunEvent[]): Promise<void> {
   if (events.length === 0) return;
-  const values = events.map((event) => ({ ...event, data: event.data === null ? null : toJsonb(event.data) }));
-  await fenced(control, fence, (tx) => tx.insertInto("events").values(values).execute());
+  const { rows } = await sql`
+    insert into events (run, at, kind, path, data)
+    select run, at, kind, path, data
+    from rows from (
+      jsonb_to_recordset(${toJsonb(events)}::jsonb) as (run text, at timestamptz, kind text, path text, data jsonb)
+    ) with ordinality as given (run, at, kind, path, data, place)
+    where ${isHeld(fence)}
+    order by place
+    returning id`.execute(control.db);
+  requireHeld(rows[0], fence);
 }
 
 /** JSON as PostgreSQL takes it: programs print NUL characters, and a text cut off in the middle of one ends with half a character. */
@@ -319,13 +348,23 @@ export function toJsonb(value: unknown): string {
   );
 }
 
-async function fenced<T>(
-  control: Control,
-  fence: Fence,
-  write: (tx: Transaction<ControlSchema>) => Promise<T>,
-): Promise<T> {
-  return control.db.transaction().execute(async (tx) => {
-    await checkFence(tx, fence);
-    return write(tx);
-  });
+/**
+ * Part of a statement's condition: this process has the run, and a successor that raises the fence waits until the statement is
+ * through, so that it reads what was written.
+ */
+function isHeld(fence: Fence) {
+  const fences = listFences(fence);
+  const pairs = sql.join(fences.map((one) => sql`(${one.run}, ${one.fence}::integer)`));
+  return sql<boolean>`
+    ${fences.length} = (select count(*) from (select from runs where (id, fence) in (${pairs}) for share) as held)`;
+}
+
+function listFences(fence: Fence): readonly Fence[] {
+  return [fence, ...(fence.outer === undefined ? [] : listFences(fence.outer))];
+}
+
+/** Nothing was written when the run was not held any more. */
+function requireHeld<Row>(row: Row | undefined, fence: Fence): Row {
+  if (row === undefined) throw RunFenced({ run: fence.run });
+  return row;
 }

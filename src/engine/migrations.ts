@@ -95,4 +95,9 @@ export const migrations: Readonly<Record<string, Migration>> = {
       await sql`create unique index runs_one_per_step_of_a_parent on runs (parent, parent_step)`.execute(db);
     },
   },
+  "0003_runs_of_a_stack": {
+    async up(db) {
+      await sql`create index runs_of_a_stack_newest_first on runs (stack, created_at desc)`.execute(db);
+    },
+  },
 };

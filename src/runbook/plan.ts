@@ -14,7 +14,7 @@ export interface Act {
   readonly effect: Effect;
   readonly action: Action;
   readonly outputs?: Readonly<Record<string, Output>>;
-  /** Asked before acting: yes means that there is nothing to do. Outputs of a step that was already done come from `recall`. */
+  /** Asked before acting: yes means that there is nothing to do. A step with outputs has none, because they would be lost. */
   readonly done?: Probe;
   readonly verify: readonly Probe[];
   readonly undo: Sequence | "nothing" | "irreversible";

@@ -7,7 +7,7 @@ import { renderShell } from "./shell.ts";
 /** Plans as text and as JSON for people and machines. The commands shown are the commands that run. */
 
 export interface RenderOptions {
-  /** Shows verifications and undo steps too. */
+  /** Shows verifications and undo steps too, and every command to its end. */
   readonly detail: boolean;
 }
 
@@ -63,7 +63,7 @@ function renderStep(step: Step, depth: number, numbers: Numbers, options: Render
     case "wait":
       return [
         `${pad}${number(numbers)} ${step.title} (${waited(step)}at most ${step.timeoutSeconds} s)`,
-        ...indent(renderAsked(step), depth),
+        ...indent(shorten(renderAsked(step), options), depth),
       ];
     case "procedure":
       return [`${pad}${number(numbers)} ${step.title} (procedure ${step.name}, planned when it is reached)`];
@@ -77,7 +77,7 @@ function renderAct(act: Act, depth: number, numbers: Numbers, options: RenderOpt
   const lines = [
     `${pad}${number(numbers)} ${act.title}${tags(act)}`,
     ...(act.when === undefined ? [] : [`${pad}     only if: ${act.when.step} noted ${act.when.name}`]),
-    ...indent(renderAction(act.action), depth),
+    ...indent(shorten(renderAction(act.action), options), depth),
   ];
   if (!options.detail) return lines;
   const undo = typeof act.undo === "string" ? [] : act.undo;
@@ -120,6 +120,15 @@ function renderAction(action: Action): readonly string[] {
   if (action.kind === "call") return [`# ipai enters this in its catalogue (${action.name})`];
   return renderShell(toCommand(action)).split("\n");
 }
+
+/** The overview shows how a long command begins; whoever wants to read all of it asks for the detail. */
+function shorten(lines: readonly string[], options: RenderOptions): readonly string[] {
+  if (options.detail || lines.length <= linesMax) return lines;
+  const shown = lines.slice(0, linesMax - 2);
+  return [...shown, `… ${lines.length - shown.length} more lines, shown with --detail`];
+}
+
+const linesMax = 8;
 
 /** The command of an act, or the question of a wait that asks one. */
 function renderAsked(step: Act | Wait): readonly string[] {

@@ -30,7 +30,8 @@ cancelled=no
 mark='→'
 work=$(mktemp -d)
 
-tell_person() { printf '%s\\n' "$*" >&2; }
+# When nobody reads any more, the way back goes on in silence.
+tell_person() { printf '%s\\n' "$*" >&2 || exec >/dev/null 2>&1; }
 
 # QUESTION: what a person at the terminal answers is in $answer; fails when nobody is there.
 ask_person() {
@@ -312,7 +313,7 @@ export const traps = `take_back() {
 at_end() {
   local status=$?
   trap - EXIT
-  trap '' INT TERM HUP
+  trap '' INT TERM HUP PIPE
   if [[ $ending == succeeded ]]; then
     tell_person '✓ succeeded'
     status=0
@@ -338,5 +339,5 @@ at_end() {
   exit "$status"
 }
 trap at_end EXIT
-trap 'cancelled=yes; exit 130' INT TERM HUP
+trap 'cancelled=yes; exit 130' INT TERM HUP PIPE
 `;

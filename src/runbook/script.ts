@@ -14,8 +14,8 @@ import {
 } from "./plan.ts";
 import { jsonLibrary } from "./script-json.ts";
 import { library, preamble, traps } from "./script-library.ts";
-import { quote, renderPipeline, valuesOf, variableOf } from "./shell.ts";
-import { listRefs, secret, type Value } from "./value.ts";
+import { quote, renderPipeline, secretVariable, valuesOf, variableOf } from "./shell.ts";
+import { listRefs, type Value } from "./value.ts";
 
 /**
  * The plan as one plain bash script, for a person on the host when this program is not there. It does what the engine does with the
@@ -25,6 +25,8 @@ import { listRefs, secret, type Value } from "./value.ts";
 export function renderScript(plan: Plan): string {
   const steps = new Definitions();
   const main = renderMain(plan, steps);
+  if (steps.hosts.size > 1)
+    throw new TypeError(`One script cannot run on several hosts: ${[...steps.hosts].join(", ")}`);
   return [
     renderHeader(plan, steps),
     preamble,
@@ -52,7 +54,7 @@ function renderHeader(plan: Plan, { hosts }: Definitions): string {
     ...comment(`Risk: ${riskOf(plan)}; ${undo[undoClassOf(plan)]}.`),
     ...comment(`Plan ${hashPlan(plan)} of the procedure ${plan.procedure}, version ${plan.version}.`),
     "#",
-    ...comment(`Run it as root on ${[...hosts].sort().join(", ") || "the host"}: bash THIS_FILE`),
+    ...comment(`Run it as root on the stack's host (${[...hosts].join(", ") || "any"}): bash THIS_FILE`),
     "# It asks, acts and verifies step by step. When a step fails, and on Ctrl-C, it takes back what it did, the last step first.",
     "# It knows nothing of other runs: let nobody else change the stack meanwhile. It was made for the stack as it was when the",
     "# plan was made; when something changed since, make it anew. run_id=NAME names what it makes.",
@@ -65,14 +67,20 @@ function renderHeader(plan: Plan, { hosts }: Definitions): string {
   ].join("\n");
 }
 
+/** What is missing is said before anything begins. */
 function requireProgramsAndSecrets({ readsJson, secrets }: Definitions): readonly string[] {
   const names = [...secrets].sort();
   return [
-    ...(readsJson ? ["command -v jq >/dev/null || { printf 'Install jq first.\\n' >&2 && exit 4; }\n"] : []),
-    ...names.map(
-      (name) => `${comment(`The secret ${name} of the configuration`).join("\n")}\n: ${quote(secret(name))}\n`,
-    ),
+    ...(readsJson ? [`command -v jq >/dev/null || ${refuse("Install jq first.")}`] : []),
+    ...names.map((name) => {
+      const variable = secretVariable(name);
+      return `[[ -n \${${variable}-} ]] || ${refuse(`Set ${variable} first: the secret ${name} of the configuration.`)}`;
+    }),
   ];
+}
+
+function refuse(reason: string): string {
+  return `{ printf '%s\\n' ${quote(reason)} >&2 && exit 4; }\n`;
 }
 
 /** The walk of the plan, a line for each leaf, with the containers that it is in as comments. */

@@ -52,6 +52,8 @@ export function createRestic(stack: StackConfig): Restic | undefined {
     RESTIC_REPOSITORY: backup.repository,
     // It reads and prints times without their zone.
     TZ: "UTC",
+    // A line of progress every ten seconds; as it comes, a single backup prints dozens.
+    RESTIC_PROGRESS_FPS: "0.1",
     RESTIC_CACHE_DIR: `${stack.workDirectory}/restic-cache`,
     ...(backup.passwordFile === undefined
       ? { RESTIC_PASSWORD: secret("backup.password") }

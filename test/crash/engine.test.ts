@@ -23,11 +23,10 @@ afterAll(() => test[Symbol.asyncDispose]());
 /** The last step works when the file `works` is there. A run that fails is spared the steps that nothing takes back. */
 function plansFor(w: World, kind: "works" | "fails"): { readonly outer: Plan; readonly inner: Plan } {
   const stack = `stack-${randomUUID()}`;
-  const once = (id: string) => w.act(id, { verify: [], undo: [w.undo(id, { verify: [] })] });
-  const inner = planOf([once("c")], { procedure: "inner", stack });
+  const inner = planOf([w.act("c")], { procedure: "inner", stack });
   const work = [
     // Half done cannot be told from done: taken back instead of repeated.
-    w.blind("b", { onInterrupt: "undo", undo: [w.undo("b", { verify: [] })] }),
+    w.blind("b", { onInterrupt: "undo" }),
     ...(kind === "works" ? [w.wait("ready", { probe: w.exists("effects") })] : []),
     w.child("inside", "inner"),
   ];
@@ -39,7 +38,7 @@ function plansFor(w: World, kind: "works" | "fails"): { readonly outer: Plan; re
   } as const;
   const outer = planOf(
     [
-      once("a"),
+      w.act("a"),
       { kind: "bracket", id: "closed", title: "Closed", open: [close(w)], body: work, close: [open(w)] },
       ...(kind === "works" ? [look] : []),
       w.act("d", { verify: [w.exists("works")] }),

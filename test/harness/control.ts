@@ -25,7 +25,7 @@ const executor = new LocalExecutor();
 const below = "/var/tmp";
 const prefix = "ipai-test-";
 
-export async function startControl(): Promise<TestControl> {
+export async function startControl(options: { readonly isDurable?: boolean } = {}): Promise<TestControl> {
   await removeOrphans();
   const home = await mkdtemp(join(below, `${prefix}${process.pid}-`));
   await chmod(home, 0o755);
@@ -36,9 +36,11 @@ export async function startControl(): Promise<TestControl> {
     return control;
   };
   const control = await open();
-  // A test machine that loses power loses its tests too; waiting for its disk proves nothing.
-  await sql`alter system set fsync = off`.execute(control.db);
-  await sql`select pg_reload_conf()`.execute(control.db);
+  // A test machine that loses power loses its tests too; waiting for its disk proves nothing. Measurements wait for it.
+  if (options.isDurable !== true) {
+    await sql`alter system set fsync = off`.execute(control.db);
+    await sql`select pg_reload_conf()`.execute(control.db);
+  }
   return {
     home,
     control,

@@ -94,7 +94,6 @@ export class World {
     return {
       ...this.change(id, this.append(`do ${id}`)),
       done: this.has(`do ${id}`),
-      verify: [this.has(`do ${id}`)],
       undo: [this.undo(id)],
       ...options,
     };
@@ -105,7 +104,6 @@ export class World {
     return {
       ...this.change(`take back ${id}`, this.append(line)),
       done: this.has(line),
-      verify: [this.has(line)],
       ...options,
     };
   }
@@ -117,7 +115,7 @@ export class World {
 
   /** Cannot tell whether it was done, and does it again when asked to: how often is in the list of effects. */
   blind(id: string, options: Partial<Act> = {}): Act {
-    const { done: _, ...act } = this.act(id, options);
+    const { done: _, ...act } = this.act(id, { verify: [this.has(`do ${id}`)], ...options });
     return act;
   }
 

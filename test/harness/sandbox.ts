@@ -1,4 +1,6 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** The practice stack as tests use it: the real command line from outside, and looks at the world that do not go through it. */
@@ -12,8 +14,10 @@ export const urls = {
   public: `http://127.0.0.1:${basePort}`,
   odoo: [basePort + 10, basePort + 20, basePort + 30].map((port) => `http://127.0.0.1:${port}`),
 };
-export const environment: NodeJS.ProcessEnv = {
-  ...process.env,
+export const environment: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  ),
   IPAI_HOME: home,
   IPAI_SANDBOX_PORT: String(basePort),
   NO_COLOR: "1",
@@ -34,6 +38,7 @@ interface Options {
   /** For node itself, before the program: `--import` and a harness. */
   readonly nodeOptions?: readonly string[];
   readonly directory?: string;
+  readonly stdin?: string;
 }
 
 /** Runs `ipai` as a user would. */
@@ -50,7 +55,7 @@ export function ipai(args: readonly string[], options: Options = {}): Promise<En
 export function run(program: string, args: readonly string[], options: Options = {}): Promise<Ended> {
   const startedAt = performance.now();
   return new Promise((resolve) => {
-    execFile(
+    const child = execFile(
       program,
       [...args],
       {
@@ -66,6 +71,7 @@ export function run(program: string, args: readonly string[], options: Options =
         resolve({ exitCode, signal: error?.signal ?? null, stdout, stderr, seconds });
       },
     );
+    child.stdin?.end(options.stdin ?? "");
   });
 }
 
@@ -92,23 +98,30 @@ export interface RunJson {
   }[];
 }
 
-/** Asks PostgreSQL itself, as its superuser. */
+/** How to reach the stack's PostgreSQL as its superuser. */
+export const psql = [
+  ...["runuser", "-u", "postgres", "--", "psql", "-h", join(folder, "run"), "-p", String(basePort + 1)],
+  ...["-U", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=1"],
+] as const;
+
+/** Asks PostgreSQL itself. */
 export async function sql(text: string, database = "odoo"): Promise<string> {
-  const psql = ["psql", "-h", join(folder, "run"), "-p", String(basePort + 1), "-U", "postgres", "-XAtq"];
-  const ended = await run("runuser", [
-    "-u",
-    "postgres",
-    "--",
-    ...psql,
-    "-v",
-    "ON_ERROR_STOP=1",
-    "-d",
-    database,
-    "-c",
-    text,
-  ]);
+  const [program, ...args] = psql;
+  const ended = await run(program, [...args, "-d", database], { stdin: text });
   if (ended.exitCode !== 0) throw new Error(ended.stderr);
   return ended.stdout.trim();
+}
+
+export const services = ["odoo-accounting", "odoo-core", "odoo-marketing"] as const;
+
+/** Ends the Odoo processes from outside. */
+export async function stopServices(): Promise<void> {
+  for (const service of services) {
+    const pid = Number(await readFile(join(folder, `run/${service}.pid`), "utf8").catch(() => "0"));
+    if (pid === 0 || !existsSync(`/proc/${pid}`)) continue;
+    process.kill(pid, "SIGTERM");
+    await until(`${service} has ended`, async () => !existsSync(`/proc/${pid}`));
+  }
 }
 
 /** Whether an Odoo shows its login form. */

@@ -106,10 +106,12 @@ function summary(stages: readonly Stage[]): string {
   return table([["WHAT HAPPENED", "OUTCOME", "TOOK"], ...rows, ["Together", "", duration(total)]]);
 }
 
-/** A developer brings new code: exactly what `git pull` would do to the addons folder. */
+/** A developer brings new code, as `git pull` would. The broken release is the good one with two files gone wrong. */
 async function receiveRelease(context: Context, release: "broken" | "good"): Promise<void> {
   const { folder } = settingsOf(context);
-  await cp(join(installation(), "sandbox", "releases", release), join(folder, "addons"), { recursive: true });
+  const layers = release === "good" ? ["good"] : ["good", "broken"];
+  for (const layer of layers)
+    await cp(join(installation(), "sandbox", "releases", layer), join(folder, "addons"), { recursive: true });
   context.terminal.err(`  New code for ipai_demo_ledger and ipai_demo_report lies in ${join(folder, "addons")}.`);
 }
 

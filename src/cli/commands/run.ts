@@ -3,6 +3,7 @@ import { approveRun, createRun, listSteps, type Run, requestCancel } from "../..
 import { findObstacle } from "../../engine/lease.ts";
 import type { Plan } from "../../runbook/plan.ts";
 import { planJson, renderPlan } from "../../runbook/render.ts";
+import { renderScript } from "../../runbook/script.ts";
 import type { Json } from "../../runbook/value.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
@@ -11,6 +12,7 @@ import { renderOutcome, runExitCode, runJson } from "../render/run.ts";
 
 export interface RunOptions {
   readonly plan?: boolean;
+  readonly script?: boolean;
   readonly detail?: boolean;
   readonly yes?: boolean;
   readonly wait?: boolean;
@@ -28,6 +30,10 @@ export async function runProcedure(
   const stack = app.stack(context.globals.stack);
   const plan = await app.plan(procedure, stack.name, input);
   if (options.plan === true) return showPlan(context, plan, options);
+  if (options.script === true) {
+    context.terminal.out(renderScript(plan).trimEnd());
+    return 0;
+  }
   if (!options.json) context.terminal.err(renderPlan(plan, { detail: options.detail === true }));
   const obstacle =
     plan.lease === "none" || options.wait === true
@@ -35,7 +41,10 @@ export async function runProcedure(
       : await findObstacle(app.control, { stack: stack.name }, plan.lease);
   if (obstacle !== undefined) throw obstacle;
   const run = await createRun(app.control, plan, app.actor, new Date());
-  if (options.yes !== true && !(await confirm(context, run))) return runExitCode(run);
+  if (options.yes !== true && !(await confirm(context, run))) {
+    if (options.json === true) context.terminal.out(JSON.stringify(runJson(run, []), null, 2));
+    return runExitCode(run);
+  }
   await approveRun(app.control, run, app.actor);
   return await carryOut(context, app, run, options);
 }
@@ -84,7 +93,7 @@ function showPlan(context: Context, plan: Plan, options: RunOptions): number {
 }
 
 /** Without a terminal nobody can answer: the run waits for `ipai approve`. */
-async function confirm(context: Context, run: Run): Promise<boolean> {
+export async function confirm(context: Context, run: Run): Promise<boolean> {
   const { terminal } = context;
   if (terminal.isInteractive) {
     const { confirm: ask, isCancel } = await import("@clack/prompts");

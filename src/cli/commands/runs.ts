@@ -1,3 +1,4 @@
+import { listUnattended } from "../../engine/attended.ts";
 import {
   approveRun,
   decideRun,
@@ -9,10 +10,20 @@ import {
 } from "../../engine/journal.ts";
 import type { Decision } from "../../engine/schema.ts";
 import { defineError } from "../../errors/error.ts";
+import { renderPlan } from "../../runbook/render.ts";
 import type { Context } from "../context.ts";
-import { renderError, renderSteps, runExitCode, runJson, secondsBetween } from "../render/run.ts";
+import { renderError } from "../render/error.ts";
+import {
+  renderSteps,
+  renderWaiting,
+  runExitCode,
+  runJson,
+  secondsBetween,
+  stateOf,
+  summaryJson,
+} from "../render/run.ts";
 import { duration, instant, table } from "../render/text.ts";
-import { carryOut } from "./run.ts";
+import { carryOut, confirm } from "./run.ts";
 
 /** What was run, what waits, and how a person goes on with it. */
 
@@ -21,6 +32,8 @@ interface Options {
   readonly limit?: string;
   readonly decide?: string;
   readonly wait?: boolean;
+  readonly yes?: boolean;
+  readonly detail?: boolean;
 }
 
 export const UnknownDecision = defineError<{ given: string }>("usage.unknown_decision", {
@@ -30,16 +43,25 @@ export const UnknownDecision = defineError<{ given: string }>("usage.unknown_dec
     "again: do the step once more; done: it is done; undo: take everything back; abandon: give up and free the stack.",
 });
 
+export const NothingToApprove = defineError<{ run: string }>("usage.nothing_to_approve", {
+  exitCode: 14,
+  message: (d) => `Run ${d.run} has begun already: there is nothing to approve.`,
+  hint: (d) => `\`ipai runs show ${d.run}\` says where it stands.`,
+});
+
 const decisions: readonly Decision[] = ["again", "done", "undo", "abandon"];
 
 export async function listRuns(context: Context, options: Options): Promise<number> {
   await using app = await context.openApp();
   const { terminal } = context;
-  const runs = await queryRuns(app.control, Number(options.limit ?? 20), context.globals.stack);
+  const [runs, unattended] = await Promise.all([
+    queryRuns(app.control, Number(options.limit ?? 20), context.globals.stack),
+    listUnattended(app.control),
+  ]);
   if (options.json === true) {
     terminal.out(
       JSON.stringify(
-        runs.map((run) => runJson(run, [])),
+        runs.map((run) => summaryJson(run)),
         null,
         2,
       ),
@@ -50,7 +72,7 @@ export async function listRuns(context: Context, options: Options): Promise<numb
   const rows = runs.map((run) => {
     const seconds = secondsBetween(run.started_at, run.finished_at);
     const zone = app.config.stacks[run.stack]?.timezone ?? "UTC";
-    const outcome = run.outcome ?? (run.status === "waiting" ? `waits for ${run.waiting_for}` : run.status);
+    const outcome = stateOf(run, unattended);
     return [
       run.id,
       instant(run.created_at, zone),
@@ -69,7 +91,7 @@ export async function listRuns(context: Context, options: Options): Promise<numb
 export async function showRun(context: Context, id: string, options: Options): Promise<number> {
   await using app = await context.openApp();
   const run = await getRun(app.control, id);
-  const steps = await listSteps(app.control, run.id);
+  const [steps, unattended] = await Promise.all([listSteps(app.control, run.id), listUnattended(app.control)]);
   const { terminal } = context;
   if (options.json === true) {
     terminal.out(JSON.stringify(runJson(run, steps), null, 2));
@@ -84,14 +106,14 @@ export async function showRun(context: Context, id: string, options: Options): P
         ["run", run.id],
         ["procedure", `${run.procedure} on ${run.stack}, plan ${run.plan_hash.slice(0, 12)}, undo ${run.undo_class}`],
         ["started", `${run.started_at === null ? "not yet" : instant(run.started_at, zone)} by ${run.actor}`],
-        [
-          "outcome",
-          `${run.outcome ?? `${run.status}${run.waiting_for === null ? "" : ` for ${run.waiting_for}`}`}${seconds === null ? "" : ` after ${duration(seconds)}`}`,
-        ],
+        ["outcome", `${stateOf(run, unattended)}${seconds === null ? "" : ` after ${duration(seconds)}`}`],
       ]),
       "",
-      renderSteps(terminal, run, steps),
+      // Before it began there is no story to tell, but a plan that somebody may have to approve.
+      steps.length === 0 ? renderPlan(run.plan, { detail: false }) : renderSteps(terminal, run, steps),
       ...(run.error === null ? [] : ["", ...renderError(terminal, run.error)]),
+      ...(unattended.has(run.id) ? ["", `Nobody carries it out any more. Go on with: ipai runs resume ${run.id}`] : []),
+      ...(run.status === "waiting" ? ["", ...renderWaiting(run, steps)] : []),
     ].join("\n"),
   );
   return 0;
@@ -145,6 +167,9 @@ export async function cancelRun(context: Context, id: string, options: Options):
 export async function approve(context: Context, id: string, options: Options): Promise<number> {
   await using app = await context.openApp();
   const run = await getRun(app.control, id);
+  if (run.started_at !== null || run.status === "ended") throw NothingToApprove({ run: run.id });
+  if (options.json !== true) context.terminal.err(renderPlan(run.plan, { detail: options.detail === true }));
+  if (options.yes !== true && !(await confirm(context, run))) return runExitCode(run);
   await approveRun(app.control, run, app.actor);
   return await carryOut(context, app, run, options);
 }

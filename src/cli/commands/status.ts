@@ -1,9 +1,11 @@
+import type { StackConfig } from "../../config/schema.ts";
+import { listUnattended } from "../../engine/attended.ts";
 import { listRuns } from "../../engine/journal.ts";
 import { type LeaseHolder, listLeases } from "../../engine/lease.ts";
 import { type BackupEntry, listBackups } from "../../procedures/backup/calls.ts";
 import type { HealthReport } from "../../procedures/monitoring/check.ts";
 import type { Context } from "../context.ts";
-import { runJson, secondsBetween } from "../render/run.ts";
+import { secondsBetween, stateOf, summaryJson } from "../render/run.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
 import { checkHealth, renderHealth } from "./health.ts";
 
@@ -11,11 +13,12 @@ import { checkHealth, renderHealth } from "./health.ts";
 export async function status(context: Context, options: { json?: boolean }): Promise<number> {
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
-  const [health, backups, leases, runs] = await Promise.all([
+  const [health, backups, leases, runs, unattended] = await Promise.all([
     checkHealth(stack),
     listBackups(app.records, stack.name, 100),
     listLeases(app.control.db, stack.name),
     listRuns(app.control, 5, stack.name),
+    listUnattended(app.control),
   ]);
   const { terminal } = context;
   if (options.json === true) {
@@ -24,7 +27,7 @@ export async function status(context: Context, options: { json?: boolean }): Pro
       health,
       backup: backups[0] ?? null,
       leases,
-      runs: runs.map((run) => runJson(run, [])),
+      runs: runs.map((run) => summaryJson(run)),
     };
     terminal.out(JSON.stringify(data, null, 2));
     return 0;
@@ -34,7 +37,7 @@ export async function status(context: Context, options: { json?: boolean }): Pro
     const seconds = secondsBetween(run.started_at, run.finished_at);
     return [
       instant(run.created_at, zone),
-      run.outcome ?? run.status,
+      stateOf(run, unattended),
       seconds === null ? "" : duration(seconds),
       run.title,
       terminal.style("dim", run.id),
@@ -46,7 +49,7 @@ export async function status(context: Context, options: { json?: boolean }): Pro
       "",
       renderHealth(terminal, health),
       "",
-      backupLine(backups, zone),
+      backupLine(backups, stack.config),
       leaseLine(leases, zone),
       ...(recent.length === 0 ? [] : ["", table(recent)]),
     ].join("\n"),
@@ -59,17 +62,23 @@ function summary(health: HealthReport): string {
   return bad === 0 ? "healthy" : `${bad} of ${health.checks.length} checks need attention`;
 }
 
-function backupLine(backups: readonly BackupEntry[], zone: string): string {
+/** What would be lost if the server died now, and how long it would take, beside what was promised. */
+function backupLine(backups: readonly BackupEntry[], { timezone, objectives }: StackConfig): string {
   const last = backups[0];
   if (last === undefined)
     return "Backup: none yet. If the server died now, everything would be lost. Make one with: ipai backup";
-  const age = duration((Date.now() - Date.parse(last.takenAt)) / 1000);
+  const age = (Date.now() - Date.parse(last.takenAt)) / 1000;
   const proven = backups.find((backup) => backup.proof !== null);
   const proof =
     proven === undefined || proven.proof === null
       ? "none is proven: ipai backup verify"
-      : `last proof ${instant(proven.proof.at, zone)}, restored and checked in ${duration(proven.proof.seconds)}`;
-  return `Backup: ${bytes(last.databaseBytes)} taken ${age} ago; ${proof}`;
+      : `last proof ${instant(proven.proof.at, timezone)}, restored and checked in ${within(proven.proof.seconds, objectives.rtoSeconds)}`;
+  return `Backup: ${bytes(last.databaseBytes)} taken ${within(age, objectives.rpoSeconds)} ago; ${proof}`;
+}
+
+function within(seconds: number, objectiveSeconds: number): string {
+  const text = duration(seconds);
+  return seconds <= objectiveSeconds ? text : `${text} (more than the objective of ${duration(objectiveSeconds)})`;
 }
 
 function leaseLine(leases: readonly LeaseHolder[], zone: string): string {

@@ -1,8 +1,9 @@
-import type { Run, StepRow } from "../../engine/journal.ts";
+import type { Run, RunSummary, StepRow } from "../../engine/journal.ts";
 import type { Outcome } from "../../engine/schema.ts";
 import type { ErrorRecord } from "../../errors/error.ts";
 import { walk } from "../../runbook/plan.ts";
 import type { Terminal } from "../terminal.ts";
+import { renderError } from "./error.ts";
 import { duration, table } from "./text.ts";
 
 /** A run as people and machines read it. */
@@ -30,6 +31,11 @@ interface StepJson {
 }
 
 export function runJson(run: Run, steps: readonly StepRow[]): RunJson {
+  return { ...summaryJson(run), steps: orderSteps(run, steps).map(stepJson) };
+}
+
+/** A run in a list: without its steps. */
+export function summaryJson(run: RunSummary): RunJson {
   return {
     run: run.id,
     procedure: run.procedure,
@@ -41,7 +47,7 @@ export function runJson(run: Run, steps: readonly StepRow[]): RunJson {
     seconds: secondsBetween(run.started_at, run.finished_at),
     undoClass: run.undo_class,
     ...(run.error === null ? {} : { error: run.error }),
-    steps: orderSteps(run, steps).map(stepJson),
+    steps: [],
   };
 }
 
@@ -81,12 +87,19 @@ export function runExitCode({ outcome }: Pick<Run, "outcome">): number {
   return outcome === null ? 7 : exitCodes[outcome];
 }
 
+/** Where a run stands, in a word or two, for lists. */
+export function stateOf(run: RunSummary, unattended: ReadonlySet<string>): string {
+  if (run.outcome !== null) return run.outcome;
+  if (unattended.has(run.id)) return `interrupted (${run.status})`;
+  return run.status === "waiting" ? `waits for ${run.waiting_for}` : run.status;
+}
+
 /** The last words about a run: how it ended, why, and what to do now. */
 export function renderOutcome(terminal: Terminal, run: Run, steps: readonly StepRow[]): string {
   const seconds = secondsBetween(run.started_at, run.finished_at);
   const took = seconds === null ? "" : ` in ${duration(seconds)}`;
   const lines = [`${headline(terminal, run)}${took} (run ${run.id})`];
-  if (run.error !== null) lines.push(...renderError(terminal, run.error));
+  if (run.error !== null) lines.push(...renderError(terminal, run.error).map((line) => `  ${line}`));
   if (run.status === "waiting") lines.push(...renderWaiting(run, steps));
   return lines.join("\n");
 }
@@ -101,7 +114,10 @@ function headline(terminal: Terminal, run: Run): string {
     case "failed":
       return style("red", `✗ ${run.title}: failed; nothing had been changed`);
     case "cancelled":
-      return style("yellow", `↶ ${run.title}: cancelled, and everything was taken back`);
+      return style(
+        "yellow",
+        `↶ ${run.title}: cancelled${run.started_at === null ? " before it began" : ", and everything was taken back"}`,
+      );
     case "unknown":
       return style("red", `? ${run.title}: given up; what it left was not put right by the program`);
     case null:
@@ -117,17 +133,7 @@ function waitingFor(run: Run): string {
   return run.waiting_for === "undo" ? "a person: taking back stopped half-way" : "a person's decision";
 }
 
-export function renderError(terminal: Terminal, error: ErrorRecord): readonly string[] {
-  const output = error.output?.trim().split("\n").slice(-6) ?? [];
-  return [
-    `  ${error.message}`,
-    ...output.map((line) => terminal.style("dim", `    ${line}`)),
-    `  ${error.hint}`,
-    terminal.style("dim", `  ${error.code}`),
-  ];
-}
-
-function renderWaiting(run: Run, steps: readonly StepRow[]): readonly string[] {
+export function renderWaiting(run: Run, steps: readonly StepRow[]): readonly string[] {
   if (run.waiting_for === "approval") return [`  Approve it with: ipai approve ${run.id}`];
   const failed = steps.filter((step) => step.outcome === "failed").at(-1);
   const at =

@@ -1,41 +1,14 @@
-import { z } from "zod";
 import { command, type Probe, type WriteAction } from "../../runbook/action.ts";
 import type { Act, Plan, Step } from "../../runbook/plan.ts";
-import { join, runId } from "../../runbook/value.ts";
 import { copyTree, pathExists } from "../../stack/files.ts";
-import { parseInventory } from "../../stack/odoo/inventory.ts";
 import { recordHashesSql } from "../../stack/odoo/sql.ts";
 import type { Stack } from "../../stack/stack.ts";
-import type { FactReader, Procedure } from "../procedure.ts";
+import type { Procedure } from "../procedure.ts";
 import { change, serving, startService } from "../steps.ts";
 import { keptCodeFolder } from "../upgrade/facts.ts";
+import { installOdoo, makeRole, modulesInstalled, restoreTemplate } from "./database.ts";
 import { nginxConf, odooConf, redisConf, type SandboxSettings, sandboxUser } from "./definition.ts";
-
-const program = z.object({
-  command: z.array(z.string()),
-  addons: z.array(z.string()),
-  environment: z.record(z.string(), z.string()),
-});
-const input = z.object({
-  folder: z.string(),
-  basePort: z.number(),
-  odoo: program,
-  /** Where the sandbox's own modules lie in the installation of ipai. */
-  modules: z.string(),
-  /** Where a fresh database is kept for the next time. */
-  cache: z.string(),
-});
-export type SandboxInput = z.infer<typeof input>;
-
-interface SandboxFacts {
-  readonly series: string;
-  readonly hashes: Readonly<Record<string, string>>;
-  /** Folder of the kept database for this Odoo and these modules. */
-  readonly template: string;
-  readonly isTemplateKept: boolean;
-  /** It was made before: then it is only started, whatever has become of it since. */
-  readonly isMade: boolean;
-}
+import { madeMarker, readSandboxFacts, type SandboxFacts, type SandboxInput, sandboxInput } from "./facts.ts";
 
 export const sandboxUp: Procedure<SandboxInput, SandboxFacts> = {
   name: "sandbox up",
@@ -44,40 +17,10 @@ export const sandboxUp: Procedure<SandboxInput, SandboxFacts> = {
   title: "Practice stack",
   summary:
     "Brings up a practice stack of real parts: PostgreSQL, Redis, nginx and three Odoo processes on one database.",
-  input,
+  input: sandboxInput,
   facts: readSandboxFacts,
   plan: planSandbox,
 };
-
-/** What a fresh database holds. Kept small: the practice is about operating, not about accounting. */
-const standardModules = ["base", "web", "project", "account"];
-
-async function readSandboxFacts(reader: FactReader, given: SandboxInput): Promise<SandboxFacts> {
-  const { odoo, host } = reader.stack;
-  const printed = await reader.text(odoo.version());
-  const series = /(\d+\.\d+)/.exec(printed)?.[1] ?? "unknown";
-  const { addons } = parseInventory(await reader.jsonLines(odoo.inventory([given.modules])));
-  const hashes = Object.fromEntries(addons.map((addon) => [addon.name, addon.hash]));
-  const key = [
-    printed.replaceAll(/[^A-Za-z0-9.]+/g, "-"),
-    ...Object.values(hashes).map((hash) => hash.slice(0, 8)),
-  ].join("_");
-  const template = `${given.cache}/template-${key}`;
-  const exists = async (path: string) =>
-    (await reader.exitCode(command(host, ["test", "-e", path], { okExitCodes: [0, 1] }))) === 0;
-  return {
-    series,
-    hashes,
-    template,
-    isTemplateKept: await exists(template),
-    isMade: await exists(madeMarker(given.folder)),
-  };
-}
-
-/** The last thing that making the sandbox writes. */
-function madeMarker(folder: string): string {
-  return `${folder}/made`;
-}
 
 function planSandbox(stack: Stack, given: SandboxInput, facts: SandboxFacts): Plan {
   const services = stack.config.services.odoo;
@@ -214,6 +157,9 @@ function configuration(stack: Stack, given: SandboxInput): readonly Act[] {
   ];
 }
 
+/** Without a pid file beside those of the system's own clusters, which a second practice stack would share. */
+const clusterSettings = "listen_addresses = '127.0.0.1'\nexternal_pid_file = ''\n";
+
 /** A cluster of its own with Debian's tools, its configuration below the sandbox too. */
 function makeCluster(stack: Stack, { folder }: SandboxInput): readonly Act[] {
   const { host, config } = stack;
@@ -235,144 +181,9 @@ function makeCluster(stack: Stack, { folder }: SandboxInput): readonly Act[] {
       {
         id: "cluster settings",
         title: "Keep it to the loopback interface",
-        action: { kind: "write", host, path: settings, content: "listen_addresses = '127.0.0.1'\n", mode: "0644" },
+        action: { kind: "write", host, path: settings, content: clusterSettings, mode: "0644" },
       },
       { verify: [pathExists(host, settings, "the settings are there")] },
-    ),
-  ];
-}
-
-function makeRole(stack: Stack): Act {
-  const { postgres } = stack;
-  const role: Probe = {
-    title: "the role of Odoo is there",
-    action: postgres.query("postgres", "select count(*) from pg_roles where rolname = :'role';", { role: sandboxUser }),
-    output: { from: "stdout", as: "number" },
-    compare: "eq",
-    with: 1,
-  };
-  return change(
-    {
-      id: "role",
-      title: "Make the role of Odoo, which may not make databases",
-      action: postgres.query("postgres", `create role :"role" login nosuperuser nocreatedb nocreaterole;`, {
-        role: sandboxUser,
-      }),
-    },
-    { done: role, verify: [role], attempts: 5 },
-  );
-}
-
-const createDatabaseSql = `
-select format('create database odoo owner %I template template0 encoding %L lc_collate %L lc_ctype %L', :'owner', 'UTF8', 'C', 'C.UTF-8')
-  where not exists (select from pg_database where datname = 'odoo') \\gexec
-`;
-
-function createDatabase(stack: Stack): Act {
-  return change(
-    {
-      id: "create",
-      title: "Make the database",
-      action: stack.postgres.query("postgres", createDatabaseSql, { owner: sandboxUser }),
-    },
-    { verify: [stack.postgres.databaseExists("odoo")], attempts: 3 },
-  );
-}
-
-/** Nothing that can be missing when a copy half restored is found again: the marker is the last thing that a restore writes. */
-function restoreTemplate(stack: Stack, { template }: SandboxFacts): readonly Act[] {
-  const { host, odoo, postgres } = stack;
-  return [
-    createDatabase(stack),
-    change(
-      {
-        id: "restore",
-        title: "Restore the kept fresh database",
-        action: command(host, postgres.client("pg_restore", ...restoreOptions, `${template}/dump`)),
-      },
-      { done: modulesInstalled(stack), verify: [modulesInstalled(stack)], timeoutSeconds: 600, forecastSeconds: 5 },
-    ),
-    change(
-      {
-        id: "filestore",
-        title: "Copy its filestore",
-        action: copyTree(host, `${template}/filestore`, odoo.filestoreOf("odoo")),
-      },
-      { verify: [pathExists(host, odoo.filestoreOf("odoo"), "the filestore is there")] },
-    ),
-  ];
-}
-
-/** `--clean`: a restore that was killed half-way is begun again. */
-const restoreOptions = [
-  "--clean",
-  "--if-exists",
-  "--exit-on-error",
-  "--no-owner",
-  `--role=${sandboxUser}`,
-  "--jobs=2",
-  "--dbname=odoo",
-];
-
-function modulesInstalled(stack: Stack): Probe {
-  return {
-    title: "the practice modules are installed",
-    action: stack.postgres.query("odoo", installedSql, {}),
-    output: { from: "stdout", as: "number" },
-    compare: "eq",
-    with: 2,
-  };
-}
-
-const installedSql = `
-select case when to_regclass('public.ir_module_module') is null then 0 else
-  (xpath('/row/count/text()', query_to_xml('select count(*) from ir_module_module where name like ''ipai\\_demo%'' and state = ''installed''', false, true, '')))[1]::text::int
-end;
-`;
-
-function installOdoo(stack: Stack, given: SandboxInput, facts: SandboxFacts): readonly Act[] {
-  const { host, odoo, postgres } = stack;
-  const partial = `${facts.template}.partial`;
-  const modules = [...standardModules, ...Object.keys(facts.hashes)];
-  const log = join(`${stack.config.workDirectory}/install-`, runId, ".log");
-  const keep = 'mv -T -- "$1" "$2" 2>/dev/null || rm -rf -- "$1"';
-  return [
-    createDatabase(stack),
-    change(
-      { id: "install", title: `Install ${modules.join(", ")}`, action: odoo.install(modules, log) },
-      { done: modulesInstalled(stack), verify: [modulesInstalled(stack)], timeoutSeconds: 900, forecastSeconds: 35 },
-    ),
-    change(
-      {
-        id: "template folder",
-        title: "Make room for a copy for the next time",
-        action: command(host, ["install", "-d", "-m", "0755", "-o", postgres.user, given.cache, partial]),
-      },
-      { verify: [pathExists(host, partial, "the folder is there")], onFail: "continue" },
-    ),
-    change(
-      {
-        id: "template dump",
-        title: "Keep a copy of the fresh database",
-        action: postgres.dump("odoo", { folder: `${partial}/dump`, jobs: 2 }),
-      },
-      { verify: [pathExists(host, `${partial}/dump/toc.dat`, "the dump is there")], onFail: "continue" },
-    ),
-    change(
-      {
-        id: "template files",
-        title: "Keep a copy of its filestore",
-        action: copyTree(host, odoo.filestoreOf("odoo"), `${partial}/filestore`),
-      },
-      { verify: [pathExists(host, `${partial}/filestore`, "the filestore is there")], onFail: "continue" },
-    ),
-    change(
-      {
-        id: "template",
-        title: "Name the copy",
-        action: command(host, ["sh", "-c", keep, "keep", partial, facts.template]),
-      },
-      { verify: [pathExists(host, facts.template, "the copy is kept")], onFail: "continue" },
     ),
   ];
 }

@@ -58,7 +58,7 @@ export async function readUpgradeFacts(reader: FactReader, requested: readonly s
   return {
     series,
     changes: await Promise.all(wanted.map((addon) => describeChange(reader, addon, modules, series, recorded))),
-    hashes: hashesAfter(addons, modules),
+    hashes: hashesAfter(wanted, recorded),
     runningServices: await runningServices(reader),
     isProxyRunning: await isRunning(reader, stack.config.services.proxy?.name),
     databaseBytes: about.size,
@@ -170,11 +170,12 @@ export function keptCodeFolder(workDirectory: string): string {
   return `${workDirectory}/code`;
 }
 
-function hashesAfter(addons: readonly Addon[], modules: readonly ModuleRow[]): Readonly<Record<string, string>> {
-  const installed = new Set(modules.map((row) => row.name));
-  return Object.fromEntries(
-    addons.filter((addon) => installed.has(addon.name)).map((addon) => [addon.name, addon.hash]),
-  );
+/** A module that was changed on disk but is not part of this upgrade keeps the hash of what is installed, so that it is found next time. */
+function hashesAfter(
+  wanted: readonly Addon[],
+  recorded: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return { ...recorded, ...Object.fromEntries(wanted.map((addon) => [addon.name, addon.hash])) };
 }
 
 async function runningServices(reader: FactReader): Promise<readonly string[]> {

@@ -4,8 +4,7 @@ import { z } from "zod";
  * Reads the addons on the host. The content hash covers every file that can change what Odoo does (the list of exceptions is
  * that of click-odoo-update): an edit without a version bump is found, compiled files and tests do not count.
  */
-export const inventoryScript = `
-import ast, hashlib, json, os, sys
+export const inventoryScript = `import ast, hashlib, json, os, sys
 
 SKIP_DIRS = {"__pycache__", "tests", ".git"}
 

@@ -12,6 +12,8 @@ export interface Odoo {
   version(): CommandAction;
   /** Every addon below the managed folders: manifest and content hash, as JSON. */
   inventory(addons: readonly string[]): CommandAction;
+  /** `module hash`, a line each, of the modules in these folders only, sorted. */
+  hashes(addons: readonly string[], folders: readonly string[]): CommandAction;
   /** Updates modules in a process of its own, all that it says going to `log` as well. Ends when the update ends. */
   update(modules: readonly string[], log: Text): CommandAction;
   /** Installs modules, as `update` updates them. */
@@ -34,7 +36,16 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
     filestoreOf: (database) => prefixed(`${filestore}/`, database),
     // Asked before the stack's own user exists; and whoever asks must not leave compiled files behind.
     version: () => command(host, runtime.as("nobody", ["/usr/bin/env", ...environment, ...odoo.command, "--version"])),
-    inventory: (addons) => command(host, ["/usr/bin/python3", "-", ...addons], { stdin: inventoryScript }),
+    inventory: (addons) => command(host, inventory(addons), { stdin: inventoryScript }),
+    hashes: (addons, folders) => ({
+      kind: "command",
+      host,
+      pipeline: [
+        { argv: inventory(addons), stdin: inventoryScript },
+        { argv: ["jq", "-r", "--argjson", "folders", JSON.stringify(folders), hashesFilter] },
+        { argv: ["sort"], env: { LC_ALL: "C" } },
+      ],
+    }),
     update: (modules, log) => loggedTo(log, host, oneOff(program, stack, "-u", modules)),
     install: (modules, log) => loggedTo(log, host, oneOff(program, stack, "-i", modules)),
     neutralize: (connection, database) =>
@@ -45,6 +56,12 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
     isReady: (service, baseUrl) => readyProbe(service, loginPage(host, baseUrl, 20)),
   };
 }
+
+function inventory(addons: readonly string[]): readonly [string, ...string[]] {
+  return ["/usr/bin/python3", "-", ...addons];
+}
+
+const hashesFilter = 'select(.folder | IN($folders[])) | "\\(.name) \\(.hash)"';
 
 /**
  * `--no-http`: an update beside a running server fails on its port otherwise. The database is named on the command line, so that

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# The tests. `npm test` runs the quick ones; `scripts/test.sh all` runs every suite, which takes a while.
+# What a suite starts it ends. The last line counts: N passed, N failed, N skipped.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export PATH=$PWD/node_modules/.bin:$PATH
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+failed=0
+
+# A check that is no vitest suite counts as one test.
+check() {
+  local name=$1
+  shift
+  printf '\n== %s\n' "$name"
+  if "$@"; then echo '{"numPassedTests":1,"numFailedTests":0}' >"$results/$name.json"
+  else
+    failed=1
+    echo '{"numPassedTests":0,"numFailedTests":1}' >"$results/$name.json"
+  fi
+}
+
+suite() {
+  local name=$1
+  shift
+  printf '\n== %s (%d s so far)\n' "$name" "$SECONDS"
+  vitest run --reporter=default --reporter=json --outputFile.json="$results/$name.json" "$@" || failed=1
+  # A suite that died before it could count is a failure, not nothing.
+  [[ -s $results/$name.json ]] || echo '{"numPassedTests":0,"numFailedTests":1}' >"$results/$name.json"
+}
+
+check lint biome check .
+check types tsc
+suite unit --project unit
+suite component --project component
+if [[ ${1:-quick} == all ]]; then
+  suite crash-engine --project crash-engine
+  suite system --project system
+  suite crash --project crash
+else
+  suite system test/system/main.test.ts
+fi
+
+node -e '
+  const [folder] = process.argv.slice(1);
+  const sum = (name, all) => all.reduce((total, one) => total + (one[name] ?? 0), 0);
+  const all = require("fs").readdirSync(folder).map((file) => JSON.parse(require("fs").readFileSync(folder + "/" + file)));
+  const skipped = sum("numPendingTests", all) + sum("numTodoTests", all);
+  console.log(`\n${sum("numPassedTests", all)} passed, ${sum("numFailedTests", all)} failed, ${skipped} skipped`);
+' "$results"
+exit $failed

@@ -1,0 +1,90 @@
+import { describe, expect, it } from "vitest";
+import { parseConfig } from "../config/load.ts";
+import { hashPlan } from "../runbook/hash.ts";
+import type { Plan } from "../runbook/plan.ts";
+import { renderPlan } from "../runbook/render.ts";
+import { validatePlan } from "../runbook/validate.ts";
+import { createStack } from "../stack/stack.ts";
+import { backup } from "./backup/backup.ts";
+import { verifyBackup } from "./backup/verify.ts";
+import { sandboxConfig } from "./sandbox/definition.ts";
+import { sandboxDown } from "./sandbox/down.ts";
+import { sandboxUp } from "./sandbox/up.ts";
+import type { UpgradeFacts } from "./upgrade/facts.ts";
+import { upgrade } from "./upgrade/upgrade.ts";
+
+/** Every plan as text, word for word: a change of what will run on somebody's production shows in the review. */
+
+const settings = {
+  folder: "/srv/sandbox",
+  basePort: 18_080,
+  odoo: { command: ["/usr/bin/odoo"], addons: ["/usr/lib/odoo/addons"], environment: { HOME: "/srv/sandbox/odoo" } },
+};
+const stack = createStack(
+  (() => {
+    const { sandbox } = parseConfig(sandboxConfig(settings), "ipai.yaml", {}).stacks;
+    if (sandbox === undefined) throw new Error("The configuration of the practice stack has no stack");
+    return sandbox;
+  })(),
+);
+
+const change = (name: string, isCodeKept: boolean): UpgradeFacts["changes"][number] => ({
+  name,
+  folder: `/srv/sandbox/addons/${name}`,
+  hash: `hash-of-${name}`,
+  from: "18.0.1.0.0",
+  to: "18.0.1.1.0",
+  isCodeKept,
+});
+const running: UpgradeFacts = {
+  series: "18.0",
+  changes: [change("ipai_demo_ledger", true), change("ipai_demo_report", false)],
+  hashes: { ipai_demo_ledger: "hash-of-ipai_demo_ledger", ipai_demo_report: "hash-of-ipai_demo_report" },
+  runningServices: ["odoo-accounting", "odoo-core"],
+  isProxyRunning: true,
+  databaseBytes: 500_000_000,
+};
+const stopped: UpgradeFacts = { ...running, runningServices: [], isProxyRunning: false };
+const sandbox = { ...settings, modules: "/opt/ipai/sandbox/addons", cache: "/var/cache/ipai" };
+const fresh = {
+  series: "19.0",
+  hashes: { ipai_demo_ledger: "h" },
+  template: "/var/cache/ipai/t",
+  isTemplateKept: false,
+  isMade: false,
+};
+
+const plans: readonly (readonly [name: string, plan: Plan])[] = [
+  ["backup", backup.plan(stack, {}, { databaseBytes: 500_000_000 })],
+  ["backup-verify", verifyBackup.plan(stack, { backup: "latest" }, { backup: "20260101t000000_abcd" })],
+  ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
+  ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
+  ["sandbox-up", sandboxUp.plan(stack, sandbox, fresh)],
+  ["sandbox-up-again", sandboxUp.plan(stack, sandbox, { ...fresh, isMade: true })],
+  ["sandbox-down", sandboxDown.plan(stack, { remove: "/srv/sandbox" }, {})],
+];
+
+describe("the plan of", () => {
+  it.each(plans)("%s is what it was", async (name, plan) => {
+    expect(validatePlan(plan)).toBe(plan);
+    await expect(`${renderPlan(plan, { detail: true })}\n`).toMatchFileSnapshot(`golden/${name}.txt`);
+  });
+
+  it("an upgrade has another identity for every fact that it is bound to", () => {
+    const hashOf = (facts: UpgradeFacts) =>
+      hashPlan(upgrade.plan(stack, { modules: [], acceptLostCrons: false }, facts));
+    const [first, second] = running.changes;
+    if (first === undefined || second === undefined) throw new Error("The facts have two changes");
+    const others: readonly UpgradeFacts[] = [
+      { ...running, changes: [{ ...first, hash: "edited" }, second] },
+      { ...running, changes: [{ ...first, from: "18.0.0.9.0" }, second] },
+      { ...running, runningServices: ["odoo-accounting"] },
+      { ...running, isProxyRunning: false },
+      { ...running, hashes: { ...running.hashes, ipai_other: "h" } },
+    ];
+    const hashes = [running, ...others].map(hashOf);
+    expect(new Set(hashes).size).toBe(hashes.length);
+    // The size only forecasts: a database that grows does not void an approval.
+    expect(hashOf({ ...running, databaseBytes: 1 })).toBe(hashes[0]);
+  });
+});

@@ -1,0 +1,59 @@
+import { command, type Probe } from "../../runbook/action.ts";
+import { pendingModulesSql, versionMismatchSql } from "../../stack/odoo/sql.ts";
+import type { Stack } from "../../stack/stack.ts";
+import type { UpgradeFacts } from "./facts.ts";
+import { namesOf } from "./snapshot.ts";
+
+/**
+ * Odoo exits with 0 for a misspelled module, missing code, and a constraint that could not be added. An update counts as done
+ * only when its log and its database both say so.
+ */
+export function successCriteria(stack: Stack, facts: UpgradeFacts): readonly Probe[] {
+  const { database, log } = namesOf(stack);
+  const { postgres, host } = stack;
+  const grep = (title: string, pattern: string, code: string): Probe => ({
+    title,
+    action: command(host, ["grep", "-E", "-m", "5", "-e", pattern, log], { okExitCodes: [0, 1] }),
+    output: { from: "stdout" },
+    compare: "absent",
+    with: "",
+    code,
+  });
+  const seen = (title: string, text: string): Probe => ({
+    title,
+    action: command(host, ["grep", "-F", "-c", "-e", text, log], { okExitCodes: [0, 1] }),
+    output: { from: "stdout", as: "number" },
+    compare: "ge",
+    with: 1,
+    code: "upgrade.not_loaded",
+  });
+  const versions = JSON.stringify(Object.fromEntries(facts.changes.map((module) => [module.name, module.to])));
+  return [
+    grep("the log has no error", " (ERROR|CRITICAL) ", "upgrade.log_errors"),
+    grep("the log has no warning that means failure", failureWarnings, "upgrade.log_errors"),
+    seen("the log says that the modules are loaded", "Modules loaded."),
+    ...facts.changes.map((module) =>
+      seen(`the log says that ${module.name} was loaded`, `Module ${module.name} loaded`),
+    ),
+    {
+      title: "no module is between two states",
+      action: postgres.query(database, pendingModulesSql),
+      output: { from: "stdout" },
+      compare: "absent",
+      with: "",
+      code: "upgrade.modules_pending",
+    },
+    {
+      title: "every module is installed at the version of its code",
+      action: postgres.query(database, versionMismatchSql, { versions }),
+      output: { from: "stdout" },
+      compare: "absent",
+      with: "",
+      code: "upgrade.versions_wrong",
+    },
+  ];
+}
+
+/** What Odoo logs as a warning, or at a level of the user's choice, although the update did not do what was asked. */
+const failureWarnings =
+  "invalid module names, ignored|not installable, skipped|modules are not loaded|inconsistent states|unable to (add constraint|set NOT NULL)";

@@ -1,0 +1,38 @@
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { manifestSql } from "../../src/procedures/backup/manifest.ts";
+import { folder, root, sql } from "./sandbox.ts";
+
+/** Code of the practice modules in the stack's addons folder, as a developer would bring it. */
+export const addons = join(folder, "addons");
+
+/** The code that a fresh practice stack has installed. */
+export async function installedCode(): Promise<void> {
+  await rm(addons, { recursive: true, force: true });
+  await cp(join(root, "sandbox/addons"), addons, { recursive: true });
+}
+
+/** The next release; the broken one is the good one with two files gone wrong. */
+export async function bring(release: "good" | "broken"): Promise<void> {
+  for (const layer of release === "good" ? ["good"] : ["good", "broken"])
+    await cp(join(root, "sandbox/releases", layer), addons, { recursive: true });
+}
+
+export async function put(path: string, text: string): Promise<void> {
+  const file = join(addons, path);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
+}
+
+/** Edits a file of the addons; the text to replace must be there. */
+export async function edit(path: string, from: string, to: string): Promise<void> {
+  const file = join(addons, path);
+  const text = await readFile(file, "utf8");
+  if (!text.includes(from)) throw new Error(`${path} has no ${JSON.stringify(from)}`);
+  await writeFile(file, text.replace(from, to));
+}
+
+/** Everything in the database, row by row and column by column, in one text: equal texts mean equal databases. */
+export function fingerprint(): Promise<string> {
+  return sql(manifestSql);
+}

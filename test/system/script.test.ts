@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bring, edit, fingerprint, installedCode } from "../harness/release.ts";
+import { type Ended, ipai, leftovers, parsed, type RunJson, run, serves, sql, urls } from "../harness/sandbox.ts";
+
+/** A plan exported as a script and run by plain bash, without ipai, does what the tool does. */
+
+async function byHand(args: readonly string[], id: string): Promise<Ended> {
+  const script = await ipai([...args, "--script"]);
+  expect(script.exitCode).toBe(0);
+  return run("bash", ["-c", script.stdout], { env: { run_id: id } });
+}
+
+async function everythingServes(): Promise<boolean> {
+  return (await Promise.all([urls.public, ...urls.odoo].map(serves))).every(Boolean);
+}
+
+beforeAll(installedCode);
+afterAll(async () => {
+  expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
+});
+
+describe("by hand", () => {
+  const backup = "20260101t000000_byhand";
+
+  it("a backup is made that the tool can prove", async () => {
+    const ended = await byHand(["backup"], backup);
+    expect([ended.exitCode, ended.stderr]).toEqual([0, expect.any(String)]);
+    expect(await leftovers()).toEqual([]);
+    const proven = parsed<RunJson>(await ipai(["backup", "verify", backup, "--yes", "--json"]));
+    expect(proven.outcome).toBe("succeeded");
+  });
+
+  it("a backup is proven", async () => {
+    const ended = await byHand(["backup", "verify", backup], "20260101t000001_byhand");
+    expect([ended.exitCode, ended.stderr]).toEqual([0, expect.any(String)]);
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it("an upgrade that fails is taken back", async () => {
+    const before = await fingerprint();
+    await bring("broken");
+    const ended = await byHand(["upgrade"], "20260101t000002_byhand");
+    expect([ended.exitCode, ended.stderr]).toEqual([3, expect.stringContaining("quarter_label")]);
+    expect(await fingerprint()).toBe(before);
+    expect(await everythingServes()).toBe(true);
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it("an upgrade that works ends as it would with the tool", async () => {
+    await bring("good");
+    const ended = await byHand(["upgrade"], "20260101t000003_byhand");
+    expect([ended.exitCode, ended.stderr]).toEqual([0, expect.any(String)]);
+    expect(await sql("select latest_version from ir_module_module where name = 'ipai_demo_report'")).toMatch(
+      /1\.1\.0$/,
+    );
+    expect(await everythingServes()).toBe(true);
+    expect(await leftovers()).toEqual([]);
+    // The record in the database is the tool's own: it finds nothing more to do, and finds the next change.
+    expect((await ipai(["upgrade", "--plan"])).stderr).toContain("upgrade.nothing_to_do");
+    await edit("ipai_demo_ledger/models/entry.py", "note = fields.Text()", "note = fields.Text(help='changed')");
+    expect((await ipai(["upgrade", "--plan"])).stdout).toContain(" -u ipai_demo_ledger ");
+  });
+
+  it("the stack is asked what `ipai health` asks", async () => {
+    const printed = await ipai(["health", "--plan"]);
+    const ended = await run("bash", ["-c", `set -euo pipefail\n${printed.stdout}`]);
+    expect(ended.exitCode).toBe(0);
+    expect(ended.stdout).toContain("PONG");
+    expect(ended.stdout).toContain('name="login"');
+  });
+});
