@@ -12,16 +12,38 @@ export interface Restic {
   initialise(): CommandAction;
   /** Removes the locks that killed restic processes left behind; those of living ones stay. */
   unlock(): CommandAction;
-  /** Stores a folder's content as of `taken` (`YYYY-MM-DD HH:MM:SS`, UTC). Prints JSON lines: progress, at last a summary. */
+  /**
+   * Stores a folder's content as of `taken` (`YYYY-MM-DD HH:MM:SS`, UTC), whole or not at all. Prints JSON lines: progress, then a
+   * `summary`, then the repository's `growth`.
+   */
   store(folder: Text, taken: Text): CommandAction;
   exists(backup: Text): Probe;
   /** Writes a backup's content into a folder; restic checks the hash of every blob that it reads. */
   fetch(backup: Text, folder: Text): CommandAction;
   list(): CommandAction;
+  /** Reads every byte of the repository and checks it, also what only other backups need. */
+  check(): CommandAction;
+  /** Bytes that a backup takes when it is read back, as JSON. */
+  measure(backup: Text): CommandAction;
+  /** One file of a backup. */
+  print(backup: Text, file: string): CommandAction;
 }
 
-/** What restic's exit codes mean when it reads a repository back. */
-const readExitCodes = { 1: "backup.repository_damaged", 3: "backup.repository_damaged" };
+/** What restic's exit codes mean: those above 9 are told by 0.17 and later, and by `explained` for those before. */
+const exitCodes = {
+  10: "backup.repository_unreadable",
+  11: "backup.repository_locked",
+  12: "backup.repository_unreadable",
+  28: "backup.disk_full",
+};
+const openExitCodes = { ...exitCodes, 1: "backup.repository_unreadable" };
+const storeExitCodes = {
+  ...exitCodes,
+  1: "backup.repository_unwritable",
+  3: "backup.source_unreadable",
+  28: "backup.repository_full",
+};
+const readExitCodes = { ...exitCodes, 1: "backup.repository_damaged", 3: "backup.repository_damaged" };
 
 export function createRestic(stack: StackConfig): Restic | undefined {
   const { backup, host } = stack;
@@ -46,6 +68,16 @@ export function createRestic(stack: StackConfig): Restic | undefined {
     ...options,
   });
   const tagOf = (backup: Text): Text => prefixed("run=", backup);
+  // Reading needs no lock, so it also works where nothing can be written any more. What it reads is what a disaster would leave:
+  // the repository, not the cache beside it.
+  const select = (wanted: Text): readonly Text[] => [
+    "--no-lock",
+    "--no-cache",
+    "--host",
+    stack.name,
+    "--tag",
+    tagOf(wanted),
+  ];
   return {
     repository: backup.repository,
     isInitialised: () => ({
@@ -57,31 +89,63 @@ export function createRestic(stack: StackConfig): Restic | undefined {
       with: 0,
       code: "backup.repository_unreadable",
     }),
-    initialise: () => restic(["init"], { exitCodes: { 1: "backup.repository_unwritable" } }),
-    unlock: () => restic(["unlock"], { exitCodes: { 1: "backup.repository_unreadable" } }),
+    initialise: () => explained(restic(["init"], { exitCodes: storeExitCodes })),
+    unlock: () => restic(["unlock"], { exitCodes: openExitCodes }),
     store: (folder, taken) =>
-      restic(
-        ["backup", "--json", "--ignore-ctime", "--host", stack.name, "--tag", tagOf(runId), "--time", taken, "."],
-        { exitCodes: { 1: "backup.repository_unwritable", 3: "backup.source_unreadable" } },
-        ["/usr/bin/env", prefixed("--chdir=", folder)],
+      explained(
+        restic(
+          ["backup", "--json", "--ignore-ctime", "--host", stack.name, "--tag", tagOf(runId), "--time", taken, "."],
+          { exitCodes: storeExitCodes },
+          ["sh", "-c", storeScript, "store", folder, stack.name, tagOf(runId)],
+        ),
       ),
     exists: (wanted) => ({
       title: "the repository has this backup",
-      action: restic(["snapshots", "--json", "--no-lock", "--host", stack.name, "--tag", tagOf(wanted)], {
-        exitCodes: { 1: "backup.repository_unreadable" },
-      }),
+      action: restic(["snapshots", "--json", ...select(wanted)], { exitCodes: openExitCodes }),
       output: { from: "stdout" },
       compare: "has",
       with: '"id"',
       code: "backup.not_found",
     }),
     fetch: (wanted, folder) =>
-      restic(["restore", "latest", "--host", stack.name, "--tag", tagOf(wanted), "--target", folder, "--verify"], {
-        exitCodes: readExitCodes,
-      }),
+      explained(restic(["restore", "latest", ...select(wanted), "--target", folder], { exitCodes: readExitCodes })),
     list: () =>
-      restic(["snapshots", "--json", "--no-lock", "--host", stack.name], {
-        exitCodes: { 1: "backup.repository_unreadable" },
-      }),
+      restic(["snapshots", "--json", "--no-lock", "--no-cache", "--host", stack.name], { exitCodes: openExitCodes }),
+    check: () => explained(restic(["check", "--read-data", "--no-lock", "--no-cache"], { exitCodes: readExitCodes })),
+    measure: (wanted) =>
+      restic(["stats", "--json", "--mode", "restore-size", ...select(wanted)], { exitCodes: readExitCodes }),
+    print: (wanted, file) => restic(["dump", ...select(wanted), "latest", file], { exitCodes: readExitCodes }),
   };
 }
+
+/**
+ * Exit code 3 means that files could not be read, and that a backup without them was stored all the same: that one is taken out
+ * again, so that nobody relies on it. restic's own count of what it added is from before its compression, so the growth of the
+ * repository is told in a line of its own.
+ */
+const storeScript = `
+folder=$1 host=$2 tag=$3
+shift 3
+size() { du -sb -- "$RESTIC_REPOSITORY" | cut -f 1; }
+before=$(size) && cd -- "$folder" || exit
+"$@" || { code=$?; [ "$code" != 3 ] || restic forget latest --host "$host" --tag "$tag" >&2; exit "$code"; }
+printf '{"message_type":"growth","bytes":%s}\\n' "$(($(size) - before))"
+`;
+
+/**
+ * Tells causes apart that a program reports under one exit code, by what it prints: a full disk on this side does not mean that what
+ * was read is damaged. Its lines pass through, without the addresses of restic's own code.
+ */
+export function explained(action: CommandAction): CommandAction {
+  const [first, ...others] = action.pipeline;
+  return {
+    ...action,
+    pipeline: [{ ...first, mergeStderr: true }, ...others, { argv: ["awk", explainScript] }],
+  };
+}
+
+const explainScript = `/^(\\t|main[.]|runtime[.]|github[.]com\\/)/ { next }
+{ print; fflush(); line = tolower($0) }
+line ~ /no space left on device|disk quota exceeded/ { code = 28 }
+line ~ /repository is already locked/ { code = 11 }
+END { exit code }`;

@@ -1,6 +1,7 @@
 import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe, type SqlAction } from "../runbook/action.ts";
 import { prefixed, suffixed, type Text } from "../runbook/value.ts";
+import { explained } from "./restic.ts";
 import type { Runtime } from "./runtime/native.ts";
 
 /**
@@ -14,10 +15,20 @@ export interface ScratchCluster {
   readonly isRunning: Probe;
   readonly isStopped: Probe;
   query(database: string, text: string, values?: Readonly<Record<string, Text>>): SqlAction;
-  /** Makes the database anew and restores a directory dump into it; any error ends it. */
-  restore(database: string, dump: Text, options: { jobs: number; locale: Text }): CommandAction;
+  /** Makes the database anew and restores a dump into it; any error ends it. */
+  restore(database: string, dump: Dump): CommandAction;
   /** Connection options for Odoo's command line. */
   readonly odooOptions: readonly Text[];
+}
+
+export interface Dump {
+  /** Folder of a dump in directory format. */
+  readonly dump: Text;
+  /** Name of the database that it was made of. */
+  readonly source: Text;
+  /** A psql script that makes the roles that it names, where they are missing. */
+  readonly roles: Text;
+  readonly jobs: number;
 }
 
 export function createScratchCluster(stack: StackConfig, runtime: Runtime, folder: Text): ScratchCluster {
@@ -33,16 +44,7 @@ export function createScratchCluster(stack: StackConfig, runtime: Runtime, folde
   const asUser = runtime.as(user, ["sh", "-c"]);
   return {
     socket,
-    start: command(host, [
-      ...asUser,
-      startScript,
-      "start",
-      data,
-      socket,
-      program("initdb"),
-      program("pg_ctl"),
-      stack.odoo.user,
-    ]),
+    start: command(host, [...asUser, startScript, "start", data, socket, program("initdb"), program("pg_ctl"), user]),
     stop: command(host, runtime.as(user, [program("pg_ctl"), "stop", "-s", "-m", "immediate", "-D", data])),
     isRunning: {
       ...answer,
@@ -66,14 +68,15 @@ export function createScratchCluster(stack: StackConfig, runtime: Runtime, folde
       text: `${text.trim()}\n`,
       values,
     }),
-    restore: (database, dump, { jobs, locale }) =>
-      command(
-        host,
-        [...asUser, restoreScript, "restore", socket, database, stack.odoo.user, locale, dump, String(jobs)],
-        {
-          exitCodes: { 1: "backup.dump_damaged" },
-        },
-      ),
+    restore: (database, { dump, source, roles, jobs }) => {
+      const { user: odoo, owner = odoo } = stack.odoo;
+      const words = [socket, database, source, roles, odoo, owner, dump, String(jobs)];
+      return explained(
+        command(host, [...asUser, restoreScript, "restore", ...words], {
+          exitCodes: { 1: "backup.dump_damaged", 28: "backup.disk_full" },
+        }),
+      );
+    },
     odooOptions: [prefixed("--db_host=", socket), "--db_port=5432", `--db_user=${stack.odoo.user}`],
   };
 }
@@ -84,7 +87,7 @@ set -eu
 rm -rf -- "$1"
 mkdir -p -- "$2"
 chmod 0711 "$2"
-"$3" -D "$1" -U postgres -A peer -E UTF8 --locale=C --no-sync --no-instructions >/dev/null
+"$3" -D "$1" -U "$5" -A peer -E UTF8 --locale=C --no-sync --no-instructions >/dev/null
 cat >> "$1/postgresql.auto.conf" <<END
 listen_addresses = ''
 unix_socket_directories = '$2'
@@ -98,12 +101,25 @@ max_wal_senders = 0
 maintenance_work_mem = '256MB'
 END
 "$4" start -w -s -D "$1" -l "$1/log"
-createuser -h "$2" -U postgres "$5"
 `;
 
+/**
+ * The dump makes its database itself, so that encoding, locale, owner, settings and grants are those that it had; only then it gets
+ * another name. Tablespaces are places on other disks, and a subscription would call out. Odoo comes in under its user's name,
+ * with the rights of the owner. A server whose disk ran full may be gone before it can say so, so the disk itself is looked at too.
+ */
 const restoreScript = `
 set -eu
-dropdb -h "$1" --if-exists --force "$2"
-createdb -h "$1" --template=template0 --encoding=UTF8 --lc-collate="$4" --lc-ctype="$4" --owner="$3" "$2"
-exec pg_restore -h "$1" --exit-on-error --no-owner --role="$3" --jobs="$6" --dbname="$2" --verbose "$5"
+end() { [ "$1" = 0 ] || [ "$(df --output=avail -B1M "$2" | tail -1)" -ge 4 ] || { echo 'No space left on device' >&2; exit 28; }; }
+trap 'end $? "$1"' EXIT
+for name in "$2" "$3"; do dropdb -h "$1" --if-exists --force "$name"; done
+ask() { psql -h "$1" -X -q -v ON_ERROR_STOP=1 -v copy="$2" -v source="$3" -v user="$5" -v owner="$6" -d postgres; }
+ask "$@" < "$4"
+ask "$@" <<'END'
+select format('create role %I', :'user') where to_regrole(quote_ident(:'user')) is null \\gexec
+alter role :"user" login;
+select format('grant %I to %I', :'owner', :'user') where :'owner' <> :'user' \\gexec
+END
+pg_restore -h "$1" --create --exit-on-error --no-tablespaces --no-subscriptions --jobs="$8" --dbname=postgres --verbose "$7"
+[ "$2" = "$3" ] || echo 'alter database :"source" rename to :"copy";' | ask "$@"
 `;

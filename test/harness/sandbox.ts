@@ -37,6 +37,7 @@ interface Options {
   readonly env?: NodeJS.ProcessEnv;
   /** For node itself, before the program: `--import` and a harness. */
   readonly nodeOptions?: readonly string[];
+  readonly directory?: string;
   readonly stdin?: string;
 }
 
@@ -59,6 +60,7 @@ export function run(program: string, args: readonly string[], options: Options =
       [...args],
       {
         env: { ...environment, ...options.env },
+        cwd: options.directory,
         timeout: options.timeoutMs ?? 300_000,
         killSignal: "SIGKILL",
         maxBuffer: 64 * 1024 * 1024,

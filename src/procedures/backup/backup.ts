@@ -1,22 +1,19 @@
 import { z } from "zod";
-import { type CommandAction, command, type Probe } from "../../runbook/action.ts";
+import { type CommandAction, command, type Probe, type SqlAction } from "../../runbook/action.ts";
 import type { Act, Bracket, Plan } from "../../runbook/plan.ts";
-import { join, output, runId } from "../../runbook/value.ts";
+import { output, runId, type Text } from "../../runbook/value.ts";
 import { linkTree, makeDirectory, pathExists } from "../../stack/files.ts";
-import { seriesSql } from "../../stack/odoo/sql.ts";
-import type { Restic } from "../../stack/restic.ts";
+import { explained, type Restic } from "../../stack/restic.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
-import { change, read, takeBack, waitFor } from "../steps.ts";
+import { change, read, require, takeBack } from "../steps.ts";
 import { NoRepository } from "./errors.ts";
-import { aboutSql, attachmentsSql, manifestSql } from "./manifest.ts";
+import { type BackupFacts, readBackupFacts } from "./facts.ts";
+import { readInstant, resticTime, snapshot, takenAt, withFilesHeld } from "./hold.ts";
+import { aboutSql, attachmentsSql, manifestSql, rolesSql, sequencesSql } from "./manifest.ts";
 
 const input = z.object({});
 type BackupInput = z.infer<typeof input>;
-
-interface BackupFacts {
-  readonly databaseBytes: number;
-}
 
 export const backup: Procedure<BackupInput, BackupFacts> = {
   name: "backup",
@@ -27,12 +24,7 @@ export const backup: Procedure<BackupInput, BackupFacts> = {
     "Dumps the database and takes the filestore as of the same instant, with a manifest of every table's rows and checksums, and " +
     "stores both encrypted in the repository. Odoo keeps running; only its removal of unreferenced files is held off.",
   input,
-  facts: async (reader) => {
-    if (reader.stack.restic === undefined) throw NoRepository({ stack: reader.stack.name });
-    const about = z.object({ size: z.number() });
-    const { database } = reader.stack.config.odoo;
-    return { databaseBytes: about.parse(await reader.json(reader.stack.postgres.query(database, seriesSql))).size };
-  },
+  facts: readBackupFacts,
   plan: planBackup,
 };
 
@@ -48,9 +40,9 @@ function planBackup(stack: Stack, _input: BackupInput, facts: BackupFacts): Plan
     input: {},
     facts: {},
     lease: "shared",
-    notes: [`Repository: ${restic.repository}`],
+    notes: notesOf(stack, restic, facts),
     steps: [
-      prepareRepository(restic),
+      ...(facts.isRepositoryThere ? [] : [makeRepository(restic)]),
       change(
         { id: "unlock", title: "Remove locks of dead backups", action: restic.unlock() },
         { verify: [restic.isInitialised()] },
@@ -58,19 +50,34 @@ function planBackup(stack: Stack, _input: BackupInput, facts: BackupFacts): Plan
       withWorkingFolder(stack, folder, [
         withFilesHeld(stack, [
           readInstant(stack),
+          describe(stack, folder, "roles", "Note the roles of the server", rolesSql),
+          describe(stack, folder, "sequences", "Note where the sequences stand", sequencesSql),
           dump(stack, folder, facts),
           describe(stack, folder, "manifest", "Note every table's rows and checksum", manifestSql),
           describe(stack, folder, "attachments", "List the attachments and their checksums", attachmentsSql),
-          linkFilestore(stack, folder),
+          describe(stack, folder, "about", "Note versions and modules", aboutSql),
+          takeFilestore(stack, folder),
         ]),
-        about(stack, folder),
         checkFilestore(stack, folder),
+        findLostAttachments(stack, folder),
         store(restic, folder),
         readAccount(stack, folder),
       ]),
-      record(stack),
+      record(stack, restic),
     ],
   };
+}
+
+function notesOf(stack: Stack, restic: Restic, facts: BackupFacts): readonly string[] {
+  return [
+    `Repository: ${restic.repository}`,
+    ...(facts.isFilestoreNear
+      ? []
+      : [
+          `${stack.config.workDirectory} is on another file system than the filestore: the attachments are copied, not linked, ` +
+            "which takes time and their space once more until the backup is stored.",
+        ]),
+  ];
 }
 
 /** One backup of a stack at a time; the folder's path is always the same, so that restic finds unchanged files quickly. */
@@ -78,9 +85,9 @@ export function workingFolder(stack: Stack): string {
   return `${stack.config.workDirectory}/backup`;
 }
 
-function prepareRepository(restic: Restic): Act {
+function makeRepository(restic: Restic): Act {
   return change(
-    { id: "repository", title: "Create the repository if there is none", action: restic.initialise() },
+    { id: "repository", title: "Create the repository", action: restic.initialise() },
     { done: restic.isInitialised(), verify: [restic.isInitialised()], timeoutSeconds: 60 },
   );
 }
@@ -146,116 +153,10 @@ function ownFolderIsGone(host: string, folder: string): Probe {
   };
 }
 
-/**
- * Odoo's file clean-up takes a SHARE lock on ir_attachment. A session that holds ROW EXCLUSIVE, as every writer does, keeps it
- * out without stopping anybody's work. The same session exports the snapshot that dump and manifest see. It goes on when this
- * program dies, and ends by itself after the longest time that a backup may take.
- */
-function withFilesHeld(stack: Stack, body: Bracket["body"]): Bracket {
-  const { postgres, config, runtime } = stack;
-  const seconds = (config.backup?.timeoutHours ?? 6) * 3600;
-  const session = postgres.client(
-    "psql",
-    ...["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", config.odoo.database],
-    ...["-c", "begin isolation level repeatable read"],
-    ...["-c", "lock table ir_attachment in row exclusive mode"],
-    ...[
-      "-c",
-      "select set_config('application_name', current_setting('application_name') || ' ' || pg_export_snapshot(), false)",
-    ],
-    ...["-c", `select pg_sleep(${seconds})`],
-  );
-  const hold = runtime.detach({ PGAPPNAME: join("ipai ", runId) }, session);
-  const release = postgres.query(
-    "postgres",
-    "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name like :'hold';\n",
-    {
-      hold: join("ipai ", runId, "%"),
-    },
-  );
-  return {
-    kind: "bracket",
-    id: "files held",
-    title: "Odoo's file clean-up is held off",
-    open: [
-      change({ id: "hold files", title: "Hold Odoo's file clean-up off", action: hold }, { done: holdStarted(stack) }),
-      waitFor({
-        id: "holding",
-        title: "Wait until the holding session is there",
-        probe: holdStarted(stack),
-        timeoutSeconds: 30,
-      }),
-      waitFor({
-        id: "held",
-        title: "Wait until it has its lock",
-        probe: holdExists(stack),
-        timeoutSeconds: 300,
-      }),
-    ],
-    body,
-    close: [
-      takeBack(
-        { id: "release files", title: "Let Odoo's file clean-up go on", action: release },
-        { attempts: 5, verify: [holdIsGone(stack)] },
-      ),
-    ],
-  };
-}
-
-const holdSql = "select count(*) from pg_stat_activity where application_name like :'hold';\n";
-
-function holdStarted(stack: Stack): Probe {
-  const action = stack.postgres.query("postgres", holdSql, { hold: join("ipai ", runId, "%") });
-  return {
-    title: "the holding session is there",
-    action,
-    output: { from: "stdout", as: "number" },
-    compare: "ge",
-    with: 1,
-  };
-}
-
-/** With the snapshot's id in its name, the session has its lock. */
-function holdExists(stack: Stack): Probe {
-  const action = stack.postgres.query("postgres", holdSql, { hold: join("ipai ", runId, " %") });
-  return {
-    title: "the clean-up is held off",
-    action,
-    output: { from: "stdout", as: "number" },
-    compare: "ge",
-    with: 1,
-  };
-}
-
-function holdIsGone(stack: Stack): Probe {
-  return { ...holdStarted(stack), title: "the holding session is gone", compare: "eq", with: 0 };
-}
-
-function readInstant(stack: Stack): Act {
-  const action = stack.postgres.query("postgres", instantSql, { hold: join("ipai ", runId, " %") });
-  return read({
-    id: "instant",
-    title: "Read the snapshot's name and time",
-    action,
-    outputs: {
-      snapshot: { from: "stdout", as: "json", pick: ["snapshot"] },
-      takenAt: { from: "stdout", as: "json", pick: ["takenAt"] },
-      resticTime: { from: "stdout", as: "json", pick: ["resticTime"] },
-    },
-  });
-}
-
-const instantSql = `
-select json_build_object('snapshot', split_part(application_name, ' ', 3),
-    'takenAt', to_char(xact_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-    'resticTime', to_char(xact_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
-  from pg_stat_activity where application_name like :'hold';
-`;
-
 function dump(stack: Stack, folder: string, facts: BackupFacts): Act {
   const { config, postgres } = stack;
   const target = `${folder}/set/dump`;
-  const options = { snapshot: output("instant", "snapshot"), folder: target, jobs: config.backup?.jobs ?? 2 };
+  const options = { snapshot, folder: target, jobs: config.backup?.jobs ?? 2 };
   const listed: Probe = {
     title: "the dump's table of contents is complete",
     action: postgres.listDump(target),
@@ -265,7 +166,11 @@ function dump(stack: Stack, folder: string, facts: BackupFacts): Act {
     code: "backup.dump_failed",
   };
   return change(
-    { id: "dump", title: "Dump the database", action: postgres.dump(config.odoo.database, options) },
+    {
+      id: "dump",
+      title: "Dump the database",
+      action: withFullDisk(explained(postgres.dump(config.odoo.database, options))),
+    },
     {
       verify: [listed],
       timeoutSeconds: 6 * 3600,
@@ -274,17 +179,26 @@ function dump(stack: Stack, folder: string, facts: BackupFacts): Act {
   );
 }
 
+function withFullDisk(action: CommandAction): CommandAction {
+  return { ...action, exitCodes: { ...action.exitCodes, 28: "backup.disk_full" } };
+}
+
 /** Measured on the test machine; only used to say how long it will take. */
 const dumpBytesPerSecond = 60_000_000;
 
 /** Runs SQL in the dump's snapshot and keeps its answer as a file of the set. */
 function describe(stack: Stack, folder: string, id: string, title: string, sql: string): Act {
   const file = `${folder}/set/${id}`;
-  const query = stack.postgres.query(stack.config.odoo.database, sql, { snapshot: output("instant", "snapshot") });
+  const query = stack.postgres.query(stack.config.odoo.database, sql, { snapshot, takenAt });
   return change(
-    { id, title, action: { ...query, into: file } },
+    { id, title, action: kept(query, file) },
     { verify: [hasContent(stack.host, file)], timeoutSeconds: 3600 },
   );
+}
+
+/** psql answers an error of SQL with 3 and a lost connection with 2: 1 is dd's word. */
+export function kept(query: SqlAction, into: Text): SqlAction {
+  return { ...query, into, exitCodes: { 1: "backup.disk_full" } };
 }
 
 function hasContent(host: string, file: string): Probe {
@@ -297,21 +211,16 @@ function hasContent(host: string, file: string): Probe {
   };
 }
 
-function linkFilestore(stack: Stack, folder: string): Act {
+function takeFilestore(stack: Stack, folder: string): Act {
   const copy = `${folder}/set/filestore`;
-  const action = linkTree(stack.host, stack.odoo.filestoreOf(stack.config.odoo.database), copy);
+  const action = explained(linkTree(stack.host, stack.odoo.filestoreOf(stack.config.odoo.database), copy));
   return change(
-    { id: "filestore", title: "Take the filestore", action },
+    {
+      id: "filestore",
+      title: "Take the filestore",
+      action: withFullDisk({ ...action, exitCodes: { 1: "backup.filestore_unreadable" } }),
+    },
     { verify: [pathExists(stack.host, copy, "the filestore is in the set")], timeoutSeconds: 6 * 3600 },
-  );
-}
-
-function about(stack: Stack, folder: string): Act {
-  const file = `${folder}/set/about`;
-  const action = { ...stack.postgres.query(stack.config.odoo.database, aboutSql), into: file };
-  return change(
-    { id: "about", title: "Note versions and modules", action },
-    { verify: [hasContent(stack.host, file)] },
   );
 }
 
@@ -334,7 +243,10 @@ function checkFilestore(stack: Stack, folder: string): Act {
   );
 }
 
-/** Prints `{files, unsound}` and leaves the names of unsound files in the set, sorted. sha1sum says "NAME: FAILED …". */
+/**
+ * Prints `{files, unsound}` and leaves the names of unsound files in the set, sorted. sha1sum says "NAME: FAILED …". One that is there
+ * but cannot be read ends the backup when it is to be stored.
+ */
 export const checkScript = `
 set -eu
 cd "$1/filestore"
@@ -342,17 +254,30 @@ LC_ALL=C sha1sum --check --quiet ../attachments 2>/dev/null | sed 's/: FAILED.*$
 printf '{"files": %s, "unsound": %s}\\n' "$(wc -l < ../attachments)" "$(wc -l < "../$2")"
 `;
 
+/** A finding, not a failure: the run goes on. */
+function findLostAttachments(stack: Stack, folder: string): Act {
+  const probe: Probe = {
+    title: "no attachment was lost before",
+    action: command(stack.host, ["cat", `${folder}/set/unsound`]),
+    output: { from: "stdout" },
+    compare: "absent",
+    with: "",
+    code: "backup.attachments_lost",
+  };
+  return require({ id: "lost", title: "No attachment was lost before", probe }, { onFail: "continue" });
+}
+
 /** restic's own account goes to a file, so that a run which was killed in between still finds it. */
 function store(restic: Restic, folder: string): Act {
-  const action = restic.store(`${folder}/set`, output("instant", "resticTime"));
-  const kept: CommandAction = { ...action, pipeline: [...action.pipeline, { argv: ["tee", `${folder}/stored`] }] };
+  const action = restic.store(`${folder}/set`, resticTime);
+  const noted: CommandAction = { ...action, pipeline: [...action.pipeline, { argv: ["tee", `${folder}/stored`] }] };
   return change(
-    { id: "store", title: "Store the set in the repository", action: kept },
+    { id: "store", title: "Store the set in the repository", action: noted },
     { done: restic.exists(runId), verify: [restic.exists(runId)], timeoutSeconds: 12 * 3600 },
   );
 }
 
-/** One JSON line for the set, one for what the repository took in (-1 when the program died before restic said it). */
+/** A JSON line each for the set, what restic read and what the repository took in (-1 when the program died before it was told). */
 function readAccount(stack: Stack, folder: string): Act {
   return read({
     id: "account",
@@ -360,20 +285,27 @@ function readAccount(stack: Stack, folder: string): Act {
     action: command(stack.host, ["sh", "-c", accountScript, "account", folder]),
     outputs: {
       databaseBytes: { from: "stdout", as: "jsonLines", pick: [0, "databaseBytes"] },
-      storedBytes: { from: "stdout", as: "jsonLines", pick: [1, "data_added"] },
+      setBytes: { from: "stdout", as: "jsonLines", pick: [1, "total_bytes_processed"] },
+      storedBytes: { from: "stdout", as: "jsonLines", pick: [2, "bytes"] },
     },
   });
 }
 
-const accountScript = `cat "$1/set/about" && { grep '"message_type":"summary"' "$1/stored" 2>/dev/null || echo '{"data_added": -1}'; }`;
+const accountScript = `
+cat "$1/set/about"
+grep '"message_type":"summary"' "$1/stored" 2>/dev/null || echo '{"total_bytes_processed": -1}'
+grep '"message_type":"growth"' "$1/stored" 2>/dev/null || echo '{"bytes": -1}'
+`;
 
-function record(stack: Stack): Act {
+function record(stack: Stack, restic: Restic): Act {
   const input = {
     stack: stack.name,
     id: runId,
-    takenAt: output("instant", "takenAt"),
+    repository: restic.repository,
+    takenAt,
     databaseBytes: output("account", "databaseBytes"),
     storedBytes: output("account", "storedBytes"),
+    setBytes: output("account", "setBytes"),
     files: output("check", "files"),
     unsound: output("check", "unsound"),
   };

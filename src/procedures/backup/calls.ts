@@ -14,6 +14,9 @@ const entry = z.object({
   files: z.number(),
   /** Attachments that were already missing or altered in the live filestore. */
   unsound: z.number(),
+  /** Bytes of the whole set when it is read back; null for a backup that another control database made. */
+  setBytes: z.number().nullable().default(null),
+  repository: z.string().default(""),
   seconds: z.number(),
   proof: z
     .object({
@@ -29,15 +32,20 @@ const entry = z.object({
 });
 export type BackupEntry = z.infer<typeof entry>;
 
-const recordInput = entry.omit({ seconds: true, proof: true }).extend({ stack: z.string(), storedBytes: z.number() });
+const recordInput = entry
+  .omit({ seconds: true, proof: true })
+  .extend({ stack: z.string(), storedBytes: z.number(), setBytes: z.number() });
 const proofInput = z.object({
   stack: z.string(),
+  repository: z.string(),
+  databaseBytes: z.number(),
   backup: z.string(),
   run: z.string(),
   takenAt: z.string(),
   tables: z.number(),
   rows: z.number(),
   attachments: z.number(),
+  unsound: z.number(),
 });
 
 const kind = "backup";
@@ -50,11 +58,12 @@ export async function listBackups(records: Records, stack: string, limit: number
 
 export function recordBackup(records: Records): CallFunction {
   return async (given, { scope }) => {
-    const { stack, storedBytes, ...rest } = recordInput.parse(given);
-    const before = await findEntry(records, rest.id);
+    const { stack, storedBytes, setBytes, ...rest } = recordInput.parse(given);
+    const before = await findBackup(records, rest.id);
     const data: BackupEntry = {
       ...rest,
       storedBytes: storedBytes < 0 ? null : storedBytes,
+      setBytes: setBytes < 0 ? null : setBytes,
       seconds: secondsSince(scope.run.startedAt),
       proof: before?.proof ?? null,
     };
@@ -66,15 +75,17 @@ export function recordBackup(records: Records): CallFunction {
 /** A backup that another control database made is entered with what its own set says. */
 export function recordProof(records: Records): CallFunction {
   return async (given, { scope }) => {
-    const { stack, backup, takenAt, run, ...counts } = proofInput.parse(given);
-    const before = await findEntry(records, backup);
+    const { stack, backup, repository, databaseBytes, takenAt, unsound, run, ...counts } = proofInput.parse(given);
+    const before = await findBackup(records, backup);
     const known = before ?? {
       id: backup,
       takenAt,
-      databaseBytes: 0,
+      databaseBytes,
       storedBytes: null,
+      setBytes: null,
+      repository,
       files: counts.attachments,
-      unsound: 0,
+      unsound,
       seconds: 0,
       proof: null,
     };
@@ -96,7 +107,7 @@ export function recordProof(records: Records): CallFunction {
   };
 }
 
-async function findEntry(records: Records, id: string): Promise<BackupEntry | undefined> {
+export async function findBackup(records: Records, id: string): Promise<BackupEntry | undefined> {
   const found = await records.find(kind, id);
   if (found === undefined) return undefined;
   const parsed = entry.safeParse(found);

@@ -8,6 +8,17 @@ interface Found {
   readonly found: string;
 }
 
+interface Space {
+  readonly purpose: string;
+  readonly directory: string;
+  readonly neededBytes: number;
+  readonly freeBytes: number;
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1_000_000)} MB`;
+}
+
 export const NoRepository = defineError<{ stack: string }>("backup.no_repository", {
   exitCode: 13,
   message: (d) => `The configuration of ${d.stack} names no backup repository.`,
@@ -23,7 +34,7 @@ export const BackupNotFound = defineError<{ backup: string } | Found>("backup.no
 export const DumpFailed = defineError<Command>("backup.dump_failed", {
   exitCode: 32,
   message: () => "pg_dump could not write the dump. No backup was made; older ones are untouched.",
-  hint: () => "Is the disk of the working directory full? The last lines of its output say what it met.",
+  hint: () => "The last lines of its output say what it met: a lock, a lost connection, a damaged table.",
 });
 
 export const DumpDamaged = defineError<Command>("backup.dump_damaged", {
@@ -41,16 +52,35 @@ export const RepositoryDamaged = defineError<Command>("backup.repository_damaged
     "Check the disk under the repository, then take a new backup. `restic check --read-data` lists what is damaged.",
 });
 
-export const RepositoryUnreadable = defineError<Command>("backup.repository_unreadable", {
+export const RepositoryUnreadable = defineError<Command & { readonly repository?: string }>(
+  "backup.repository_unreadable",
+  {
+    exitCode: 34,
+    message: (d) =>
+      d.repository === undefined
+        ? "The backup repository cannot be opened."
+        : `There is no repository in ${d.repository}, although backups were stored there. Nothing was changed.`,
+    hint: () => "Is its disk mounted, and is the password (backup.passwordFile or backup.password) the right one?",
+  },
+);
+
+export const RepositoryLocked = defineError<Command>("backup.repository_locked", {
   exitCode: 34,
-  message: () => "The backup repository cannot be opened.",
-  hint: () => "Is its disk mounted, and is the password (backup.passwordFile or backup.password) the right one?",
+  retryable: true,
+  message: () => "Another restic holds the repository for itself, to check or to prune it.",
+  hint: () => "Try again when it is done. Its lock is removed by the next backup if it is dead.",
 });
 
 export const RepositoryUnwritable = defineError<Command>("backup.repository_unwritable", {
   exitCode: 34,
   message: () => "The backup could not be written to the repository. Older backups are untouched.",
-  hint: () => "Is its disk full or read-only, or the password wrong? The last lines of restic's output say which.",
+  hint: () => "Is it read-only, or its disk failing? The last lines of restic's output say which.",
+});
+
+export const RepositoryFull = defineError<Command>("backup.repository_full", {
+  exitCode: 35,
+  message: () => "The disk of the backup repository is full. No backup was made; older ones are untouched.",
+  hint: () => "Make room there, or name a repository on a larger disk (backup.repository in ipai.yaml).",
 });
 
 export const SourceUnreadable = defineError<Command>("backup.source_unreadable", {
@@ -59,11 +89,45 @@ export const SourceUnreadable = defineError<Command>("backup.source_unreadable",
   hint: () => "The last lines of restic's output name the files.",
 });
 
+export const NoSpace = defineError<Space>("backup.no_space", {
+  exitCode: 35,
+  message: (d) =>
+    `${d.purpose} needs about ${megabytes(d.neededBytes)} in ${d.directory}; ${megabytes(d.freeBytes)} are free. Nothing was begun.`,
+  hint: () => "Free some space there, or set workDirectory in ipai.yaml to a larger disk.",
+});
+
+export const DiskFull = defineError<Command>("backup.disk_full", {
+  exitCode: 35,
+  message: () => "The disk under the working directory (workDirectory) ran full. Backups that exist are untouched.",
+  hint: () => "Free some space there, or set workDirectory in ipai.yaml to a larger disk, then run it again.",
+});
+
+export const FilestoreUnreadable = defineError<Command>("backup.filestore_unreadable", {
+  exitCode: 34,
+  message: () => "The filestore could not be taken whole. No backup was made; older ones are untouched.",
+  hint: () =>
+    "Its last lines name the file. An input/output error means a failing disk: copy what can be read, then replace it.",
+});
+
+export const AttachmentsLost = defineError<Found>("backup.attachments_lost", {
+  exitCode: 33,
+  message: (d) =>
+    `Attachments are missing from the live filestore, or differ from their checksum, since before this backup: ${d.found}`,
+  hint: () =>
+    "The backup holds everything else. Put the files back from an older backup, or find their documents by ir_attachment.store_fname.",
+});
+
+export const SequencesBehind = defineError<Found>("backup.sequences_behind", {
+  exitCode: 33,
+  message: (d) => `Sequences came back with numbers that were already given out: ${d.found}`,
+  hint: () => "Odoo could not create records in this copy. Take a new backup and verify it at once.",
+});
+
 export const ManifestMismatch = defineError<Found>("backup.manifest_mismatch", {
   exitCode: 33,
   message: (d) => `The restored database is not the one that was backed up. First differences: ${d.found}`,
   hint: () =>
-    "Each line names a table with its number of rows and checksum: `-` as it was backed up, `+` as it came back.",
+    "Each line names a table with its number of rows and checksum, or another object: `-` as it was backed up, `+` as it came back.",
 });
 
 export const AttachmentsDamaged = defineError<Found>("backup.attachments_damaged", {
@@ -82,5 +146,5 @@ export const BackupUnderWay = defineError<Found>("backup.under_way", {
 export const ProofDoesNotServe = defineError<Found>("backup.copy_not_serving", {
   exitCode: 33,
   message: () => "Odoo does not serve a login page from the restored copy.",
-  hint: () => "The log of the copy's Odoo is in the run's output.",
+  hint: () => "Its log is kept: copy.log in the run's folder below workDirectory/runs.",
 });

@@ -1,71 +1,91 @@
+import { structureSql } from "./structure.ts";
+
 /**
  * What a backup says about itself. The same SQL is run in the dump's own snapshot and later on the restored copy; when both texts
  * are equal, every row and every column came back.
  */
 
-/**
- * One JSON line per table (rows and a checksum over every row's text), one for the structure, in a fixed order. The checksum is a
- * sum of 64-bit hashes, so it does not depend on the order in which rows lie on disk; a row's text depends on the settings that
- * are fixed first. Sequences are left out: they move outside of transactions.
- */
-export const manifestSql = `
+/** A transaction that sees one instant: the dump's own snapshot if its name is given. */
+function atOneInstant(sql: string): string {
+  return `
 \\if :{?snapshot}
 begin isolation level repeatable read read only;
 set transaction snapshot :'snapshot';
 \\else
 begin isolation level repeatable read read only;
 \\endif
+${withoutLimits}${sql.trim()}
+commit;
+`;
+}
+
+/** A database or a role may have limits that are meant for users. Not every server has all of these. */
+export const withoutLimits = `select count(set_config(name, '0', false)) as lifted from pg_settings
+  where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout') \\gset
+`;
+
+/**
+ * One JSON line per table (rows, and a checksum over every row's text), one for the large objects, then one per object of the
+ * structure, in a fixed order. The checksum is a sum of 64-bit hashes: it does not depend on the order in which rows lie on disk, and
+ * a row that is there twice counts twice. A row's text tells null from empty, 1.0 from 1.00 and every bit of a float apart, under
+ * the settings that are fixed first; its columns are in the order of their names. Materialized views are only listed, since a
+ * restore fills them anew. Zeros at the end of a large object's page do not count: a hole comes back as zeros.
+ */
+export const manifestSql = atOneInstant(`
+set local search_path to pg_catalog;
 set local datestyle to 'ISO, YMD';
 set local intervalstyle to 'postgres';
 set local timezone to 'UTC';
 set local bytea_output to 'hex';
 set local extra_float_digits to 1;
 set local lc_monetary to 'C';
-select format('select json_build_object(%L, %L, %L, count(*), %L, coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text) from %s t',
-    'table', c.oid::regclass::text, 'rows', 'checksum', c.oid::regclass)
-  from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'm') and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname not like 'pg\\_%'
+select format('select json_build_object(%L, %L, %L, count(*), %L, coalesce(sum(hashtextextended(row(%s)::text collate "C", 0)), 0)::text) from only %s',
+    'table', c.oid::regclass, 'rows', 'checksum',
+    (select string_agg(quote_ident(attname), ',' order by attname) from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped),
+    c.oid::regclass)
+  from pg_class c join pg_namespace n on n.oid = relnamespace
+  where relkind = 'r' and nspname <> 'information_schema' and nspname !~ '^pg_'
   order by c.oid::regclass::text collate "C" \\gexec
-select json_build_object('structure', md5(string_agg(line, E'\\n' order by line collate "C")), 'objects', count(*)) from (
-  select 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) as line
-    from pg_constraint where conrelid <> 0 and connamespace::regnamespace::text not in ('pg_catalog', 'information_schema')
-  union all select 'index ' || indexdef from pg_indexes where schemaname not in ('pg_catalog', 'information_schema')
-  union all select 'column ' || attrelid::regclass || '.' || attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull
-      || ' ' || coalesce(pg_get_expr(d.adbin, d.adrelid), '')
-    from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
-    left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-    where attnum > 0 and not attisdropped and c.relkind in ('r', 'v', 'm', 'p')
-      and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname not like 'pg\\_%'
-  union all select 'sequence ' || schemaname || '.' || sequencename || ' ' || data_type || ' ' || increment_by from pg_sequences
-  union all select 'trigger ' || tgrelid::regclass || ' ' || pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
-) lines;
-commit;
-`;
+select json_build_object('large objects', (select count(*) from pg_largeobject_metadata), 'checksum',
+  coalesce(sum(hashtextextended(format('%s %s %s', loid, pageno, content), 0)) filter (where content <> ''), 0)::text)
+  from pg_largeobject, regexp_replace(encode(data, 'hex'), '(00)+$', '') content;
+${structureSql}
+`);
 
-/** Every attachment kept in the filestore, as `sha1sum --check` reads it: Odoo names the file by the SHA-1 of its content. */
-export const attachmentsSql = `
-\\if :{?snapshot}
-begin isolation level repeatable read read only;
-set transaction snapshot :'snapshot';
-\\else
-begin isolation level repeatable read read only;
-\\endif
+/**
+ * Where every sequence stands, as \`name TAB value\`. Sequences move outside of transactions, so they cannot be compared for equality:
+ * read before the dump is made, this is the least that must come back. It is at least what any row of the snapshot was given. One
+ * that counts down has its value negated; one that begins again at its end says nothing.
+ */
+export const sequencesSql = atOneInstant(`
+set local search_path to pg_catalog;
+select line from (
+  select concat(format('%I.%I', schemaname, sequencename), E'\\t', sign(increment_by) * coalesce(last_value, start_value - increment_by)) as line
+    from pg_sequences where not cycle
+) lines order by line collate "C";
+`);
+
+/** Every attachment kept in the filestore, as \`sha1sum --check\` reads it: Odoo names the file by the SHA-1 of its content. */
+export const attachmentsSql = atOneInstant(`
 select line from (
   select distinct checksum || '  ' || store_fname as line from ir_attachment
     where store_fname is not null and checksum is not null
 ) lines order by line collate "C";
-commit;
-`;
+`);
 
-/** Versions and modules: what a person needs to know before choosing where to restore. */
-export const aboutSql = `
+/** Versions and modules: what a person needs to know before choosing where to restore. \`takenAt\` is the snapshot's instant. */
+export const aboutSql = atOneInstant(`
 select json_build_object(
   'database', current_database(),
   'databaseBytes', pg_database_size(current_database()),
-  'takenAt', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+  'takenAt', :'takenAt',
   'server', current_setting('server_version'),
   'files', (select count(distinct store_fname) from ir_attachment where store_fname is not null),
-  'collate', (select datcollate from pg_database where datname = current_database()),
-  'encoding', pg_encoding_to_char((select encoding from pg_database where datname = current_database())),
   'modules', (select json_object_agg(name, latest_version order by name) from ir_module_module where state = 'installed'));
+`);
+
+/** A psql script that makes every role of the server: a dump names roles as owners and in grants, and does not bring them. */
+export const rolesSql = `
+select format('select %L where to_regrole(%L) is null \\gexec', format('create role %I', rolname), quote_ident(rolname))
+  from pg_roles where rolname !~ '^pg_' order by rolname collate "C";
 `;

@@ -1,26 +1,23 @@
 import { z } from "zod";
 import { command, type Probe } from "../../runbook/action.ts";
 import type { Act, Bracket, Plan } from "../../runbook/plan.ts";
-import { join, output, prefixed, runId, suffixed, type Text } from "../../runbook/value.ts";
-import { pathExists, pathIsAbsent, removeTree } from "../../stack/files.ts";
+import { join, output, runId, suffixed, type Text } from "../../runbook/value.ts";
+import { makeDirectory, pathExists, pathIsAbsent, removeTree } from "../../stack/files.ts";
 import type { Restic } from "../../stack/restic.ts";
-import type { DaemonSpec } from "../../stack/runtime/native.ts";
 import { createScratchCluster, type ScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
-import type { FactReader, Procedure } from "../procedure.ts";
-import { change, read, serving, startService, stopService, takeBack } from "../steps.ts";
-import { checkScript } from "./backup.ts";
-import { BackupNotFound, NoRepository } from "./errors.ts";
-import { manifestSql } from "./manifest.ts";
+import type { Procedure } from "../procedure.ts";
+import { change, read, startService, stopService, takeBack } from "../steps.ts";
+import { checkScript, kept } from "./backup.ts";
+import { copyName, serveCopy } from "./copy.ts";
+import { NoRepository } from "./errors.ts";
+import { type ProofFacts, readProofFacts } from "./facts.ts";
+import { attachmentsSql, manifestSql, sequencesSql } from "./manifest.ts";
 
 const input = z.object({ backup: z.string().default("latest").describe("Id of the backup, or latest") });
 type VerifyInput = z.infer<typeof input>;
 
-interface VerifyFacts {
-  readonly backup: string;
-}
-
-export const verifyBackup: Procedure<VerifyInput, VerifyFacts> = {
+export const verifyBackup: Procedure<VerifyInput, ProofFacts> = {
   name: "backup verify",
   chapter: "backup",
   version: 1,
@@ -29,29 +26,11 @@ export const verifyBackup: Procedure<VerifyInput, VerifyFacts> = {
     "Restores a backup on a throw-away PostgreSQL beside the stack's own, compares every table with the manifest and every " +
     "attachment with its checksum, neutralizes the copy, and lets Odoo serve its login page from it. What holds becomes the proof.",
   input,
-  facts: async (reader, { backup }) => ({ backup: await findBackup(reader, backup) }),
+  facts: (reader, { backup }) => readProofFacts(reader, backup),
   plan: planVerification,
 };
 
-const snapshots = z.array(z.object({ time: z.string(), tags: z.array(z.string()).default([]) }));
-
-/** The repository is asked, not the catalogue: it is what a restore would have. */
-async function findBackup(reader: FactReader, wanted: string): Promise<string> {
-  const { restic, name } = reader.stack;
-  if (restic === undefined) throw NoRepository({ stack: name });
-  if ((await reader.exitCode(restic.isInitialised().action)) !== 0) throw BackupNotFound({ backup: wanted });
-  const found = snapshots.parse(await reader.json(restic.list()));
-  const ids = found
-    .toSorted((a, b) => a.time.localeCompare(b.time))
-    .flatMap((snapshot) =>
-      snapshot.tags.filter((tag) => tag.startsWith("run=")).map((tag) => tag.slice("run=".length)),
-    );
-  const chosen = wanted === "latest" ? ids.at(-1) : ids.find((id) => id === wanted);
-  if (chosen === undefined) throw BackupNotFound({ backup: wanted });
-  return chosen;
-}
-
-function planVerification(stack: Stack, { backup }: VerifyInput, facts: VerifyFacts): Plan {
+function planVerification(stack: Stack, { backup }: VerifyInput, facts: ProofFacts): Plan {
   const { restic } = stack;
   if (restic === undefined) throw NoRepository({ stack: stack.name });
   const folder = join(`${stack.config.workDirectory}/proof/`, runId);
@@ -66,28 +45,37 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: VerifyFa
     lease: "shared",
     notes: ["The copy is restored on a PostgreSQL of its own; the stack keeps serving and is not touched."],
     steps: [
+      checkRepository(restic),
       withFolder(stack, folder, [
-        fetch(stack, restic, facts.backup, folder),
+        fetch(stack, restic, facts, folder),
         aboutBackup(stack, folder),
+        checkAttachments(stack, folder),
         withCluster(cluster, [
-          restoreDump(stack, cluster, folder),
+          restoreDump(stack, cluster, folder, facts),
           compareManifest(stack, cluster, folder),
-          checkAttachments(stack, folder),
-          moveFilestore(stack, folder),
-          neutralize(stack, cluster),
-          findPort(stack),
-          withOdoo(stack, cluster, folder, [
-            serving(stack, "the copy", join("http://127.0.0.1:", output("port", "number")), "backup.copy_not_serving"),
-          ]),
+          compareAttachments(stack, cluster, folder),
+          compareSequences(stack, cluster, folder),
+          ...serveCopy(stack, cluster, folder),
         ]),
         countProof(stack, folder),
       ]),
-      recordProof(stack, facts),
+      recordProof(stack, restic, facts),
     ],
   };
 }
 
-/** Folders below are each somebody else's; this one may be passed through but not read. */
+/**
+ * A pack that is damaged where this backup does not use it would be found too late: later backups do not store again what the
+ * repository seems to have.
+ */
+function checkRepository(restic: Restic): Act {
+  return read(
+    { id: "check", title: "Read the whole repository and check it", action: restic.check(), outputs: {} },
+    { timeoutSeconds: 24 * 3600 },
+  );
+}
+
+/** Two users have folders below: this one they may pass through but not read. The set is only for the cluster's user. */
 function withFolder(stack: Stack, folder: Text, body: Bracket["body"]): Bracket {
   const { host } = stack;
   return {
@@ -99,15 +87,15 @@ function withFolder(stack: Stack, folder: Text, body: Bracket["body"]): Bracket 
         {
           id: "make folder",
           title: "Make the folder of the proof",
-          action: command(host, ["install", "-d", "-m", "0711", folder, suffixed(folder, "/set")]),
+          action: command(host, ["install", "-d", "-m", "0711", "-o", stack.postgres.user, folder]),
         },
         { verify: [pathExists(host, folder, "the folder is there")] },
       ),
       change(
         {
-          id: "own folder",
-          title: "Give it to the cluster's user",
-          action: command(host, ["chown", stack.postgres.user, folder]),
+          id: "set folder",
+          title: "Make the folder of the set",
+          action: makeDirectory(host, suffixed(folder, "/set"), stack.postgres.user),
         },
         { verify: [pathExists(host, suffixed(folder, "/set"), "the folder of the set is there")] },
       ),
@@ -122,7 +110,7 @@ function withFolder(stack: Stack, folder: Text, body: Bracket["body"]): Bracket 
   };
 }
 
-function fetch(stack: Stack, restic: Restic, backup: string, folder: Text): Act {
+function fetch(stack: Stack, restic: Restic, { backup, databaseBytes }: ProofFacts, folder: Text): Act {
   return change(
     {
       id: "fetch",
@@ -132,9 +120,14 @@ function fetch(stack: Stack, restic: Restic, backup: string, folder: Text): Act 
     {
       verify: [pathExists(stack.host, suffixed(folder, "/set/manifest"), "the set has its manifest")],
       timeoutSeconds: 12 * 3600,
+      forecastSeconds: 1 + Math.ceil(databaseBytes / fetchBytesPerSecond),
     },
   );
 }
+
+/** Measured on the test machine; only used to say how long it will take. */
+const fetchBytesPerSecond = 50_000_000;
+const restoreBytesPerSecond = 15_000_000;
 
 function aboutBackup(stack: Stack, folder: Text): Act {
   return read({
@@ -142,7 +135,8 @@ function aboutBackup(stack: Stack, folder: Text): Act {
     title: "Read what the backup says about itself",
     action: command(stack.host, ["cat", suffixed(folder, "/set/about")]),
     outputs: {
-      locale: { from: "stdout", as: "json", pick: ["collate"] },
+      database: { from: "stdout", as: "json", pick: ["database"] },
+      databaseBytes: { from: "stdout", as: "json", pick: ["databaseBytes"] },
       takenAt: { from: "stdout", as: "json", pick: ["takenAt"] },
     },
   });
@@ -159,16 +153,15 @@ function withCluster(cluster: ScratchCluster, body: Bracket["body"]): Bracket {
   };
 }
 
-const copyName = "copy";
-
-function restoreDump(stack: Stack, cluster: ScratchCluster, folder: Text): Act {
-  const options = { jobs: stack.config.backup?.jobs ?? 2, locale: output("about", "locale") };
+function restoreDump(stack: Stack, cluster: ScratchCluster, folder: Text, facts: ProofFacts): Act {
+  const action = cluster.restore(copyName, {
+    source: output("about", "database"),
+    dump: suffixed(folder, "/set/dump"),
+    roles: suffixed(folder, "/set/roles"),
+    jobs: stack.config.backup?.jobs ?? 2,
+  });
   return change(
-    {
-      id: "restore",
-      title: "Restore the dump into a new database",
-      action: cluster.restore(copyName, suffixed(folder, "/set/dump"), options),
-    },
+    { id: "restore", title: "Restore the dump into a new database", action },
     {
       verify: [
         {
@@ -181,6 +174,7 @@ function restoreDump(stack: Stack, cluster: ScratchCluster, folder: Text): Act {
         },
       ],
       timeoutSeconds: 12 * 3600,
+      forecastSeconds: 2 + Math.ceil(facts.databaseBytes / restoreBytesPerSecond),
     },
   );
 }
@@ -188,22 +182,74 @@ function restoreDump(stack: Stack, cluster: ScratchCluster, folder: Text): Act {
 function compareManifest(stack: Stack, cluster: ScratchCluster, folder: Text): Act {
   const mine = suffixed(folder, "/manifest");
   const equal: Probe = {
+    ...filesAreEqual(stack, suffixed(folder, "/set/manifest"), mine),
     title: "every table has the rows and checksums of the backup's manifest",
-    action: command(stack.host, ["diff", "-U", "0", suffixed(folder, "/set/manifest"), mine], { okExitCodes: [0, 1] }),
-    output: { from: "stdout" },
-    compare: "absent",
-    with: "",
     code: "backup.manifest_mismatch",
   };
   return change(
     {
       id: "manifest",
       title: "Compare every table with the manifest",
-      action: { ...cluster.query(copyName, manifestSql), into: mine },
+      action: kept(cluster.query(copyName, manifestSql), mine),
     },
     { verify: [equal], timeoutSeconds: 3600 },
   );
 }
+
+/** Answers with the lines in which they differ: `-` as it was, `+` as it came back. */
+function filesAreEqual(stack: Stack, was: Text, came: Text): Omit<Probe, "title"> {
+  const lines = ["--unchanged-line-format=", "--old-line-format=- %L", "--new-line-format=+ %L"];
+  return {
+    action: command(stack.host, ["diff", ...lines, "--", was, came], { okExitCodes: [0, 1] }),
+    output: { from: "stdout" },
+    compare: "absent",
+    with: "",
+  };
+}
+
+/** The files were checked against the list in the set; this is what the restored database itself asks for. */
+function compareAttachments(stack: Stack, cluster: ScratchCluster, folder: Text): Act {
+  const mine = suffixed(folder, "/attachments");
+  const equal: Probe = {
+    ...filesAreEqual(stack, suffixed(folder, "/set/attachments"), mine),
+    title: "the database asks for the attachments that were checked",
+    code: "backup.attachments_damaged",
+  };
+  return change(
+    {
+      id: "attachment list",
+      title: "Compare the list of attachments",
+      action: kept(cluster.query(copyName, attachmentsSql), mine),
+    },
+    { verify: [equal], timeoutSeconds: 3600 },
+  );
+}
+
+/** Rows alone do not make a database that can be worked with: a sequence that fell back gives numbers out again. */
+function compareSequences(stack: Stack, cluster: ScratchCluster, folder: Text): Act {
+  const mine = suffixed(folder, "/sequences");
+  const notBehind: Probe = {
+    title: "no sequence gives numbers out again",
+    action: command(stack.host, ["awk", "-F", "\t", behindScript, mine, suffixed(folder, "/set/sequences")]),
+    output: { from: "stdout" },
+    compare: "absent",
+    with: "",
+    code: "backup.sequences_behind",
+  };
+  return change(
+    {
+      id: "sequences",
+      title: "Compare where the sequences stand",
+      action: kept(cluster.query(copyName, sequencesSql), mine),
+    },
+    { verify: [notBehind] },
+  );
+}
+
+/** The copy's sequences are read first, the backup's then compared with them. A copy without sequences has an empty file. */
+const behindScript =
+  'FILENAME == ARGV[1] { now[$1] = $2; next } !($1 in now) { print $1 " is missing" } ' +
+  '($1 in now) && now[$1] + 0 < $2 + 0 { print $1 " is at " now[$1] ", was at " $2 }';
 
 /** What was unsound when the backup was made was lost before; anything more is the backup's fault. */
 function checkAttachments(stack: Stack, folder: Text): Act {
@@ -231,95 +277,6 @@ function checkAttachments(stack: Stack, folder: Text): Act {
   );
 }
 
-function moveFilestore(stack: Stack, folder: Text): Act {
-  const { user } = stack.config.odoo;
-  const data = suffixed(folder, "/odoo");
-  const script =
-    'if [ ! -d "$1/filestore/$3" ]; then mkdir -p "$1/filestore" && mv -T "$2" "$1/filestore/$3"; fi && chown -R "$4:" "$1"';
-  return change(
-    {
-      id: "filestore",
-      title: "Give the filestore to the copy's Odoo",
-      action: command(stack.host, [
-        "sh",
-        "-c",
-        script,
-        "move",
-        data,
-        suffixed(folder, "/set/filestore"),
-        copyName,
-        user,
-      ]),
-    },
-    { verify: [pathExists(stack.host, suffixed(folder, `/odoo/filestore/${copyName}`), "the copy has its filestore")] },
-  );
-}
-
-/** Before any Odoo is started on it: a copy of production never mails, never runs crons, never calls out. */
-function neutralize(stack: Stack, cluster: ScratchCluster): Act {
-  return change(
-    { id: "neutralize", title: "Neutralize the copy", action: stack.odoo.neutralize(cluster.odooOptions, copyName) },
-    {
-      verify: [
-        {
-          title: "the copy is neutralized",
-          action: cluster.query(
-            copyName,
-            "select count(*) from ir_config_parameter where key = 'database.is_neutralized' and value = 'true';\n",
-          ),
-          output: { from: "stdout", as: "number" },
-          compare: "eq",
-          with: 1,
-        },
-      ],
-      timeoutSeconds: 300,
-    },
-  );
-}
-
-function findPort(stack: Stack): Act {
-  const script = 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])';
-  return read({
-    id: "port",
-    title: "Find a free port",
-    action: command(stack.host, ["/usr/bin/python3", "-c", script]),
-    outputs: { number: { from: "stdout" } },
-  });
-}
-
-function withOdoo(stack: Stack, cluster: ScratchCluster, folder: Text, body: Bracket["body"]): Bracket {
-  const service = stack.runtime.daemon(copyOdoo(stack, cluster, folder));
-  return {
-    kind: "bracket",
-    id: "odoo",
-    title: "Odoo on the copy",
-    open: [startService("start copy", "Start an Odoo on the copy", service)],
-    body,
-    close: [stopService("stop copy", "Stop the copy's Odoo", service)],
-  };
-}
-
-/** No crons, no other database, only the loopback interface. */
-function copyOdoo(stack: Stack, cluster: ScratchCluster, folder: Text): DaemonSpec {
-  const { odoo } = stack.config;
-  return {
-    name: "the copy's Odoo",
-    user: odoo.user,
-    environment: odoo.environment,
-    pidFile: suffixed(folder, "/odoo.pid"),
-    log: suffixed(folder, "/odoo.log"),
-    stopSeconds: 10,
-    command: [
-      ...odoo.command,
-      ...["-c", odoo.config, ...cluster.odooOptions, "-d", copyName, `--db-filter=^${copyName}$`],
-      prefixed("--data-dir=", suffixed(folder, "/odoo")),
-      ...["--workers=0", "--max-cron-threads=0", "--no-database-list", "--http-interface=127.0.0.1"],
-      prefixed("--http-port=", output("port", "number")),
-      "--logfile=",
-    ],
-  };
-}
-
 function countProof(stack: Stack, folder: Text): Act {
   return read({
     id: "count",
@@ -329,25 +286,29 @@ function countProof(stack: Stack, folder: Text): Act {
       tables: { from: "stdout", as: "json", pick: ["tables"] },
       rows: { from: "stdout", as: "json", pick: ["rows"] },
       attachments: { from: "stdout", as: "json", pick: ["attachments"] },
+      unsound: { from: "stdout", as: "json", pick: ["unsound"] },
     },
   });
 }
 
 const countScript = `
-awk -v attachments="$(wc -l < "$1/set/attachments")" -F '"rows" : ' '
-  /"table"/ { split($2, part, ","); tables++; rows += part[1] }
-  END { printf "{\\"tables\\": %d, \\"rows\\": %d, \\"attachments\\": %d}\\n", tables, rows, attachments }' "$1/manifest"
+awk -v attachments="$(wc -l < "$1/set/attachments")" -v unsound="$(wc -l < "$1/set/unsound")" -F '"rows" : ' '
+  /^[{]"table"/ { split($2, part, ","); tables++; rows += part[1] }
+  END { printf "{\\"tables\\": %d, \\"rows\\": %d, \\"attachments\\": %d, \\"unsound\\": %d}\\n", tables, rows, attachments, unsound }' "$1/manifest"
 `;
 
-function recordProof(stack: Stack, facts: VerifyFacts): Act {
+function recordProof(stack: Stack, restic: Restic, facts: ProofFacts): Act {
   const input = {
     stack: stack.name,
     backup: facts.backup,
     run: runId,
+    repository: restic.repository,
     takenAt: output("about", "takenAt"),
+    databaseBytes: output("about", "databaseBytes"),
     tables: output("count", "tables"),
     rows: output("count", "rows"),
     attachments: output("count", "attachments"),
+    unsound: output("count", "unsound"),
   };
   return change(
     {

@@ -49,7 +49,7 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
     update: (modules, log) => loggedTo(log, host, oneOff(program, stack, "-u", modules)),
     install: (modules, log) => loggedTo(log, host, oneOff(program, stack, "-i", modules)),
     neutralize: (connection, database) =>
-      command(host, program("neutralize", ...connection, "-d", database), {
+      command(host, program("neutralize", "-c", odoo.config, ...connection, "-d", database, "--logfile="), {
         exitCodes: { 1: "odoo.neutralize_failed" },
       }),
     loginPage: (baseUrl, timeoutSeconds) => loginPage(host, baseUrl, timeoutSeconds),

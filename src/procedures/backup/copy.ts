@@ -1,0 +1,131 @@
+import { command } from "../../runbook/action.ts";
+import type { Act, Bracket, Step } from "../../runbook/plan.ts";
+import { join, output, prefixed, runId, suffixed, type Text } from "../../runbook/value.ts";
+import { makeDirectory, pathExists } from "../../stack/files.ts";
+import type { DaemonSpec } from "../../stack/runtime/native.ts";
+import type { ScratchCluster } from "../../stack/scratch.ts";
+import type { Stack } from "../../stack/stack.ts";
+import { change, read, serving, startService, stopService } from "../steps.ts";
+
+/** An Odoo on a restored copy: kept from mail, from scheduled work and from the world before it is started. */
+
+/** Not the name that it had: whatever is meant for the copy finds no other database should it be misled to the stack's own server. */
+export const copyName = "copy";
+
+/** Neutralizes the copy, then serves a login page from it; everything of it lies in `folder`. */
+export function serveCopy(stack: Stack, cluster: ScratchCluster, folder: Text): readonly Step[] {
+  return [
+    moveFilestore(stack, folder),
+    neutralize(stack, cluster),
+    findPort(stack),
+    makeLogFolder(stack),
+    withOdoo(stack, cluster, folder, [
+      serving(stack, "the copy", join("http://127.0.0.1:", output("port", "number")), "backup.copy_not_serving"),
+    ]),
+  ];
+}
+
+function moveFilestore(stack: Stack, folder: Text): Act {
+  const { user } = stack.config.odoo;
+  const data = suffixed(folder, "/odoo");
+  const script =
+    'umask 027; if [ ! -d "$1/filestore/$3" ]; then mkdir -p "$1/filestore" && mv -T "$2" "$1/filestore/$3"; fi && chown -R "$4:" "$1"';
+  return change(
+    {
+      id: "filestore",
+      title: "Give the filestore to the copy's Odoo",
+      action: command(stack.host, [
+        "sh",
+        "-c",
+        script,
+        "move",
+        data,
+        suffixed(folder, "/set/filestore"),
+        copyName,
+        user,
+      ]),
+    },
+    { verify: [pathExists(stack.host, suffixed(folder, `/odoo/filestore/${copyName}`), "the copy has its filestore")] },
+  );
+}
+
+/** Before any Odoo is started on it: a copy of production never mails, never runs crons, never calls out. */
+function neutralize(stack: Stack, cluster: ScratchCluster): Act {
+  return change(
+    { id: "neutralize", title: "Neutralize the copy", action: stack.odoo.neutralize(cluster.odooOptions, copyName) },
+    {
+      verify: [
+        {
+          title: "the copy is neutralized",
+          action: cluster.query(
+            copyName,
+            "select count(*) from ir_config_parameter where key = 'database.is_neutralized' and value = 'true';\n",
+          ),
+          output: { from: "stdout", as: "number" },
+          compare: "eq",
+          with: 1,
+        },
+      ],
+      timeoutSeconds: 300,
+    },
+  );
+}
+
+function findPort(stack: Stack): Act {
+  const script = 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])';
+  return read({
+    id: "port",
+    title: "Find a free port",
+    action: command(stack.host, ["/usr/bin/python3", "-c", script]),
+    outputs: { number: { from: "stdout" } },
+  });
+}
+
+/** The copy is gone when somebody wants to know why it did not serve; its log is not. */
+function logFolder(stack: Stack): Text {
+  return join(`${stack.config.workDirectory}/runs/`, runId);
+}
+
+function makeLogFolder(stack: Stack): Act {
+  const folder = logFolder(stack);
+  return change(
+    { id: "log folder", title: "Make the run's own folder", action: makeDirectory(stack.host, folder) },
+    { verify: [pathExists(stack.host, folder, "the run's folder is there")] },
+  );
+}
+
+function withOdoo(stack: Stack, cluster: ScratchCluster, folder: Text, body: Bracket["body"]): Bracket {
+  const service = stack.runtime.daemon(copyOdoo(stack, cluster, folder));
+  return {
+    kind: "bracket",
+    id: "odoo",
+    title: "Odoo on the copy",
+    open: [startService("start copy", "Start an Odoo on the copy", service)],
+    body,
+    close: [stopService("stop copy", "Stop the copy's Odoo", service)],
+  };
+}
+
+/**
+ * No crons, no other database, only the loopback interface, and none of the modules that work for a whole server: one that keeps
+ * sessions elsewhere or runs a queue of jobs would work for the copy too.
+ */
+function copyOdoo(stack: Stack, cluster: ScratchCluster, folder: Text): DaemonSpec {
+  const { odoo } = stack.config;
+  return {
+    name: "the copy's Odoo",
+    user: odoo.user,
+    environment: odoo.environment,
+    pidFile: suffixed(folder, "/odoo.pid"),
+    log: suffixed(logFolder(stack), "/copy.log"),
+    stopSeconds: 10,
+    command: [
+      ...odoo.command,
+      ...["-c", odoo.config, ...cluster.odooOptions, "-d", copyName, `--db-filter=^${copyName}$`],
+      prefixed("--data-dir=", suffixed(folder, "/odoo")),
+      ...["--load=base,web", "--workers=0", "--max-cron-threads=0", "--no-database-list", "--http-interface=127.0.0.1"],
+      prefixed("--http-port=", output("port", "number")),
+      "--logfile=",
+    ],
+  };
+}

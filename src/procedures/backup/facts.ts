@@ -1,0 +1,117 @@
+import { z } from "zod";
+import { command } from "../../runbook/action.ts";
+import type { Restic } from "../../stack/restic.ts";
+import type { FactReader } from "../procedure.ts";
+import { findBackup, listBackups } from "./calls.ts";
+import { BackupNotFound, NoRepository, NoSpace, RepositoryUnreadable } from "./errors.ts";
+
+/** What the plans of backup and proof depend on. What cannot go well is refused here, before anything is begun. */
+
+export interface BackupFacts {
+  readonly databaseBytes: number;
+  /** False for the very first backup into this repository. */
+  readonly isRepositoryThere: boolean;
+  /** Otherwise the attachments have to be copied instead of linked. */
+  readonly isFilestoreNear: boolean;
+}
+
+const sizesSql = `
+select json_build_object('databaseBytes', pg_database_size(current_database()), 'tableBytes',
+  (select coalesce(sum(pg_table_size(c.oid)), 0) from pg_class c where relkind in ('r', 'm') and relnamespace <> 'pg_catalog'::regnamespace));
+`;
+const sizes = z.object({ databaseBytes: z.number(), tableBytes: z.number() });
+
+export async function readBackupFacts(reader: FactReader): Promise<BackupFacts> {
+  const { stack } = reader;
+  const { database, dataDirectory } = stack.config.odoo;
+  const isRepositoryThere = await findRepository(reader, getRepository(reader));
+  const { databaseBytes, tableBytes } = sizes.parse(await reader.json(stack.postgres.query(database, sizesSql)));
+  const work = await readFolder(reader, stack.config.workDirectory);
+  const isFilestoreNear = (await readFolder(reader, dataDirectory)).device === work.device;
+  const fileBytes = isFilestoreNear ? 0 : await measureTree(reader, `${dataDirectory}/filestore/${database}`);
+  // The dump is the tables as text, without their indexes: about as large as on disk.
+  requireSpace("A backup", stack.config.workDirectory, tableBytes + fileBytes, work.freeBytes);
+  return { databaseBytes, isRepositoryThere, isFilestoreNear };
+}
+
+function getRepository(reader: FactReader): Restic {
+  const { restic, name } = reader.stack;
+  if (restic === undefined) throw NoRepository({ stack: name });
+  return restic;
+}
+
+/** A repository that has vanished is not made anew: its disk is not mounted, and the backups would fill another one. */
+async function findRepository(reader: FactReader, { repository, isInitialised }: Restic): Promise<boolean> {
+  if ((await reader.exitCode(isInitialised().action)) === 0) return true;
+  const known = await listBackups(reader.records, reader.stack.name, backupsMax);
+  if (known.some((backup) => backup.repository === repository)) throw RepositoryUnreadable({ repository });
+  return false;
+}
+
+const backupsMax = 1000;
+
+export interface ProofFacts {
+  readonly backup: string;
+  readonly databaseBytes: number;
+}
+
+export async function readProofFacts(reader: FactReader, wanted: string): Promise<ProofFacts> {
+  const { workDirectory } = reader.stack.config;
+  const restic = getRepository(reader);
+  if (!(await findRepository(reader, restic))) throw BackupNotFound({ backup: wanted });
+  const backup = await chooseBackup(reader, restic, wanted);
+  const { databaseBytes, setBytes } = await measureBackup(reader, restic, backup);
+  const work = await readFolder(reader, workDirectory);
+  // Besides the set, the restored tables with their indexes, a few temporary files, and the cluster itself.
+  requireSpace("The proof", workDirectory, setBytes + 1.2 * databaseBytes + 150_000_000, work.freeBytes);
+  return { backup, databaseBytes };
+}
+
+const snapshots = z.array(z.object({ time: z.string(), tags: z.array(z.string()).default([]) }));
+
+/** The repository is asked, not the catalogue: it is what a restore would have. */
+async function chooseBackup(reader: FactReader, restic: Restic, wanted: string): Promise<string> {
+  const ids = snapshots
+    .parse(await reader.json(restic.list()))
+    .toSorted((a, b) => a.time.localeCompare(b.time))
+    .flatMap(({ tags }) => tags.filter((tag) => tag.startsWith("run=")).map((tag) => tag.slice("run=".length)));
+  const chosen = wanted === "latest" ? ids.at(-1) : ids.find((id) => id === wanted);
+  if (chosen === undefined) throw BackupNotFound({ backup: wanted });
+  return chosen;
+}
+
+const total = z.object({ total_size: z.number() });
+const about = z.object({ databaseBytes: z.number() });
+
+/** A backup that another control database made is asked itself. */
+async function measureBackup(reader: FactReader, restic: Restic, backup: string) {
+  const known = await findBackup(reader.records, backup);
+  if (known !== undefined && known.setBytes !== null && known.databaseBytes > 0)
+    return { databaseBytes: known.databaseBytes, setBytes: known.setBytes };
+  const { total_size: setBytes } = total.parse(await reader.json(restic.measure(backup)));
+  const { databaseBytes } = about.parse(await reader.json(restic.print(backup, "about")));
+  return { databaseBytes, setBytes };
+}
+
+interface Folder {
+  readonly device: string;
+  readonly freeBytes: number;
+}
+
+/** The file system that a folder lies on, or would lie on. */
+async function readFolder(reader: FactReader, path: string): Promise<Folder> {
+  const script =
+    'd=$1; while [ ! -e "$d" ]; do d=$(dirname -- "$d"); done; stat --format=%d -- "$d"; df --output=avail -B1 -- "$d"';
+  const printed = await reader.text(command(reader.stack.host, ["sh", "-c", script, "folder", path]));
+  const lines = printed.trim().split("\n");
+  return { device: lines[0] ?? "", freeBytes: Number(lines.at(-1)) };
+}
+
+async function measureTree(reader: FactReader, path: string): Promise<number> {
+  const script = 'if [ -e "$1" ]; then du -sB1 -- "$1"; else echo 0; fi';
+  return Number.parseInt(await reader.text(command(reader.stack.host, ["sh", "-c", script, "measure", path])), 10);
+}
+
+function requireSpace(purpose: string, directory: string, neededBytes: number, freeBytes: number): void {
+  if (freeBytes < neededBytes) throw NoSpace({ purpose, directory, neededBytes, freeBytes });
+}

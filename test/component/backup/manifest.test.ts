@@ -1,0 +1,160 @@
+import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseConfig } from "../../../src/config/load.ts";
+import { LocalExecutor } from "../../../src/host/local.ts";
+import { createPerformer } from "../../../src/host/perform.ts";
+import { manifestSql, rolesSql, sequencesSql } from "../../../src/procedures/backup/manifest.ts";
+import { sandboxConfig } from "../../../src/procedures/sandbox/definition.ts";
+import type { Action } from "../../../src/runbook/action.ts";
+import { createScratchCluster, type ScratchCluster } from "../../../src/stack/scratch.ts";
+import { createStack } from "../../../src/stack/stack.ts";
+import { startControl, type TestControl } from "../../harness/control.ts";
+import { changesOfRows, changesOfStructure, createNastySql, nastyRoles, nastySql } from "./nasty.ts";
+
+let test: TestControl;
+let folder: string;
+beforeAll(async () => {
+  test = await startControl();
+  folder = join(test.home, "backup");
+  await mkdir(folder);
+  await asPostgres(folder);
+  await psql(nastyRoles, "postgres");
+  await psql(createNastySql, "postgres");
+  await psql(nastySql);
+  await writeManifests();
+});
+afterAll(() => test[Symbol.asyncDispose]());
+
+const executor = new LocalExecutor();
+const options = { signal: new AbortController().signal, timeoutMs: 60_000 };
+
+/** The cluster's own user must be able to read what a test writes. */
+async function asPostgres(path: string): Promise<void> {
+  const { stdout } = await run(["id", "-u", "postgres"]);
+  await chown(path, Number(stdout), -1);
+  await chmod(path, 0o755);
+}
+
+async function run(argv: readonly [string, ...string[]], stdin = "") {
+  const result = await executor.run([{ argv, env: {}, stdin, mergeStderr: false }], options);
+  if (result.exitCode !== 0) throw new Error(`${argv.join(" ")}\n${result.stderr}`);
+  return result;
+}
+
+function address(): readonly string[] {
+  return ["-h", join(test.home, "control/socket"), "-U", "ipai"];
+}
+
+async function psql(sql: string, database = "nasty"): Promise<string> {
+  const argv = ["psql", ...address(), "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database] as const;
+  return (await run(argv, sql)).stdout;
+}
+
+const changes = [...changesOfRows, ...changesOfStructure];
+
+/** Before, between and after all changes, in one session: `manifest-0`, then one with each change and one with it taken back. */
+async function writeManifests(): Promise<void> {
+  const into = (index: number) => `\\o ${folder}/manifest-${index}\n${manifestSql}\\o /dev/null\n`;
+  const texts = changes.map(
+    ([, change, back], index) => `${change};\n${into(2 * index + 1)}${back};\n${into(2 * index + 2)}`,
+  );
+  await psql(into(0) + texts.join(""));
+}
+
+/** The lines in which a change shows. That it was taken back shows in none, or what it was is not known. */
+async function linesOf(what: string): Promise<readonly string[]> {
+  const index = changes.findIndex(([name]) => name === what);
+  const [before = "", changed = "", after = ""] = await Promise.all(
+    [0, 1, 2].map((step) => readFile(join(folder, `manifest-${2 * index + step}`), "utf8")),
+  );
+  expect(difference(before, after)).toEqual([]);
+  return difference(before, changed);
+}
+
+/** The lines that only one of two texts has. */
+function difference(one: string, other: string): readonly string[] {
+  const [left, right] = [one.split("\n"), other.split("\n")];
+  return [...left.filter((line) => !right.includes(line)), ...right.filter((line) => !left.includes(line))];
+}
+
+describe("a manifest", () => {
+  it("is the same text when nothing has changed, however the session is set", async () => {
+    const before = await psql(manifestSql);
+    const settings =
+      "set datestyle to 'German'; set timezone to 'Asia/Manila'; set bytea_output to 'escape'; set extra_float_digits to -5;";
+    expect(before).toContain('{"table" : "public.cells", "rows" : 3,');
+    expect(await psql(settings + manifestSql)).toBe(before);
+  });
+
+  it("does not depend on where rows lie on the disk", async () => {
+    const before = await psql(manifestSql);
+    await psql("update cells set t = t; vacuum full cells; cluster cells using cells_pkey;");
+    expect(await psql(manifestSql)).toBe(before);
+  });
+
+  it.each(changesOfRows.map(([what]) => what))("notices %s, in one line", async (what) => {
+    const lines = await linesOf(what);
+    expect(lines).toHaveLength(2);
+    expect(lines.every((line) => /^\{"(table|large objects)"/.test(line))).toBe(true);
+  });
+
+  it.each(changesOfStructure.map(([what]) => what))("notices %s in the structure", async (what) => {
+    expect(await linesOf(what)).not.toEqual([]);
+  });
+
+  it("is taken under the limits of no user", async () => {
+    expect((await psql("show statement_timeout")).trim()).toBe("1h");
+    expect((await psql(`${manifestSql}show statement_timeout`)).trim()).toMatch(/\n0$/);
+  });
+});
+
+describe("a restore on a throw-away cluster", () => {
+  it("brings back every row, every object, its owner and its grants, and no sequence behind", async () => {
+    const cluster = createCluster();
+    const set = join(folder, "set");
+    await mkdir(set);
+    const before = await psql(manifestSql);
+    const sequences = await psql(sequencesSql);
+    await writeFile(join(set, "roles"), await psql(rolesSql, "postgres"));
+    await run(["pg_dump", ...address(), "--format=directory", "--compress=0", `--file=${set}/dump`, "nasty"]);
+    await run(["chown", "-R", "postgres", set]);
+    try {
+      await perform(cluster.start);
+      const dump = { source: "nasty", dump: join(set, "dump"), roles: join(set, "roles"), jobs: 2 };
+      await perform(cluster.restore("copy", dump));
+      const after = await perform(cluster.query("copy", manifestSql));
+      expect(difference(before, after.stdout)).toEqual([]);
+      expect((await perform(cluster.query("copy", sequencesSql))).stdout).toBe(sequences);
+      const next = await perform(
+        cluster.query("copy", "select nextval('states_id_seq') > (select max(id) from states);"),
+      );
+      expect(next.stdout.trim()).toBe("t");
+      // Once more over what is there, as after an interruption.
+      await perform(cluster.restore("copy", dump));
+      expect((await perform(cluster.query("copy", "select count(*) from cells;"))).stdout.trim()).toBe("3");
+    } finally {
+      await perform(cluster.stop);
+    }
+  });
+});
+
+function createCluster(): ScratchCluster {
+  const settings = { folder, basePort: 10_000, odoo: { command: ["odoo"], addons: [], environment: {} } };
+  const config = parseConfig(sandboxConfig(settings), "ipai.yaml", {});
+  const [definition] = Object.values(config.stacks);
+  if (definition === undefined) throw new TypeError("the practice stack has no definition");
+  return createScratchCluster(definition, createStack(definition).runtime, folder);
+}
+
+async function perform(action: Action) {
+  const performer = createPerformer({ executors: () => executor, calls: { get: () => undefined } });
+  const scope = {
+    run: { id: "test", startedAt: "" },
+    output: () => undefined,
+    secret: (name: string): never => {
+      throw new TypeError(name);
+    },
+  };
+  return performer.perform(action, scope, options);
+}

@@ -1,0 +1,102 @@
+import { environment, folder, urls } from "./sandbox.ts";
+
+/** Odoo as its users reach it. */
+
+/** Calls a method of a model by JSON-RPC, as admin. */
+export async function call<T>(model: string, method: string, ...args: readonly unknown[]): Promise<T> {
+  const url = urls.odoo[0];
+  const body = {
+    jsonrpc: "2.0",
+    params: { service: "object", method: "execute_kw", args: ["odoo", 2, "admin", model, method, args] },
+  };
+  const response = await fetch(`${url}/jsonrpc`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const answer = (await response.json()) as { result: T; error?: { data?: { message: string } } };
+  if (answer.error !== undefined) throw new Error(answer.error.data?.message ?? JSON.stringify(answer.error));
+  return answer.result;
+}
+
+/** A session of the web client: its cookie. */
+export async function logIn(): Promise<string> {
+  const response = await fetch(`${urls.public}/web/session/authenticate`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ jsonrpc: "2.0", params: { db: "odoo", login: "admin", password: "admin" } }),
+  });
+  return response.headers.get("set-cookie")?.split(";")[0] ?? "";
+}
+
+/** Whose session it is; null when it is nobody's any more. */
+export async function userOf(cookie: string): Promise<number | null> {
+  const response = await fetch(`${urls.public}/web/session/get_session_info`, {
+    method: "POST",
+    headers: { "content-type": "application/json", cookie },
+    body: JSON.stringify({ jsonrpc: "2.0", params: {} }),
+  });
+  return ((await response.json()) as { result?: { uid: number } }).result?.uid ?? null;
+}
+
+export interface Load {
+  /** Ends it and says what it did. */
+  stop(): Promise<{ readonly done: number; readonly failures: readonly string[]; readonly slowestMs: number }>;
+}
+
+/** Does something again and again until it is stopped. */
+export function repeat(work: (round: number) => Promise<void>, pauseMs = 0): Load {
+  const failures: string[] = [];
+  let [done, slowestMs, stopped] = [0, 0, false];
+  const loop = async () => {
+    while (!stopped) {
+      const startedAt = performance.now();
+      await work(done).catch((error: unknown) => failures.push(String(error)));
+      const took = performance.now() - startedAt;
+      slowestMs = Math.max(slowestMs, took);
+      done += 1;
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, pauseMs - took)));
+    }
+  };
+  const running = loop();
+  return {
+    stop: async () => {
+      stopped = true;
+      await running;
+      return { done, failures, slowestMs: Math.round(slowestMs) };
+    },
+  };
+}
+
+/** A user who makes and deletes partners and attachments, each with a file of its own. */
+export function write(): Load {
+  const attachments: number[] = [];
+  return repeat(async (round) => {
+    const raw = Buffer.from(`attachment ${round} of ${environment["IPAI_HOME"]}`.repeat(50)).toString("base64");
+    const partner = await call<number>("res.partner", "create", { name: `Written ${round}` });
+    attachments.push(
+      await call<number>("ir.attachment", "create", {
+        name: `written-${round}.txt`,
+        datas: raw,
+        res_model: "res.partner",
+        res_id: partner,
+      }),
+    );
+    const oldest = attachments.length > 5 ? attachments.shift() : undefined;
+    if (oldest !== undefined) await call("ir.attachment", "unlink", [oldest]);
+    if (round % 3 === 0)
+      await call("res.partner", "unlink", [await call("res.partner", "create", { name: "Short-lived" })]);
+  });
+}
+
+/** Runs Odoo's own clean-up of files now, by the scheduled action that has it. */
+export async function collectGarbage(): Promise<void> {
+  const name = [
+    ["module", "=", "base"],
+    ["name", "=", "autovacuum_job"],
+  ];
+  const [cron] = await call<readonly { res_id: number }[]>("ir.model.data", "search_read", name, ["res_id"]);
+  await call("ir.cron", "method_direct_trigger", [cron?.res_id]);
+}
+
+export const filestore = `${folder}/odoo/filestore/odoo`;

@@ -1,0 +1,79 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { at, backups, copyRepository, runJson, storeChanged, testFolder } from "../harness/backups.ts";
+import { folder, leftovers, type RunJson, run } from "../harness/sandbox.ts";
+
+/** What a proof must not let pass. The damaged ones lie in a copy of the repository. */
+let backup: string;
+let desk: string;
+let repository: string;
+let config: string;
+
+beforeAll(async () => {
+  backup = (await runJson(["backup"])).run;
+  desk = await testFolder();
+  ({ repository, config } = await copyRepository(desk));
+});
+
+afterAll(() => rm(desk, { recursive: true }));
+
+function verify(id: string, options: Parameters<typeof runJson>[1] = {}): Promise<RunJson> {
+  return runJson(["--config", config, "backup", "verify", id], options);
+}
+
+/** Refused under this code, nothing of it left, and no proof in the catalogue. */
+async function expectRefused(proof: RunJson, id: string, code: string): Promise<void> {
+  expect(proof).toMatchObject({ outcome: expect.stringMatching(/^failed/), error: { code } });
+  expect(await leftovers()).toEqual([]);
+  expect((await backups()).find((entry) => entry.id === id)?.proof ?? null).toBeNull();
+}
+
+describe("a proof is refused", () => {
+  it("when an attachment is missing from the backup", async () => {
+    const lose = 'rm "$1/filestore/$(cut -d " " -f 3 "$1/attachments" | tail -1)"';
+    await storeChanged(repository, backup, "20200101t000000_a001", desk, lose);
+    const proof = await verify("20200101t000000_a001");
+    await expectRefused(proof, "20200101t000000_a001", "backup.attachments_damaged");
+    expect(proof.error?.message).toMatch(/[0-9a-f]{2}\/[0-9a-f]{40}/);
+  });
+
+  it("when the list of attachments and a file were taken out together", async () => {
+    const lose = `last=$(tail -1 "$1/attachments"); sed -i '$ d' "$1/attachments"; rm "$1/filestore/\${last#*  }"`;
+    await storeChanged(repository, backup, "20200101t000000_a002", desk, lose);
+    await expectRefused(await verify("20200101t000000_a002"), "20200101t000000_a002", "backup.attachments_damaged");
+  });
+
+  it("when the dump is cut off", async () => {
+    const cut = 'cd "$1/dump"; largest=$(ls -S *.dat | head -1); truncate -s $(($(stat -c %s $largest) / 2)) $largest';
+    await storeChanged(repository, backup, "20200101t000000_a003", desk, cut);
+    await expectRefused(await verify("20200101t000000_a003"), "20200101t000000_a003", "backup.dump_damaged");
+  });
+
+  it("when one cell of the restored copy is another, and says in which table", async () => {
+    const change = onCopy("update res_company set name = name || ' ' where id = 1");
+    const proof = await verify(backup, at("do:folder/cluster/restore:recorded", change));
+    await expectRefused(proof, backup, "backup.manifest_mismatch");
+    expect(proof.error?.output?.match(/"table" : "[^"]+"/g)).toEqual(Array(2).fill('"table" : "public.res_company"'));
+  });
+
+  it("when a sequence of the restored copy fell back", async () => {
+    const change = onCopy("select setval('res_partner_id_seq', 1)");
+    const proof = await verify(backup, at("do:folder/cluster/restore:recorded", change));
+    await expectRefused(proof, backup, "backup.sequences_behind");
+    expect(proof.error?.message).toContain("public.res_partner_id_seq is at 1, was at ");
+  });
+
+  it("when one byte of the repository is another", async () => {
+    const packs = await run("find", [join(repository, "data"), "-type", "f", "-size", "+100k"]);
+    const [pack = ""] = packs.stdout.split("\n");
+    const flip = `printf "$(printf '\\\\x%02x' $((0x$(xxd -p -s $2 -l 1 "$1") ^ 1)))" | dd of="$1" bs=1 seek=$2 conv=notrunc status=none`;
+    const flipped = await run("bash", ["-euo", "pipefail", "-c", flip, "flip", pack, "50000"]);
+    expect(flipped).toMatchObject({ exitCode: 0, stderr: "" });
+    await expectRefused(await verify(backup), backup, "backup.repository_damaged");
+  });
+});
+
+function onCopy(sql: string): string {
+  return `runuser -u postgres -- psql -XAtq -h ${folder}/work/proof/*/socket -d copy -c "${sql}"`;
+}

@@ -1,0 +1,212 @@
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { at, type BackupJson, backups, refusal, runJson, testFolder } from "../harness/backups.ts";
+import { collectGarbage, filestore, type Load, logIn, repeat, userOf, write } from "../harness/odoo.ts";
+import { folder, ipai, leftovers, type RunJson, serves, sql, until, urls } from "../harness/sandbox.ts";
+
+/**
+ * One backup and its proof, made while users write, Odoo cleans its files up and one attachment is missing; every test looks at
+ * another side of it.
+ */
+let backup: RunJson;
+let proof: RunJson;
+let entry: BackupJson;
+let visits: Awaited<ReturnType<Load["stop"]>>;
+let writes: Awaited<ReturnType<Load["stop"]>>;
+let copy: ReadonlyMap<string, string>;
+let session: string;
+let cronsBefore: string;
+let lost: string;
+let desk: string;
+
+const activeCrons = "select string_agg(id::text, ' ' order by id) from ir_cron where active";
+const neutralizeFile = join(folder, "addons/ipai_demo_ledger/data/neutralize.sql");
+
+beforeAll(async () => {
+  desk = await testFolder();
+  await writeFile(
+    neutralizeFile,
+    "insert into ir_config_parameter (key, value) values ('test.own_neutralization', 'done');",
+  );
+  lost = await sql("select store_fname from ir_attachment where store_fname is not null order by id limit 1");
+  await rm(join(filestore, lost));
+  session = await logIn();
+  cronsBefore = await sql(activeCrons);
+  const writer = write();
+  const visitor = repeat(async () => {
+    if (!(await serves(urls.public))) throw new Error("no login page");
+  }, 500);
+  const [made] = await Promise.all([
+    runJson(["backup"], at("do:folder/files held/dump:before", untilCleanUpWaits)),
+    until("the clean-up is held off", async () => (await sql(holding)) !== "0").then(collectGarbage),
+  ]);
+  backup = made;
+  const look = join(desk, "look");
+  proof = await runJson(["backup", "verify"], at("do:folder/cluster/odoo/serve the copy:recorded", lookScript(look)));
+  visits = await visitor.stop();
+  writes = await writer.stop();
+  copy = new Map((await readFile(look, "utf8")).split("\n").map((line) => line.split("=", 2) as [string, string]));
+  entry = (await backups())[0] as BackupJson;
+}, 300_000);
+
+afterAll(async () => {
+  await rm(desk, { recursive: true });
+  await rm(neutralizeFile);
+});
+
+const holding = "select count(*) from pg_stat_activity where application_name like 'ipai % %'";
+const wantsLock =
+  "select count(*) from pg_locks where relation = 'ir_attachment'::regclass and mode = 'ShareLock' and not granted";
+const psql = "runuser -u postgres -- psql -XAtq";
+
+/** Odoo's clean-up of files stands before its lock when the dump begins. */
+const untilCleanUpWaits = `
+ask() { ${psql} -h ${folder}/run -p $((IPAI_SANDBOX_PORT + 1)) -U postgres -d odoo -c "$1"; }
+until [ "$(ask "${wantsLock}")" -gt 0 ]; do sleep 0.1; done`;
+
+/** How many sequences stand below the highest number in their column. */
+const behindSql = `
+select format('%s of %s', count(*) filter (where used > coalesce(last, 0)), count(*)) from (
+  select pg_sequence_last_value(s.oid) as last, (xpath('/row/max/text()',
+      query_to_xml(format('select max(%I) from %s', attname, attrelid::regclass), false, true, '')))[1]::text::bigint as used
+    from pg_class s join pg_depend d on d.objid = s.oid and d.classid = 'pg_class'::regclass and d.deptype = 'a'
+    join pg_attribute on attrelid = refobjid and attnum = refobjsubid where s.relkind = 'S') sequences`;
+
+/** What can be seen of the copy and its Odoo while it serves: lines of NAME=VALUE in a file. */
+function lookScript(file: string): string {
+  return `
+proof=$(echo ${folder}/work/proof/*)
+pid=$(cat $proof/odoo.pid)
+cluster=$(head -1 $proof/cluster/postmaster.pid)
+ask() { ${psql} -h $proof/socket -d copy -c "$1"; }
+listens=$(ss -Hltnp | grep "pid=$pid," | awk '{print $4}')
+outside=$(hostname -I | awk '{print $1}')
+{
+  echo "listens=$listens"
+  echo "outside=$outside"
+  echo "reached=$(curl -s -m 5 -o /dev/null http://$outside:\${listens##*:}/web/login && echo yes || echo no)"
+  echo "cluster=$(ss -Hltnp | grep -c "pid=$cluster," || true)"
+  echo "folders=$(tr '\\0' '\\n' < /proc/$pid/cmdline | grep data-dir | tr = :)"
+  echo "files=$(ls -l /proc/$pid/fd | grep -c "${folder}/odoo/" || true)"
+  echo "active=$(ask "select string_agg(cron_name, ', ') from ir_cron where active")"
+  echo "lastcall=$(ask "select to_char(max(lastcall), 'YYYY-MM-DD\\"T\\"HH24:MI:SS\\"Z\\"') from ir_cron")"
+  echo "mail=$(ask "select string_agg(name, ', ') from ir_mail_server where active")"
+  echo "own=$(ask "select value from ir_config_parameter where key = 'test.own_neutralization'")"
+  echo "behind=$(ask "${behindSql}")"
+} > ${file}`;
+}
+
+describe("a backup made while Odoo writes", () => {
+  it("succeeds, and its run is told as JSON", () => {
+    expect(backup).toMatchObject({ procedure: "backup", stack: "sandbox", outcome: "succeeded", undoClass: "instant" });
+    expect(Object.keys(backup)).toEqual([
+      ...["run", "procedure", "stack", "outcome", "startedAt", "finishedAt", "seconds", "undoClass", "steps"],
+    ]);
+    expect(Object.keys(backup.steps[0] ?? {})).toEqual(["id", "title", "outcome", "seconds", "attempts"]);
+    expect(writes.done).toBeGreaterThan(5);
+    expect(writes.failures).toEqual([]);
+  });
+
+  it("is proven whole: every table, every row, every attachment", () => {
+    expect(proof.outcome).toBe("succeeded");
+    expect(entry.id).toBe(backup.run);
+    expect(entry.proof).toMatchObject({ mismatches: 0, attachments: entry.files });
+    expect(entry.proof?.tables).toBeGreaterThan(400);
+    expect(entry.proof?.rows).toBeGreaterThan(30_000);
+  });
+
+  it("is listed with the agreed members", () => {
+    expect(Object.keys(entry)).toEqual(
+      expect.arrayContaining(["id", "takenAt", "databaseBytes", "storedBytes", "files", "seconds", "proof", "unsound"]),
+    );
+    expect(Object.keys(entry.proof ?? {})).toEqual(
+      expect.arrayContaining(["at", "seconds", "tables", "rows", "attachments", "mismatches"]),
+    );
+    expect(Date.parse(entry.takenAt)).toBeLessThan(Date.parse(entry.proof?.at ?? ""));
+    expect(entry.storedBytes).toBeLessThan(entry.databaseBytes);
+  });
+
+  it("says which attachment was lost before, and the proof accepts exactly that one", () => {
+    expect(entry.unsound).toBe(1);
+    const finding = backup.steps.find((step) => step.id === "lost");
+    expect(finding).toMatchObject({ outcome: "failed", error: { code: "backup.attachments_lost" } });
+    expect(JSON.stringify(finding)).toContain(lost);
+  });
+
+  it("costs nobody a page, and writers no more than the clean-up's own patience", () => {
+    expect(visits.failures).toEqual([]);
+    expect(visits.done).toBeGreaterThan(20);
+    expect(writes.slowestMs).toBeLessThan(15_000);
+  });
+
+  it("leaves sessions and scheduled actions as they are", async () => {
+    expect(await userOf(session)).toBe(2);
+    expect(await sql(activeCrons)).toBe(cronsBefore);
+  });
+
+  it("leaves nothing behind", async () => {
+    expect(await leftovers()).toEqual([]);
+    expect(await readdir(join(folder, "work"))).not.toContain("backup");
+  });
+});
+
+describe("the copy that a proof serves from", () => {
+  it("is reached from the loopback interface only", () => {
+    expect(copy.get("listens")).toMatch(/^127\.0\.0\.1:\d+$/);
+    expect(copy.get("outside")).toMatch(/\d/);
+    expect(copy.get("reached")).toBe("no");
+    expect(copy.get("cluster")).toBe("0");
+  });
+
+  it("has its own files", () => {
+    expect(copy.get("folders")).toBe(`--data-dir:${folder}/work/proof/${proof.run}/odoo`);
+    expect(copy.get("files")).toBe("0");
+  });
+
+  it("is neutralized, by the stack's own modules too", () => {
+    expect(copy.get("active")).toBe("Base: Auto-vacuum internal data");
+    expect(copy.get("mail")).toBe("neutralization - disable emails");
+    expect(copy.get("own")).toBe("done");
+  });
+
+  it("has run no scheduled action", () => {
+    expect(Date.parse(copy.get("lastcall") ?? "")).toBeLessThanOrEqual(Date.parse(entry.takenAt));
+  });
+
+  it("has no sequence that gives an id out again", () => {
+    expect(copy.get("behind")).toMatch(/^0 of [1-9]\d\d$/);
+  });
+});
+
+describe("the next backup", () => {
+  it("stores only what has changed, and the older one stays proven", async () => {
+    const next = await runJson(["backup"]);
+    expect(next.outcome).toBe("succeeded");
+    const [newest, older] = await backups();
+    expect(newest).toMatchObject({ id: next.run, proof: null });
+    expect(newest?.storedBytes).toBeLessThan(entry.databaseBytes / 20);
+    expect(older).toEqual(entry);
+  });
+
+  it("is refused while another one is under way, and told whose folder it is", async () => {
+    const wait = `touch ${desk}/there; until [ -e ${desk}/go ]; do sleep 0.1; done`;
+    const first = runJson(["backup"], at("do:folder/files held/dump:before", wait));
+    await until("the first one is about to dump", async () => (await readdir(desk)).includes("there"));
+    const second = await runJson(["backup"]);
+    await writeFile(join(desk, "go"), "");
+    const ended = await first;
+    expect(second).toMatchObject({ outcome: "failed-and-undone", error: { code: "backup.under_way" } });
+    expect(second.error?.message).toContain(ended.run);
+    expect(ended.outcome).toBe("succeeded");
+    expect(await leftovers()).toEqual([]);
+  });
+});
+
+describe("a proof of a backup that there is not", () => {
+  it("is refused before anything is begun", async () => {
+    const ended = await ipai(["backup", "verify", "20200101t000000_0000", "--yes", "--json"]);
+    expect(ended.exitCode).toBe(26);
+    expect(refusal(ended).code).toBe("backup.not_found");
+  });
+});
