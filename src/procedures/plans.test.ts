@@ -44,6 +44,7 @@ const running: UpgradeFacts = {
   isProxyRunning: true,
   databaseBytes: 500_000_000,
 };
+const sized = { databaseBytes: 500_000_000 };
 const stopped: UpgradeFacts = { ...running, runningServices: [], isProxyRunning: false };
 const sandbox = { ...settings, modules: "/opt/ipai/sandbox/addons", cache: "/var/cache/ipai" };
 const fresh = {
@@ -55,8 +56,9 @@ const fresh = {
 };
 
 const plans: readonly (readonly [name: string, plan: Plan])[] = [
-  ["backup", backup.plan(stack, {}, { databaseBytes: 500_000_000 })],
-  ["backup-verify", verifyBackup.plan(stack, { backup: "latest" }, { backup: "20260101t000000_abcd" })],
+  ["backup", backup.plan(stack, {}, { ...sized, isRepositoryThere: true, isFilestoreNear: true })],
+  ["backup-first", backup.plan(stack, {}, { ...sized, isRepositoryThere: false, isFilestoreNear: false })],
+  ["backup-verify", verifyBackup.plan(stack, { backup: "latest" }, { backup: "20260101t000000_abcd", ...sized })],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
   ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
   ["sandbox-up", sandboxUp.plan(stack, sandbox, fresh)],

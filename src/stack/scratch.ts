@@ -69,8 +69,7 @@ export function createScratchCluster(stack: StackConfig, runtime: Runtime, folde
       values,
     }),
     restore: (database, { dump, source, roles, jobs }) => {
-      const { user: odoo, owner = odoo } = stack.odoo;
-      const words = [socket, database, source, roles, odoo, owner, dump, String(jobs)];
+      const words = [socket, database, source, roles, stack.odoo.user, dump, String(jobs)];
       return explained(
         command(host, [...asUser, restoreScript, "restore", ...words], {
           exitCodes: { 1: "backup.dump_damaged", 28: "backup.disk_full" },
@@ -113,13 +112,16 @@ set -eu
 end() { [ "$1" = 0 ] || [ "$(df --output=avail -B1M "$2" | tail -1)" -ge 4 ] || { echo 'No space left on device' >&2; exit 28; }; }
 trap 'end $? "$1"' EXIT
 for name in "$2" "$3"; do dropdb -h "$1" --if-exists --force "$name"; done
-ask() { psql -h "$1" -X -q -v ON_ERROR_STOP=1 -v copy="$2" -v source="$3" -v user="$5" -v owner="$6" -d postgres; }
+ask() { psql -h "$1" -X -q -v ON_ERROR_STOP=1 -v copy="$2" -v source="$3" -v user="$5" -d postgres; }
 ask "$@" < "$4"
 ask "$@" <<'END'
 select format('create role %I', :'user') where to_regrole(quote_ident(:'user')) is null \\gexec
 alter role :"user" login;
-select format('grant %I to %I', :'owner', :'user') where :'owner' <> :'user' \\gexec
 END
-pg_restore -h "$1" --create --exit-on-error --no-tablespaces --no-subscriptions --jobs="$8" --dbname=postgres --verbose "$7"
-[ "$2" = "$3" ] || echo 'alter database :"source" rename to :"copy";' | ask "$@"
+pg_restore -h "$1" --create --exit-on-error --no-tablespaces --no-subscriptions --jobs="$7" --dbname=postgres --verbose "$6"
+ask "$@" <<'END'
+select format('alter database %I rename to %I', :'source', :'copy') where :'source' <> :'copy' \\gexec
+select format('grant %I to %I', pg_get_userbyid(datdba), :'user') from pg_database
+  where datname = :'copy' and pg_get_userbyid(datdba) <> :'user' \\gexec
+END
 `;

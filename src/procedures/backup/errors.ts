@@ -11,12 +11,8 @@ interface Found {
 interface Space {
   readonly purpose: string;
   readonly directory: string;
-  readonly neededBytes: number;
-  readonly freeBytes: number;
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.ceil(bytes / 1_000_000)} MB`;
+  readonly needed: string;
+  readonly free: string;
 }
 
 export const NoRepository = defineError<{ stack: string }>("backup.no_repository", {
@@ -91,8 +87,7 @@ export const SourceUnreadable = defineError<Command>("backup.source_unreadable",
 
 export const NoSpace = defineError<Space>("backup.no_space", {
   exitCode: 35,
-  message: (d) =>
-    `${d.purpose} needs about ${megabytes(d.neededBytes)} in ${d.directory}; ${megabytes(d.freeBytes)} are free. Nothing was begun.`,
+  message: (d) => `${d.purpose} needs about ${d.needed} in ${d.directory}; ${d.free} are free. Nothing was begun.`,
   hint: () => "Free some space there, or set workDirectory in ipai.yaml to a larger disk.",
 });
 

@@ -113,5 +113,10 @@ async function measureTree(reader: FactReader, path: string): Promise<number> {
 }
 
 function requireSpace(purpose: string, directory: string, neededBytes: number, freeBytes: number): void {
-  if (freeBytes < neededBytes) throw NoSpace({ purpose, directory, neededBytes, freeBytes });
+  const [needed, free] = [megabytes(neededBytes), megabytes(freeBytes)];
+  if (freeBytes < neededBytes) throw NoSpace({ purpose, directory, needed, free });
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1_000_000)} MB`;
 }
