@@ -113,8 +113,8 @@ async function measureTree(reader: FactReader, path: string): Promise<number> {
 }
 
 function requireSpace(purpose: string, directory: string, neededBytes: number, freeBytes: number): void {
-  if (freeBytes >= neededBytes) return;
-  throw NoSpace({ purpose, directory, needed: megabytes(neededBytes), free: megabytes(freeBytes) });
+  const [needed, free] = [megabytes(neededBytes), megabytes(freeBytes)];
+  if (freeBytes < neededBytes) throw NoSpace({ purpose, directory, needed, free });
 }
 
 function megabytes(bytes: number): string {
