@@ -2,6 +2,7 @@ import { type ErrorRecord, toErrorRecord } from "../../errors/error.ts";
 import type { ActionResult, Performer } from "../../host/perform.ts";
 import type { Action } from "../../runbook/action.ts";
 import type { Stack } from "../../stack/stack.ts";
+import { NotAsked } from "./errors.ts";
 
 /**
  * A check is a question with thresholds; its answer is a finding. What could not be asked is `unknown`, never ok: a missing tool
@@ -42,7 +43,8 @@ export interface HealthReport {
   readonly checks: readonly Finding[];
 }
 
-const checkTimeoutMs = 10_000;
+/** What hangs is told after this long; all checks are asked at the same time, so the whole report is not much later. */
+const checkTimeoutMs = 8_000;
 
 /** Asks all checks at the same time. */
 export async function runChecks(stack: Stack, performer: Performer, checks: readonly Check[]): Promise<HealthReport> {
@@ -66,14 +68,28 @@ async function answer(stack: Stack, performer: Performer, action: Action): Promi
   };
   try {
     const signal = AbortSignal.timeout(checkTimeoutMs);
-    return { result: await performer.perform(action, scope, { signal, timeoutMs: checkTimeoutMs }) };
+    return { result: await performer.perform(asked(action), scope, { signal, timeoutMs: checkTimeoutMs }) };
   } catch (error) {
     return { error: toErrorRecord(error) };
   }
 }
 
+/**
+ * runuser and sh answer 126 or 127 when there is no such program, start-stop-daemon 4 when it cannot tell, and psql 1 when it
+ * could not even try, or runuser was not allowed to.
+ */
+function asked(action: Action): Action {
+  if (action.kind !== "command" && action.kind !== "sql") return action;
+  const own = action.kind === "sql" ? 1 : 4;
+  return {
+    ...action,
+    exitCodes: { [own]: NotAsked.code, 126: NotAsked.code, 127: NotAsked.code, ...action.exitCodes },
+  };
+}
+
 /** Errors that say nothing about the object of the check, only that it could not be asked. */
-const notAsked = new Set([
+const notAsked: ReadonlySet<string> = new Set([
+  NotAsked.code,
   "host.program_not_found",
   "host.permission_denied",
   "host.start_failed",
@@ -86,12 +102,14 @@ const notAsked = new Set([
 export function judgeError(error: ErrorRecord, threshold: Judgement["threshold"], failHint: string): Judgement {
   if (notAsked.has(error.code))
     return { status: "unknown", value: null, threshold, hint: `${error.message} ${error.hint}` };
-  return {
-    status: "fail",
-    value: null,
-    threshold,
-    hint: `${failHint} (${error.output?.trim().split("\n").at(-1) ?? error.message})`,
-  };
+  return { status: "fail", value: null, threshold, hint: `${failHint} (${reasonOf(error)})` };
+}
+
+/** What was met, in a few words: the last line that was printed, or that nothing came in time. */
+function reasonOf(error: ErrorRecord): string {
+  const printed = error.output?.trim().split("\n").at(-1) ?? "";
+  const isLate = error.code === "host.timeout" || error.code === "host.cancelled" || printed === "";
+  return isLate ? `no answer within ${checkTimeoutMs / 1000} s` : printed;
 }
 
 /** fail before unknown before warn: what is known to be broken is said first. */
@@ -103,4 +121,16 @@ export function worst(statuses: readonly Status[]): Status {
 export function judgeThresholds(percent: number, limits: { warn: number; fail: number }): Status {
   if (percent >= limits.fail) return "fail";
   return percent >= limits.warn ? "warn" : "ok";
+}
+
+/** The judgement of an answer in which something must be read; an answer that never came is judged as its error. */
+export function judgeAnswer(
+  answer: Answer | undefined,
+  threshold: Judgement["threshold"],
+  failHint: string,
+  judge: (result: ActionResult) => Judgement,
+): Judgement {
+  if (answer?.result !== undefined) return judge(answer.result);
+  if (answer?.error !== undefined) return judgeError(answer.error, threshold, failHint);
+  return { status: "unknown", value: null, threshold, hint: "The check was not asked." };
 }
