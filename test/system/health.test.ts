@@ -246,6 +246,18 @@ describe("IPAI-CRON-001, the scheduled actions", () => {
     expect(broken.of("IPAI-CRON-001").hint).toContain("Failing: Broken on purpose. The tracebacks are in");
   });
 
+  it("fails when one is ended again and again before it has done anything", async () => {
+    await sql(`insert into ir_cron_progress (cron_id, timed_out_counter, done, remaining, create_date)
+      select id, 2, 0, 0, now() at time zone 'UTC' from ir_cron where active order by nextcall desc limit 1`);
+    const broken = await health();
+    await sql("delete from ir_cron_progress where timed_out_counter = 2");
+    expect(broken.of("IPAI-CRON-001")).toMatchObject({
+      status: "fail",
+      value: 1,
+      hint: expect.stringContaining("Ended before they did anything"),
+    });
+  });
+
   it("fails when a module is between two states, because Odoo skips them all then", async () => {
     await sql("update ir_module_module set state = 'to upgrade' where name = 'ipai_demo_ledger'");
     const broken = await health();
