@@ -177,11 +177,11 @@ function failure(command: Pick<CommandAction, "exitCodes">, pipeline: Pipeline, 
   );
 }
 
-/** Programs that start another one (runuser, env, sh) end with 127 when it is not there, 126 when it may not be executed. */
+/** Programs that start another one (`runuser … -- psql`) end with 127 when it is not there, 126 when it may not be executed. */
 function notExecuted(pipeline: Pipeline, { exitCode, exitCodes }: CommandResult): Error | undefined {
-  if (exitCode !== 126 && exitCode !== 127) return undefined;
   const { argv } = decisiveCommand(pipeline, exitCodes);
-  const program = argv[argv.indexOf("--") + 1] ?? argv[0];
+  const program = argv.includes("--") ? argv[argv.indexOf("--") + 1] : undefined;
+  if (program === undefined || (exitCode !== 126 && exitCode !== 127)) return undefined;
   return exitCode === 127 ? ProgramNotFound({ program }) : PermissionDenied({ program });
 }
 

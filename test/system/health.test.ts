@@ -1,251 +1,308 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { folder, home, ipai, parsed, root, run, serves, sql, until, urls } from "../harness/sandbox.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { Finding, HealthReport } from "../../src/procedures/monitoring/check.ts";
+import { configWith, testFolder } from "../harness/backups.ts";
+import { call } from "../harness/odoo.ts";
+import { type Ended, folder, ipai, parsed, root, run, serves, sql, until, urls } from "../harness/sandbox.ts";
 
-/** Each of the seven checks is shown red by breaking its object from outside, one at a time, and green again afterwards. */
+/** Every check is shown red by breaking its object from outside, and green again when it is whole. */
 
-interface Finding {
-  readonly code: string;
-  readonly status: "ok" | "warn" | "fail" | "unknown";
-  readonly value: unknown;
-  readonly unit: string;
-  readonly threshold: unknown;
-  readonly milliseconds: number;
-  readonly hint?: string;
+interface Answer extends HealthReport {
+  readonly exitCode: number;
+  readonly seconds: number;
+  readonly of: (code: string) => Finding;
 }
 
-interface Report {
-  readonly status: Finding["status"];
-  readonly checks: readonly Finding[];
+async function health(...args: readonly string[]): Promise<Answer> {
+  return answer(await ipai([...args, "health", "--json"]));
 }
 
-const exitCodes = { ok: 0, warn: 1, fail: 2, unknown: 3 } as const;
-
-async function ask(...options: readonly string[]): Promise<Readonly<Record<string, Finding>>> {
-  const ended = await ipai(["health", "--json", ...options], { timeoutMs: 30_000 });
-  const report = parsed<Report>(ended);
-  expect(ended.exitCode).toBe(exitCodes[report.status]);
-  expect(report.checks).toHaveLength(7);
-  return Object.fromEntries(report.checks.map((check) => [check.code, check]));
+function answer(ended: Ended): Answer {
+  const report = parsed<HealthReport>(ended);
+  const of = (code: string): Finding => {
+    const found = report.checks.find((check) => check.code === code);
+    if (found === undefined) throw new Error(`no check ${code}`);
+    return found;
+  };
+  return { ...report, of, exitCode: ended.exitCode, seconds: ended.seconds };
 }
 
-async function expectGreen(): Promise<void> {
-  const checks = await ask();
-  expect(Object.values(checks).filter((check) => check.status !== "ok")).toEqual([]);
+async function sh(script: string): Promise<string> {
+  const ended = await run("bash", ["-euo", "pipefail", "-c", script]);
+  if (ended.exitCode !== 0) throw new Error(`${script}\n${ended.stderr}`);
+  return ended.stdout.trim();
 }
 
-const pidOf = async (service: string) => Number(await readFile(join(folder, `run/${service}.pid`), "utf8"));
-const up = async () => expect((await ipai(["demo", "up"])).exitCode).toBe(0);
-const cluster = (verb: string, ...args: string[]) =>
-  run("pg_ctlcluster", ["15", "sandbox", verb, ...args], { env: { PG_CLUSTER_CONF_ROOT: join(folder, "postgresql") } });
+async function pidOf(service: string): Promise<number> {
+  return Number(await readFile(join(folder, "run", `${service}.pid`), "utf8"));
+}
 
-beforeAll(expectGreen);
-afterAll(expectGreen);
+/** Starts what does not run, and waits until it serves. */
+async function mend(): Promise<void> {
+  const up = await ipai(["demo", "up"]);
+  if (up.exitCode !== 0) throw new Error(up.stderr);
+}
 
-describe("health is green, and", () => {
-  it("is told within 1.5 s from a cold start", async () => {
-    const seconds: number[] = [];
-    for (let count = 0; count < 5; count++) seconds.push((await ipai(["health", "--json"])).seconds);
-    expect(Math.min(...seconds)).toBeLessThanOrEqual(1.5);
-  });
+let desk: string;
+beforeAll(async () => {
+  desk = await testFolder();
+});
+afterAll(() => rm(desk, { recursive: true }));
 
-  it("needs no control database", async () => {
-    expect((await ipai(["control", "stop"])).exitCode).toBe(0);
-    await expectGreen();
+/** Whatever was broken, nothing of it is left for the next test. */
+afterEach(async () => {
+  const after = await health();
+  expect(after.checks.filter((check) => check.status !== "ok")).toEqual([]);
+  expect(after.exitCode).toBe(0);
+});
+
+const codes = [
+  ...["IPAI-ODOO-001", "IPAI-DB-001", "IPAI-DISK-001", "IPAI-MEM-001", "IPAI-HTTP-001", "IPAI-CACHE-001"],
+  "IPAI-CRON-001",
+];
+
+describe("a stack in good health", () => {
+  it("is told so in the agreed shape, and quickly", async () => {
+    const answers: Answer[] = [];
+    for (let round = 0; round < 5; round += 1) answers.push(await health());
+    const [first] = answers;
+    expect(first?.checks.map((check) => check.code)).toEqual(codes);
+    for (const check of first?.checks ?? [])
+      expect(Object.keys(check)).toEqual(["code", "title", "unit", "status", "value", "threshold", "milliseconds"]);
+    // On a machine that does nothing else it is 1.5 s, which `npm run bench` measures; a busy one must not fail this.
+    expect(Math.min(...answers.map((one) => one.seconds))).toBeLessThan(4);
   });
 });
 
-describe("health turns red when", () => {
-  it("a process was killed", async () => {
+describe("IPAI-ODOO-001, the processes", () => {
+  it("fails when one was killed, naming it and its log", async () => {
     process.kill(await pidOf("odoo-core"), "SIGKILL");
-    await until("it is gone", async () => !(await serves(urls.odoo[1] ?? "")));
-    const checks = await ask();
-    expect(checks["IPAI-ODOO-001"]).toMatchObject({
-      status: "fail",
-      value: 2,
-      hint: expect.stringContaining("odoo-core"),
-    });
-    expect(checks["IPAI-HTTP-001"]).toMatchObject({ status: "fail", hint: expect.stringContaining("odoo-core") });
-    await up();
-    await expectGreen();
+    const broken = await health();
+    await mend();
+    expect(broken).toMatchObject({ status: "fail", exitCode: 2 });
+    expect(broken.of("IPAI-ODOO-001")).toMatchObject({ status: "fail", value: 2, threshold: 3 });
+    expect(broken.of("IPAI-ODOO-001").hint).toContain(`odoo-core does not run. Its log, ${folder}/log/odoo-core.log`);
+    expect(broken.of("IPAI-HTTP-001").hint).toContain("odoo-core: nothing answers there");
+    expect(broken.of("IPAI-DB-001").status).toBe("ok");
   });
+});
 
-  it("a process hangs", async () => {
-    const pid = await pidOf("odoo-marketing");
-    process.kill(pid, "SIGSTOP");
-    const checks = await ask();
-    process.kill(pid, "SIGCONT");
-    expect(checks["IPAI-HTTP-001"]).toMatchObject({ status: "fail", hint: expect.stringContaining("odoo-marketing") });
-    await expectGreen();
-  });
+describe("IPAI-DB-001, the database", () => {
+  const cluster = (verb: string) => sh(`PG_CLUSTER_CONF_ROOT=${folder}/postgresql pg_ctlcluster 15 sandbox ${verb}`);
 
-  it("a disk is full", async () => {
-    const mount = join(home, "small");
-    await mkdir(mount, { recursive: true });
-    expect((await run("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", mount])).exitCode).toBe(0);
-    try {
-      await writeFile(join(mount, "filled"), Buffer.alloc(1000 * 1024));
-      const checks = await ask("--config", await configWith({ paths: [mount] }));
-      expect(checks["IPAI-DISK-001"]).toMatchObject({ status: "fail", hint: expect.stringContaining(mount) });
-      expect(checks["IPAI-DISK-001"]?.value).toBeGreaterThanOrEqual(95);
-    } finally {
-      await run("umount", [mount]);
-      await rm(mount, { recursive: true });
-    }
-  });
-
-  it("the memory of a process is used up to its limit", async ({ skip }) => {
-    const group = await makeControlGroup();
-    if (group === undefined) return skip("no control group with a memory limit can be made on this machine");
-    process.kill(await pidOf("odoo-core"), "SIGKILL");
-    // What starts in the group is charged to it: only the missing service does.
-    const script = 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"';
-    const started = await run("sh", ["-c", script, "enter", group.path, join(root, "bin/ipai"), "demo", "up"]);
-    expect(started.exitCode).toBe(0);
-    await until(
-      "the commands have left the group",
-      async () => (await readFile(join(group.path, "cgroup.procs"), "utf8")).trim().split("\n").length <= 2,
-    );
-    expect((await ask())["IPAI-MEM-001"]?.status).toBe("ok");
-    const used = Number(await readFile(join(group.path, group.usage), "utf8"));
-    await writeFile(join(group.path, group.limit), String(Math.ceil(used * 1.03)));
-    const checks = await ask();
-    expect(checks["IPAI-MEM-001"]).toMatchObject({ status: "fail", hint: expect.stringContaining("control group") });
-    process.kill(await pidOf("odoo-core"), "SIGKILL");
-    await until(
-      "the group is empty",
-      async () => (await readFile(join(group.path, "cgroup.procs"), "utf8")).trim() === "",
-    );
-    await run("rmdir", [group.path]);
-    await up();
-    await expectGreen();
-  });
-
-  it("a view is broken, although every process answers /web/health", async () => {
-    await sql("create table ipai_test_view as select id, arch_db from ir_ui_view where key = 'web.login'");
-    const broken = `<t t-name="web.login"><t t-call="web.nowhere_to_be_found"/></t>`;
-    await sql(`update ir_ui_view set arch_db = jsonb_build_object('en_US', '${broken}') where key = 'web.login'`);
-    await sql(clearCaches);
-    const health = await fetch(`${urls.public}/web/health`);
-    const checks = await ask();
-    await sql(
-      "update ir_ui_view v set arch_db = t.arch_db from ipai_test_view t where t.id = v.id; drop table ipai_test_view",
-    );
-    await sql(clearCaches);
-    expect(health.status).toBe(200);
-    expect(checks["IPAI-HTTP-001"]).toMatchObject({ status: "fail", hint: expect.stringContaining("500") });
-    await expectGreen();
-  });
-
-  it("the cache is stopped", async () => {
-    process.kill(await pidOf("redis"), "SIGKILL");
-    const checks = await ask();
-    expect(checks["IPAI-CACHE-001"]).toMatchObject({ status: "fail", hint: expect.stringContaining("Redis") });
-    await up();
-    await expectGreen();
-  });
-
-  it("a scheduled action fails", async () => {
-    const cron = "(select ir_actions_server_id from ir_cron where cron_name like 'Demo Ledger%')";
-    const code = await sql(`select code from ir_act_server where id = ${cron}`);
-    await sql(`update ir_act_server set code = 'raise ValueError("broken on purpose")' where id = ${cron}`);
-    await sql("update ir_cron set nextcall = now() at time zone 'UTC' where cron_name like 'Demo Ledger%'");
-    await sql("select pg_notify('cron_trigger', 'odoo')", "postgres");
-    const failures = "select failure_count from ir_cron where cron_name like 'Demo Ledger%'";
-    await until("Odoo has tried", async () => Number(await sql(failures)) > 0, 150_000);
-    const checks = await ask();
-    await sql(`update ir_act_server set code = '${code.replaceAll("'", "''")}' where id = ${cron}`);
-    await sql("update ir_cron set failure_count = 0, first_failure_date = null where cron_name like 'Demo Ledger%'");
-    expect(checks["IPAI-CRON-001"]).toMatchObject({
-      status: "fail",
-      hint: expect.stringContaining("post due entries"),
-    });
-    await expectGreen();
-  });
-
-  it("PostgreSQL is stopped, and still when it is back but no scheduler is", async () => {
-    await cluster("stop", "-m", "fast");
-    const down = await ask();
-    expect(down["IPAI-DB-001"]).toMatchObject({ status: "fail", hint: expect.stringContaining("does not answer") });
-    expect(down["IPAI-HTTP-001"]?.status).toBe("fail");
+  it("fails when PostgreSQL is stopped, and so do those that need it; afterwards schedulers are missed", async () => {
+    await cluster("stop -- -m fast");
+    const broken = await health();
     await cluster("start");
     await until("Odoo serves again", () => serves(urls.public));
-    // With `workers = 0` the threads that run scheduled actions do not survive a restart of PostgreSQL; everything else does.
-    const back = await ask();
-    expect(back["IPAI-DB-001"]?.status).toBe("ok");
-    expect(back["IPAI-CRON-001"]).toMatchObject({ status: "fail", hint: expect.stringContaining("No scheduler") });
+    const without = await health();
     for (const service of ["odoo-accounting", "odoo-core", "odoo-marketing"])
       process.kill(await pidOf(service), "SIGKILL");
-    await up();
-    await until("the schedulers listen", async () => (await ask())["IPAI-CRON-001"]?.status === "ok");
+    await mend();
+    expect(broken).toMatchObject({ status: "fail", exitCode: 2 });
+    expect(broken.seconds).toBeLessThan(12);
+    expect(broken.of("IPAI-DB-001").hint).toContain("pg_ctlcluster 15 sandbox start");
+    expect(broken.of("IPAI-CRON-001")).toMatchObject({ status: "fail", hint: expect.stringContaining("IPAI-DB-001") });
+    expect(broken.of("IPAI-HTTP-001")).toMatchObject({ status: "fail", hint: expect.stringContaining("IPAI-DB-001") });
+    expect(broken.of("IPAI-ODOO-001").status).toBe("ok");
+    expect(without.of("IPAI-CRON-001")).toMatchObject({
+      status: "fail",
+      hint: expect.stringContaining("No scheduler of Odoo is connected"),
+    });
+    expect(without.of("IPAI-HTTP-001").status).toBe("ok");
   });
 });
 
-describe("a missing tool is unknown, never ok:", () => {
+describe("IPAI-DISK-001, the disks", () => {
+  it("warns and fails as a disk that the stack uses fills up, and fails when it is not there", async () => {
+    const disk = join(desk, "disk");
+    const config = await configWith(join(desk, "ipai.yaml"), (stack) => {
+      stack.health = { paths: [disk] };
+    });
+    const absent = await health("--config", config);
+    await mkdir(disk);
+    await sh(`mount -t tmpfs -o size=20m none ${disk}`);
+    const empty = await health("--config", config);
+    await sh(`dd if=/dev/zero of=${disk}/filler bs=1M count=17 status=none`);
+    const fuller = await health("--config", config);
+    await sh(`dd if=/dev/zero of=${disk}/more bs=1M count=2 status=none`);
+    const full = await health("--config", config);
+    await sh(`umount ${disk}`);
+    expect(absent.of("IPAI-DISK-001")).toMatchObject({ status: "fail", hint: expect.stringContaining(disk) });
+    expect(empty.of("IPAI-DISK-001").status).toBe("ok");
+    expect(fuller).toMatchObject({ status: "warn", exitCode: 1 });
+    expect(full.of("IPAI-DISK-001")).toMatchObject({ status: "fail", value: 95, threshold: 90 });
+    expect(full.of("IPAI-DISK-001").hint).toContain(`${disk} has 95 % of its space in use. \`du -xh`);
+  });
+});
+
+describe("IPAI-MEM-001, the memory", () => {
+  const groups = "/sys/fs/cgroup/memory";
+  const group = `${groups}/ipai-test-${process.pid}`;
+
+  it.skipIf(!existsSync(`${groups}/cgroup.procs`))(
+    "fails when the control group of one process is nearly full (needs control groups of version 1)",
+    async () => {
+      const home = join(groups, (await readFile("/proc/self/cgroup", "utf8")).match(/:memory:(.*)/)?.[1] ?? "");
+      await mkdir(group);
+      process.kill(await pidOf("odoo-core"), "SIGKILL");
+      await sh(`echo $$ > ${group}/cgroup.procs; ${root}/bin/ipai demo up`);
+      // What it needs by now, and a little more.
+      const used = Number(await readFile(`${group}/memory.usage_in_bytes`, "utf8"));
+      const spare = Number((await readFile(`${group}/memory.stat`, "utf8")).match(/total_inactive_file (\d+)/)?.[1]);
+      await writeFile(`${group}/memory.limit_in_bytes`, String(Math.round((used - spare) * 1.05)));
+      const broken = await health();
+      await writeFile(`${group}/memory.limit_in_bytes`, "-1");
+      await writeFile(`${home}/cgroup.procs`, String(await pidOf("odoo-core")));
+      await rmdir(group);
+      expect(broken).toMatchObject({ status: "fail", exitCode: 2 });
+      expect(broken.of("IPAI-MEM-001")).toMatchObject({ status: "fail", threshold: 90 });
+      expect(broken.of("IPAI-MEM-001").hint).toMatch(/The control group of odoo-core uses 9\d % of its \d+ MB/);
+    },
+  );
+
+  it("reads control groups of version 2, up to the outermost one, without the files that can be dropped", async () => {
+    const pid = await pidOf("odoo-core");
+    const service = join(desk, "cgroup/stack.slice/odoo.service");
+    await mkdir(service, { recursive: true });
+    await writeFile(join(desk, "membership"), "0::/stack.slice/odoo.service\n");
+    const put = async (path: string, limit: string, used: number, files: number) => {
+      await writeFile(join(path, "memory.max"), `${limit}\n`);
+      await writeFile(join(path, "memory.current"), `${used}\n`);
+      await writeFile(join(path, "memory.stat"), `anon 1\ninactive_file ${files}\nactive_file 5\n`);
+    };
+    await put(service, "max", 900, 0);
+    await put(join(service, ".."), "1000", 970, 500);
+    const inside = `mount --bind ${desk}/cgroup /sys/fs/cgroup && mount --bind ${desk}/membership /proc/${pid}/cgroup`;
+    const well = await masked(inside);
+    await put(join(service, ".."), "1000", 970, 20);
+    const broken = await masked(inside);
+    expect(well.of("IPAI-MEM-001")).toMatchObject({ status: "ok", value: 47 });
+    expect(broken.of("IPAI-MEM-001")).toMatchObject({ status: "fail", value: 95 });
+  });
+});
+
+/** Health as seen where something was mounted over, which the rest of the machine does not see. */
+async function masked(mount: string): Promise<Answer> {
+  return answer(await run("unshare", ["-m", "bash", "-euc", `${mount}; exec ${root}/bin/ipai health --json`]));
+}
+
+describe("IPAI-HTTP-001, the login page", () => {
+  const signal = `do $$ begin if to_regclass('orm_signaling_templates') is not null then insert into orm_signaling_templates default values;
+    else perform nextval('base_cache_signaling_templates'); end if; end $$;`;
+
+  it("fails when its view is broken, although every process runs", async () => {
+    await sql(`create table public.kept_view as select id, arch_db from ir_ui_view where key = 'web.login';
+      update ir_ui_view set arch_db = '{"en_US": "<t t-name=\\"web.login\\"><t t-esc=\\"1/0\\"/></t>"}' where key = 'web.login'; ${signal}`);
+    const broken = await health();
+    await sql(
+      `update ir_ui_view v set arch_db = k.arch_db from kept_view k where k.id = v.id; drop table kept_view; ${signal}`,
+    );
+    expect(broken).toMatchObject({ status: "fail", exitCode: 2 });
+    expect(broken.of("IPAI-HTTP-001")).toMatchObject({ status: "fail" });
+    expect(broken.of("IPAI-HTTP-001").hint).toMatch(
+      /the public address, odoo-accounting, .*: it answers 500 .*Logs: .*odoo-core\.log/,
+    );
+    expect(broken.of("IPAI-ODOO-001").status).toBe("ok");
+  });
+});
+
+describe("IPAI-CACHE-001, the cache", () => {
+  it("fails when Redis is stopped, naming its log", async () => {
+    process.kill(await pidOf("redis"), "SIGKILL");
+    const broken = await health();
+    await mend();
+    expect(broken).toMatchObject({ status: "fail", exitCode: 2 });
+    expect(broken.of("IPAI-CACHE-001").hint).toContain(`${folder}/log/redis.log`);
+    expect(broken.of("IPAI-CACHE-001").hint).toContain("Connection refused");
+  });
+});
+
+describe("IPAI-CRON-001, the scheduled actions", () => {
+  it("fails when one failed, as Odoo itself noted", async () => {
+    const [model] = await call<readonly { id: number }[]>(
+      "ir.model",
+      "search_read",
+      [["model", "=", "res.partner"]],
+      ["id"],
+    );
+    const cron = await call<number>("ir.cron", "create", {
+      name: "Broken on purpose",
+      model_id: model?.id,
+      state: "code",
+      code: "1/0",
+      interval_number: 1,
+      interval_type: "days",
+      nextcall: "2020-01-01 00:00:00",
+    });
+    await sql("notify cron_trigger, 'odoo'", "postgres");
+    const failures = `select failure_count from ir_cron where id = ${cron}`;
+    await until("Odoo notes the failure", async () => Number(await sql(failures)) > 0);
+    const broken = await health();
+    await call("ir.cron", "unlink", [cron]);
+    expect(broken).toMatchObject({ status: "fail", exitCode: 2 });
+    expect(broken.of("IPAI-CRON-001")).toMatchObject({ status: "fail", value: 1 });
+    expect(broken.of("IPAI-CRON-001").hint).toContain("Failing: Broken on purpose. The tracebacks are in");
+  });
+
+  it("fails when one is ended again and again before it has done anything", async () => {
+    await sql(`insert into ir_cron_progress (cron_id, timed_out_counter, done, remaining, create_date)
+      select id, 2, 0, 0, now() at time zone 'UTC' from ir_cron where active order by nextcall desc limit 1`);
+    const broken = await health();
+    await sql("delete from ir_cron_progress where timed_out_counter = 2");
+    expect(broken.of("IPAI-CRON-001")).toMatchObject({
+      status: "fail",
+      value: 1,
+      hint: expect.stringContaining("Ended before they did anything"),
+    });
+  });
+
+  it("fails when a module is between two states, because Odoo skips them all then", async () => {
+    await sql("update ir_module_module set state = 'to upgrade' where name = 'ipai_demo_ledger'");
+    const broken = await health();
+    await sql("update ir_module_module set state = 'installed' where name = 'ipai_demo_ledger'");
+    expect(broken.of("IPAI-CRON-001")).toMatchObject({
+      status: "fail",
+      hint: expect.stringContaining("ipai_demo_ledger"),
+    });
+  });
+});
+
+describe("services that hang", () => {
+  it("are told within 12 s", async () => {
+    const [odoo, redis] = [await pidOf("odoo-core"), await pidOf("redis")];
+    for (const pid of [odoo, redis]) process.kill(pid, "SIGSTOP");
+    const broken = await health();
+    for (const pid of [odoo, redis]) process.kill(pid, "SIGCONT");
+    expect(broken.seconds).toBeLessThan(12);
+    expect(broken.of("IPAI-HTTP-001").hint).toContain("odoo-core: no answer within 7 s");
+    expect(broken.of("IPAI-CACHE-001").hint).toContain("no answer within 8 s");
+  });
+});
+
+describe("a tool that is missing", () => {
   it.each([
-    ["redis-cli", "IPAI-CACHE-001"],
-    ["df", "IPAI-DISK-001"],
-    ["curl", "IPAI-HTTP-001"],
+    ["start-stop-daemon", "IPAI-ODOO-001"],
     ["psql", "IPAI-DB-001"],
-  ])("%s", async (tool, code) => {
-    const path = (await run("sh", ["-c", `readlink -f "$(command -v ${tool})"`])).stdout.trim();
-    // In a mount namespace of its own, where a file that cannot be executed lies over the program.
-    const script = 'mount --bind /dev/null "$1" && shift && exec "$@"';
-    const ended = await run("unshare", [
-      "-m",
-      "sh",
-      "-c",
-      script,
-      "hide",
-      path,
-      join(root, "bin/ipai"),
-      "health",
-      "--json",
-    ]);
-    const report = parsed<Report>(ended);
-    const found = report.checks.find((check) => check.code === code);
-    expect(found).toMatchObject({ status: "unknown", value: null, hint: expect.stringContaining(tool) });
-    expect(ended.exitCode).toBe(3);
+    ["df", "IPAI-DISK-001"],
+    ["awk", "IPAI-MEM-001"],
+    ["curl", "IPAI-HTTP-001"],
+    ["redis-cli", "IPAI-CACHE-001"],
+    ["psql", "IPAI-CRON-001"],
+  ])("makes what %s would have told unknown (%s), never ok", async (tool, code) => {
+    const absent = await masked(
+      `mkdir -p ${desk}/tools; path=$(command -v ${tool}); folder=\${path%/*}; mount -t tmpfs none ${desk}/tools; ` +
+        `mkdir ${desk}/tools/upper ${desk}/tools/work; ` +
+        `mount -t overlay -o lowerdir=$folder,upperdir=${desk}/tools/upper,workdir=${desk}/tools/work none $folder; rm $path`,
+    );
+    expect(absent.of(code)).toMatchObject({ status: "unknown", value: null, hint: expect.stringContaining(tool) });
+    expect(absent).toMatchObject({ status: "unknown", exitCode: 3 });
+  });
+
+  it("is no better when it is there but may not be executed", async () => {
+    const masks = await masked("mount --bind /dev/null $(command -v redis-cli)");
+    expect(masks.of("IPAI-CACHE-001")).toMatchObject({ status: "unknown", hint: expect.stringContaining("redis-cli") });
   });
 });
-
-/** Odoo 18 signals by sequences, Odoo 19 by tables. */
-const clearCaches = `
-do $$ begin
-  if to_regclass('orm_signaling_templates') is not null then
-    insert into orm_signaling_templates default values;
-    insert into orm_signaling_default default values;
-  else
-    perform nextval('base_cache_signaling_templates');
-    perform nextval('base_cache_signaling_default');
-  end if;
-end $$;
-`;
-
-async function configWith(health: object): Promise<string> {
-  const config = JSON.parse((await readFile(join(folder, "ipai.yaml"), "utf8")).replace(/^#.*$/m, ""));
-  config.stacks.sandbox.health = health;
-  const file = join(folder, "changed.yaml");
-  await writeFile(file, JSON.stringify(config));
-  return file;
-}
-
-interface ControlGroup {
-  readonly path: string;
-  readonly limit: string;
-  readonly usage: string;
-}
-
-async function makeControlGroup(): Promise<ControlGroup | undefined> {
-  const kinds = [
-    { path: "/sys/fs/cgroup/ipai-test", limit: "memory.max", usage: "memory.current" },
-    { path: "/sys/fs/cgroup/memory/ipai-test", limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes" },
-  ];
-  for (const kind of kinds) {
-    if ((await run("mkdir", [kind.path])).exitCode !== 0) continue;
-    if ((await run("test", ["-w", join(kind.path, kind.limit)])).exitCode === 0) return kind;
-    await run("rmdir", [kind.path]);
-  }
-  return undefined;
-}

@@ -2,6 +2,7 @@ import { type ErrorRecord, toErrorRecord } from "../../errors/error.ts";
 import type { ActionResult, Performer } from "../../host/perform.ts";
 import type { Action } from "../../runbook/action.ts";
 import type { Stack } from "../../stack/stack.ts";
+import "./errors.ts";
 
 /**
  * A check is a question with thresholds; its answer is a finding. What could not be asked is `unknown`, never ok: a missing tool
@@ -42,7 +43,8 @@ export interface HealthReport {
   readonly checks: readonly Finding[];
 }
 
-const checkTimeoutMs = 10_000;
+/** What hangs is told after this long; all checks are asked at the same time, so the whole report is not much later. */
+const checkTimeoutMs = 8_000;
 
 /** Asks all checks at the same time. */
 export async function runChecks(stack: Stack, performer: Performer, checks: readonly Check[]): Promise<HealthReport> {
@@ -65,28 +67,49 @@ async function answer(stack: Stack, performer: Performer, action: Action): Promi
     secret: (name: string) => stack.secret(name),
   };
   try {
-    const signal = new AbortController().signal;
-    return { result: await performer.perform(action, scope, { signal, timeoutMs: checkTimeoutMs }) };
+    const signal = AbortSignal.timeout(checkTimeoutMs);
+    return { result: await performer.perform(asked(action), scope, { signal, timeoutMs: checkTimeoutMs }) };
   } catch (error) {
     return { error: toErrorRecord(error) };
   }
 }
 
 /**
- * The judgement of a question that got no answer: fail when the error is one that the object of the check causes when it is broken,
- * else unknown, because then only the question failed.
+ * runuser and sh answer 126 or 127 when there is no such program, start-stop-daemon 4 when it cannot tell, and psql 1 when it
+ * could not even try, or runuser was not allowed to.
  */
-export function judgeMissing(
-  answer: Answer | undefined,
-  threshold: Judgement["threshold"],
-  broken: { readonly codes: readonly string[]; readonly hint: string },
-): Judgement {
-  const error = answer?.error;
-  if (error === undefined) return { status: "unknown", value: null, threshold, hint: "The check was not asked." };
-  if (!broken.codes.includes(error.code))
+function asked(action: Action): Action {
+  if (action.kind !== "command" && action.kind !== "sql") return action;
+  const own = action.kind === "sql" ? 1 : 4;
+  return {
+    ...action,
+    exitCodes: { [own]: "health.not_asked", 126: "health.not_asked", 127: "health.not_asked", ...action.exitCodes },
+  };
+}
+
+/** Errors that say nothing about the object of the check, only that it could not be asked. */
+const notAsked: ReadonlySet<string> = new Set([
+  "health.not_asked",
+  "host.program_not_found",
+  "host.permission_denied",
+  "host.start_failed",
+  "host.output_unreadable",
+  "host.output_too_large",
+  "internal.bug",
+]);
+
+/** The judgement of an error: unknown when the question could not be asked, else fail with what it says. */
+export function judgeError(error: ErrorRecord, threshold: Judgement["threshold"], failHint: string): Judgement {
+  if (notAsked.has(error.code))
     return { status: "unknown", value: null, threshold, hint: `${error.message} ${error.hint}` };
-  const said = error.output?.trim().split("\n").at(-1) ?? error.message;
-  return { status: "fail", value: null, threshold, hint: `${broken.hint} (${said})` };
+  return { status: "fail", value: null, threshold, hint: `${failHint} (${reasonOf(error)})` };
+}
+
+/** What was met, in a few words: the last line that was printed, or that nothing came in time. */
+function reasonOf(error: ErrorRecord): string {
+  const printed = error.output?.trim().split("\n").at(-1) ?? "";
+  const isLate = error.code === "host.timeout" || error.code === "host.cancelled" || printed === "";
+  return isLate ? `no answer within ${checkTimeoutMs / 1000} s` : printed;
 }
 
 /** fail before unknown before warn: what is known to be broken is said first. */
@@ -98,4 +121,16 @@ export function worst(statuses: readonly Status[]): Status {
 export function judgeThresholds(percent: number, limits: { warn: number; fail: number }): Status {
   if (percent >= limits.fail) return "fail";
   return percent >= limits.warn ? "warn" : "ok";
+}
+
+/** The judgement of an answer in which something must be read; an answer that never came is judged as its error. */
+export function judgeAnswer(
+  answer: Answer | undefined,
+  threshold: Judgement["threshold"],
+  failHint: string,
+  judge: (result: ActionResult) => Judgement,
+): Judgement {
+  if (answer?.result !== undefined) return judge(answer.result);
+  if (answer?.error !== undefined) return judgeError(answer.error, threshold, failHint);
+  return { status: "unknown", value: null, threshold, hint: "The check was not asked." };
 }

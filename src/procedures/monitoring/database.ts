@@ -1,0 +1,126 @@
+import { z } from "zod";
+import type { Stack } from "../../stack/stack.ts";
+import { type Answer, type Check, type Judgement, judgeAnswer, judgeThresholds } from "./check.ts";
+import { logsOfOdoo } from "./services.ts";
+
+/** What PostgreSQL is asked: whether it has room for users, and how the scheduled actions fare. */
+
+const connectionsSql = `
+select json_build_object(
+  'used', (select count(*) from pg_stat_activity where backend_type = 'client backend'),
+  'max', current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int);
+`;
+const connectionsRow = z.object({ used: z.number(), max: z.number() });
+
+/** PostgreSQL answers on the stack's own database, and has connections left: at 100 % the next user is refused. */
+export function database(stack: Stack): Check {
+  const limits = { warn: 80, fail: 95 };
+  const { database: name } = stack.config.odoo;
+  const failHint = `PostgreSQL does not answer on database ${name}. ${startHint(stack)}`;
+  return {
+    code: "IPAI-DB-001",
+    title: "Database connections",
+    unit: "% used",
+    actions: [stack.postgres.query(name, connectionsSql)],
+    judge: ([answer]) =>
+      judgeRow(answer, connectionsRow, limits.fail, failHint, ({ used, max }) => {
+        const value = Math.round((100 * used) / max);
+        const status = judgeThresholds(value, limits);
+        const hint = `${used} of ${max} connections are in use. \`select application_name, state, count(*) from pg_stat_activity group by 1, 2\` tells by whom.`;
+        return { status, value, threshold: limits.fail, ...(status === "ok" ? {} : { hint }) };
+      }),
+  };
+}
+
+function startHint(stack: Stack): string {
+  const service = stack.config.runtime.native.services[stack.config.services.database.name];
+  if (service === undefined || !("cluster" in service)) return "Is it running?";
+  const [version = "", name = ""] = service.cluster.split("/");
+  const root = service.configRoot === "/etc/postgresql" ? "" : `PG_CLUSTER_CONF_ROOT=${service.configRoot} `;
+  return `\`${root}pg_lsclusters\` names its state and its log; start it with \`${root}pg_ctlcluster ${version} ${name} start\`.`;
+}
+
+/**
+ * Odoo moves `lastcall` on failures too, so it says nothing. What does: a failure count; an action that its time limit ended, which
+ * Odoo counts when it begins, so that an action at its first attempt is given an hour; one that is long overdue although a scheduler
+ * was there (after a stop all are due at once, and are given the same 15 minutes); modules between two states (all actions are
+ * skipped then); and whether any scheduler is connected at all. A scheduler listens on the database `postgres` as the owner of
+ * Odoo's database; its last statements are LISTEN and COMMIT, and it never says more.
+ */
+const cronsSql = `
+with schedulers as (
+  select a.backend_start from pg_stat_activity a join pg_database d on d.datname = current_database()
+    where a.datname = 'postgres' and a.usesysid = d.datdba and (a.query = 'COMMIT' or a.query ilike 'listen cron_trigger%')),
+latest as (
+  select distinct on (cron_id) * from ir_cron_progress order by cron_id, id desc),
+crons as (
+  select cron_name, failure_count > 0 as failing,
+      done = 0 and timed_out_counter > (case when p.create_date < now() at time zone 'UTC' - interval '1 hour' then 0 else 1 end) as stopped,
+      now() - interval '15 minutes' > greatest(nextcall at time zone 'UTC', (select min(backend_start) from schedulers)) as overdue
+    from ir_cron c left join latest p on p.cron_id = c.id where active)
+select json_build_object(
+  'failing', (select coalesce(json_agg(cron_name order by cron_name) filter (where failing), '[]') from crons),
+  'stopped', (select coalesce(json_agg(cron_name order by cron_name) filter (where stopped), '[]') from crons),
+  'overdue', (select coalesce(json_agg(cron_name order by cron_name) filter (where overdue), '[]') from crons),
+  'pending', (select coalesce(json_agg(name order by name), '[]') from ir_module_module where state like 'to %'),
+  'schedulers', (select count(*) from schedulers));
+`;
+const cronsRow = z.object({
+  failing: z.array(z.string()),
+  stopped: z.array(z.string()),
+  overdue: z.array(z.string()),
+  pending: z.array(z.string()),
+  schedulers: z.number(),
+});
+
+export function crons(stack: Stack): Check {
+  const failHint =
+    "The scheduled actions could not be read. While PostgreSQL does not answer (IPAI-DB-001), none of them runs.";
+  return {
+    code: "IPAI-CRON-001",
+    title: "Scheduled actions",
+    unit: "failing or overdue",
+    actions: [stack.postgres.query(stack.config.odoo.database, cronsSql)],
+    judge: ([answer]) => judgeRow(answer, cronsRow, 0, failHint, (row) => judgeCrons(stack, row)),
+  };
+}
+
+function judgeCrons(stack: Stack, row: z.infer<typeof cronsRow>): Judgement {
+  const services = stack.config.services.odoo.map((service) => service.name).join(", ");
+  const hints = [
+    ...ifAny(row.failing, (names) => `Failing: ${names}. The tracebacks are in ${logsOfOdoo(stack)}.`),
+    ...ifAny(row.stopped, (names) => `Ended before they did anything, by a time limit or from outside: ${names}.`),
+    ...ifAny(row.overdue, (names) => `Overdue by more than 15 minutes: ${names}.`),
+    ...ifAny(
+      row.pending,
+      (names) => `All are skipped while modules are between two states: ${names}. Finish their update (ipai upgrade).`,
+    ),
+    ...(row.schedulers === 0
+      ? [
+          `No scheduler of Odoo is connected, so nothing scheduled runs. Restart ${services}: ` +
+            "a scheduler does not come back by itself when PostgreSQL was restarted.",
+        ]
+      : []),
+  ];
+  const isBroken = row.failing.length + row.stopped.length + row.pending.length > 0 || row.schedulers === 0;
+  return {
+    status: isBroken ? "fail" : row.overdue.length > 0 ? "warn" : "ok",
+    value: new Set([...row.failing, ...row.stopped, ...row.overdue]).size,
+    threshold: 0,
+    ...(hints.length === 0 ? {} : { hint: hints.join(" ") }),
+  };
+}
+
+function ifAny(names: readonly string[], sentence: (names: string) => string): readonly string[] {
+  return names.length === 0 ? [] : [sentence(names.join(", "))];
+}
+
+function judgeRow<T>(
+  answer: Answer | undefined,
+  schema: z.ZodType<T>,
+  threshold: Judgement["threshold"],
+  failHint: string,
+  judge: (row: T) => Judgement,
+): Judgement {
+  return judgeAnswer(answer, threshold, failHint, (result) => judge(schema.parse(JSON.parse(result.stdout))));
+}

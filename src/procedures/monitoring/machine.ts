@@ -1,0 +1,146 @@
+import { command } from "../../runbook/action.ts";
+import type { Stack } from "../../stack/stack.ts";
+import { type Check, judgeAnswer, judgeThresholds } from "./check.ts";
+
+/** The machine under the stack: its disks and its memory. */
+
+/**
+ * What the user lists must be there: a backup disk that is not mounted is told. Of the other folders, which may not have been made
+ * yet, the file system that they would lie on counts. Prints what `df` says.
+ */
+const diskScript = `
+set -eu
+measure() { df --output=pcent,ipcent,target -- "$1"; }
+nearest() { folder=$1; while [ ! -e "$folder" ]; do folder=\${folder%/*}; folder=\${folder:-/}; done; measure "$folder"; }
+conf=$1; shift
+while [ "$1" != -- ]; do measure "$1"; shift; done; shift
+for folder; do nearest "$folder"; done
+if [ -r "$conf" ]; then
+  data=$(sed -n "s/^data_directory *= *'\\([^']*\\)'.*/\\1/p" "$conf")
+  [ -z "$data" ] || nearest "$data"
+fi
+`;
+
+/** Full is full, whether of bytes or of inodes: the worse of both, of the worst file system that the stack writes to. */
+export function disk(stack: Stack): Check {
+  const { config } = stack;
+  const limits = config.health.disk;
+  const service = config.runtime.native.services[config.services.database.name];
+  const conf = service !== undefined && "cluster" in service ? `${service.configRoot}/${service.cluster}` : "";
+  const folders = [
+    config.odoo.dataDirectory,
+    config.workDirectory,
+    ...(config.backup === undefined ? [] : [config.backup.repository]),
+  ];
+  const listed = [...new Set([...config.health.paths, "/"])];
+  const words = [`${conf}/postgresql.conf`, ...listed, "--", ...new Set(folders)];
+  return {
+    code: "IPAI-DISK-001",
+    title: "Disk space",
+    unit: "% used",
+    actions: [command(stack.host, ["sh", "-c", diskScript, "disk", ...words])],
+    judge: ([answer]) =>
+      judgeAnswer(answer, limits.fail, "The disks could not be measured.", ({ stdout }) => {
+        const rows = stdout
+          .split("\n")
+          .filter((line) => /^\s*[\d-]/.test(line))
+          .map(parseDiskRow);
+        const fullest = rows.toSorted((a, b) => b.percent - a.percent)[0];
+        if (fullest === undefined)
+          return { status: "unknown", value: null, threshold: limits.fail, hint: "df listed no file system." };
+        const { percent: value, target, what } = fullest;
+        const status = judgeThresholds(value, limits);
+        const find =
+          what === "space"
+            ? `du -xh -d 2 ${target} | sort -h | tail`
+            : `du -x --inodes -d 2 ${target} | sort -n | tail`;
+        const hint = `${target} has ${value} % of its ${what} in use. \`${find}\` shows by what; old logs and backups are usual.`;
+        return { status, value, threshold: limits.fail, ...(status === "ok" ? {} : { hint }) };
+      }),
+  };
+}
+
+interface DiskRow {
+  readonly percent: number;
+  readonly what: "space" | "inodes";
+  readonly target: string;
+}
+
+/** A line of df: "  45%    3% /path". File systems without inodes print "-". */
+function parseDiskRow(line: string): DiskRow {
+  const [bytes = "", inodes = "", ...target] = line.trim().split(/\s+/);
+  const [space, files] = [Number.parseInt(bytes, 10) || 0, Number.parseInt(inodes, 10) || 0];
+  return { percent: Math.max(space, files), what: space >= files ? "space" : "inodes", target: target.join(" ") };
+}
+
+/**
+ * Memory of the machine, and of the control groups (of either version) that each Odoo process lives in: a container or a unit can be
+ * out of memory on a machine that has plenty. File contents that the kernel would give back at once do not count. Prints a line each:
+ * `host USED TOTAL` or `cgroup USED LIMIT PIDFILE`, in bytes. Beyond awk it needs nothing but the shell.
+ */
+const memoryScript = `
+set -eu
+awk '/^MemTotal:/ { total = $2 } /^MemAvailable:/ { free = $2 } END { printf "host %.0f %.0f\\n", (total - free) * 1024, total * 1024 }' /proc/meminfo
+for file; do
+  { read -r pid < "$file"; } 2>/dev/null || continue
+  [ -r "/proc/$pid/cgroup" ] || continue
+  while IFS=: read -r _ controllers path; do
+    case ",$controllers," in
+      ,,) root=/sys/fs/cgroup limit=memory.max used=memory.current spare=inactive_file ;;
+      *,memory,*) root=/sys/fs/cgroup/memory limit=memory.limit_in_bytes used=memory.usage_in_bytes spare=total_inactive_file ;;
+      *) continue ;;
+    esac
+    while :; do
+      if [ -r "$root$path/$limit" ]; then
+        read -r most < "$root$path/$limit"
+        read -r now < "$root$path/$used"
+        while read -r key value; do [ "$key" != "$spare" ] || now=$((now - value)); done < "$root$path/memory.stat"
+        [ "$most" = max ] || echo "cgroup $now $most $file"
+      fi
+      [ -n "$path" ] || break
+      path=\${path%/*}
+    done
+  done < "/proc/$pid/cgroup"
+done
+`;
+
+export function memory(stack: Stack): Check {
+  const limits = stack.config.health.memory;
+  const services = stack.config.services.odoo.flatMap(({ name }) => {
+    const service = stack.config.runtime.native.services[name];
+    return service !== undefined && "pidFile" in service ? [{ name, pidFile: service.pidFile }] : [];
+  });
+  return {
+    code: "IPAI-MEM-001",
+    title: "Memory",
+    unit: "% used",
+    actions: [command(stack.host, ["sh", "-c", memoryScript, "memory", ...services.map(({ pidFile }) => pidFile)])],
+    judge: ([answer]) =>
+      judgeAnswer(answer, limits.fail, "The memory could not be measured.", ({ stdout }) => {
+        const rows = stdout.trim().split("\n").map(parseMemoryRow);
+        const tightest = rows.toSorted((a, b) => b.percent - a.percent)[0];
+        if (tightest === undefined || Number.isNaN(tightest.percent))
+          return {
+            status: "unknown",
+            value: null,
+            threshold: limits.fail,
+            hint: "The kernel's memory figures could not be read.",
+          };
+        const { percent: value, total, pidFile } = tightest;
+        const status = judgeThresholds(value, limits);
+        const who = services.find((service) => service.pidFile === pidFile)?.name;
+        const where = who === undefined ? "The machine" : `The control group of ${who}`;
+        const next =
+          who === undefined
+            ? "`ps -eo rss,pid,args --sort=-rss | head` shows who has it."
+            : "Raise its limit, or lower workers and limit_memory_soft in odoo.conf.";
+        const hint = `${where} uses ${value} % of its ${Math.round(total / 1_000_000)} MB; the kernel ends processes when it is full. ${next}`;
+        return { status, value, threshold: limits.fail, ...(status === "ok" ? {} : { hint }) };
+      }),
+  };
+}
+
+function parseMemoryRow(line: string): { percent: number; total: number; pidFile: string } {
+  const [, used, total, pidFile = ""] = line.split(" ");
+  return { percent: Math.round((100 * Number(used)) / Number(total)), total: Number(total), pidFile };
+}

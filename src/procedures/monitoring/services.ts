@@ -1,0 +1,164 @@
+import { command } from "../../runbook/action.ts";
+import type { Stack } from "../../stack/stack.ts";
+import { type Answer, type Check, type Judgement, judgeAnswer, judgeError, type Status, worst } from "./check.ts";
+
+/** The services of the stack: whether their processes are there, and whether they answer. */
+
+export function processes(stack: Stack): Check {
+  const services = stack.config.services.odoo;
+  const threshold = services.length;
+  return {
+    code: "IPAI-ODOO-001",
+    title: "Odoo processes",
+    unit: "running",
+    actions: services.map((service) => stack.runtime.service(service.name).isRunning.action),
+    judge: (answers) => {
+      const judged = services.map(({ name }, index): Judgement => {
+        const failHint = `Whether ${name} runs could not be found out.`;
+        return judgeAnswer(answers[index], threshold, failHint, ({ exitCode }) =>
+          exitCode === 0
+            ? { status: "ok", value: 1, threshold }
+            : { status: "fail", value: 0, threshold, hint: `${name} does not run. ${logHint(stack, name)}` },
+        );
+      });
+      return {
+        status: worst(judged.map((one) => one.status)),
+        value: judged.every((one) => one.status === "unknown") ? null : judged.filter((one) => one.value === 1).length,
+        threshold,
+        ...hintOf(judged.flatMap((one) => one.hint ?? [])),
+      };
+    },
+  };
+}
+
+function hintOf(hints: readonly string[]): { readonly hint?: string } {
+  return hints.length === 0 ? {} : { hint: [...new Set(hints)].join(" ") };
+}
+
+function logHint(stack: Stack, name: string): string {
+  const log = logOf(stack, name);
+  return log === undefined ? "Start it again." : `Its log, ${log}, says why; then start it again.`;
+}
+
+function logOf(stack: Stack, name: string | undefined): string | undefined {
+  const service = name === undefined ? undefined : stack.config.runtime.native.services[name];
+  return service !== undefined && "log" in service ? service.log : undefined;
+}
+
+/** Where every Odoo of the stack writes what it meets. */
+export function logsOfOdoo(stack: Stack): string {
+  return stack.config.services.odoo.flatMap(({ name }) => logOf(stack, name) ?? []).join(", ");
+}
+
+const slowMs = 5000;
+/** Less than a check may take, so that curl itself says what it waited for. */
+const pageSeconds = 7;
+
+interface Target {
+  readonly name: string;
+  readonly url: string;
+  readonly log: string | undefined;
+}
+
+/** The login form, through the proxy and from each process itself. /web/health answers 200 while every page fails. */
+export function http(stack: Stack): Check {
+  const { urls, services } = stack.config;
+  const targets: readonly Target[] = [
+    { name: "the public address", url: urls.public, log: logOf(stack, services.proxy?.name) },
+    ...services.odoo.map((service) => ({ ...service, log: logOf(stack, service.name) })),
+  ];
+  return {
+    code: "IPAI-HTTP-001",
+    title: "Login page",
+    unit: "ms",
+    actions: targets.map((target) => stack.odoo.loginPage(target.url, pageSeconds)),
+    judge: (answers) => {
+      const pages = targets.map((target, index) => judgePage(target, answers[index]));
+      const slowest = Math.max(...pages.map((page) => page.milliseconds));
+      return {
+        status: worst(pages.map((page) => page.status)),
+        value: slowest === 0 ? null : slowest,
+        threshold: slowMs,
+        ...hintOf(describe(pages)),
+      };
+    },
+  };
+}
+
+interface Page {
+  readonly target: Target;
+  readonly status: Status;
+  readonly milliseconds: number;
+  /** What is wrong with it, as the end of a sentence that begins with its name. */
+  readonly fault?: string;
+}
+
+/** Pages with the same fault are told together. */
+function describe(pages: readonly Page[]): readonly string[] {
+  const faults = [...new Set(pages.flatMap((page) => page.fault ?? []))];
+  return faults.map((fault) => {
+    const having = pages.filter((page) => page.fault === fault);
+    const logs = having.flatMap((page) => page.target.log ?? []);
+    return `${having.map((page) => page.target.name).join(", ")}: ${fault}${logs.length === 0 ? "" : ` Logs: ${logs.join(", ")}.`}`;
+  });
+}
+
+function judgePage(target: Target, answer: Answer | undefined): Page {
+  if (answer?.result === undefined) return { target, milliseconds: 0, ...judgeNoPage(answer) };
+  const { status, body, seconds } = answer.result;
+  const milliseconds = Math.round(seconds * 1000);
+  const fault = faultOf(status ?? 0, body ?? "");
+  if (fault !== undefined) return { target, status: "fail", milliseconds, fault };
+  if (milliseconds < slowMs) return { target, status: "ok", milliseconds };
+  return { target, status: "warn", milliseconds, fault: "the login page is slow." };
+}
+
+function judgeNoPage(answer: Answer | undefined): Pick<Page, "status" | "fault"> {
+  if (answer?.error === undefined) return { status: "unknown", fault: "it was not asked." };
+  switch (answer.error.code) {
+    case "host.http_unreachable":
+      return { status: "fail", fault: "nothing answers there. Is its process running (IPAI-ODOO-001)?" };
+    case "host.http_timeout":
+      return {
+        status: "fail",
+        fault: `no answer within ${pageSeconds} s. Is it overloaded, stopped, or waiting for the database (IPAI-DB-001)?`,
+      };
+    default: {
+      const { status, hint } = judgeError(answer.error, null, "the page could not be read.");
+      return { status, ...(hint === undefined ? {} : { fault: hint }) };
+    }
+  }
+}
+
+function faultOf(status: number, body: string): string | undefined {
+  if (status === 200) return body.includes('name="login"') ? undefined : "the page has no login form.";
+  const answers = `it answers ${status} to /web/login instead of 200:`;
+  if (status >= 300 && status < 400)
+    return `${answers} its database is missing or cannot be reached (IPAI-DB-001), or the address names another place.`;
+  if (status >= 502 && status <= 504) return `${answers} the proxy reaches no Odoo (IPAI-ODOO-001).`;
+  if (status >= 500)
+    return `${answers} a view is broken, or its code and its database do not fit. The log has the traceback.`;
+  return `${answers} is this the address of Odoo?`;
+}
+
+export function cache(stack: Stack, { name, url }: { readonly name: string; readonly url: string }): Check {
+  const threshold = "PONG";
+  const { host } = new URL(url);
+  return {
+    code: "IPAI-CACHE-001",
+    title: "Cache",
+    unit: "answer",
+    actions: [command(stack.host, ["redis-cli", "-u", url, "--no-auth-warning", "PING"])],
+    judge: ([answer]) =>
+      judgeAnswer(
+        answer,
+        threshold,
+        `Redis (${name}) does not answer on ${host}. ${logHint(stack, name)}`,
+        ({ stdout }) => {
+          const value = stdout.trim();
+          if (value === threshold) return { status: "ok", value, threshold };
+          return { status: "fail", value, threshold, hint: `Redis (${name}) answers "${value}" to PING.` };
+        },
+      ),
+  };
+}
