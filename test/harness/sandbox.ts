@@ -157,7 +157,20 @@ export async function leftovers(): Promise<readonly string[]> {
     join(folder, "odoo/filestore"),
     join(folder, "work"),
     ...["-maxdepth", "1", "-mindepth", "1", "-not", "-name", "odoo", "-not", "-name", "code", "-not", "-name", "runs"],
-    ...["-not", "-name", "restic-cache", "-not", "-name", "rejected", "-not", "-name", "*.log"],
+    ...[
+      "-not",
+      "-name",
+      "restic-cache",
+      "-not",
+      "-name",
+      "repository",
+      "-not",
+      "-name",
+      "rejected",
+      "-not",
+      "-name",
+      "*.log",
+    ],
   ]);
   const folders: string[] = [];
   for (const path of found.stdout.split("\n").filter((line) => line !== "")) {

@@ -51,12 +51,14 @@ beforeAll(async () => {
 });
 afterAll(() => rm(desk, { recursive: true }));
 
-/** Whatever was broken, nothing of it is left for the next test. */
-afterEach(async () => {
-  const after = await health();
-  expect(after.checks.filter((check) => check.status !== "ok")).toEqual([]);
-  expect(after.exitCode).toBe(0);
-});
+/** Whatever was broken, the check is green again afterwards, and nothing is left for the next test. */
+function expectGreenAfterwards(): void {
+  afterEach(async () => {
+    const after = await health();
+    expect(after.checks.filter((check) => check.status !== "ok")).toEqual([]);
+    expect(after.exitCode).toBe(0);
+  });
+}
 
 const codes = [
   ...["IPAI-ODOO-001", "IPAI-DB-001", "IPAI-DISK-001", "IPAI-MEM-001", "IPAI-HTTP-001", "IPAI-CACHE-001"],
@@ -77,6 +79,8 @@ describe("a stack in good health", () => {
 });
 
 describe("IPAI-ODOO-001, the processes", () => {
+  expectGreenAfterwards();
+
   it("fails when one was killed, naming it and its log", async () => {
     process.kill(await pidOf("odoo-core"), "SIGKILL");
     const broken = await health();
@@ -90,6 +94,8 @@ describe("IPAI-ODOO-001, the processes", () => {
 });
 
 describe("IPAI-DB-001, the database", () => {
+  expectGreenAfterwards();
+
   const cluster = (verb: string) => sh(`PG_CLUSTER_CONF_ROOT=${folder}/postgresql pg_ctlcluster 15 sandbox ${verb}`);
 
   it("fails when PostgreSQL is stopped, and so do those that need it; afterwards schedulers are missed", async () => {
@@ -116,6 +122,8 @@ describe("IPAI-DB-001, the database", () => {
 });
 
 describe("IPAI-DISK-001, the disks", () => {
+  expectGreenAfterwards();
+
   it("warns and fails as a disk that the stack uses fills up, and fails when it is not there", async () => {
     const disk = join(desk, "disk");
     const config = await configWith(join(desk, "ipai.yaml"), (stack) => {
@@ -139,6 +147,8 @@ describe("IPAI-DISK-001, the disks", () => {
 });
 
 describe("IPAI-MEM-001, the memory", () => {
+  expectGreenAfterwards();
+
   const groups = "/sys/fs/cgroup/memory";
   const group = `${groups}/ipai-test-${process.pid}`;
 
@@ -190,6 +200,8 @@ async function masked(mount: string): Promise<Answer> {
 }
 
 describe("IPAI-HTTP-001, the login page", () => {
+  expectGreenAfterwards();
+
   const signal = `do $$ begin if to_regclass('orm_signaling_templates') is not null then insert into orm_signaling_templates default values;
     else perform nextval('base_cache_signaling_templates'); end if; end $$;`;
 
@@ -210,6 +222,8 @@ describe("IPAI-HTTP-001, the login page", () => {
 });
 
 describe("IPAI-CACHE-001, the cache", () => {
+  expectGreenAfterwards();
+
   it("fails when Redis is stopped, naming its log", async () => {
     process.kill(await pidOf("redis"), "SIGKILL");
     const broken = await health();
@@ -221,6 +235,8 @@ describe("IPAI-CACHE-001, the cache", () => {
 });
 
 describe("IPAI-CRON-001, the scheduled actions", () => {
+  expectGreenAfterwards();
+
   it("fails when one failed, as Odoo itself noted", async () => {
     const [model] = await call<readonly { id: number }[]>(
       "ir.model",
@@ -271,6 +287,8 @@ describe("IPAI-CRON-001, the scheduled actions", () => {
 });
 
 describe("services that hang", () => {
+  expectGreenAfterwards();
+
   it("are told within 12 s", async () => {
     const [odoo, redis] = [await pidOf("odoo-core"), await pidOf("redis")];
     for (const pid of [odoo, redis]) process.kill(pid, "SIGSTOP");

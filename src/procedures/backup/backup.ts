@@ -8,7 +8,7 @@ import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change, read, require, takeBack } from "../steps.ts";
 import { NoRepository } from "./errors.ts";
-import { type BackupFacts, readBackupFacts } from "./facts.ts";
+import { type BackupFacts, knownRepository, readBackupFacts } from "./facts.ts";
 import { readInstant, resticTime, snapshot, takenAt, withFilesHeld } from "./hold.ts";
 import { aboutSql, attachmentsSql, manifestSql, rolesSql, sequencesSql } from "./manifest.ts";
 
@@ -48,6 +48,7 @@ function planBackup(stack: Stack, _input: BackupInput, facts: BackupFacts): Plan
         { verify: [restic.isInitialised()] },
       ),
       withWorkingFolder(stack, folder, [
+        noteRepository(stack, restic),
         withFilesHeld(stack, [
           readInstant(stack),
           describe(stack, folder, "roles", "Note the roles of the server", rolesSql),
@@ -63,7 +64,7 @@ function planBackup(stack: Stack, _input: BackupInput, facts: BackupFacts): Plan
         store(restic, folder),
         readAccount(stack, folder),
       ]),
-      record(stack, restic),
+      record(stack),
     ],
   };
 }
@@ -90,6 +91,21 @@ function makeRepository(restic: Restic): Act {
     { id: "repository", title: "Create the repository", action: restic.initialise() },
     { done: restic.isInitialised(), verify: [restic.isInitialised()], timeoutSeconds: 60 },
   );
+}
+
+/** Once it is known, it is missed when it is not there, instead of being made anew. */
+function noteRepository(stack: Stack, restic: Restic): Act {
+  const { host, config } = stack;
+  const path = knownRepository(config.workDirectory);
+  const noted: Probe = {
+    title: "the repository is noted",
+    action: command(host, ["sh", "-c", 'cat -- "$1" 2>/dev/null || true', "noted", path]),
+    output: { from: "stdout" },
+    compare: "eq",
+    with: restic.repository,
+  };
+  const action = { kind: "write", host, path, content: `${restic.repository}\n`, mode: "0644" } as const;
+  return change({ id: "know", title: "Note the repository", action }, { done: noted, verify: [noted] });
 }
 
 /** The folder belongs to one run: another one is refused, and what a dead run left is only removed by resuming that run. */
@@ -297,11 +313,10 @@ grep '"message_type":"summary"' "$1/stored" 2>/dev/null || echo '{"total_bytes_p
 grep '"message_type":"growth"' "$1/stored" 2>/dev/null || echo '{"bytes": -1}'
 `;
 
-function record(stack: Stack, restic: Restic): Act {
+function record(stack: Stack): Act {
   const input = {
     stack: stack.name,
     id: runId,
-    repository: restic.repository,
     takenAt,
     databaseBytes: output("account", "databaseBytes"),
     storedBytes: output("account", "storedBytes"),

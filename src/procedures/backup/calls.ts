@@ -16,7 +16,6 @@ const entry = z.object({
   unsound: z.number(),
   /** Bytes of the whole set when it is read back; null for a backup that another control database made. */
   setBytes: z.number().nullable().default(null),
-  repository: z.string().default(""),
   seconds: z.number(),
   proof: z
     .object({
@@ -37,7 +36,6 @@ const recordInput = entry
   .extend({ stack: z.string(), storedBytes: z.number(), setBytes: z.number() });
 const proofInput = z.object({
   stack: z.string(),
-  repository: z.string(),
   databaseBytes: z.number(),
   backup: z.string(),
   run: z.string(),
@@ -75,7 +73,7 @@ export function recordBackup(records: Records): CallFunction {
 /** A backup that another control database made is entered with what its own set says. */
 export function recordProof(records: Records): CallFunction {
   return async (given, { scope }) => {
-    const { stack, backup, repository, databaseBytes, takenAt, unsound, run, ...counts } = proofInput.parse(given);
+    const { stack, backup, databaseBytes, takenAt, unsound, run, ...counts } = proofInput.parse(given);
     const before = await findBackup(records, backup);
     const known = before ?? {
       id: backup,
@@ -83,7 +81,6 @@ export function recordProof(records: Records): CallFunction {
       databaseBytes,
       storedBytes: null,
       setBytes: null,
-      repository,
       files: counts.attachments,
       unsound,
       seconds: 0,

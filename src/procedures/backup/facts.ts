@@ -2,7 +2,7 @@ import { z } from "zod";
 import { command } from "../../runbook/action.ts";
 import type { Restic } from "../../stack/restic.ts";
 import type { FactReader } from "../procedure.ts";
-import { findBackup, listBackups } from "./calls.ts";
+import { findBackup } from "./calls.ts";
 import { BackupNotFound, NoRepository, NoSpace, RepositoryUnreadable } from "./errors.ts";
 
 /** What the plans of backup and proof depend on. What cannot go well is refused here, before anything is begun. */
@@ -43,12 +43,17 @@ function getRepository(reader: FactReader): Restic {
 /** A repository that has vanished is not made anew: its disk is not mounted, and the backups would fill another one. */
 async function findRepository(reader: FactReader, { repository, isInitialised }: Restic): Promise<boolean> {
   if ((await reader.exitCode(isInitialised().action)) === 0) return true;
-  const known = await listBackups(reader.records, reader.stack.name, backupsMax);
-  if (known.some((backup) => backup.repository === repository)) throw RepositoryUnreadable({ repository });
+  const { host, config } = reader.stack;
+  const script = 'if [ -e "$1" ]; then cat -- "$1"; fi';
+  const known = await reader.text(command(host, ["sh", "-c", script, "known", knownRepository(config.workDirectory)]));
+  if (known.trim() === repository) throw RepositoryUnreadable({ repository });
   return false;
 }
 
-const backupsMax = 1000;
+/** The file that says which repository the last backup went to. */
+export function knownRepository(workDirectory: string): string {
+  return `${workDirectory}/repository`;
+}
 
 export interface ProofFacts {
   readonly backup: string;

@@ -59,7 +59,7 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: ProofFac
         ]),
         countProof(stack, folder),
       ]),
-      recordProof(stack, restic, facts),
+      recordProof(stack, facts),
     ],
   };
 }
@@ -297,12 +297,11 @@ awk -v attachments="$(wc -l < "$1/set/attachments")" -v unsound="$(wc -l < "$1/s
   END { printf "{\\"tables\\": %d, \\"rows\\": %d, \\"attachments\\": %d, \\"unsound\\": %d}\\n", tables, rows, attachments, unsound }' "$1/manifest"
 `;
 
-function recordProof(stack: Stack, restic: Restic, facts: ProofFacts): Act {
+function recordProof(stack: Stack, facts: ProofFacts): Act {
   const input = {
     stack: stack.name,
     backup: facts.backup,
     run: runId,
-    repository: restic.repository,
     takenAt: output("about", "takenAt"),
     databaseBytes: output("about", "databaseBytes"),
     tables: output("count", "tables"),
