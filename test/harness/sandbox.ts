@@ -71,7 +71,8 @@ export function run(program: string, args: readonly string[], options: Options =
         resolve({ exitCode, signal: error?.signal ?? null, stdout, stderr, seconds });
       },
     );
-    child.stdin?.end(options.stdin ?? "");
+    // A program that does not read may be over before it is written to.
+    child.stdin?.on("error", () => undefined).end(options.stdin ?? "");
   });
 }
 

@@ -247,7 +247,7 @@ function compareSequences(stack: Stack, cluster: ScratchCluster, folder: Text): 
 }
 
 /** The copy's sequences are read first, the backup's then compared with them. A copy without sequences has an empty file. */
-const behindScript =
+export const behindScript =
   'FILENAME == ARGV[1] { now[$1] = $2; next } !($1 in now) { print $1 " is missing" } ' +
   '($1 in now) && now[$1] + 0 < $2 + 0 { print $1 " is at " now[$1] ", was at " $2 }';
 

@@ -5,6 +5,7 @@ import { parseConfig } from "../../../src/config/load.ts";
 import { LocalExecutor } from "../../../src/host/local.ts";
 import { createPerformer } from "../../../src/host/perform.ts";
 import { manifestSql, rolesSql, sequencesSql } from "../../../src/procedures/backup/manifest.ts";
+import { behindScript } from "../../../src/procedures/backup/verify.ts";
 import { sandboxConfig } from "../../../src/procedures/sandbox/definition.ts";
 import type { Action } from "../../../src/runbook/action.ts";
 import { createScratchCluster, type ScratchCluster } from "../../../src/stack/scratch.ts";
@@ -106,6 +107,22 @@ describe("a manifest", () => {
   it("is taken under the limits of no user", async () => {
     expect((await psql("show statement_timeout")).trim()).toBe("1h");
     expect((await psql(`${manifestSql}show statement_timeout`)).trim()).toMatch(/\n0$/);
+  });
+});
+
+describe("sequences", () => {
+  it("may only have gone on; one that fell back or is missing is named, and one that counts down the other way round", async () => {
+    const [was, now] = [join(folder, "was"), join(folder, "now")];
+    const compared = async () => (await run(["awk", "-F", "\t", behindScript, now, was])).stdout;
+    await writeFile(was, await psql(sequencesSql));
+    await psql("select nextval('cells_id_seq'), nextval('counter')");
+    await writeFile(now, await psql(sequencesSql));
+    expect(await compared()).toBe("");
+    await psql("select setval('cells_id_seq', 1), setval('counter', 100)");
+    await writeFile(now, (await psql(sequencesSql)).replace(/.*states_id_seq.*\n/, ""));
+    expect(await compared()).toBe(
+      "public.cells_id_seq is at 1, was at 3\npublic.counter is at -100, was at -95\npublic.states_id_seq is missing\n",
+    );
   });
 });
 
