@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /**
@@ -6,6 +7,8 @@ import { defineConfig } from "vitest/config";
  */
 export default defineConfig({
   test: {
+    // The tests mostly wait for programs that they start, so even on two processors two files go side by side.
+    maxWorkers: Math.max(2, availableParallelism()),
     projects: [
       {
         extends: true,

@@ -31,12 +31,15 @@ suite() {
 
 check lint biome check .
 check types tsc
-suite unit --project unit
-suite component --project component
+suite unit-and-component --project unit --project component
 if [[ ${1:-quick} == all ]]; then
   suite crash-engine --project crash-engine
   suite system --project system
   suite crash --project crash
+  if [[ -z ${IPAI_ODOO_HOME:-} ]]; then
+    printf '\n== skipped: the practice stack on Odoo 18, because IPAI_ODOO_HOME names no Odoo (Debian has no package of 18)\n'
+    echo '{"numPendingTests":1}' >"$results/odoo-18.json"
+  fi
 else
   suite system test/system/main.test.ts
 fi

@@ -45,8 +45,8 @@ export interface CommandResult {
   readonly truncated: boolean;
 }
 
-/** The program that decided a result's exit code: the last one that failed, or the last one. */
-export function decisiveProgram(pipeline: Pipeline, exitCodes: readonly number[]): string {
+/** The command that decided a result's exit code: the last one that failed, or the last one. */
+export function decisiveCommand(pipeline: Pipeline, exitCodes: readonly number[]): ResolvedCommand {
   const index = exitCodes.findLastIndex((code) => code !== 0);
-  return (pipeline[index] ?? pipeline[pipeline.length - 1] ?? pipeline[0]).argv[0];
+  return pipeline[index] ?? pipeline[pipeline.length - 1] ?? pipeline[0];
 }

@@ -9,9 +9,11 @@ import {
   HttpTimeout,
   HttpUnreachable,
   OutputTooLarge,
+  PermissionDenied,
+  ProgramNotFound,
   UnknownCall,
 } from "./errors.ts";
-import { type CommandResult, decisiveProgram, type Executor, type Pipeline, type RunOptions } from "./executor.ts";
+import { type CommandResult, decisiveCommand, type Executor, type Pipeline, type RunOptions } from "./executor.ts";
 import { lastLines, stdoutBytesMax } from "./output.ts";
 import { type ActionResult, compare, readOutput } from "./read.ts";
 import { Redactor } from "./redact.ts";
@@ -165,10 +167,22 @@ function toActionResult(result: CommandResult): ActionResult {
 
 function failure(command: Pick<CommandAction, "exitCodes">, pipeline: Pipeline, result: CommandResult): Error {
   const { exitCode, signal } = result;
-  const details = { program: decisiveProgram(pipeline, result.exitCodes), exitCode, output: printed(result) };
+  const details = { program: decisiveCommand(pipeline, result.exitCodes).argv[0], exitCode, output: printed(result) };
   const code = command.exitCodes?.[exitCode];
   const meant = code === undefined ? undefined : (catalogue.get(code) as ErrorDefinition<object> | undefined);
-  return meant?.(details) ?? CommandFailed(signal === undefined ? details : { ...details, signal });
+  return (
+    meant?.(details) ??
+    notExecuted(pipeline, result) ??
+    CommandFailed(signal === undefined ? details : { ...details, signal })
+  );
+}
+
+/** Programs that start another one (`runuser … -- psql`) end with 127 when it is not there, 126 when it may not be executed. */
+function notExecuted(pipeline: Pipeline, { exitCode, exitCodes }: CommandResult): Error | undefined {
+  const { argv } = decisiveCommand(pipeline, exitCodes);
+  const program = argv.includes("--") ? argv[argv.indexOf("--") + 1] : undefined;
+  if (program === undefined || (exitCode !== 126 && exitCode !== 127)) return undefined;
+  return exitCode === 127 ? ProgramNotFound({ program }) : PermissionDenied({ program });
 }
 
 function printed(result: CommandResult): string {

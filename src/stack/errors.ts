@@ -63,3 +63,10 @@ export const OdooNeutralizeFailed = defineError<CommandDetails>("odoo.neutralize
   message: () => "Odoo could not neutralize the copy. Nothing was started on it.",
   hint: () => "Is it an Odoo database, and of the series of this Odoo?",
 });
+
+export const PostgresUnreachable = defineError<CommandDetails>("postgres.unreachable", {
+  exitCode: 40,
+  retryable: true,
+  message: (d) => `PostgreSQL cannot be asked: ${d.output?.trim().split("\n").at(-1) ?? "it gives no reason"}`,
+  hint: () => "Does it run (`pg_lsclusters`), does the database exist, and are connections left?",
+});

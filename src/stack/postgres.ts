@@ -21,6 +21,9 @@ export interface Postgres {
   databaseIsAbsent(database: Text): Probe;
 }
 
+/** psql ends with 2 when it gets no connection; with 3 when SQL fails. */
+const psqlExitCodes = { 2: "postgres.unreachable" };
+
 export function createPostgres(stack: StackConfig, runtime: Runtime): Postgres {
   const { database } = stack.services;
   const service = stack.runtime.native.services[database.name];
@@ -33,6 +36,7 @@ export function createPostgres(stack: StackConfig, runtime: Runtime): Postgres {
     client: client("psql"),
     database: name,
     text: `${text.trim()}\n`,
+    exitCodes: psqlExitCodes,
     ...(values === undefined ? {} : { values }),
   });
   const exists = (name: Text, count: 0 | 1): Probe => ({

@@ -108,6 +108,10 @@ async function settled({ w, run, mark }: Case): Promise<Run> {
   return ended;
 }
 
+/** Between performed and verified nothing happens where there is nothing to verify. */
+const isDistinct = (point: string) =>
+  !point.endsWith(":verified") || /(b|d|close|open|inside|ready|back):verified$/.test(point);
+
 const mayBeTakenBack = (point: string) => /^do:closed\/b:(before|spawned|performed|verified)$/.test(point);
 
 async function killAndGoOn(kind: "works" | "fails", point: string): Promise<void> {
@@ -140,13 +144,13 @@ describe("a run whose process is killed", () => {
 
   it("ends rightly, wherever that was on the way to success", async () => {
     // One of the two that stand side by side is enough.
-    const forwards = points.works.filter((point) => !point.startsWith("do:look/right:"));
+    const forwards = points.works.filter((point) => isDistinct(point) && !point.startsWith("do:look/right:"));
     await forEachOf(forwards, 3, (point) => killAndGoOn("works", point));
   });
 
   it("ends rightly, wherever that was on the way back", async () => {
-    const back = points.fails.filter((point) => point.startsWith("undo:") || point.startsWith("do:d:"));
-    expect(back.length).toBeGreaterThan(25);
+    const back = points.fails.filter((point) => isDistinct(point) && /^(undo:|do:d:)/.test(point));
+    expect(back.length).toBeGreaterThan(20);
     await forEachOf(back, 3, (point) => killAndGoOn("fails", point));
   });
 

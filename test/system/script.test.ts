@@ -40,7 +40,7 @@ describe("by hand", () => {
     const before = await fingerprint();
     await bring("broken");
     const ended = await byHand(["upgrade"], "20260101t000002_byhand");
-    expect([ended.exitCode, ended.stderr]).toEqual([3, expect.stringContaining("quarter_label")]);
+    expect([ended.exitCode, ended.stdout]).toEqual([3, expect.stringContaining("quarter_label")]);
     expect(await fingerprint()).toBe(before);
     expect(await everythingServes()).toBe(true);
     expect(await leftovers()).toEqual([]);

@@ -70,5 +70,6 @@ export function renderHealth(terminal: Terminal, report: HealthReport): string {
 }
 
 function measured({ value, unit, threshold }: Finding): string {
-  return value === null ? "" : `${value} ${unit}${threshold === null ? "" : ` (limit ${threshold})`}`;
+  if (value === null) return "";
+  return threshold === null || threshold === value ? `${value} ${unit}` : `${value} ${unit} (limit ${threshold})`;
 }

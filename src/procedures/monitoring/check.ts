@@ -2,7 +2,7 @@ import { type ErrorRecord, toErrorRecord } from "../../errors/error.ts";
 import type { ActionResult, Performer } from "../../host/perform.ts";
 import type { Action } from "../../runbook/action.ts";
 import type { Stack } from "../../stack/stack.ts";
-import { NotAsked } from "./errors.ts";
+import "./errors.ts";
 
 /**
  * A check is a question with thresholds; its answer is a finding. What could not be asked is `unknown`, never ok: a missing tool
@@ -83,13 +83,13 @@ function asked(action: Action): Action {
   const own = action.kind === "sql" ? 1 : 4;
   return {
     ...action,
-    exitCodes: { [own]: NotAsked.code, 126: NotAsked.code, 127: NotAsked.code, ...action.exitCodes },
+    exitCodes: { [own]: "health.not_asked", 126: "health.not_asked", 127: "health.not_asked", ...action.exitCodes },
   };
 }
 
 /** Errors that say nothing about the object of the check, only that it could not be asked. */
 const notAsked: ReadonlySet<string> = new Set([
-  NotAsked.code,
+  "health.not_asked",
   "host.program_not_found",
   "host.permission_denied",
   "host.start_failed",
