@@ -37,7 +37,9 @@ export const DumpDamaged = defineError<Command>("backup.dump_damaged", {
   exitCode: 33,
   message: () =>
     "The dump in this backup cannot be restored whole: pg_restore met an error. Do not rely on this backup.",
-  hint: () => "Take a new backup and verify it at once. An older proven one is in `ipai backup list`.",
+  hint: () =>
+    "Do its last lines name an extension that is not installed here? Then install it and verify again. Otherwise take a new backup and " +
+    "verify it at once; an older proven one is in `ipai backup list`.",
 });
 
 export const RepositoryDamaged = defineError<Command>("backup.repository_damaged", {
@@ -56,7 +58,10 @@ export const RepositoryUnreadable = defineError<Command & { readonly repository?
       d.repository === undefined
         ? "The backup repository cannot be opened."
         : `There is no repository in ${d.repository}, although backups were stored there. Nothing was changed.`,
-    hint: () => "Is its disk mounted, and is the password (backup.passwordFile or backup.password) the right one?",
+    hint: (d) =>
+      d.repository === undefined
+        ? "Is its disk mounted, and is the password (backup.passwordFile or backup.password) the right one?"
+        : "Is its disk mounted? If a new one is wanted there, remove the file `repository` in the stack's workDirectory.",
   },
 );
 
