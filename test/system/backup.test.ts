@@ -90,7 +90,7 @@ outside=$(hostname -I | awk '{print $1}')
   echo "folders=$(tr '\\0' '\\n' < /proc/$pid/cmdline | grep data-dir | tr = :)"
   echo "files=$(ls -l /proc/$pid/fd | grep -c "${folder}/odoo/" || true)"
   echo "active=$(ask "select string_agg(cron_name, ', ') from ir_cron where active")"
-  echo "lastcall=$(ask "select to_char(max(lastcall), 'YYYY-MM-DD\\"T\\"HH24:MI:SS\\"Z\\"') from ir_cron")"
+  echo "lastcall=$(ask "select to_char(coalesce(max(lastcall), '2000-01-01'), 'YYYY-MM-DD\\"T\\"HH24:MI:SS\\"Z\\"') from ir_cron")"
   echo "mail=$(ask "select string_agg(name, ', ') from ir_mail_server where active")"
   echo "own=$(ask "select value from ir_config_parameter where key = 'test.own_neutralization'")"
   echo "behind=$(ask "${behindSql}")"
@@ -171,6 +171,7 @@ describe("the copy that a proof serves from", () => {
   });
 
   it("has run no scheduled action", () => {
+    // A stack that has just been made may have run none either.
     expect(Date.parse(copy.get("lastcall") ?? "")).toBeLessThanOrEqual(Date.parse(entry.takenAt));
   });
 
