@@ -39,6 +39,12 @@ async function pidOf(service: string): Promise<number> {
   return Number(await readFile(join(folder, "run", `${service}.pid`), "utf8"));
 }
 
+async function kill(service: string): Promise<void> {
+  const pid = await pidOf(service);
+  process.kill(pid, "SIGKILL");
+  await until(`${service} is gone`, async () => !existsSync(`/proc/${pid}`));
+}
+
 /** Starts what does not run, and waits until it serves. */
 async function mend(): Promise<void> {
   const up = await ipai(["demo", "up"]);
@@ -82,7 +88,7 @@ describe("IPAI-ODOO-001, the processes", () => {
   expectGreenAfterwards();
 
   it("fails when one was killed, naming it and its log", async () => {
-    process.kill(await pidOf("odoo-core"), "SIGKILL");
+    await kill("odoo-core");
     const broken = await health();
     await mend();
     expect(broken).toMatchObject({ status: "fail", exitCode: 2 });
@@ -104,8 +110,7 @@ describe("IPAI-DB-001, the database", () => {
     await cluster("start");
     await until("Odoo serves again", () => serves(urls.public));
     const without = await health();
-    for (const service of ["odoo-accounting", "odoo-core", "odoo-marketing"])
-      process.kill(await pidOf(service), "SIGKILL");
+    for (const service of ["odoo-accounting", "odoo-core", "odoo-marketing"]) await kill(service);
     await mend();
     expect(broken).toMatchObject({ status: "fail", exitCode: 2 });
     expect(broken.seconds).toBeLessThan(12);
@@ -157,7 +162,7 @@ describe("IPAI-MEM-001, the memory", () => {
     async () => {
       const home = join(groups, (await readFile("/proc/self/cgroup", "utf8")).match(/:memory:(.*)/)?.[1] ?? "");
       await mkdir(group);
-      process.kill(await pidOf("odoo-core"), "SIGKILL");
+      await kill("odoo-core");
       await sh(`echo $$ > ${group}/cgroup.procs; ${root}/bin/ipai demo up`);
       // What it needs by now, and a little more.
       const used = Number(await readFile(`${group}/memory.usage_in_bytes`, "utf8"));
@@ -225,7 +230,7 @@ describe("IPAI-CACHE-001, the cache", () => {
   expectGreenAfterwards();
 
   it("fails when Redis is stopped, naming its log", async () => {
-    process.kill(await pidOf("redis"), "SIGKILL");
+    await kill("redis");
     const broken = await health();
     await mend();
     expect(broken).toMatchObject({ status: "fail", exitCode: 2 });
