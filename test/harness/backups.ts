@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { cp, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Ended, folder, ipai, parsed, type RunJson, root, run } from "./sandbox.ts";
@@ -24,6 +25,14 @@ export interface BackupJson {
 
 export async function backups(): Promise<readonly BackupJson[]> {
   return parsed(await ipai(["backup", "list", "--json"]));
+}
+
+/** The last one in the stack's repository, if there is any. */
+export async function latestBackup(): Promise<string | undefined> {
+  const repository = join(folder, "repository");
+  if (!existsSync(repository)) return undefined;
+  const found = JSON.parse(await restic(repository, "snapshots", "--json", "--no-lock")) as { tags: string[] }[];
+  return found.at(-1)?.tags[0]?.replace("run=", "");
 }
 
 /** A run of the command line that is told as JSON. */

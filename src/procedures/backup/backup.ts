@@ -214,7 +214,7 @@ function describe(stack: Stack, folder: string, id: string, title: string, sql: 
 
 /** psql answers an error of SQL with 3 and a lost connection with 2: 1 is dd's word. */
 export function kept(query: SqlAction, into: Text): SqlAction {
-  return { ...query, into, exitCodes: { 1: "backup.disk_full" } };
+  return { ...query, into, exitCodes: { ...query.exitCodes, 1: "backup.disk_full" } };
 }
 
 function hasContent(host: string, file: string): Probe {
