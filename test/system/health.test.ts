@@ -35,13 +35,6 @@ async function sh(script: string): Promise<string> {
   return ended.stdout.trim();
 }
 
-/** Ends a service from outside; it is over when the system has cleared it away. */
-async function kill(service: string): Promise<void> {
-  const pid = await pidOf(service);
-  process.kill(pid, "SIGKILL");
-  await until(`${service} is gone`, async () => !existsSync(`/proc/${pid}`));
-}
-
 async function pidOf(service: string): Promise<number> {
   return Number(await readFile(join(folder, "run", `${service}.pid`), "utf8"));
 }
