@@ -64,6 +64,20 @@ describe("a good configuration", () => {
     expect(secretsOf(getStack(parseConfig(example, "ipai.yaml", {})))).toEqual({});
   });
 
+  it("has a password for a cache that wants one", () => {
+    const cache = 'cache: { name: redis, url: "redis://127.0.0.1", user: probe, password: "${REDIS_PASSWORD}" }';
+    const redis = "redis: { command: [redis-server], user: redis, pidFile: /run/redis.pid, log: /var/log/redis.log }";
+    const text = broken("      proxy:", `      ${cache}\n      proxy:`).replace(
+      "          nginx:",
+      `          ${redis}\n          nginx:`,
+    );
+    const stack = getStack(parseConfig(text, "ipai.yaml", { REDIS_PASSWORD: "sesame" }));
+    expect(stack.services.cache?.user).toBe("probe");
+    expect(secretsOf(stack)["services.cache.password"]?.reveal()).toBe("sesame");
+    expect(JSON.stringify(stack)).not.toContain("sesame");
+    expect(problemsOf(text)).toEqual([expect.stringContaining("the environment variable REDIS_PASSWORD is not set")]);
+  });
+
   it("never shows a secret, however it is printed", () => {
     const config = parseConfig(withSecrets, "ipai.yaml", secrets);
     const shown = [
@@ -449,7 +463,7 @@ describe("keys that do not fit together", () => {
       "user: root",
       "user: ${NGINX_USER}",
       [
-        `14:13: ${at}.runtime.native.services.nginx.user: \${NGINX_USER} is not replaced here; only control.database and backup.password come from the environment`,
+        `14:13: ${at}.runtime.native.services.nginx.user: \${NGINX_USER} is not replaced here; only control.database, backup.password and services.cache.password come from the environment`,
       ],
     ],
     [
@@ -457,7 +471,7 @@ describe("keys that do not fit together", () => {
       "command: [nginx]",
       'command: [nginx, "--x=${X}"]',
       [
-        `13:30: ${at}.runtime.native.services.nginx.command.1: \${X} is not replaced here; only control.database and backup.password come from the environment`,
+        `13:30: ${at}.runtime.native.services.nginx.command.1: \${X} is not replaced here; only control.database, backup.password and services.cache.password come from the environment`,
       ],
     ],
   ])("(%s) are told with their place", (_, from, to, expected) => {

@@ -25,8 +25,11 @@ export function getStack(config: Config, name?: string): StackConfig {
 
 /** A stack's secrets by their path in the configuration. */
 export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> {
-  const password = stack.backup?.password;
-  return password === undefined ? {} : { "backup.password": password };
+  const { backup, services } = stack;
+  const all = { "backup.password": backup?.password, "services.cache.password": services.cache?.password };
+  return Object.fromEntries(
+    Object.entries(all).flatMap(([path, value]) => (value === undefined ? [] : [[path, value]])),
+  );
 }
 
 /** Text → configuration. Every problem found is told at once, each with its place. */
@@ -68,12 +71,14 @@ function buildStack(
   stack: ParsedStack,
   reveal: (reference: string | undefined) => Secret | undefined,
 ): StackConfig {
-  const { backup } = stack;
+  const { backup, services } = stack;
+  const { cache } = services;
   return {
     ...stack,
     name,
     workDirectory: stack.workDirectory ?? `/var/lib/ipai/work/${name}`,
     backup: backup === undefined ? undefined : { ...backup, password: reveal(backup.password) },
+    services: { ...services, cache: cache === undefined ? undefined : { ...cache, password: reveal(cache.password) } },
   };
 }
 

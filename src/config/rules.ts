@@ -109,9 +109,10 @@ function repeated<T extends readonly [readonly PropertyKey[], string]>(values: r
 function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
   const references: (readonly [readonly PropertyKey[], string | undefined])[] = [
     [["control", "database"], config.control.database === "embedded" ? undefined : config.control.database],
-    ...Object.entries(config.stacks).map(
-      ([name, stack]) => [["stacks", name, "backup", "password"], stack.backup?.password] as const,
-    ),
+    ...Object.entries(config.stacks).flatMap(([name, { backup, services }]) => [
+      [["stacks", name, "backup", "password"], backup?.password] as const,
+      [["stacks", name, "services", "cache", "password"], services.cache?.password] as const,
+    ]),
   ];
   return references.flatMap(([path, reference]) => {
     if (reference === undefined || environment[variableOf(reference)]) return [];
@@ -126,14 +127,14 @@ function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
     .filter(([path, text]) => /\$\{[A-Za-z_]\w*\}/.test(text) && !mayRefer(path))
     .map(([path, text]) => ({
       path,
-      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database and backup.password come from the environment`,
+      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, backup.password and services.cache.password come from the environment`,
     }));
 }
 
 function mayRefer(path: readonly PropertyKey[]): boolean {
-  const [first, , third, fourth, ...rest] = path;
+  const [first, , ...inStack] = path;
   if (first === "control") return path.length === 2 && path[1] === "database";
-  return first === "stacks" && third === "backup" && fourth === "password" && rest.length === 0;
+  return first === "stacks" && ["backup.password", "services.cache.password"].includes(inStack.join("."));
 }
 
 function listTexts(

@@ -126,6 +126,10 @@ const services = z
       .strictObject({
         name: serviceName.describe("Its name under runtime.native.services"),
         url: redisUrl.describe("Where it answers"),
+        user: text.optional().describe("User to log in as; Redis's default user when absent"),
+        password: environmentReference
+          .optional()
+          .describe("Its password as ${NAME}, from the environment; without it there is no log-in"),
       })
       .optional()
       .describe("Redis, if there is one"),
@@ -235,13 +239,17 @@ export type DaemonService = z.output<typeof daemon>;
 export type ParsedConfig = z.output<typeof configSchema>;
 export type ParsedStack = z.output<typeof stack>;
 
-export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup"> {
+export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup" | "services"> {
   readonly name: string;
   readonly workDirectory: string;
-  readonly backup:
-    | (Omit<NonNullable<ParsedStack["backup"]>, "password"> & { readonly password: Secret | undefined })
-    | undefined;
+  readonly backup: WithSecret<ParsedStack["backup"]>;
+  readonly services: Omit<ParsedStack["services"], "cache"> & {
+    readonly cache: WithSecret<ParsedStack["services"]["cache"]>;
+  };
 }
+
+/** The same with its password read from the environment. */
+type WithSecret<T> = (Omit<NonNullable<T>, "password"> & { readonly password: Secret | undefined }) | undefined;
 
 export interface Config {
   readonly file: string;

@@ -7,6 +7,8 @@ import { toJsonb } from "./journal.ts";
 export interface Records {
   put(record: { kind: string; id: string; stack: string; run: string | null; data: Json }): Promise<void>;
   find(kind: string, id: string): Promise<Json | undefined>;
+  /** Removes what was kept of that kind for the stack. */
+  forget(kind: string, stack: string): Promise<void>;
   /** Newest first. */
   list(kind: string, stack: string, limit: number): Promise<readonly { id: string; at: Date; data: Json }[]>;
 }
@@ -31,6 +33,9 @@ export function createRecords(control: Control): Records {
         .where("id", "=", id)
         .executeTakeFirst();
       return found?.data;
+    },
+    forget: async (kind, stack) => {
+      await control.db.deleteFrom("records").where("kind", "=", kind).where("stack", "=", stack).execute();
     },
     list: (kind, stack, limit) =>
       control.db

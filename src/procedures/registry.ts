@@ -1,7 +1,7 @@
 import type { Records } from "../engine/records.ts";
 import type { CallFunction, CallRegistry } from "../host/perform.ts";
 import { backup } from "./backup/backup.ts";
-import { recordBackup, recordProof } from "./backup/calls.ts";
+import { forgetBackups, recordBackup, recordDoubt, recordProof } from "./backup/calls.ts";
 import { verifyBackup } from "./backup/verify.ts";
 import type { AnyProcedure } from "./procedure.ts";
 import { sandboxDown } from "./sandbox/down.ts";
@@ -23,7 +23,9 @@ export const procedures: readonly AnyProcedure[] = [
 export function createCallRegistry(records: Records): CallRegistry {
   const calls = new Map<string, CallFunction>([
     ["backup.record@1", recordBackup(records)],
+    ["backup.record_doubt@1", recordDoubt(records)],
     ["backup.record_proof@1", recordProof(records)],
+    ["backup.forget_all@1", forgetBackups(records)],
   ]);
   return { get: (name, version) => calls.get(`${name}@${version}`) };
 }

@@ -1,7 +1,7 @@
 import type { Output, Probe } from "../runbook/action.ts";
 import type { Act, Step, Wait } from "../runbook/plan.ts";
 import type { Text } from "../runbook/value.ts";
-import type { Service } from "../stack/runtime/native.ts";
+import type { Service, Stoppable } from "../stack/runtime/native.ts";
 import type { Stack } from "../stack/stack.ts";
 
 /** Steps that several procedures share, and short ways to write the common ones. */
@@ -69,7 +69,7 @@ export function startService(id: string, title: string, service: Service): Act {
   );
 }
 
-export function stopService(id: string, title: string, service: Service): Act {
+export function stopService(id: string, title: string, service: Stoppable): Act {
   return change(
     { id, title, action: service.stop },
     { done: service.isStopped, verify: [service.isStopped], timeoutSeconds: service.stopSeconds + 30 },
@@ -92,9 +92,8 @@ const readySeconds = 180;
 /** Keeps Odoo stopped, its schedulers with it, while the body runs, whatever happens in it; afterwards each service serves again. */
 export function whileOdooStopped(stack: Stack, services: readonly string[], body: readonly Step[]): readonly Step[] {
   const urls = stack.config.services.odoo.filter((service) => services.includes(service.name));
-  return whileStopped(stack, "stopped", "Odoo and its schedulers are stopped", services, body, [
-    ...urls.map((service) => serving(stack, service.name, service.url)),
-  ]);
+  const serve = urls.map((service) => serving(stack, service.name, service.url));
+  return whileStopped(stack, "stopped", "Odoo and its schedulers are stopped", services, body, serve);
 }
 
 /** Keeps users out by stopping the proxy; afterwards the public address serves again, if an Odoo is there to be served. */
@@ -117,16 +116,16 @@ function whileStopped(
   body: readonly Step[],
   serve: readonly Wait[],
 ): readonly Step[] {
-  const stop = (name: string) => stopService(`stop ${name}`, `Stop ${name}`, stack.runtime.service(name));
   const start = (name: string) => startService(`start ${name}`, `Start ${name}`, stack.runtime.service(name));
   const [first, ...others] = services;
+  const all = services.join(", ");
   if (first === undefined) return body;
   return [
     {
       kind: "bracket",
       id,
       title,
-      open: [stop(first), ...others.map(stop)],
+      open: [stopService(`stop ${all}`, `Stop ${all}`, stack.runtime.together(services))],
       body,
       close: [start(first), ...others.map(start), ...serve],
     },

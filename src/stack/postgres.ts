@@ -26,10 +26,9 @@ const psqlExitCodes = { 2: "postgres.unreachable" };
 
 export function createPostgres(stack: StackConfig, runtime: Runtime): Postgres {
   const { database } = stack.services;
-  const service = stack.runtime.native.services[database.name];
-  const user = service !== undefined && "cluster" in service ? service.user : database.superuser;
+  const { user, program: own } = runtime.postgres;
   const connection = ["-h", database.host, "-p", String(database.port), "-U", database.superuser];
-  const client: Postgres["client"] = (program, ...args) => runtime.as(user, [program, ...connection, ...args]);
+  const client: Postgres["client"] = (program, ...args) => runtime.as(user, [own(program), ...connection, ...args]);
   const query: Postgres["query"] = (name, text, values) => ({
     kind: "sql",
     host: stack.host,
@@ -58,7 +57,7 @@ export function createPostgres(stack: StackConfig, runtime: Runtime): Postgres {
         name,
       ]),
     listDump: (folder) =>
-      command(stack.host, ["pg_restore", "--list", folder], { exitCodes: { 1: "backup.dump_damaged" } }),
+      command(stack.host, [own("pg_restore"), "--list", folder], { exitCodes: { 1: "backup.dump_damaged" } }),
     databaseExists: (name) => exists(name, 1),
     databaseIsAbsent: (name) => exists(name, 0),
   };

@@ -33,10 +33,7 @@ export interface Dump {
 
 export function createScratchCluster(stack: StackConfig, runtime: Runtime, folder: Text): ScratchCluster {
   const { host } = stack;
-  const service = stack.runtime.native.services[stack.services.database.name];
-  const [version, user] =
-    service !== undefined && "cluster" in service ? [service.cluster.split("/")[0], service.user] : ["15", "postgres"];
-  const program = (name: string): string => `/usr/lib/postgresql/${version}/bin/${name}`;
+  const { user, program } = runtime.postgres;
   const data = suffixed(folder, "/cluster");
   const socket = suffixed(folder, "/socket");
   const status = command(host, runtime.as(user, [program("pg_ctl"), "status", "-D", data]), { okExitCodes: [0, 3, 4] });
@@ -63,13 +60,14 @@ export function createScratchCluster(stack: StackConfig, runtime: Runtime, folde
     query: (database, text, values = {}) => ({
       kind: "sql",
       host,
-      client: runtime.as(user, ["psql", "-h", socket]),
+      client: runtime.as(user, [program("psql"), "-h", socket]),
       database,
       text: `${text.trim()}\n`,
       values,
     }),
     restore: (database, { dump, source, roles, jobs }) => {
-      const words = [socket, database, source, roles, stack.odoo.user, dump, String(jobs)];
+      const programs = ["psql", "dropdb", "pg_restore"].map(program);
+      const words = [socket, database, source, roles, stack.odoo.user, dump, String(jobs), ...programs];
       return explained(
         command(host, [...asUser, restoreScript, "restore", ...words], {
           exitCodes: { 1: "backup.dump_damaged", 28: "backup.disk_full" },
@@ -111,14 +109,14 @@ const restoreScript = `
 set -eu
 end() { [ "$1" = 0 ] || [ "$(df --output=avail -B1M "$2" | tail -1)" -ge 4 ] || { echo 'No space left on device' >&2; exit 28; }; }
 trap 'end $? "$1"' EXIT
-for name in "$2" "$3"; do dropdb -h "$1" --if-exists --force "$name"; done
-ask() { psql -h "$1" -X -q -v ON_ERROR_STOP=1 -v copy="$2" -v source="$3" -v user="$5" -d postgres; }
+for name in "$2" "$3"; do "$9" -h "$1" --if-exists --force "$name"; done
+ask() { "$8" -h "$1" -X -q -v ON_ERROR_STOP=1 -v copy="$2" -v source="$3" -v user="$5" -d postgres; }
 ask "$@" < "$4"
 ask "$@" <<'END'
 select format('create role %I', :'user') where to_regrole(quote_ident(:'user')) is null \\gexec
 alter role :"user" login;
 END
-pg_restore -h "$1" --create --exit-on-error --no-tablespaces --no-subscriptions --jobs="$7" --dbname=postgres --verbose "$6"
+"\${10}" -h "$1" --create --exit-on-error --no-tablespaces --no-subscriptions --jobs="$7" --dbname=postgres --verbose "$6"
 ask "$@" <<'END'
 select format('alter database %I rename to %I', :'source', :'copy') where :'source' <> :'copy' \\gexec
 select format('grant %I to %I', pg_get_userbyid(datdba), :'user') from pg_database

@@ -4,6 +4,7 @@ import type { Secret } from "../config/secret.ts";
 import { Bug } from "../errors/error.ts";
 import { createOdoo, type Odoo } from "./odoo/odoo.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
+import { createRedis, type Redis } from "./redis.ts";
 import { createRestic, type Restic } from "./restic.ts";
 import { createNativeRuntime, type Runtime } from "./runtime/native.ts";
 import "./errors.ts";
@@ -16,6 +17,8 @@ export interface Stack {
   readonly runtime: Runtime;
   readonly postgres: Postgres;
   readonly odoo: Odoo;
+  /** Absent when the stack has no cache. */
+  readonly redis: Redis | undefined;
   /** Absent when the configuration names no repository. */
   readonly restic: Restic | undefined;
   /** A secret of this stack's configuration by its path, for whoever starts a process. */
@@ -32,6 +35,7 @@ export function createStack(config: StackConfig): Stack {
     runtime,
     postgres: createPostgres(config, runtime),
     odoo: createOdoo(config, runtime),
+    redis: createRedis(config),
     restic: createRestic(config),
     secret: (name) => {
       const found = secrets[name];

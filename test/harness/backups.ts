@@ -21,6 +21,7 @@ export interface BackupJson {
     readonly attachments: number;
     readonly mismatches: number;
   } | null;
+  readonly doubt: { readonly at: string; readonly run: string } | null;
 }
 
 export async function backups(): Promise<readonly BackupJson[]> {

@@ -1,7 +1,7 @@
 import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { manifestSql } from "../../src/procedures/backup/manifest.ts";
-import { folder, root, sql } from "./sandbox.ts";
+import { folder, root, sql, until } from "./sandbox.ts";
 
 /** Code of the practice modules in the stack's addons folder, as a developer would bring it. */
 export const addons = join(folder, "addons");
@@ -35,4 +35,21 @@ export async function edit(path: string, from: string, to: string): Promise<void
 /** Everything in the database, row by row and column by column, in one text: equal texts mean equal databases. */
 export function fingerprint(): Promise<string> {
   return sql(manifestSql);
+}
+
+/**
+ * The same, of a database that nothing changes by itself any more: whatever is scheduled is put off, and what has begun may end.
+ * Odoo's own actions are due at midnight or on the first start, so a test that runs then would see their work as its own.
+ */
+export async function fingerprintAtRest(): Promise<string> {
+  await sql(
+    "update ir_cron set nextcall = greatest(nextcall, now() at time zone 'UTC') + interval '30 days'; delete from ir_cron_trigger",
+  );
+  let last = "";
+  await until("the database is at rest", async () => {
+    const before = last;
+    last = await fingerprint();
+    return last === before;
+  });
+  return last;
 }

@@ -51,12 +51,16 @@ describe("a proof is refused", () => {
     expect(proof.error?.output?.match(/"table" : "[^"]+"/g)).toEqual(Array(2).fill('"table" : "public.res_company"'));
   });
 
-  it("when one byte of the repository is another", async () => {
+  it("when one byte of the repository is another, and an earlier proof no longer counts", async () => {
+    expect((await verify(backup)).outcome).toBe("succeeded");
+    expect((await backups()).find(({ id }) => id === backup)).toMatchObject({ proof: { mismatches: 0 }, doubt: null });
     const packs = await run("find", [join(repository, "data"), "-type", "f", "-size", "+100k"]);
     const [pack = ""] = packs.stdout.split("\n");
     const flip = `printf "$(printf '\\\\x%02x' $((0x$(xxd -p -s $2 -l 1 "$1") ^ 1)))" | dd of="$1" bs=1 seek=$2 conv=notrunc status=none`;
     const flipped = await run("bash", ["-euo", "pipefail", "-c", flip, "flip", pack, "50000"]);
     expect(flipped).toMatchObject({ exitCode: 0, stderr: "" });
-    await expectRefused(await verify(backup), backup, "backup.repository_damaged");
+    const refused = await verify(backup);
+    await expectRefused(refused, backup, "backup.repository_damaged");
+    expect((await backups()).find(({ id }) => id === backup)?.doubt).toMatchObject({ run: refused.run });
   });
 });

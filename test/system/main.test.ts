@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bring, edit, fingerprint, installedCode } from "../harness/release.ts";
+import { bring, edit, fingerprint, fingerprintAtRest, installedCode } from "../harness/release.ts";
 import { ipai, leftovers, parsed, type RunJson, serves, sql, until, urls } from "../harness/sandbox.ts";
 
 /** The main job on the practice stack: what `ipai demo` shows, looked at from outside. */
@@ -48,7 +48,7 @@ describe("the main job", () => {
 
   it("undoes an upgrade that fails half-way, and tells its story", async () => {
     await bring("broken");
-    const before = { data: await fingerprint(), crons: await activeCrons(), versions: await versions() };
+    const before = { data: await fingerprintAtRest(), crons: await activeCrons(), versions: await versions() };
     const ended = await ipai(["upgrade", "--yes", "--json"]);
     const run = parsed<RunJson>(ended);
     expect([run.outcome, run.error?.code, ended.exitCode]).toEqual(["failed-and-undone", "odoo.update_failed", 3]);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bring, edit, fingerprint, installedCode } from "../harness/release.ts";
+import { bring, edit, fingerprint, fingerprintAtRest, installedCode } from "../harness/release.ts";
 import { type Ended, ipai, leftovers, parsed, type RunJson, run, serves, sql, urls } from "../harness/sandbox.ts";
 
 /** A plan exported as a script and run by plain bash, without ipai, does what the tool does. */
@@ -37,7 +37,7 @@ describe("by hand", () => {
   });
 
   it("an upgrade that fails is taken back", async () => {
-    const before = await fingerprint();
+    const before = await fingerprintAtRest();
     await bring("broken");
     const ended = await byHand(["upgrade"], "20260101t000002_byhand");
     expect([ended.exitCode, ended.stdout]).toEqual([3, expect.stringContaining("quarter_label")]);

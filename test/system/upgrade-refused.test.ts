@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { addons, edit, fingerprint, installedCode, put } from "../harness/release.ts";
+import { addons, edit, fingerprint, fingerprintAtRest, installedCode, put } from "../harness/release.ts";
 import { type Ended, folder, ipai, leftovers, parsed, type RunJson, sql, stopServices } from "../harness/sandbox.ts";
 
 /**
@@ -17,7 +17,7 @@ let before: string;
 beforeAll(async () => {
   await installedCode();
   await stopServices();
-  before = await fingerprint();
+  before = await fingerprintAtRest();
 });
 beforeEach(installedCode);
 afterAll(async () => {

@@ -330,6 +330,7 @@ describe("procedures", () => {
     const registry = createCallRegistry({
       put: () => Promise.resolve(),
       find: () => Promise.resolve(undefined),
+      forget: () => Promise.resolve(),
       list: () => Promise.resolve([]),
     });
     const chapters = program.filter(({ path }) => path.startsWith("src/procedures/"));

@@ -1,6 +1,7 @@
-import { listBackups as readBackups } from "../../procedures/backup/calls.ts";
+import { type BackupEntry, listBackups as readBackups } from "../../procedures/backup/calls.ts";
 import type { Context } from "../context.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
+import type { Terminal } from "../terminal.ts";
 
 /** The catalogue of backups: what there is, and what is proven. */
 export async function listBackups(context: Context, options: { json?: boolean }): Promise<number> {
@@ -22,13 +23,20 @@ export async function listBackups(context: Context, options: { json?: boolean })
     bytes(backup.databaseBytes),
     backup.storedBytes === null ? "?" : bytes(backup.storedBytes),
     String(backup.files),
-    backup.proof === null
-      ? terminal.style("yellow", "not proven")
-      : terminal.style(
-          "green",
-          `proven in ${duration(backup.proof.seconds)}: ${backup.proof.tables} tables, ${backup.proof.rows} rows, ${backup.proof.attachments} attachments`,
-        ),
+    describeProof(terminal, backup),
   ]);
   terminal.out(table([["BACKUP", "TAKEN", "DATABASE", "STORED", "FILES", "PROOF"], ...rows]));
   return 0;
+}
+
+function describeProof(terminal: Terminal, backup: BackupEntry): string {
+  if (backup.proof !== null) {
+    const { seconds, tables, rows, attachments } = backup.proof;
+    return terminal.style(
+      "green",
+      `proven in ${duration(seconds)}: ${tables} tables, ${rows} rows, ${attachments} attachments`,
+    );
+  }
+  const why = backup.doubt === null ? "" : `, see ipai runs show ${backup.doubt.run}`;
+  return terminal.style("yellow", `not proven${why}`);
 }

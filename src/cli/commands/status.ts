@@ -68,11 +68,11 @@ function backupLine(backups: readonly BackupEntry[], { timezone, objectives }: S
   if (last === undefined)
     return "Backup: none yet. If the server died now, everything would be lost. Make one with: ipai backup";
   const age = (Date.now() - Date.parse(last.takenAt)) / 1000;
-  const proven = backups.find((backup) => backup.proof !== null);
+  const proven = backups.flatMap((backup) => backup.proof ?? [])[0];
   const proof =
-    proven === undefined || proven.proof === null
+    proven === undefined
       ? "none is proven: ipai backup verify"
-      : `last proof ${instant(proven.proof.at, timezone)}, restored and checked in ${within(proven.proof.seconds, objectives.rtoSeconds)}`;
+      : `last proof ${instant(proven.at, timezone)}, restored and checked in ${within(proven.seconds, objectives.rtoSeconds)}`;
   return `Backup: ${bytes(last.databaseBytes)} taken ${within(age, objectives.rpoSeconds)} ago; ${proof}`;
 }
 

@@ -28,12 +28,15 @@ const entry = z.object({
       mismatches: z.number(),
     })
     .nullable(),
+  /** A verification that began after the proof and has not ended well: until one does, the proof counts for nothing. */
+  doubt: z.object({ at: z.string(), run: z.string() }).nullable().default(null),
 });
 export type BackupEntry = z.infer<typeof entry>;
 
 const recordInput = entry
-  .omit({ seconds: true, proof: true })
+  .omit({ seconds: true, proof: true, doubt: true })
   .extend({ stack: z.string(), storedBytes: z.number(), setBytes: z.number() });
+const doubtInput = z.object({ stack: z.string(), backup: z.string(), run: z.string() });
 const proofInput = z.object({
   stack: z.string(),
   databaseBytes: z.number(),
@@ -48,9 +51,11 @@ const proofInput = z.object({
 
 const kind = "backup";
 
+/** Newest first; a proof that is in doubt is not shown as one. */
 export async function listBackups(records: Records, stack: string, limit: number): Promise<readonly BackupEntry[]> {
   return (await records.list(kind, stack, limit))
     .map((record) => entry.parse(record.data))
+    .map((backup) => (backup.doubt === null ? backup : { ...backup, proof: null }))
     .toSorted((a, b) => (a.id < b.id ? 1 : -1));
 }
 
@@ -64,8 +69,30 @@ export function recordBackup(records: Records): CallFunction {
       setBytes: setBytes < 0 ? null : setBytes,
       seconds: secondsSince(scope.run.startedAt),
       proof: before?.proof ?? null,
+      doubt: before?.doubt ?? null,
     };
     await records.put({ kind, id: rest.id, stack, run: scope.run.id, data });
+    return null;
+  };
+}
+
+/** One that is not in the catalogue has no proof that could be doubted. */
+export function recordDoubt(records: Records): CallFunction {
+  return async (given) => {
+    const { stack, backup, run } = doubtInput.parse(given);
+    const before = await findBackup(records, backup);
+    if (before === undefined) return null;
+    const data: BackupEntry = { ...before, doubt: { run, at: new Date().toISOString() } };
+    await records.put({ kind, id: backup, stack, run: backup, data });
+    return null;
+  };
+}
+
+/** When the repository itself is removed. */
+export function forgetBackups(records: Records): CallFunction {
+  return async (given) => {
+    const { stack } = z.object({ stack: z.string() }).parse(given);
+    await records.forget(kind, stack);
     return null;
   };
 }
@@ -98,7 +125,7 @@ export function recordProof(records: Records): CallFunction {
       id: backup,
       stack,
       run: before === undefined ? null : backup,
-      data: { ...known, proof },
+      data: { ...known, proof, doubt: null },
     });
     return null;
   };

@@ -45,6 +45,7 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: ProofFac
     lease: "shared",
     notes: ["The copy is restored on a PostgreSQL of its own; the stack keeps serving and is not touched."],
     steps: [
+      recordDoubt(stack, facts),
       checkRepository(restic),
       withFolder(stack, folder, [
         fetch(stack, restic, facts, folder),
@@ -296,6 +297,19 @@ awk -v attachments="$(wc -l < "$1/set/attachments")" -v unsound="$(wc -l < "$1/s
   /^[{]"table"/ { split($2, part, ","); tables++; rows += part[1] }
   END { printf "{\\"tables\\": %d, \\"rows\\": %d, \\"attachments\\": %d, \\"unsound\\": %d}\\n", tables, rows, attachments, unsound }' "$1/manifest"
 `;
+
+/** First of all: a verification that fails, or never ends, must not leave an earlier proof standing. */
+function recordDoubt(stack: Stack, { backup }: ProofFacts): Act {
+  const input = { stack: stack.name, backup, run: runId };
+  return change(
+    {
+      id: "doubt",
+      title: "From here on only this verification counts",
+      action: { kind: "call", name: "backup.record_doubt", version: 1, input },
+    },
+    { timeoutSeconds: 30 },
+  );
+}
 
 function recordProof(stack: Stack, facts: ProofFacts): Act {
   const input = {

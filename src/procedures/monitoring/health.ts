@@ -6,7 +6,7 @@ import { cache, http, processes } from "./services.ts";
 
 /** The seven checks of the runbook, done for what they are for. Pure: says what is asked and how answers are judged. */
 export function healthChecks(stack: Stack): readonly Check[] {
-  const { cache: redis } = stack.config.services;
+  const { redis } = stack;
   return [
     processes(stack),
     database(stack),

@@ -1,4 +1,4 @@
-import { command } from "../../runbook/action.ts";
+import type { Redis } from "../../stack/redis.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { type Answer, type Check, type Judgement, judgeAnswer, judgeError, type Status, worst } from "./check.ts";
 
@@ -141,24 +141,35 @@ function faultOf(status: number, body: string): string | undefined {
   return `${answers} is this the address of Odoo?`;
 }
 
-export function cache(stack: Stack, { name, url }: { readonly name: string; readonly url: string }): Check {
+export function cache(stack: Stack, { name, address, ping }: Redis): Check {
   const threshold = "PONG";
-  const { host } = new URL(url);
   return {
     code: "IPAI-CACHE-001",
     title: "Cache",
     unit: "answer",
-    actions: [command(stack.host, ["redis-cli", "-u", url, "--no-auth-warning", "PING"])],
+    actions: [ping],
     judge: ([answer]) =>
       judgeAnswer(
         answer,
         threshold,
-        `Redis (${name}) does not answer on ${host}. ${logHint(stack, name)}`,
+        `Redis (${name}) does not answer on ${address}. ${logHint(stack, name)}`,
         ({ stdout }) => {
           const value = stdout.trim();
           if (value === threshold) return { status: "ok", value, threshold };
-          return { status: "fail", value, threshold, hint: `Redis (${name}) answers "${value}" to PING.` };
+          return {
+            status: "fail",
+            value,
+            threshold,
+            hint: `Redis (${name}) answers "${value}" to PING. ${loginHint(value)}`,
+          };
         },
       ),
   };
+}
+
+/** Redis answers a log-in that failed, or is missing, with an error, not with an exit code. */
+function loginHint(answer: string): string {
+  return /NOAUTH|WRONGPASS|NOPERM|AUTH failed/.test(answer)
+    ? "Set services.cache.password (and user) in ipai.yaml to what Redis takes."
+    : "";
 }

@@ -1,13 +1,13 @@
 import { command, type Probe } from "../../runbook/action.ts";
 import type { Act } from "../../runbook/plan.ts";
-import { join, runId } from "../../runbook/value.ts";
+import { join, runId, type Text } from "../../runbook/value.ts";
 import { copyTree, pathExists } from "../../stack/files.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change } from "../steps.ts";
 import { sandboxUser } from "./definition.ts";
 import type { SandboxFacts, SandboxInput } from "./facts.ts";
 
-/** The practice database: installed by Odoo the first time, restored from the copy that was kept every other time. */
+/** The practice database: installed by Odoo the first time, a copy of the cluster that was kept every other time. */
 
 export function makeRole(stack: Stack): Act {
   const { postgres } = stack;
@@ -46,40 +46,18 @@ function createDatabase(stack: Stack): Act {
   );
 }
 
-/** Nothing that can be missing when a copy half restored is found again: the marker is the last thing that a restore writes. */
-export function restoreTemplate(stack: Stack, { template }: SandboxFacts): readonly Act[] {
-  const { host, odoo, postgres } = stack;
+/** Takes the place of the new cluster's empty data folder before its server is first started. */
+export function copyTemplate(stack: Stack, { folder }: SandboxInput, { template }: SandboxFacts): readonly Act[] {
+  const { host, odoo } = stack;
+  const copy = (id: string, title: string, source: string, target: Text) => {
+    const there = pathExists(host, target, "the copy is there");
+    return change({ id, title, action: copyTree(host, source, target) }, { verify: [there] });
+  };
   return [
-    createDatabase(stack),
-    change(
-      {
-        id: "restore",
-        title: "Restore the kept fresh database",
-        action: command(host, postgres.client("pg_restore", ...restoreOptions, `${template}/dump`)),
-      },
-      { done: modulesInstalled(stack), verify: [modulesInstalled(stack)], timeoutSeconds: 600, forecastSeconds: 5 },
-    ),
-    change(
-      {
-        id: "filestore",
-        title: "Copy its filestore",
-        action: copyTree(host, `${template}/filestore`, odoo.filestoreOf("odoo")),
-      },
-      { verify: [pathExists(host, odoo.filestoreOf("odoo"), "the filestore is there")] },
-    ),
+    copy("data", "Copy the kept fresh database", `${template}/data`, `${folder}/data`),
+    copy("filestore", "Copy its filestore", `${template}/filestore`, odoo.filestoreOf("odoo")),
   ];
 }
-
-/** `--clean`: a restore that was killed half-way is begun again. */
-const restoreOptions = [
-  "--clean",
-  "--if-exists",
-  "--exit-on-error",
-  "--no-owner",
-  `--role=${sandboxUser}`,
-  "--jobs=2",
-  "--dbname=odoo",
-];
 
 export function modulesInstalled(stack: Stack): Probe {
   return {
@@ -105,6 +83,7 @@ export function installOdoo(stack: Stack, given: SandboxInput, facts: SandboxFac
   const partial = `${facts.template}.partial`;
   const modules = [...standardModules, ...Object.keys(facts.hashes)];
   const log = join(`${stack.config.workDirectory}/install-`, runId, ".log");
+  const room = 'rm -rf -- "$3" && install -d -m 0755 "$2" && install -d -m 0755 -o "$1" "$3"';
   const keep = 'mv -T -- "$1" "$2" 2>/dev/null || rm -rf -- "$1"';
   return [
     createDatabase(stack),
@@ -116,17 +95,17 @@ export function installOdoo(stack: Stack, given: SandboxInput, facts: SandboxFac
       {
         id: "template folder",
         title: "Make room for a copy for the next time",
-        action: command(host, ["install", "-d", "-m", "0755", "-o", postgres.user, given.cache, partial]),
+        action: command(host, ["sh", "-c", room, "room", postgres.user, given.cache, partial]),
       },
       { verify: [pathExists(host, partial, "the folder is there")], onFail: "continue" },
     ),
     change(
       {
-        id: "template dump",
+        id: "template data",
         title: "Keep a copy of the fresh database",
-        action: postgres.dump("odoo", { folder: `${partial}/dump`, jobs: 2 }),
+        action: command(host, postgres.client("pg_basebackup", "--checkpoint=fast", `--pgdata=${partial}/data`)),
       },
-      { verify: [pathExists(host, `${partial}/dump/toc.dat`, "the dump is there")], onFail: "continue" },
+      { verify: [pathExists(host, `${partial}/data/PG_VERSION`, "the copy is there")], onFail: "continue" },
     ),
     change(
       {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Act, Plan } from "../../runbook/plan.ts";
 import { pathIsAbsent, removeTree } from "../../stack/files.ts";
+import type { Stoppable } from "../../stack/runtime/native.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change, stopService } from "../steps.ts";
@@ -24,7 +25,12 @@ export const sandboxDown: Procedure<DownInput, Record<string, never>> = {
 
 function planDown(stack: Stack, { remove }: DownInput): Plan {
   const { proxy, cache, database, odoo } = stack.config.services;
-  const names = [proxy?.name, ...odoo.map((service) => service.name), cache?.name, database.name];
+  const named = (service: { readonly name: string } | undefined) => (service === undefined ? [] : [service.name]);
+  const others = [...named(proxy), ...odoo.flatMap(named), ...named(cache)];
+  const stop = (name: string, service: Stoppable): Act => ({
+    ...stopService(`stop ${name}`, `Stop ${name}`, service),
+    onFail: "continue",
+  });
   return {
     procedure: sandboxDown.name,
     version: sandboxDown.version,
@@ -35,15 +41,23 @@ function planDown(stack: Stack, { remove }: DownInput): Plan {
     lease: "exclusive",
     notes: remove === null ? [] : [`Everything below ${remove} is removed, its backups too.`],
     steps: [
-      ...names
-        .filter((name) => name !== undefined)
-        .map((name) => ({
-          ...stopService(`stop ${name}`, `Stop ${name}`, stack.runtime.service(name)),
-          onFail: "continue" as const,
-        })),
-      ...(remove === null ? [] : [removeFolder(stack, remove)]),
+      stop(others.join(", "), stack.runtime.together(others)),
+      stop(database.name, stack.runtime.service(database.name)),
+      ...(remove === null ? [] : [removeFolder(stack, remove), forgetBackups(stack)]),
     ],
   };
+}
+
+/** They were in the folder. */
+function forgetBackups(stack: Stack): Act {
+  return change(
+    {
+      id: "forget backups",
+      title: "Take its backups out of the catalogue",
+      action: { kind: "call", name: "backup.forget_all", version: 1, input: { stack: stack.name } },
+    },
+    { timeoutSeconds: 30 },
+  );
 }
 
 function removeFolder(stack: Stack, folder: string): Act {

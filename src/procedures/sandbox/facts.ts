@@ -41,7 +41,7 @@ export async function readSandboxFacts(reader: FactReader, given: SandboxInput):
     printed.replaceAll(/[^A-Za-z0-9.]+/g, "-"),
     ...Object.values(hashes).map((hash) => hash.slice(0, 8)),
   ].join("_");
-  const template = `${given.cache}/template-${key}`;
+  const template = `${given.cache}/stack-${key}`;
   const exists = async (path: string) =>
     (await reader.exitCode(command(host, ["test", "-e", path], { okExitCodes: [0, 1] }))) === 0;
   return {

@@ -6,7 +6,7 @@ import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change, serving, startService } from "../steps.ts";
 import { keptCodeFolder } from "../upgrade/facts.ts";
-import { installOdoo, makeRole, modulesInstalled, restoreTemplate } from "./database.ts";
+import { copyTemplate, installOdoo, makeRole, modulesInstalled } from "./database.ts";
 import { nginxConf, odooConf, redisConf, type SandboxSettings, sandboxUser } from "./definition.ts";
 import { madeMarker, readSandboxFacts, type SandboxFacts, type SandboxInput, sandboxInput } from "./facts.ts";
 
@@ -34,7 +34,7 @@ function planSandbox(stack: Stack, given: SandboxInput, facts: SandboxFacts): Pl
     lease: "exclusive",
     notes: [`Everything lies below ${given.folder} and listens on the loopback interface only.`],
     steps: [
-      ...(facts.isMade ? [] : [...folders(stack, given), ...configuration(stack, given), ...makeCluster(stack, given)]),
+      ...(facts.isMade ? [] : prepare(stack, given, facts)),
       startService("start database", "Start PostgreSQL", stack.runtime.service("database")),
       ...(facts.isMade ? [] : makeDatabase(stack, given, facts)),
       start(stack, "redis"),
@@ -45,11 +45,20 @@ function planSandbox(stack: Stack, given: SandboxInput, facts: SandboxFacts): Pl
   };
 }
 
+/** Everything that must lie there before a server is started. */
+function prepare(stack: Stack, given: SandboxInput, facts: SandboxFacts): readonly Step[] {
+  return [
+    ...folders(stack, given),
+    ...configuration(stack, given),
+    ...makeCluster(stack, given),
+    ...(facts.isTemplateKept ? copyTemplate(stack, given, facts) : []),
+  ];
+}
+
 function makeDatabase(stack: Stack, given: SandboxInput, facts: SandboxFacts): readonly Act[] {
   const marker = madeMarker(given.folder);
   return [
-    makeRole(stack),
-    ...(facts.isTemplateKept ? restoreTemplate(stack, facts) : installOdoo(stack, given, facts)),
+    ...(facts.isTemplateKept ? [] : [makeRole(stack), ...installOdoo(stack, given, facts)]),
     recordInstalled(stack, facts),
     ...Object.keys(facts.hashes).map((module) => keepInstalledCode(stack, given, module)),
     change(

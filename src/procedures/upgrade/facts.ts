@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { command } from "../../runbook/action.ts";
-import { type Addon, adaptVersion, parseInventory } from "../../stack/odoo/inventory.ts";
+import { type Addon, adaptVersion, type Inventory, parseInventory } from "../../stack/odoo/inventory.ts";
 import { modulesSql, recordedHashesSql, seriesSql } from "../../stack/odoo/sql.ts";
 import type { FactReader } from "../procedure.ts";
 import {
@@ -49,18 +49,29 @@ export async function readUpgradeFacts(reader: FactReader, requested: readonly s
   await requireDatabase(reader, database);
   const about = seriesRow.parse(await reader.json(stack.postgres.query(database, seriesSql)));
   if (!about.initialised) throw DatabaseNotInitialised({ database });
-  const modules = z.array(moduleRow).parse(await reader.jsonLines(stack.postgres.query(database, modulesSql)));
-  const series = await requireSeries(reader, modules, database);
-  const addons = await readAddons(reader, modules);
-  const recorded = await readRecordedHashes(reader, database);
+  // Asked together, judged one after the other: the same fault is told first whichever answer comes first.
+  const { odoo, proxy } = stack.config.services;
+  const [rows, printed, inventory, keptInventory, hashes, running] = await Promise.all([
+    reader.jsonLines(stack.postgres.query(database, modulesSql)),
+    reader.text(stack.odoo.version()),
+    reader.jsonLines(stack.odoo.inventory(stack.config.odoo.addons)),
+    reader.jsonLines(stack.odoo.inventory([keptCodeFolder(stack.config.workDirectory)])),
+    reader.text(stack.postgres.query(database, recordedHashesSql)),
+    runningServices(reader, [...odoo.map(({ name }) => name), ...(proxy === undefined ? [] : [proxy.name])]),
+  ]);
+  const modules = z.array(moduleRow).parse(rows);
+  const series = requireSeries(printed, modules, database);
+  const addons = requireCode(parseInventory(inventory), modules, stack.config.odoo.modules);
+  const recorded = hashes === "" ? {} : hashesText.parse(JSON.parse(hashes));
   const wanted = selectModules(requested, addons, modules, recorded, series, stack.config.odoo.modules);
+  const kept = parseInventory(keptInventory).addons;
   await requireSpace(reader, about.size);
   return {
     series,
-    changes: await Promise.all(wanted.map((addon) => describeChange(reader, addon, modules, series, recorded))),
+    changes: wanted.map((addon) => describeChange(addon, modules, series, recorded, kept)),
     hashes: hashesAfter(wanted, recorded),
-    runningServices: await runningServices(reader),
-    isProxyRunning: await isRunning(reader, stack.config.services.proxy?.name),
+    runningServices: running.filter((name) => name !== proxy?.name),
+    isProxyRunning: proxy !== undefined && running.includes(proxy.name),
     databaseBytes: about.size,
   };
 }
@@ -71,8 +82,7 @@ async function requireDatabase(reader: FactReader, database: string): Promise<vo
 }
 
 /** The program and the database must be of one series: Odoo itself only warns, and breaks later. */
-async function requireSeries(reader: FactReader, modules: readonly ModuleRow[], database: string): Promise<string> {
-  const printed = await reader.text(reader.stack.odoo.version());
+function requireSeries(printed: string, modules: readonly ModuleRow[], database: string): string {
   const program = /(\d+\.\d+)/.exec(printed)?.[1] ?? "unknown";
   const base = modules.find((row) => row.name === "base")?.version ?? "";
   const ofDatabase = base.split(".").slice(0, 2).join(".");
@@ -80,24 +90,22 @@ async function requireSeries(reader: FactReader, modules: readonly ModuleRow[], 
   return program;
 }
 
-async function readAddons(reader: FactReader, modules: readonly ModuleRow[]): Promise<readonly Addon[]> {
-  const { odoo } = reader.stack.config;
-  const inventory = parseInventory(await reader.jsonLines(reader.stack.odoo.inventory(odoo.addons)));
+/** The code of every installed module that is managed must be there and readable. */
+function requireCode(
+  inventory: Inventory,
+  modules: readonly ModuleRow[],
+  patterns: readonly string[],
+): readonly Addon[] {
   const [folder] = inventory.missingFolders;
   if (folder !== undefined) throw CodeUnreadable({ what: folder, reason: "the folder does not exist" });
   const isInstalled = (name: string) => modules.some((row) => row.name === name && row.state !== "uninstalled");
   const broken = inventory.broken.find((addon) => isInstalled(addon.name));
   if (broken !== undefined) throw CodeUnreadable({ what: `${broken.folder}/__manifest__.py`, reason: broken.broken });
   const lost = modules.filter(
-    (row) => matches(row.name, odoo.modules) && !inventory.addons.some((addon) => addon.name === row.name),
+    (row) => matches(row.name, patterns) && !inventory.addons.some((addon) => addon.name === row.name),
   );
   if (lost.length > 0) throw CodeMissing({ modules: lost.map((row) => row.name).join(", ") });
   return inventory.addons;
-}
-
-async function readRecordedHashes(reader: FactReader, database: string): Promise<Readonly<Record<string, string>>> {
-  const text = await reader.text(reader.stack.postgres.query(database, recordedHashesSql));
-  return text === "" ? {} : hashesText.parse(JSON.parse(text));
 }
 
 /** Named modules must be there, installable and installed; without names, the changed ones are found by content. */
@@ -140,29 +148,23 @@ function requireSeriesOfManifest(addon: Addon, series: string): void {
     throw SeriesMismatch({ database: `module ${addon.name}`, program: series, ofDatabase: own });
 }
 
-async function describeChange(
-  reader: FactReader,
+function describeChange(
   addon: Addon,
   modules: readonly ModuleRow[],
   series: string,
   recorded: Readonly<Record<string, string>>,
-): Promise<ModuleChange> {
+  kept: readonly Addon[],
+): ModuleChange {
+  const installed = recorded[addon.name];
   return {
     name: addon.name,
     folder: addon.folder,
     hash: addon.hash,
     from: modules.find((row) => row.name === addon.name)?.version ?? "none",
     to: adaptVersion(addon.version, series),
-    isCodeKept: await isCodeKept(reader, addon.name, recorded[addon.name]),
+    // The kept copy only serves when it is the code that the database was last updated with.
+    isCodeKept: installed !== undefined && kept.some(({ name, hash }) => name === addon.name && hash === installed),
   };
-}
-
-/** The kept copy only serves when it is the code that the database was last updated with. */
-async function isCodeKept(reader: FactReader, module: string, recordedHash: string | undefined): Promise<boolean> {
-  const folder = keptCodeFolder(reader.stack.config.workDirectory);
-  if (recordedHash === undefined) return false;
-  const kept = parseInventory(await reader.jsonLines(reader.stack.odoo.inventory([folder])));
-  return kept.addons.some((addon) => addon.name === module && addon.hash === recordedHash);
 }
 
 /** Where the code of the installed modules is kept. */
@@ -178,15 +180,11 @@ function hashesAfter(
   return { ...recorded, ...Object.fromEntries(wanted.map((addon) => [addon.name, addon.hash])) };
 }
 
-async function runningServices(reader: FactReader): Promise<readonly string[]> {
-  const names = reader.stack.config.services.odoo.map((service) => service.name);
-  const running = await Promise.all(names.map((name) => isRunning(reader, name)));
+async function runningServices(reader: FactReader, names: readonly string[]): Promise<readonly string[]> {
+  const isRunning = async (name: string) =>
+    (await reader.exitCode(reader.stack.runtime.service(name).isRunning.action)) === 0;
+  const running = await Promise.all(names.map(isRunning));
   return names.filter((_, index) => running[index]);
-}
-
-async function isRunning(reader: FactReader, service: string | undefined): Promise<boolean> {
-  if (service === undefined) return false;
-  return (await reader.exitCode(reader.stack.runtime.service(service).isRunning.action)) === 0;
 }
 
 /** The snapshot is a full copy, and the update itself may rewrite tables: one and a half times the database must be free. */

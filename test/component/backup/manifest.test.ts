@@ -1,16 +1,13 @@
 import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parseConfig } from "../../../src/config/load.ts";
 import { LocalExecutor } from "../../../src/host/local.ts";
-import { createPerformer } from "../../../src/host/perform.ts";
 import { manifestSql, rolesSql, sequencesSql } from "../../../src/procedures/backup/manifest.ts";
 import { behindScript } from "../../../src/procedures/backup/verify.ts";
-import { sandboxConfig } from "../../../src/procedures/sandbox/definition.ts";
-import type { Action } from "../../../src/runbook/action.ts";
 import { createScratchCluster, type ScratchCluster } from "../../../src/stack/scratch.ts";
 import { createStack } from "../../../src/stack/stack.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
+import { perform, practiceStack } from "../../harness/perform.ts";
 import { changesOfRows, changesOfStructure, createNastySql, nastyRoles, nastySql } from "./nasty.ts";
 
 let test: TestControl;
@@ -157,21 +154,6 @@ describe("a restore on a throw-away cluster", () => {
 });
 
 function createCluster(): ScratchCluster {
-  const settings = { folder, basePort: 10_000, odoo: { command: ["odoo"], addons: [], environment: {} } };
-  const config = parseConfig(sandboxConfig(settings), "ipai.yaml", {});
-  const [definition] = Object.values(config.stacks);
-  if (definition === undefined) throw new TypeError("the practice stack has no definition");
+  const definition = practiceStack(folder);
   return createScratchCluster(definition, createStack(definition).runtime, folder);
-}
-
-async function perform(action: Action) {
-  const performer = createPerformer({ executors: () => executor, calls: { get: () => undefined } });
-  const scope = {
-    run: { id: "test", startedAt: "" },
-    output: () => undefined,
-    secret: (name: string): never => {
-      throw new TypeError(name);
-    },
-  };
-  return performer.perform(action, scope, options);
 }

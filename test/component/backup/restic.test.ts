@@ -3,14 +3,10 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parseConfig } from "../../../src/config/load.ts";
-import { LocalExecutor } from "../../../src/host/local.ts";
-import { createPerformer } from "../../../src/host/perform.ts";
-import { sandboxConfig } from "../../../src/procedures/sandbox/definition.ts";
-import type { Action } from "../../../src/runbook/action.ts";
 import { createRestic, explained, type Restic } from "../../../src/stack/restic.ts";
 import "../../../src/procedures/backup/errors.ts";
 import { command } from "../../../src/runbook/action.ts";
+import { perform, practiceStack } from "../../harness/perform.ts";
 
 /** restic itself on repositories of a few kilobytes: what it is asked, and what its answers are taken for. */
 let folder: string;
@@ -27,27 +23,13 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 async function open(name: string, password = "repository-password"): Promise<{ restic: Restic; repository: string }> {
-  const settings = { folder, basePort: 10_000, odoo: { command: ["odoo"], addons: [], environment: {} } };
-  const { sandbox } = parseConfig(sandboxConfig(settings), "ipai.yaml", {}).stacks;
-  if (sandbox?.backup === undefined) throw new TypeError("the practice stack has no repository");
+  const sandbox = practiceStack(folder);
+  if (sandbox.backup === undefined) throw new TypeError("the practice stack has no repository");
   const repository = join(folder, name);
   const backup = { ...sandbox.backup, repository, passwordFile: join(folder, password) };
   const restic = createRestic({ ...sandbox, backup });
   if (restic === undefined) throw new TypeError("a stack with a repository has restic");
   return { restic, repository };
-}
-
-async function perform(action: Action, run = "one") {
-  const executor = new LocalExecutor();
-  const performer = createPerformer({ executors: () => executor, calls: { get: () => undefined } });
-  const scope = {
-    run: { id: run, startedAt: "" },
-    output: () => undefined,
-    secret: (name: string): never => {
-      throw new TypeError(name);
-    },
-  };
-  return performer.perform(action, scope, { signal: new AbortController().signal, timeoutMs: 60_000 });
 }
 
 const taken = "2026-01-01 00:00:00";
@@ -97,7 +79,7 @@ describe("a repository", () => {
       execFileSync("umount", [join(unreadable, "data")]);
     }
     expect(await ids(restic)).toEqual([]);
-    await perform(restic.store(unreadable, taken), "two");
+    await perform(restic.store(unreadable, taken), { run: "two" });
     expect(await ids(restic)).toEqual(["run=two"]);
   });
 
