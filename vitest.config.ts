@@ -7,8 +7,8 @@ import { defineConfig } from "vitest/config";
  */
 export default defineConfig({
   test: {
-    // The tests mostly wait for programs that they start, so even on two processors two files go side by side.
-    maxWorkers: Math.max(2, availableParallelism()),
+    // The tests mostly wait for programs that they start, so there is room for one more than there are processors.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         extends: true,
