@@ -86,6 +86,51 @@ export const HttpTimeout = defineError<{ url: string; seconds: number; output: s
   hint: () => "Is the service overloaded, still starting, or is a firewall dropping the packets?",
 });
 
+export const HostUnreachable = defineError<{ host: string; reason: string }>("host.unreachable", {
+  exitCode: 41,
+  retryable: true,
+  message: (d) =>
+    `There is no connection to ${d.host}${d.reason === "" ? "" : `: ${excerpt(d.reason)}`}. Nothing was run.`,
+  hint: (d) => `Is the machine up, and does \`ssh ${d.host}\` work from here, as this user?`,
+});
+
+export const ConnectionLost = defineError<{ host: string; program: string; output: string }>("host.connection_lost", {
+  exitCode: 42,
+  retryable: true,
+  message: (d) => `The connection to ${d.host} was lost while ${d.program} ran. ${mayHaveHappened}`,
+  hint: () =>
+    "Nothing that was started there goes on: it is ended within 30 s, or as soon as there is a connection again.",
+});
+
+export const HostKeyUnknown = defineError<{ host: string }>("host.key_unknown", {
+  exitCode: 43,
+  message: (d) =>
+    `The key of ${d.host} is not known here, so nobody can say whether it is that machine. Nothing was run.`,
+  hint: (d) =>
+    `Connect once by hand (ssh ${d.host}), compare the fingerprint with the machine's own (ssh-keygen -lf on its /etc/ssh/*.pub) and accept it.`,
+});
+
+export const HostKeyChanged = defineError<{ host: string }>("host.key_changed", {
+  exitCode: 44,
+  message: (d) =>
+    `${d.host} has another key than the one that is known: it is another machine, or somebody is in between. Nothing was run.`,
+  hint: (d) =>
+    `Was it installed anew? Only if you know that it was: remove the old key (ssh-keygen -R) and accept the new one by hand (ssh ${d.host}).`,
+});
+
+export const LoginRefused = defineError<{ host: string; reason: string }>("host.login_refused", {
+  exitCode: 45,
+  message: (d) => `${d.host} does not let this user in: ${excerpt(d.reason)} Nothing was run.`,
+  hint: () =>
+    "Is the key in the agent or in the ssh configuration (IdentityFile), readable by this user, and in authorized_keys there? Passwords are never asked for.",
+});
+
+export const RemoteUnfit = defineError<{ host: string; reason: string }>("host.unfit", {
+  exitCode: 46,
+  message: (d) => `${d.host} cannot be worked on: ${d.reason}. Nothing was run.`,
+  hint: () => "It needs bash, and a folder that can be written below /run, /dev/shm or /tmp.",
+});
+
 export const UnknownCall = defineError<{ name: string; version: number }>("host.unknown_call", {
   exitCode: 39,
   message: (d) =>

@@ -14,9 +14,9 @@ export function renderShell({ pipeline }: Pick<CommandAction, "pipeline">): stri
   return requireValues(pipeline) + renderPipeline(pipeline);
 }
 
-/** The same for where every value is known to be set. */
-export function renderPipeline(pipeline: CommandAction["pipeline"]): string {
-  const rendered = pipeline.map(renderCommand);
+/** The same for where every value is known to be set. `stderr`: redirections of the programs' standard error that is not merged. */
+export function renderPipeline(pipeline: CommandAction["pipeline"], stderr: readonly string[] = []): string {
+  const rendered = pipeline.map((command, index) => renderCommand(command, index, stderr));
   const line = rendered.map((part) => part.line).join(" | ");
   const documents = rendered.flatMap((part) => part.documents);
   return [line, ...documents].join("\n");
@@ -71,14 +71,14 @@ interface RenderedCommand {
   readonly documents: readonly string[];
 }
 
-function renderCommand(command: Command, index: number): RenderedCommand {
+function renderCommand(command: Command, index: number, stderr: readonly string[]): RenderedCommand {
   const env = Object.entries(command.env ?? {}).map(([name, value]) => {
     if (!isSettable(name)) throw new TypeError(`bash does not let anybody set the environment variable ${name}`);
     return `${name}=${quote(value)}`;
   });
   const [program, ...args] = command.argv;
   const words = [...renderProgram(program), ...args.map(quote)];
-  const merge = command.mergeStderr === true ? ["2>&1"] : [];
+  const merge = command.mergeStderr === true ? ["2>&1"] : stderr;
   const { redirection, documents } = renderStdin(command.stdin, index);
   return { line: [...env, ...words, ...redirection, ...merge].join(" "), documents };
 }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Finding, HealthReport } from "../../src/procedures/monitoring/check.ts";
 import { configWith, testFolder } from "../harness/backups.ts";
@@ -304,7 +304,8 @@ describe("services that hang", () => {
 });
 
 describe("tools that are missing", () => {
-  const tools = ["start-stop-daemon", "psql", "df", "awk", "curl", "redis-cli"];
+  const psql = "/usr/lib/postgresql/15/bin/psql";
+  const tools = ["start-stop-daemon", psql, "df", "awk", "curl", "redis-cli"];
 
   it("make unknown what they would have told, never ok", async () => {
     const layer = (folder: string, name: string) =>
@@ -312,9 +313,9 @@ describe("tools that are missing", () => {
       `-o lowerdir=${folder},upperdir=${desk}/tools/${name}/upper,workdir=${desk}/tools/${name}/work none ${folder}; `;
     const absent = await masked(
       `mkdir ${desk}/tools; mount -t tmpfs none ${desk}/tools; paths=$(for tool in ${tools.join(" ")}; do command -v $tool; done); ` +
-        `${layer("/usr/bin", "bin")}${layer("/usr/sbin", "sbin")} rm $paths`,
+        `${layer("/usr/bin", "bin")}${layer(dirname(psql), "postgres")}${layer("/usr/sbin", "sbin")} rm $paths`,
     );
-    for (const [tool, code] of [...tools, "psql"].map((one, index) => [one, codes[index] ?? ""] as const))
+    for (const [tool, code] of [...tools, psql].map((one, index) => [one, codes[index] ?? ""] as const))
       expect(absent.of(code)).toMatchObject({ status: "unknown", value: null, hint: expect.stringContaining(tool) });
     expect(absent).toMatchObject({ status: "unknown", exitCode: 3 });
   });

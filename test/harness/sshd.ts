@@ -1,0 +1,123 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { until } from "./sandbox.ts";
+
+/** A real OpenSSH server of this machine, and a client that knows it: on the loopback, or behind a cable that can be cut. */
+export interface Sshd extends AsyncDisposable {
+  readonly folder: string;
+  readonly destination: string;
+  /** ssh's configuration for whoever wants to reach it: its own key, its own known hosts. */
+  readonly configFile: string;
+  /** Only where it has a network of its own. */
+  readonly cable: { cut(): void; mend(): void };
+}
+
+export interface SshdOptions {
+  /** In a network namespace of its own. */
+  readonly namespace?: string;
+  readonly settings?: readonly string[];
+}
+
+export async function startSshd({ namespace, settings = [] }: SshdOptions = {}): Promise<Sshd> {
+  const folder = await mkdtemp(join(tmpdir(), "ipai-sshd-"));
+  const file = (name: string) => join(folder, name);
+  for (const key of ["host", "client"])
+    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", file(key)]);
+  if (namespace !== undefined) layCable(namespace);
+  const address = namespace === undefined ? "127.0.0.1" : cableEnds.server;
+  const port = namespace === undefined ? await freePort() : 22;
+  await writeFile(file("authorized_keys"), await readFile(file("client.pub")));
+  const hostKey = (await readFile(file("host.pub"), "utf8")).split(" ", 2).join(" ");
+  await writeFile(file("known_hosts"), `[${address}]:${port} ${hostKey}\n${address} ${hostKey}\n`);
+  await writeFile(
+    file("sshd_config"),
+    [
+      `ListenAddress ${address}`,
+      `Port ${port}`,
+      `HostKey ${file("host")}`,
+      `AuthorizedKeysFile ${file("authorized_keys")}`,
+      "PidFile none",
+      "PermitRootLogin prohibit-password",
+      "PasswordAuthentication no",
+      "KbdInteractiveAuthentication no",
+      "StrictModes no",
+      "UsePAM no",
+      // Not what this machine's root has in its start-up files: they may take a second for every command.
+      `SetEnv HOME=${folder}`,
+      ...settings,
+      "",
+    ].join("\n"),
+  );
+  await writeFile(
+    file("ssh_config"),
+    `Host *\n  IdentityFile ${file("client")}\n  IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile ${file("known_hosts")}\n  GlobalKnownHostsFile /dev/null\n`,
+  );
+  mkdirSync("/run/sshd", { recursive: true });
+  const inside = namespace === undefined ? [] : ["ip", "netns", "exec", namespace];
+  const [program = "", ...args] = [...inside, "/usr/sbin/sshd", "-D", "-e", "-f", file("sshd_config")];
+  const server = spawn(program, args, { stdio: "ignore" });
+  await until("sshd listens", () => answers(address, port));
+  return {
+    folder,
+    destination: `ssh://root@${address}:${port}`,
+    configFile: file("ssh_config"),
+    cable: {
+      cut: () => setCable(namespace, "down"),
+      mend: () => setCable(namespace, "up"),
+    },
+    [Symbol.asyncDispose]: () => stop(server, folder, namespace),
+  };
+}
+
+async function stop(server: ChildProcess, folder: string, namespace: string | undefined): Promise<void> {
+  const ended = once(server, "exit");
+  server.kill("SIGTERM");
+  await ended;
+  if (namespace !== undefined) execFileSync("ip", ["netns", "delete", namespace]);
+  await rm(folder, { recursive: true });
+}
+
+const cableEnds = { client: "10.231.0.1", server: "10.231.0.2" };
+
+function layCable(namespace: string): void {
+  const ip = (...args: string[]) => execFileSync("ip", args);
+  ip("netns", "add", namespace);
+  ip("link", "add", namespace, "type", "veth", "peer", "name", "eth0", "netns", namespace);
+  ip("address", "add", `${cableEnds.client}/30`, "dev", namespace);
+  ip("link", "set", namespace, "up");
+  const inside = (...args: string[]) => ip("-n", namespace, ...args);
+  inside("address", "add", `${cableEnds.server}/30`, "dev", "eth0");
+  inside("link", "set", "eth0", "up");
+  inside("link", "set", "lo", "up");
+}
+
+function setCable(namespace: string | undefined, state: "up" | "down"): void {
+  if (namespace === undefined) throw new TypeError("the loopback cannot be cut");
+  execFileSync("ip", ["link", "set", namespace, state]);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  return port;
+}
+
+function answers(address: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, address);
+    const end = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once("data", () => end(true));
+    socket.once("error", () => end(false));
+    socket.setTimeout(1000, () => end(false));
+  });
+}
