@@ -7,7 +7,7 @@ import { ProcedureUnknown } from "../engine/errors.ts";
 import type { RunEvent } from "../engine/journal.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
-import { LocalExecutor } from "../host/local.ts";
+import { Executors } from "../host/executors.ts";
 import { createPerformer, type Performer } from "../host/perform.ts";
 import { type AnyProcedure, createFactReader, type Procedure } from "../procedures/procedure.ts";
 import { createCallRegistry, procedures } from "../procedures/registry.ts";
@@ -47,11 +47,11 @@ export async function openApp(options: AppOptions): Promise<App> {
 
 /** The program on a configuration that is already there: the practice stack makes its own. */
 export async function createApp(config: Config, environment: NodeJS.ProcessEnv): Promise<App> {
-  const executor = new LocalExecutor();
+  const executors = new Executors(environment);
   const url = environment["IPAI_DATABASE_URL"] ?? config.control.url?.reveal();
-  const control = await openControl({ home: ipaiHome(environment), url, executor });
+  const control = await openControl({ home: ipaiHome(environment), url, executor: executors.local });
   const records = createRecords(control);
-  const performer = createPerformer({ executors: () => executor, calls: createCallRegistry(records) });
+  const performer = createPerformer({ executors: (host) => executors.of(host), calls: createCallRegistry(records) });
   const stacks = new Map<string, Stack>();
   const stack = (name?: string): Stack => {
     const found = getStack(config, name);
@@ -81,7 +81,10 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
       secret: (stackName, name) => stack(stackName).secret(name),
       ...engineOptions,
     }),
-    [Symbol.asyncDispose]: () => control.close(),
+    [Symbol.asyncDispose]: async () => {
+      await executors[Symbol.asyncDispose]();
+      await control.close();
+    },
   };
 }
 

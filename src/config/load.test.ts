@@ -91,6 +91,24 @@ describe("a good configuration", () => {
     expect(JSON.parse(JSON.stringify(config)).control.url).toBe("[secret]");
   });
 
+  it.each(["ssh://erp", "ssh://root@erp.example.com", "ssh://root@203.0.113.7:2222", "ssh://root@[2001:db8::7]:22"])(
+    "may be on the machine %s",
+    (host) => {
+      expect(getStack(parseConfig(broken("    urls:", `    host: "${host}"\n    urls:`), "ipai.yaml", {})).host).toBe(
+        host,
+      );
+    },
+  );
+
+  it.each(["ssh://-oProxyCommand=x", "ssh://erp/path", "root@erp", "ssh://a b", "ssh://erp:port", "https://erp"])(
+    "may not be on %s",
+    (host) => {
+      expect(problemsOf(broken("    urls:", `    host: "${host}"\n    urls:`)).join()).toContain(
+        "must be local, or ssh://",
+      );
+    },
+  );
+
   it("cannot be changed", () => {
     const config = parseConfig(withSecrets, "ipai.yaml", secrets);
     const open: string[] = [];
@@ -328,8 +346,8 @@ describe("a wrong value", () => {
     [
       "machine",
       "    urls:",
-      "    host: ssh://x\n    urls:",
-      [`22:5: ${at}.host: must be local: remote hosts are not in this version`],
+      "    host: ssh://root:hunter2@erp\n    urls:",
+      [`22:5: ${at}.host: must be local, or ssh://USER@HOST with a :PORT if it is not 22`],
     ],
     [
       "time zone",

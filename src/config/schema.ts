@@ -181,9 +181,15 @@ const backup = z
 const stack = z
   .strictObject({
     host: z
-      .literal("local", "must be local: remote hosts are not in this version")
+      .string()
+      .refine(
+        (given) => given === "local" || isSshAddress(given),
+        "must be local, or ssh://USER@HOST with a :PORT if it is not 22",
+      )
       .default("local")
-      .describe("Machine that the stack runs on; only local in this version"),
+      .describe(
+        "Machine that the stack runs on: local, or ssh://USER@HOST:PORT. HOST may be an alias of the ssh configuration; keys, agent and jump hosts are taken from there",
+      ),
     timezone: zone.default("Asia/Manila").describe("IANA time zone in which times are shown"),
     workDirectory: absolutePath
       .optional()
@@ -256,6 +262,11 @@ export interface Config {
   readonly stacks: Readonly<Record<string, StackConfig>>;
   /** A PostgreSQL for the control database; undefined means the embedded one. */
   readonly control: { readonly url: Secret | undefined };
+}
+
+/** As ssh takes it: no password, no path, and nothing that it could take for an option. */
+function isSshAddress(given: string): boolean {
+  return /^ssh:\/\/([A-Za-z_][\w.-]*@)?(\w[\w.-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/.test(given);
 }
 
 function isTimeZone(name: string): boolean {

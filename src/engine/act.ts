@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { toErrorRecord, toIpaiError } from "../errors/error.ts";
+import { type ErrorRecord, toErrorRecord, toIpaiError } from "../errors/error.ts";
 import { type ProbeAnswer, readOutput } from "../host/perform.ts";
 import type { Probe } from "../runbook/action.ts";
 import type { Act } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
-import { Interrupted, ProbeUnknown, toVerifyError } from "./errors.ts";
-import { endsProcess } from "./failure.ts";
+import { HostAway, Interrupted, ProbeUnknown, toVerifyError } from "./errors.ts";
+import { endsProcess, isHostAway } from "./failure.ts";
 import { checkFence, type StepKey, type StepResult } from "./journal.ts";
 import { acquireLease } from "./lease.ts";
 import { persist } from "./persist.ts";
@@ -64,13 +64,33 @@ async function attempt(session: Session, act: Act, key: StepKey, past: Past): Pr
   if (past.wasInterrupted && act.effect !== "read") await sleep(leftoversMs, undefined, { signal });
   for (let retries = 0; ; retries++) {
     try {
-      return { ...(await attemptOnce(session, act, key, past)), retries };
+      return { ...(await whenReachable(session, key, past, () => attemptOnce(session, act, key, past))), retries };
     } catch (thrown) {
       const error = toIpaiError(thrown);
       const isFinal = retries + 1 >= act.attempts || error.code === Interrupted.code || endsProcess(error);
       if (isFinal || session.stops.reason(key.phase) !== undefined) throw error;
       session.log.add("step.retry", key.path, { ...toErrorRecord(error) });
       await sleep(Math.min(retries + 1, 5) * 1000, undefined, { signal });
+    }
+  }
+}
+
+/** A host that is away says nothing about the step: the step waits, and then goes on as if this program had died in between. */
+async function whenReachable<T>(session: Session, key: StepKey, past: Past, work: () => Promise<T>): Promise<T> {
+  let since: number | undefined;
+  let reported: string | undefined;
+  for (;;) {
+    try {
+      return await work();
+    } catch (thrown) {
+      const error = toIpaiError(thrown);
+      if (!isHostAway(error) || session.stops.reason(key.phase) !== undefined) throw error;
+      since ??= Date.now();
+      if (Date.now() - since > hostPatienceMs) throw error;
+      past.wasInterrupted ||= past.mayHaveActed;
+      if (error.message !== reported) session.log.add("step.host_away", key.path, { ...toErrorRecord(error) });
+      reported = error.message;
+      await sleep(hostPauseMs, undefined, { signal: session.stops.signals[key.phase] });
     }
   }
 }
@@ -94,7 +114,7 @@ async function attemptOnce(session: Session, act: Act, key: StepKey, past: Past)
 async function isDone(session: Session, act: Act, done: Probe, key: StepKey): Promise<boolean> {
   const answer = await ask(session, done, act.timeoutSeconds, key);
   // Acting although it may already have been done could do it twice.
-  if (answer.answer === "unknown") throw ProbeUnknown({ title: done.title, reason: answer.error.message });
+  if (answer.answer === "unknown") throw unanswered(done, answer.error);
   return answer.answer === "yes";
 }
 
@@ -125,10 +145,19 @@ async function verify(
       signal: session.stops.signals[key.phase],
       timeoutMs: act.timeoutSeconds * 1000,
     });
-    if (answer.answer === "unknown") throw ProbeUnknown({ title: probe.title, reason: answer.error.message });
+    if (answer.answer === "unknown") throw unanswered(probe, answer.error);
     if (answer.answer === "no") throw toVerifyError(probe, answer.value);
   }
 }
+
+/** A host that is away has not answered anything; it is asked again when it is there. */
+function unanswered({ title }: Probe, error: ErrorRecord): Error {
+  return isHostAway(error) ? HostAway({ reason: error.message }) : ProbeUnknown({ title, reason: error.message });
+}
+
+/** A cable, a reboot of a router; after that a person must look. */
+const hostPatienceMs = 10 * 60_000;
+const hostPauseMs = 1000;
 
 /** How often a run that waits for a busy stack looks again. */
 const leasePauseMs = 500;

@@ -64,6 +64,13 @@ export const Interrupted = defineError<{ title: string }>("run.interrupted", {
   hint: () => "It is taken back, or a person is asked, rather than guessed at: look at the stack before you decide.",
 });
 
+export const HostAway = defineError<{ reason: string }>("run.host_away", {
+  exitCode: 57,
+  retryable: true,
+  message: (d) => `The host of the stack cannot be reached: ${d.reason}`,
+  hint: () => "The run goes on where it stopped as soon as the host answers: `ipai runs resume`.",
+});
+
 export const WaitTimedOut = defineError<{ title: string; seconds: number; last: string }>("run.wait_timed_out", {
   exitCode: 55,
   message: (d) => `${d.title}: not within ${d.seconds} s (last answer: ${d.last}).`,

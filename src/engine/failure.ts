@@ -1,7 +1,16 @@
 import { Bug, type ErrorRecord, type IpaiError } from "../errors/error.ts";
+import { ConnectionLost, HostUnreachable } from "../host/errors.ts";
 import { type Entry, walk } from "../runbook/plan.ts";
 import type { Control } from "./control.ts";
-import { Cancelled, InnerProcedureWaits, Interrupted, RunBeingAdvanced, RunFenced, StackBusy } from "./errors.ts";
+import {
+  Cancelled,
+  HostAway,
+  InnerProcedureWaits,
+  Interrupted,
+  RunBeingAdvanced,
+  RunFenced,
+  StackBusy,
+} from "./errors.ts";
 import { findInnerRun, listSteps, type Run } from "./journal.ts";
 import { ControlLost } from "./persist.ts";
 import { keyOf, type Session } from "./session.ts";
@@ -9,11 +18,17 @@ import { keyOf, type Session } from "./session.ts";
 /** What a failed step means for its run. */
 
 /**
- * Errors after which this process touches and writes nothing more: the run is somebody else's, its journal cannot be written, or
- * the program is at fault. The run stays as it is recorded, to be resumed.
+ * Errors after which this process touches and writes nothing more: the run is somebody else's, its journal cannot be written, the
+ * host stays away, or the program is at fault. The run stays as it is recorded, to be resumed.
  */
 export function endsProcess(error: IpaiError): boolean {
-  return ([RunFenced.code, RunBeingAdvanced.code, ControlLost.code, Bug.code] as string[]).includes(error.code);
+  const codes: readonly string[] = [RunFenced.code, RunBeingAdvanced.code, ControlLost.code, Bug.code];
+  return codes.includes(error.code) || isHostAway(error);
+}
+
+/** Says nothing about the step: what became of it is asked when the host is there again. */
+export function isHostAway(error: { readonly code: string }): boolean {
+  return ([ConnectionLost.code, HostUnreachable.code, HostAway.code] as string[]).includes(error.code);
 }
 
 export function policyOf(step: Entry["step"], error: ErrorRecord): "undo" | "continue" | "ask" {

@@ -18,19 +18,21 @@ export interface Sshd extends AsyncDisposable {
 }
 
 export interface SshdOptions {
-  /** In a network namespace of its own. */
+  /** A network namespace to make, joined to this one by a cable. */
   readonly namespace?: string;
+  /** Which of the two is in it. The stack's own services can only be reached where they are, so its tests put the client there. */
+  readonly inside?: "server" | "client";
   readonly settings?: readonly string[];
 }
 
-export async function startSshd({ namespace, settings = [] }: SshdOptions = {}): Promise<Sshd> {
+export async function startSshd({ namespace, inside = "server", settings = [] }: SshdOptions = {}): Promise<Sshd> {
   const folder = await mkdtemp(join(tmpdir(), "ipai-sshd-"));
   const file = (name: string) => join(folder, name);
   for (const key of ["host", "client"])
     execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", file(key)]);
-  if (namespace !== undefined) layCable(namespace);
+  if (namespace !== undefined) layCable(namespace, inside);
   const address = namespace === undefined ? "127.0.0.1" : cableEnds.server;
-  const port = namespace === undefined ? await freePort() : 22;
+  const port = namespace === undefined || inside === "client" ? await freePort(address) : 22;
   await writeFile(file("authorized_keys"), await readFile(file("client.pub")));
   const hostKey = (await readFile(file("host.pub"), "utf8")).split(" ", 2).join(" ");
   await writeFile(file("known_hosts"), `[${address}]:${port} ${hostKey}\n${address} ${hostKey}\n`);
@@ -58,8 +60,8 @@ export async function startSshd({ namespace, settings = [] }: SshdOptions = {}):
     `Host *\n  IdentityFile ${file("client")}\n  IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile ${file("known_hosts")}\n  GlobalKnownHostsFile /dev/null\n`,
   );
   mkdirSync("/run/sshd", { recursive: true });
-  const inside = namespace === undefined ? [] : ["ip", "netns", "exec", namespace];
-  const [program = "", ...args] = [...inside, "/usr/sbin/sshd", "-D", "-e", "-f", file("sshd_config")];
+  const enter = namespace === undefined || inside === "client" ? [] : ["ip", "netns", "exec", namespace];
+  const [program = "", ...args] = [...enter, "/usr/sbin/sshd", "-D", "-e", "-f", file("sshd_config")];
   const server = spawn(program, args, { stdio: "ignore" });
   await until("sshd listens", () => answers(address, port));
   return {
@@ -84,16 +86,20 @@ async function stop(server: ChildProcess, folder: string, namespace: string | un
 
 const cableEnds = { client: "10.231.0.1", server: "10.231.0.2" };
 
-function layCable(namespace: string): void {
+function layCable(namespace: string, inside: "server" | "client"): void {
+  const [near, far] =
+    inside === "server"
+      ? ([cableEnds.client, cableEnds.server] as const)
+      : ([cableEnds.server, cableEnds.client] as const);
   const ip = (...args: string[]) => execFileSync("ip", args);
   ip("netns", "add", namespace);
   ip("link", "add", namespace, "type", "veth", "peer", "name", "eth0", "netns", namespace);
-  ip("address", "add", `${cableEnds.client}/30`, "dev", namespace);
+  ip("address", "add", `${near}/30`, "dev", namespace);
   ip("link", "set", namespace, "up");
-  const inside = (...args: string[]) => ip("-n", namespace, ...args);
-  inside("address", "add", `${cableEnds.server}/30`, "dev", "eth0");
-  inside("link", "set", "eth0", "up");
-  inside("link", "set", "lo", "up");
+  const there = (...args: string[]) => ip("-n", namespace, ...args);
+  there("address", "add", `${far}/30`, "dev", "eth0");
+  there("link", "set", "eth0", "up");
+  there("link", "set", "lo", "up");
 }
 
 function setCable(namespace: string | undefined, state: "up" | "down"): void {
@@ -101,8 +107,8 @@ function setCable(namespace: string | undefined, state: "up" | "down"): void {
   execFileSync("ip", ["link", "set", namespace, state]);
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
+async function freePort(address: string): Promise<number> {
+  const server = createServer().listen(0, address);
   await once(server, "listening");
   const { port } = server.address() as { port: number };
   server.close();

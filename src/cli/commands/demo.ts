@@ -117,7 +117,7 @@ async function receiveRelease(context: Context, release: "broken" | "good"): Pro
 
 async function health(context: Context): Promise<string> {
   await using app = await context.openApp();
-  const report = await checkHealth(app.stack());
+  const report = await checkHealth(app.stack(), app.performer);
   context.terminal.err(renderHealth(context.terminal, report));
   return report.status;
 }

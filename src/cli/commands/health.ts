@@ -1,6 +1,6 @@
 import { getStack, loadConfig } from "../../config/load.ts";
-import { LocalExecutor } from "../../host/local.ts";
-import { createPerformer } from "../../host/perform.ts";
+import { Executors } from "../../host/executors.ts";
+import { createPerformer, type Performer } from "../../host/perform.ts";
 import { type Finding, type HealthReport, runChecks, type Status } from "../../procedures/monitoring/check.ts";
 import { healthChecks } from "../../procedures/monitoring/health.ts";
 import { toCommand } from "../../runbook/command.ts";
@@ -21,16 +21,16 @@ const exitCodes: Readonly<Record<Status, number>> = { ok: 0, warn: 1, fail: 2, u
 export async function health(context: Context, options: Options): Promise<number> {
   const stack = await openStack(context);
   if (options.plan === true) return showCommands(context, stack);
-  const report = await checkHealth(stack);
+  await using executors = new Executors(context.environment);
+  const ports = { executors: (host: string) => executors.of(host), calls: { get: () => undefined } };
+  const report = await checkHealth(stack, createPerformer(ports));
   context.terminal.out(
     options.json === true ? JSON.stringify(report, null, 2) : renderHealth(context.terminal, report),
   );
   return exitCodes[report.status];
 }
 
-export async function checkHealth(stack: Stack): Promise<HealthReport> {
-  const executor = new LocalExecutor();
-  const performer = createPerformer({ executors: () => executor, calls: { get: () => undefined } });
+export function checkHealth(stack: Stack, performer: Performer): Promise<HealthReport> {
   return runChecks(stack, performer, healthChecks(stack));
 }
 

@@ -134,7 +134,8 @@ function describe(kind: string, data: unknown): string {
   const fields = typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
   if (kind === "output") return `│ ${String(fields["line"])}`;
   const error = fields["error"] as { message?: string } | undefined;
-  return `${kind}${error?.message === undefined ? "" : `: ${error.message}`}`;
+  const message = error?.message ?? fields["message"];
+  return `${kind}${typeof message === "string" ? `: ${message}` : ""}`;
 }
 
 export async function resumeRun(context: Context, id: string, options: Options): Promise<number> {

@@ -1,37 +1,55 @@
 import type { StackConfig } from "../../config/schema.ts";
 import { listUnattended } from "../../engine/attended.ts";
-import { listRuns } from "../../engine/journal.ts";
+import { listRuns, type RunSummary } from "../../engine/journal.ts";
 import { type LeaseHolder, listLeases } from "../../engine/lease.ts";
 import { type BackupEntry, listBackups } from "../../procedures/backup/calls.ts";
 import type { HealthReport } from "../../procedures/monitoring/check.ts";
+import type { Stack } from "../../stack/stack.ts";
+import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
 import { secondsBetween, stateOf, summaryJson } from "../render/run.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
+import type { Terminal } from "../terminal.ts";
 import { checkHealth, renderHealth } from "./health.ts";
 
-/** Everything that matters on one screen: health, the last backups, who holds the stack, what ran. */
+/** Everything that matters on one screen: health, the last backups, who holds the stack, what ran. Without a choice, of every stack. */
 export async function status(context: Context, options: { json?: boolean }): Promise<number> {
   await using app = await context.openApp();
-  const stack = app.stack(context.globals.stack);
+  const chosen = context.globals.stack;
+  const names = chosen === undefined ? Object.keys(app.config.stacks) : [chosen];
+  const all = await Promise.all(names.map((name) => readStatus(app, app.stack(name))));
+  const { terminal } = context;
+  const json = all.map(toJson);
+  if (options.json === true) terminal.out(JSON.stringify(json.length === 1 ? json[0] : json, null, 2));
+  else terminal.out(all.map((one) => render(terminal, one)).join("\n\n"));
+  return 0;
+}
+
+interface StackStatus {
+  readonly stack: Stack;
+  readonly health: HealthReport;
+  readonly backups: readonly BackupEntry[];
+  readonly leases: readonly LeaseHolder[];
+  readonly runs: readonly RunSummary[];
+  readonly unattended: ReadonlySet<string>;
+}
+
+async function readStatus(app: App, stack: Stack): Promise<StackStatus> {
   const [health, backups, leases, runs, unattended] = await Promise.all([
-    checkHealth(stack),
+    checkHealth(stack, app.performer),
     listBackups(app.records, stack.name, 100),
     listLeases(app.control.db, stack.name),
     listRuns(app.control, 5, stack.name),
     listUnattended(app.control),
   ]);
-  const { terminal } = context;
-  if (options.json === true) {
-    const data = {
-      stack: stack.name,
-      health,
-      backup: backups[0] ?? null,
-      leases,
-      runs: runs.map((run) => summaryJson(run)),
-    };
-    terminal.out(JSON.stringify(data, null, 2));
-    return 0;
-  }
+  return { stack, health, backups, leases, runs, unattended };
+}
+
+function toJson({ stack, health, backups, leases, runs }: StackStatus) {
+  return { stack: stack.name, health, backup: backups[0] ?? null, leases, runs: runs.map((run) => summaryJson(run)) };
+}
+
+function render(terminal: Terminal, { stack, health, backups, leases, runs, unattended }: StackStatus): string {
   const zone = stack.config.timezone;
   const recent = runs.map((run) => {
     const seconds = secondsBetween(run.started_at, run.finished_at);
@@ -43,18 +61,16 @@ export async function status(context: Context, options: { json?: boolean }): Pro
       terminal.style("dim", run.id),
     ];
   });
-  terminal.out(
-    [
-      `${terminal.style("bold", stack.name)} · ${stack.config.urls.public} · ${summary(health)}`,
-      "",
-      renderHealth(terminal, health),
-      "",
-      backupLine(backups, stack.config),
-      leaseLine(leases, zone),
-      ...(recent.length === 0 ? [] : ["", table(recent)]),
-    ].join("\n"),
-  );
-  return 0;
+  const where = stack.host === "local" ? [] : [stack.host];
+  return [
+    [terminal.style("bold", stack.name), ...where, stack.config.urls.public, summary(health)].join(" · "),
+    "",
+    renderHealth(terminal, health),
+    "",
+    backupLine(backups, stack.config),
+    leaseLine(leases, zone),
+    ...(recent.length === 0 ? [] : ["", table(recent)]),
+  ].join("\n");
 }
 
 function summary(health: HealthReport): string {

@@ -52,6 +52,9 @@ export function createProgress(terminal: Terminal, plan: Plan, isQuiet: boolean)
       case "lease.waiting":
         print(terminal.style("yellow", `  … ${String(event.data)}`));
         return;
+      case "step.host_away":
+        print(terminal.style("yellow", `  … ${String(dataOf(event)["message"])} Waiting for it.`));
+        return;
       case "step.retry":
         print(terminal.style("yellow", `  … trying again: ${String(dataOf(event)["message"])}`));
         return;
