@@ -14,7 +14,9 @@ KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 PACKAGES=(
   # the stack
   postgresql-15 postgresql-client-15 postgresql-common redis-server redis-tools nginx-light restic
-  curl jq procps util-linux ca-certificates
+  curl jq procps util-linux ca-certificates openssh-client
+  # another machine to practise on: a server for the tests, and a cable that can be cut
+  openssh-server iproute2
   # what Odoo 19's package depends on, by its bookworm names
   python3 python3-asn1crypto python3-babel python3-cbor2 python3-chardet python3-cryptography python3-dateutil
   python3-docutils python3-freezegun python3-geoip2 python3-gevent python3-greenlet python3-idna python3-jinja2

@@ -7,7 +7,6 @@ import { ProcedureUnknown } from "../engine/errors.ts";
 import type { RunEvent } from "../engine/journal.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
-import { Executors } from "../host/executors.ts";
 import { createPerformer, type Performer } from "../host/perform.ts";
 import { type AnyProcedure, createFactReader, type Procedure } from "../procedures/procedure.ts";
 import { createCallRegistry, procedures } from "../procedures/registry.ts";
@@ -15,6 +14,7 @@ import type { Plan } from "../runbook/plan.ts";
 import { validatePlan } from "../runbook/validate.ts";
 import type { Json } from "../runbook/value.ts";
 import { createStack, type Stack } from "../stack/stack.ts";
+import { Executors } from "./executors.ts";
 
 /** The program put together: configuration, control database, executors, procedures. */
 export interface App extends AsyncDisposable {

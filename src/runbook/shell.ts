@@ -2,8 +2,8 @@ import type { Command, CommandAction } from "./action.ts";
 import { listRefs, type OutputRef, type RunRef, type Value } from "./value.ts";
 
 /**
- * Commands as text for a person or a plain bash script. This is the only function family of the program that quotes for a shell;
- * nothing that it prints is ever given to a shell by the tool itself.
+ * Commands as text for a person, a plain bash script, or the bash of another machine (`host/ssh`). This is the only function family
+ * of the program that quotes for a shell; on this machine nothing that it prints is ever given to one by the tool itself.
  */
 
 /**

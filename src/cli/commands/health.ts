@@ -1,5 +1,4 @@
 import { getStack, loadConfig } from "../../config/load.ts";
-import { Executors } from "../../host/executors.ts";
 import { createPerformer, type Performer } from "../../host/perform.ts";
 import { type Finding, type HealthReport, runChecks, type Status } from "../../procedures/monitoring/check.ts";
 import { healthChecks } from "../../procedures/monitoring/health.ts";
@@ -7,6 +6,7 @@ import { toCommand } from "../../runbook/command.ts";
 import { renderShell } from "../../runbook/shell.ts";
 import { createStack, type Stack } from "../../stack/stack.ts";
 import type { Context } from "../context.ts";
+import { Executors } from "../executors.ts";
 import { table } from "../render/text.ts";
 import type { Style, Terminal } from "../terminal.ts";
 

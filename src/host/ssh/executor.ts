@@ -10,7 +10,6 @@ import {
   ProgramNotFound,
 } from "../errors.ts";
 import type { CommandResult, Executor, Pipeline, RunOptions } from "../executor.ts";
-import { LocalExecutor } from "../local.ts";
 import { lastLines } from "../output.ts";
 import { SshConnection, type SshOptions } from "./connection.ts";
 import { commandScript, markOf, tooLate } from "./remote.ts";
@@ -34,15 +33,16 @@ const environment = {
  */
 export class SshExecutor implements Executor, AsyncDisposable {
   readonly #options: SshOptions;
-  readonly #local = new LocalExecutor();
+  readonly #local: Executor;
   readonly #sessions = new Slots(sessionsMax);
   #connection: SshConnection | undefined;
   #connecting: Promise<SshConnection> | undefined;
   /** Folders of connections that were lost, whose commands the next one ends. */
   #lost: string[] = [];
 
-  constructor(options: SshOptions) {
-    this.#options = options;
+  /** `local` starts the sessions of `ssh` on this machine. */
+  constructor(local: Executor, options: SshOptions) {
+    [this.#local, this.#options] = [local, options];
   }
 
   async run(pipeline: Pipeline, options: RunOptions): Promise<CommandResult> {
@@ -103,7 +103,7 @@ class RemoteCommand {
     options.signal.addEventListener("abort", this.#onAbort);
   }
 
-  async run(local: LocalExecutor, pipeline: Pipeline, program: string): Promise<CommandResult> {
+  async run(local: Executor, pipeline: Pipeline, program: string): Promise<CommandResult> {
     const { folder } = this.#connection;
     const script = commandScript(pipeline, environment, this.#id, folder);
     const ssh = {

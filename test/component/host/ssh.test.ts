@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => sshd[Symbol.asyncDispose]());
 beforeEach(async () => {
   desk = await mkdtemp(join(tmpdir(), "ipai-ssh-test-"));
-  remote = new SshExecutor(sshd);
+  remote = new SshExecutor(new LocalExecutor(), sshd);
 });
 afterEach(async () => {
   await remote[Symbol.asyncDispose]();
@@ -186,7 +186,7 @@ describe("a host is not worked on", () => {
   const refusedBy = async (change: (config: string) => string, destination = sshd.destination) => {
     const file = at("ssh_config");
     await writeFile(file, change(await readFile(sshd.configFile, "utf8")));
-    await using executor = new SshExecutor({ destination, configFile: file });
+    await using executor = new SshExecutor(new LocalExecutor(), { destination, configFile: file });
     const ended = codeOf(run(executor, pipe({ argv: ["touch", at("touched")] })));
     const code = await ended;
     expect(existsSync(at("touched"))).toBe(false);
@@ -235,14 +235,17 @@ it("an alias and a jump of the user's own configuration count", async () => {
     `Host jump erp\n  HostName 127.0.0.1\n  Port ${port}\n  User root\nHost erp\n  ProxyJump jump\n${config}`,
   );
   await copyFile(join(sshd.folder, "known_hosts"), at("known"));
-  await using executor = new SshExecutor({ destination: "ssh://erp", configFile: at("ssh_config") });
+  await using executor = new SshExecutor(new LocalExecutor(), {
+    destination: "ssh://erp",
+    configFile: at("ssh_config"),
+  });
   expect((await run(executor, pipe(sh("id -un")))).stdout).toBe("root\n");
 });
 
 describe("behind a cable that is cut", () => {
   it("a command is given up on this side and ended on the other, and goes on when the cable is mended", async () => {
     await using far = await startSshd({ namespace: "ipai-ssh-test" });
-    await using executor = new SshExecutor(far);
+    await using executor = new SshExecutor(new LocalExecutor(), far);
     const lost = codeOf(
       run(executor, pipe(sh("sleep 300", { env: { MARK: at("f") } })), {
         onSpawn: () => setTimeout(() => far.cable.cut(), 200),

@@ -1,6 +1,6 @@
-import type { Executor } from "./executor.ts";
-import { LocalExecutor } from "./local.ts";
-import { SshExecutor } from "./ssh/executor.ts";
+import type { Executor } from "../host/executor.ts";
+import { LocalExecutor } from "../host/local.ts";
+import { SshExecutor } from "../host/ssh/executor.ts";
 
 /** One executor for each host, made when it is first asked for: a remote host has one connection, however many stacks are on it. */
 export class Executors implements AsyncDisposable {
@@ -17,7 +17,7 @@ export class Executors implements AsyncDisposable {
     if (host === "local") return this.local;
     const known = this.#remote.get(host);
     if (known !== undefined) return known;
-    const made = new SshExecutor({ destination: host, configFile: this.#environment["IPAI_SSH_CONFIG"] });
+    const made = new SshExecutor(this.local, { destination: host, configFile: this.#environment["IPAI_SSH_CONFIG"] });
     this.#remote.set(host, made);
     return made;
   }
