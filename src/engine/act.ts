@@ -86,7 +86,7 @@ async function whenReachable<T>(session: Session, key: StepKey, past: Past, work
       const error = toIpaiError(thrown);
       if (!isHostAway(error) || session.stops.reason(key.phase) !== undefined) throw error;
       since ??= Date.now();
-      if (Date.now() - since > hostPatienceMs) throw error;
+      if (Date.now() - since > hostPatienceMs) throw HostAway({ reason: error.message });
       past.wasInterrupted ||= past.mayHaveActed;
       if (error.message !== reported) session.log.add("step.host_away", key.path, { ...toErrorRecord(error) });
       reported = error.message;

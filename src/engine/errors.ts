@@ -68,7 +68,8 @@ export const HostAway = defineError<{ reason: string }>("run.host_away", {
   exitCode: 57,
   retryable: true,
   message: (d) => `The host of the stack cannot be reached: ${d.reason}`,
-  hint: () => "The run goes on where it stopped as soon as the host answers: `ipai runs resume`.",
+  hint: () =>
+    "The run stays where it stopped. When the host is there again, `ipai runs resume` goes on with it; `ipai runs` names it.",
 });
 
 export const WaitTimedOut = defineError<{ title: string; seconds: number; last: string }>("run.wait_timed_out", {

@@ -5,7 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { quote } from "../../runbook/shell.ts";
-import { HostKeyChanged, HostKeyUnknown, HostUnreachable, LoginRefused, RemoteUnfit } from "../errors.ts";
+import {
+  HostKeyChanged,
+  HostKeyUnknown,
+  HostUnreachable,
+  LoginRefused,
+  ProgramNotFound,
+  RemoteUnfit,
+} from "../errors.ts";
 import { aliveSeconds, guardScript, guardSeconds } from "./remote.ts";
 
 /**
@@ -53,6 +60,8 @@ export class SshConnection {
     const first = await Promise.race([ready, ended]);
     if (typeof first === "string") return new SshConnection(master, socket, first, options);
     rmSync(join(socket, ".."), { recursive: true, force: true });
+    // Node's own error: there is no ssh on this machine.
+    if (first[0] instanceof Error) throw ProgramNotFound({ program: "ssh" }, { cause: first[0] });
     throw refusal(options.destination, first[0], said);
   }
 

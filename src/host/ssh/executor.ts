@@ -50,6 +50,7 @@ export class SshExecutor implements Executor, AsyncDisposable {
     if (options.signal.aborted) throw CommandCancelled({ program, output: "" });
     using _slot = await this.#sessions.take();
     const connection = await this.#connect();
+    if (options.signal.aborted) throw CommandCancelled({ program, output: "" });
     const command = new RemoteCommand(connection, options);
     try {
       return await command.run(this.#local, pipeline, program);
