@@ -16,18 +16,25 @@ export const aliveSeconds = 5;
  * program that watches it, even if the server still believes in the connection.
  *
  * Its arguments are folders of earlier connections that were lost: what still runs for them is ended before it says `ready`, so
- * that whoever then looks at the host sees the end of the story. A folder whose guard gave no sign for a while belongs to a
+ * that whoever then looks at the host sees the end of the story. Numbers of processes are given out again, so each is kept with the
+ * time at which it began: while any process of a group is left, its number cannot be another's. A folder whose guard gave no sign for a while belongs to a
  * program that may be gone: it is waited for until the guard has given it up.
  */
 export const guardScript = `
 seconds=$1
 shift
 umask 077
+send() {
+  read -r group start 2>/dev/null < "$2" || return 1
+  if [ -r "/proc/$group/stat" ]; then
+    [ "$(cut -d ' ' -f 22 "/proc/$group/stat" 2>/dev/null)" = "$start" ] || return 1
+  fi
+  kill "-$1" -- "-$group" 2>/dev/null
+}
 end_all() {
   for file in "$1"/*.group; do
-    read -r group 2>/dev/null < "$file" || continue
-    kill -KILL -- "-$group" 2>/dev/null
-    for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "-$group" 2>/dev/null || break; sleep 0.1; done
+    send KILL "$file"
+    for _ in 1 2 3 4 5 6 7 8 9 10; do send 0 "$file" || break; sleep 0.1; done
   done
   rm -rf -- "$1"
 }
@@ -49,14 +56,8 @@ echo "ready $folder"
 while read -r -t "$seconds" word id; do
   case $word in
     alive) touch "$folder/alive" ;;
-    TERM|KILL) if read -r group < "$folder/$id.group"; then kill "-$word" -- "-$group"; fi 2>/dev/null ;;
-    over)
-      (
-        sleep 0.25
-        if read -r group < "$folder/$id.group"; then kill -KILL -- "-$group"; fi 2>/dev/null
-        rm -f "$folder/$id.group"
-      ) &
-      ;;
+    TERM|KILL) send "$word" "$folder/$id.group" ;;
+    over) (sleep 0.25; send KILL "$folder/$id.group"; rm -f "$folder/$id.group") & ;;
   esac
 done
 `;
@@ -80,7 +81,8 @@ export function commandScript(
   const looks = pipeline.map(({ argv }) => `look ${quote(argv[0])}`);
   const say = (words: string) => `printf '\\036${id} ${words}\\n'`;
   return `{
-echo $$ > ${folder}/${id}.group || exit ${tooLate}
+stat=($(</proc/$$/stat))
+echo "$$ \${stat[21]}" > ${folder}/${id}.group || exit ${tooLate}
 cd /
 ${exports.join("\n")}
 exec 9>&2 2>/dev/null

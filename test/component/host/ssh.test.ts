@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -171,6 +171,16 @@ describe("a connection that is lost in the middle", () => {
       pipe(sh(`cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -c 'MARK=${at("d")}$'; true`)),
     );
     expect(next.stdout.trim()).toBe("0");
+  });
+
+  it("does not end a stranger that has got the number of a dead command", async () => {
+    const stranger = spawn("sleep", ["300"], { detached: true, stdio: "ignore" });
+    const folder = execFileSync("mktemp", ["-d", "/run/ipai-0.XXXXXXXX"], { encoding: "utf8" }).trim();
+    await writeFile(join(folder, "0123456789abcdef.group"), `${stranger.pid} 1\n`);
+    execFileSync("touch", ["-d", "1 hour ago", join(folder, "alive")]);
+    expect((await run(remote, pipe(sh("echo here")))).stdout).toBe("here\n");
+    expect([existsSync(folder), stranger.exitCode, stranger.signalCode]).toEqual([false, null, null]);
+    stranger.kill("SIGKILL");
   });
 
   it("ends what runs there when this program is killed", async () => {
