@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -84,6 +84,13 @@ async function stop(server: ChildProcess, folder: string, namespace: string | un
   await rm(folder, { recursive: true });
 }
 
+/** Not every machine that runs tests lets its root make networks. */
+export const hasNetworks = (() => {
+  const made = spawnSync("ip", ["netns", "add", "ipai-probe"]).status === 0;
+  spawnSync("ip", ["netns", "delete", "ipai-probe"]);
+  return made;
+})();
+
 const cableEnds = { client: "10.231.0.1", server: "10.231.0.2" };
 
 function layCable(namespace: string, inside: "server" | "client"): void {
@@ -92,6 +99,8 @@ function layCable(namespace: string, inside: "server" | "client"): void {
       ? ([cableEnds.client, cableEnds.server] as const)
       : ([cableEnds.server, cableEnds.client] as const);
   const ip = (...args: string[]) => execFileSync("ip", args);
+  // One that a killed run of the tests left.
+  spawnSync("ip", ["netns", "delete", namespace]);
   ip("netns", "add", namespace);
   ip("link", "add", namespace, "type", "veth", "peer", "name", "eth0", "netns", namespace);
   ip("address", "add", `${near}/30`, "dev", namespace);

@@ -17,7 +17,7 @@ import {
   sql,
   urls,
 } from "../harness/sandbox.ts";
-import { type Sshd, startSshd } from "../harness/sshd.ts";
+import { hasNetworks, type Sshd, startSshd } from "../harness/sshd.ts";
 
 /**
  * The same stack on another machine: the command line sits in a network of its own, and reaches the stack through a real OpenSSH
@@ -29,6 +29,7 @@ let desk: string;
 let config: string;
 
 beforeAll(async () => {
+  if (!hasNetworks) return;
   await installedCode();
   desk = await testFolder();
   sshd = await startSshd({ namespace, inside: "client" });
@@ -37,6 +38,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
+  if (!hasNetworks) return;
   await sshd[Symbol.asyncDispose]();
   await rm(desk, { recursive: true });
   expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
@@ -75,7 +77,7 @@ async function expectWaited(id: string): Promise<void> {
   expect((await ipai(["runs", "logs", id])).stdout).toMatch(/connection to .* was lost|There is no connection/);
 }
 
-describe("a stack on another machine", () => {
+describe.skipIf(!hasNetworks)("a stack on another machine (needs network namespaces)", () => {
   it("is looked at, within 3 seconds", async () => {
     const ended = await far(["health", "--json"]);
     const report = parsed<{ status: string; checks: { status: string }[] }>(ended);
@@ -146,7 +148,7 @@ describe("a stack on another machine", () => {
   });
 });
 
-describe("a cable that is cut", () => {
+describe.skipIf(!hasNetworks)("a cable that is cut (needs network namespaces)", () => {
   beforeEach(() => rm(join(desk, "cut"), { force: true }));
 
   it("during a dump: it is made again, and the backup is whole", async () => {

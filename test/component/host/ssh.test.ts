@@ -9,7 +9,7 @@ import type { CommandResult, Executor, Pipeline, ResolvedCommand, RunOptions } f
 import { LocalExecutor } from "../../../src/host/local.ts";
 import { SshExecutor } from "../../../src/host/ssh/executor.ts";
 import { until } from "../../harness/sandbox.ts";
-import { type Sshd, startSshd } from "../../harness/sshd.ts";
+import { hasNetworks, type Sshd, startSshd } from "../../harness/sshd.ts";
 
 /** Commands on another machine: this one, reached by a real OpenSSH server. */
 let sshd: Sshd;
@@ -252,7 +252,7 @@ it("an alias and a jump of the user's own configuration count", async () => {
   expect((await run(executor, pipe(sh("id -un")))).stdout).toBe("root\n");
 });
 
-describe("behind a cable that is cut", () => {
+describe.skipIf(!hasNetworks)("behind a cable that is cut (needs network namespaces)", () => {
   it("a command is given up on this side and ended on the other, and goes on when the cable is mended", async () => {
     await using far = await startSshd({ namespace: "ipai-ssh-test" });
     await using executor = new SshExecutor(new LocalExecutor(), far);
