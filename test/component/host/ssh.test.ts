@@ -1,15 +1,16 @@
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Secret } from "../../../src/config/secret.ts";
-import type { CommandResult, Executor, Pipeline, ResolvedCommand, RunOptions } from "../../../src/host/executor.ts";
+import type { CommandResult, Pipeline } from "../../../src/host/executor.ts";
 import { LocalExecutor } from "../../../src/host/local.ts";
 import { SshExecutor } from "../../../src/host/ssh/executor.ts";
+import { codeOf, pipe, processesWith, run, sh } from "../../harness/pipelines.ts";
 import { until } from "../../harness/sandbox.ts";
-import { hasNetworks, type Sshd, startSshd } from "../../harness/sshd.ts";
+import { type Sshd, startSshd } from "../../harness/sshd.ts";
 
 /** Commands on another machine: this one, reached by a real OpenSSH server. */
 let sshd: Sshd;
@@ -29,36 +30,7 @@ afterEach(async () => {
   await rm(desk, { recursive: true });
 });
 
-type Part = Partial<ResolvedCommand> & Pick<ResolvedCommand, "argv">;
-const pipe = (...parts: readonly [Part, ...Part[]]): Pipeline =>
-  parts.map((part) => ({ env: {}, mergeStderr: false, ...part })) as unknown as Pipeline;
-const sh = (script: string, part: Partial<ResolvedCommand> = {}): Part => ({ argv: ["sh", "-c", script], ...part });
 const at = (name: string) => join(desk, name);
-
-function run(executor: Executor, pipeline: Pipeline, options: Partial<RunOptions> = {}): Promise<CommandResult> {
-  return executor.run(pipeline, { signal: new AbortController().signal, timeoutMs: 60_000, ...options });
-}
-
-const codeOf = (ended: Promise<unknown>) =>
-  ended.then(
-    () => "ended",
-    (error: { code?: string }) => error.code ?? String(error),
-  );
-
-/** Processes of the host that were started with this word in their environment or arguments. */
-function processesWith(word: string): readonly string[] {
-  return readdirSync("/proc").filter((pid) => {
-    try {
-      return (
-        /^\d+$/.test(pid) &&
-        readFileSync(`/proc/${pid}/environ`, "latin1").includes(word) &&
-        !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))
-      );
-    } catch {
-      return false;
-    }
-  });
-}
 
 describe("a command on another machine does what it does on this one", () => {
   it.each<[string, Pipeline]>([
@@ -250,22 +222,4 @@ it("an alias and a jump of the user's own configuration count", async () => {
     configFile: at("ssh_config"),
   });
   expect((await run(executor, pipe(sh("id -un")))).stdout).toBe("root\n");
-});
-
-describe.skipIf(!hasNetworks)("behind a cable that is cut (needs network namespaces)", () => {
-  it("a command is given up on this side and ended on the other, and goes on when the cable is mended", async () => {
-    await using far = await startSshd({ namespace: "ipai-ssh-test" });
-    await using executor = new SshExecutor(new LocalExecutor(), far);
-    const lost = codeOf(
-      run(executor, pipe(sh("sleep 300", { env: { MARK: at("f") } })), {
-        onSpawn: () => setTimeout(() => far.cable.cut(), 200),
-      }),
-    );
-    expect(await lost).toBe("host.connection_lost");
-    expect(processesWith(`MARK=${at("f")}`)).not.toEqual([]);
-    expect(await codeOf(run(executor, pipe({ argv: ["true"] })))).toBe("host.unreachable");
-    await until("the guard has ended it", async () => processesWith(`MARK=${at("f")}`).length === 0, 40_000);
-    far.cable.mend();
-    expect((await run(executor, pipe(sh("echo back")))).stdout).toBe("back\n");
-  }, 120_000);
 });
