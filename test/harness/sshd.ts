@@ -116,7 +116,7 @@ function setCable(namespace: string | undefined, state: "up" | "down"): void {
   execFileSync("ip", ["link", "set", namespace, state]);
 }
 
-async function freePort(address: string): Promise<number> {
+export async function freePort(address: string): Promise<number> {
   const server = createServer().listen(0, address);
   await once(server, "listening");
   const { port } = server.address() as { port: number };

@@ -191,7 +191,10 @@ runs() {
   code=0
   start-stop-daemon --status --pidfile "$1" --user "$2" || code=$?
   case $code in
-    0) case $(ps -o stat= -p "$(cat "$1")") in ''|Z*) return 1 ;; esac ;;
+    0)
+      state=$(ps -o stat= -p "$(cat "$1")") || [ $? -eq 1 ] || exit 4
+      case $state in ''|Z*) return 1 ;; esac
+      ;;
     1|3) return 1 ;;
     *) exit 4 ;;
   esac

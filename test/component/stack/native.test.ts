@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { StackConfig } from "../../../src/config/schema.ts";
-import type { Probe } from "../../../src/runbook/action.ts";
+import { command, type Probe } from "../../../src/runbook/action.ts";
 import { createNativeRuntime, type Runtime } from "../../../src/stack/runtime/native.ts";
 import { perform, practiceStack } from "../../harness/perform.ts";
 
@@ -101,6 +101,16 @@ describe("a service", () => {
     await perform(runtime.service("one").stop);
     expect(performance.now() - startedAt).toBeLessThan(1000);
   });
+});
+
+it("a service is not called stopped where nobody can look", async () => {
+  await start("one");
+  const hidden = `mount --bind /dev/null "$(command -v ps)"; exec "$@"`;
+  const { action } = runtime.service("one").isRunning;
+  if (action.kind !== "command") throw new TypeError("a runtime asks by commands");
+  const [{ argv }] = action.pipeline;
+  const blind = command("local", ["unshare", "--mount", "sh", "-c", hidden, "blind", ...argv], { okExitCodes: [4] });
+  expect((await perform(blind)).exitCode).toBe(4);
 });
 
 describe("several services", () => {

@@ -1,7 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -11,6 +9,7 @@ import { createRedis } from "../../../src/stack/redis.ts";
 import { createStack } from "../../../src/stack/stack.ts";
 import { perform, practiceStack } from "../../harness/perform.ts";
 import { until } from "../../harness/sandbox.ts";
+import { freePort } from "../../harness/sshd.ts";
 
 /** A real Redis that wants a password, as every Redis that others can reach should. */
 let folder: string;
@@ -19,10 +18,7 @@ let port: number;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "ipai-redis-"));
-  const free = createServer().listen(0, "127.0.0.1");
-  await once(free, "listening");
-  port = (free.address() as { port: number }).port;
-  free.close();
+  port = await freePort("127.0.0.1");
   const users = ["--requirepass", "hunter2", "--user", "probe", "on", ">sesame", "+ping"];
   server = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", ...users], {
     cwd: folder,
