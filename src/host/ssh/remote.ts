@@ -17,8 +17,8 @@ export const aliveSeconds = 5;
  *
  * Its arguments are folders of earlier connections that were lost: what still runs for them is ended before it says `ready`, so
  * that whoever then looks at the host sees the end of the story. Numbers of processes are given out again, so each is kept with the
- * time at which it began: while any process of a group is left, its number cannot be another's. A folder whose guard gave no sign for a while belongs to a
- * program that may be gone: it is waited for until the guard has given it up.
+ * time at which it began: while any process of a group is left, its number cannot be another's. A folder whose guard gave no sign
+ * for a while belongs to a program that may be gone: it is waited for until the guard has given it up.
  */
 export const guardScript = `
 seconds=$1
@@ -68,8 +68,9 @@ export function markOf(id: string): string {
 }
 
 /**
- * A pipeline for bash. It goes over standard input, where secrets may travel, and is read to its end before it begins. It
- * notes its process group first. What bash itself would say of a program that was killed names its arguments: nobody hears it. If its connection's folder is gone, it is too late to begin.
+ * A pipeline for bash. It goes over standard input, where secrets may travel, and is read to its end before it begins. It notes
+ * its process group first; if its connection's folder is gone, it is too late to begin. What bash itself would say of a program that
+ * was killed names its arguments: nobody hears it.
  */
 export function commandScript(
   pipeline: Pipeline,
