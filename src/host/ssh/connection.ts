@@ -95,6 +95,13 @@ export class SshConnection {
     this.#tell(`${word} ${id}`);
   }
 
+  /** After a session broke: until it is seen whether the connection did, which the news of its end may reach a little later. */
+  async settle(): Promise<void> {
+    if (this.#isLost) return;
+    const signal = AbortSignal.timeout(settleMs);
+    await once(this.#master, "exit", { signal }).catch(() => undefined);
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#beat);
     if (!this.#isLost) {
@@ -118,6 +125,8 @@ export interface SshOptions {
   /** Another configuration file than the user's own. */
   readonly configFile?: string | undefined;
 }
+
+const settleMs = 500;
 
 /** The guard has ended its commands by then; what is left is ssh's good-bye. */
 const closeMs = 5000;

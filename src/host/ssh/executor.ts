@@ -129,7 +129,10 @@ class RemoteCommand {
     if (this.#stopped === "timeout") throw CommandTimeout({ program, seconds: this.#options.timeoutMs / 1000, output });
     if (this.#stopped === "cancelled" || result === undefined) throw CommandCancelled({ program, output });
     const ending = this.#endingOf(result.stderr);
-    if (ending === undefined) throw this.#broken(program, result.exitCode, output);
+    if (ending === undefined) {
+      await this.#connection.settle();
+      throw this.#broken(program, result.exitCode, output);
+    }
     requireProgramsFound(pipeline, ending);
     return {
       ...toResult(ending.exitCodes),
