@@ -33,6 +33,7 @@ program
   .command("demo")
   .description("bring up a practice stack and show the main job on it")
   .argument("[what]", "up, down or reset; without it the whole demonstration")
+  .option("--compose", "on Docker Compose instead of Debian's own services")
   .option("--once", "take the practice stack down again afterwards")
   .option("--remove", "with down: remove its data as well")
   .action(

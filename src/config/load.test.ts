@@ -126,9 +126,8 @@ describe("a good configuration", () => {
       / {10}nginx:\n {12}command.*\n {12}user: root\n/,
       "          nginx:\n            <<: *daemon\n            command: [nginx]\n",
     ).replace("odoo-core:\n", "odoo-core: &daemon\n");
-    expect(getStack(parseConfig(text, "ipai.yaml", {})).runtime.native.services["nginx"]).toMatchObject({
-      user: "odoo",
-      pidFile: "/run/nginx.pid",
+    expect(getStack(parseConfig(text, "ipai.yaml", {})).runtime).toMatchObject({
+      native: { services: { nginx: { user: "odoo", pidFile: "/run/nginx.pid" } } },
     });
   });
 });

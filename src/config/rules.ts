@@ -53,7 +53,8 @@ function usedServices(
 
 function ensureServicesExist({ config }: Given): readonly Broken[] {
   return Object.entries(config.stacks).flatMap(([name, stack]) => {
-    const known = Object.keys(stack.runtime.native.services);
+    const known = Object.keys(nativeServices(stack));
+    if ("compose" in stack.runtime) return [];
     return usedServices(name, stack)
       .filter(([, service]) => !known.includes(service))
       .map(([path, service]) => ({
@@ -61,6 +62,10 @@ function ensureServicesExist({ config }: Given): readonly Broken[] {
         message: `${service} is not defined under runtime.native.services${meant(service, known)}`,
       }));
   });
+}
+
+function nativeServices({ runtime }: Stack) {
+  return "native" in runtime ? runtime.native.services : {};
 }
 
 /** Two uses of one service would be two steps that stop it. */
@@ -77,18 +82,28 @@ function ensureServicesOnce({ config }: Given): readonly Broken[] {
 function ensureNothingShared({ config }: Given): readonly Broken[] {
   const stacks = Object.entries(config.stacks);
   const pidFiles = stacks.flatMap(([name, stack]) =>
-    Object.entries(stack.runtime.native.services).flatMap(([service, definition]) =>
+    Object.entries(nativeServices(stack)).flatMap(([service, definition]) =>
       "pidFile" in definition
-        ? [[["stacks", name, "runtime", "native", "services", service, "pidFile"], definition.pidFile] as const]
+        ? [
+            [
+              ["stacks", name, "runtime", "native", "services", service, "pidFile"],
+              `${definition.pidFile}${placeOf(stack)}`,
+            ] as const,
+          ]
         : [],
     ),
   );
-  const folders = stacks.flatMap(([name, { workDirectory }]) =>
-    workDirectory === undefined ? [] : [[["stacks", name, "workDirectory"], workDirectory] as const],
+  const folders = stacks.flatMap(([name, stack]) =>
+    stack.workDirectory === undefined
+      ? []
+      : [[["stacks", name, "workDirectory"], `${stack.workDirectory}${placeOf(stack)}`] as const],
   );
-  const databases = stacks.map(([name, { services, odoo }]) => {
-    const { host, port } = services.database;
-    return [["stacks", name, "odoo", "database"], `${odoo.database} on port ${port} of ${host}`] as const;
+  const databases = stacks.map(([name, stack]) => {
+    const { host, port } = stack.services.database;
+    return [
+      ["stacks", name, "odoo", "database"],
+      `${stack.odoo.database} on port ${port} of ${host}${placeOf(stack)}`,
+    ] as const;
   });
   return [
     ...repeated(pidFiles).map(([path, file]) => ({ path, message: `pidFile ${file} is used by another service too` })),
@@ -98,6 +113,13 @@ function ensureNothingShared({ config }: Given): readonly Broken[] {
       message: `the database ${database} is another stack's too`,
     })),
   ];
+}
+
+/** Every machine has files of its own, and so has every project. */
+function placeOf({ host, runtime }: Stack): string {
+  const project = "compose" in runtime ? [`in the project ${runtime.compose.project}`] : [];
+  const machine = host === "local" ? [] : [`on ${host}`];
+  return [...project, ...machine].map((words) => ` ${words}`).join("");
 }
 
 /** Those whose value an earlier one has. */

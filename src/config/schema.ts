@@ -87,19 +87,53 @@ function thresholds(what: string) {
     .describe(`Limits of the ${what} check, in percent in use`);
 }
 
+const native = z.strictObject({
+  native: z
+    .strictObject({
+      services: z
+        .record(serviceName, z.union([cluster, daemon], "must have either cluster, or command, user, pidFile and log"))
+        .describe("Every service by its name"),
+    })
+    .describe("Debian's own tools"),
+});
+
+const compose = z.strictObject({
+  compose: z
+    .strictObject({
+      project: z
+        .string()
+        .regex(/^[a-z0-9][a-z0-9_-]*$/, "must begin with a letter or digit and have only a-z, 0-9, _ and -")
+        .describe("Name of the project, as `docker compose ls` shows it"),
+      directory: absolutePath.describe("Folder of the project on its host, where its .env is"),
+      files: z
+        .array(text)
+        .min(1, "must name at least one file")
+        .default(["compose.yaml"])
+        .describe("Its compose files; relative paths are below the folder"),
+      program: argv
+        .default(["docker", "compose"])
+        .describe("How Compose is called: [docker-compose] where there is only its version 1"),
+      containers: z
+        .record(serviceName, serviceName)
+        .default({})
+        .describe("Containers whose name is not PROJECT-SERVICE-1, by their service"),
+      tools: serviceName
+        .default("tools")
+        .describe(
+          "Service whose container has the files, restic and PostgreSQL's programs. Everything that is not Odoo's is run in it",
+        ),
+      odooTools: serviceName
+        .default("odoo-tools")
+        .describe(
+          "Service whose container has Odoo and its data, and serves nobody. Odoo's own commands are run in it",
+        ),
+      stopSeconds: seconds.default(180).describe("Longest time that stopping a service may take"),
+    })
+    .describe("Docker Compose"),
+});
+
 const runtime = z
-  .strictObject({
-    native: z
-      .strictObject({
-        services: z
-          .record(
-            serviceName,
-            z.union([cluster, daemon], "must have either cluster, or command, user, pidFile and log"),
-          )
-          .describe("Every service by its name"),
-      })
-      .describe("Debian's own tools"),
-  })
+  .union([native, compose], "must have either native or compose")
   .describe("How services are started and stopped");
 
 const services = z
@@ -107,15 +141,17 @@ const services = z
     odoo: z
       .array(
         z.strictObject({
-          name: serviceName.describe("Its name under runtime.native.services"),
-          url: httpUrl.describe("Where it answers, as seen from its host"),
+          name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
+          url: httpUrl.describe("Where it answers, as seen from its host, or from the tools of a compose project"),
         }),
       )
       .min(1, "must name at least one Odoo service")
       .describe("The Odoo processes; all serve one database"),
     database: z
       .strictObject({
-        name: serviceName.default("database").describe("Its name under runtime.native.services"),
+        name: serviceName
+          .default("database")
+          .describe("Its name under runtime.native.services, or as a service of the compose project"),
         host: absolutePath.default("/var/run/postgresql").describe("Folder of the server's socket"),
         port: port.default(5432).describe("Port of the server; it names the socket"),
         superuser: text.default("postgres").describe("Role used for administration, through the socket"),
@@ -124,7 +160,7 @@ const services = z
       .describe("The PostgreSQL server"),
     cache: z
       .strictObject({
-        name: serviceName.describe("Its name under runtime.native.services"),
+        name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
         url: redisUrl.describe("Where it answers"),
         user: text.optional().describe("User to log in as; Redis's default user when absent"),
         password: environmentReference
@@ -134,7 +170,9 @@ const services = z
       .optional()
       .describe("Redis, if there is one"),
     proxy: z
-      .strictObject({ name: serviceName.describe("Its name under runtime.native.services") })
+      .strictObject({
+        name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
+      })
       .optional()
       .describe("The web server in front of Odoo, if there is one"),
   })
@@ -200,6 +238,9 @@ const stack = z
     urls: z
       .strictObject({
         public: httpUrl.describe("Address that users open"),
+        authority: absolutePath
+          .optional()
+          .describe("File on the host with the certificate of a private authority, if one signed the public address's"),
       })
       .describe("Addresses of the suite"),
     health: z
@@ -242,6 +283,7 @@ export const configSchema = z.strictObject({
 
 export type ClusterService = z.output<typeof cluster>;
 export type DaemonService = z.output<typeof daemon>;
+export type ComposeProject = z.output<typeof compose>["compose"];
 export type ParsedConfig = z.output<typeof configSchema>;
 export type ParsedStack = z.output<typeof stack>;
 

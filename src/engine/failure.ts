@@ -1,5 +1,5 @@
 import { Bug, type ErrorRecord, type IpaiError } from "../errors/error.ts";
-import { ConnectionLost, HostUnreachable } from "../host/errors.ts";
+import { comesBack } from "../host/errors.ts";
 import { type Entry, walk } from "../runbook/plan.ts";
 import type { Control } from "./control.ts";
 import {
@@ -28,7 +28,7 @@ export function endsProcess(error: IpaiError): boolean {
 
 /** Says nothing about the step: what became of it is asked when the host is there again. */
 export function isHostAway(error: { readonly code: string }): boolean {
-  return ([ConnectionLost.code, HostUnreachable.code, HostAway.code] as string[]).includes(error.code);
+  return error.code === HostAway.code || comesBack.includes(error.code);
 }
 
 export function policyOf(step: Entry["step"], error: ErrorRecord): "undo" | "continue" | "ask" {

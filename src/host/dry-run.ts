@@ -14,7 +14,7 @@ export class DryRunExecutor implements Executor {
 
   async run(pipeline: Pipeline): Promise<CommandResult> {
     const [first, ...rest] = pipeline;
-    this.#print(renderShell({ pipeline: [toRunbook(first), ...rest.map(toRunbook)] }));
+    this.#print(renderShell({ host: "local", pipeline: [toRunbook(first), ...rest.map(toRunbook)] }));
     return { stdout: "", stderr: "", exitCode: 0, exitCodes: pipeline.map(() => 0), seconds: 0, truncated: false };
   }
 }

@@ -131,6 +131,35 @@ export const RemoteUnfit = defineError<{ host: string; reason: string }>("host.u
   hint: () => "It needs bash, and a folder that can be written below /run, /dev/shm or /tmp.",
 });
 
+export const ContainerMissing = defineError<{ container: string }>("host.container_missing", {
+  exitCode: 68,
+  message: (d) => `There is no container ${d.container}. Nothing was run.`,
+  hint: () =>
+    "`docker ps -a` lists what there is. Make it with `docker compose up -d`, or name it under runtime.compose.containers if it has another name.",
+});
+
+export const ContainerNotRunning = defineError<{ container: string; reason: string }>("host.container_not_running", {
+  exitCode: 69,
+  retryable: true,
+  message: (d) => `Nothing can be run in the container ${d.container}: ${excerpt(d.reason)} Nothing was run.`,
+  hint: (d) =>
+    `\`docker logs --tail 50 ${d.container}\` says why it stopped; start it with \`docker start ${d.container}\`.`,
+});
+
+export const DockerUnreachable = defineError<{ reason: string }>("host.docker_unreachable", {
+  exitCode: 71,
+  retryable: true,
+  message: (d) => `The Docker engine does not answer: ${excerpt(d.reason)} Nothing was run.`,
+  hint: () => "Is it running on that host (systemctl status docker)? ipai asks it through the docker program there.",
+});
+
+export const DockerRefused = defineError<{ reason: string }>("host.docker_refused", {
+  exitCode: 72,
+  message: () => "This user may not use the Docker engine. Nothing was run.",
+  hint: () =>
+    "Put the user that ipai logs in as into the group docker on that host (usermod -aG docker USER), and log in anew.",
+});
+
 export const UnknownCall = defineError<{ name: string; version: number }>("host.unknown_call", {
   exitCode: 39,
   message: (d) =>
@@ -143,6 +172,14 @@ export const MissingOutput = defineError<{ step: string; name: string }>("host.m
   message: (d) => `The step ${d.step} has not recorded ${d.name}, which this action needs. Nothing was run.`,
   hint: (d) => `Was ${d.step} skipped? Look at what it recorded in the run's steps.`,
 });
+
+/** The place is away and may come back: a machine behind a cable, an engine that is started anew, a container of it. */
+export const comesBack: readonly string[] = [
+  HostUnreachable.code,
+  ConnectionLost.code,
+  DockerUnreachable.code,
+  ContainerNotRunning.code,
+];
 
 /** The last line that names an error, since psql and Python point at its place below it; without one, the last line. */
 function lastLine(output: string): string {

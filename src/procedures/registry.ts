@@ -4,6 +4,8 @@ import { backup } from "./backup/backup.ts";
 import { forgetBackups, recordBackup, recordDoubt, recordProof } from "./backup/calls.ts";
 import { verifyBackup } from "./backup/verify.ts";
 import type { AnyProcedure } from "./procedure.ts";
+import { composeFill } from "./sandbox/compose-fill.ts";
+import { composeUp } from "./sandbox/compose-up.ts";
 import { sandboxDown } from "./sandbox/down.ts";
 import { sandboxUp } from "./sandbox/up.ts";
 import { upgrade } from "./upgrade/upgrade.ts";
@@ -16,6 +18,8 @@ export const procedures: readonly AnyProcedure[] = [
   verifyBackup,
   upgrade,
   sandboxUp,
+  composeUp,
+  composeFill,
   sandboxDown,
 ] as unknown as readonly AnyProcedure[];
 

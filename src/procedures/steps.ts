@@ -1,7 +1,7 @@
 import type { Output, Probe } from "../runbook/action.ts";
 import type { Act, Step, Wait } from "../runbook/plan.ts";
-import type { Text } from "../runbook/value.ts";
-import type { Service, Stoppable } from "../stack/runtime/native.ts";
+import type { Address } from "../stack/odoo/odoo.ts";
+import type { Service, Stoppable } from "../stack/runtime/runtime.ts";
 import type { Stack } from "../stack/stack.ts";
 
 /** Steps that several procedures share, and short ways to write the common ones. */
@@ -77,11 +77,11 @@ export function stopService(id: string, title: string, service: Stoppable): Act 
 }
 
 /** Odoo shows its login form: ready means that, not that a process exists. */
-export function serving(stack: Stack, service: string, url: Text, code = "odoo.not_serving"): Wait {
+export function serving(stack: Stack, service: string, address: Address, code = "odoo.not_serving"): Wait {
   return waitFor({
     id: `serve ${service}`,
     title: `Wait until ${service} serves its login page`,
-    probe: { ...stack.odoo.isReady(service, url), code },
+    probe: { ...stack.odoo.isReady(service, address), code },
     timeoutSeconds: readySeconds,
   });
 }
@@ -92,7 +92,7 @@ const readySeconds = 180;
 /** Keeps Odoo stopped, its schedulers with it, while the body runs, whatever happens in it; afterwards each service serves again. */
 export function whileOdooStopped(stack: Stack, services: readonly string[], body: readonly Step[]): readonly Step[] {
   const urls = stack.config.services.odoo.filter((service) => services.includes(service.name));
-  const serve = urls.map((service) => serving(stack, service.name, service.url));
+  const serve = urls.map((service) => serving(stack, service.name, { from: stack.tools, url: service.url }));
   return whileStopped(stack, "stopped", "Odoo and its schedulers are stopped", services, body, serve);
 }
 
@@ -103,7 +103,7 @@ export function whileClosed(
   body: readonly Step[],
 ): readonly Step[] {
   const names = running.proxy === undefined ? [] : [running.proxy];
-  const serve = running.odoo.length === 0 ? [] : [serving(stack, "the public address", stack.config.urls.public)];
+  const serve = running.odoo.length === 0 ? [] : [serving(stack, "the public address", stack.odoo.publicAddress)];
   return whileStopped(stack, "closed", "Users are kept out", names, body, serve);
 }
 

@@ -17,6 +17,7 @@ export interface Command {
 /** A pipeline on one host. It fails when any of its parts fails (pipefail). */
 export interface CommandAction {
   readonly kind: "command";
+  /** The place (`place.ts`). */
   readonly host: string;
   readonly pipeline: readonly [Command, ...Command[]];
   /** Exit codes that are an answer and not a failure; 0 when absent. */
@@ -47,6 +48,8 @@ export interface HttpAction {
   readonly url: Text;
   readonly headers?: Readonly<Record<string, Value>>;
   readonly body?: Value;
+  /** File on the host with the certificate of a private authority that vouches for the server. */
+  readonly authority?: string;
   /** Whole request, seconds. */
   readonly timeoutSeconds: number;
 }

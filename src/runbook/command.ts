@@ -62,6 +62,7 @@ function curl(action: HttpAction): CommandAction {
     curlTrailer,
     "--request",
     action.method,
+    ...(action.authority === undefined ? [] : ["--cacert", action.authority]),
     ...headers.flatMap(([name, value]): Text[] => ["--header", prefixed(`${name}: `, printable(name, value))]),
     ...(action.body === undefined ? [] : ["--data-binary", "@-"]),
     action.url,

@@ -1,6 +1,7 @@
 import type { Action, Output, Probe } from "./action.ts";
 import { toCommand } from "./command.ts";
 import { canonicalJson, hashPlan } from "./hash.ts";
+import { parsePlace } from "./place.ts";
 import {
   type Act,
   type Entry,
@@ -14,7 +15,7 @@ import {
 } from "./plan.ts";
 import { jsonLibrary } from "./script-json.ts";
 import { library, preamble, traps } from "./script-library.ts";
-import { quote, renderPipeline, secretVariable, valuesOf, variableOf } from "./shell.ts";
+import { quote, renderAt, secretVariable, valuesOf, variableOf } from "./shell.ts";
 import { listRefs, type Value } from "./value.ts";
 
 /**
@@ -224,9 +225,9 @@ class Definitions {
   #command(name: string, action: Exclude<Action, { kind: "call" }>): string {
     const { host, pipeline } = toCommand(action);
     const values = pipeline.flatMap(valuesOf);
-    this.hosts.add(host);
+    this.hosts.add(parsePlace(host).host);
     for (const ref of values.flatMap(listRefs)) if (ref.ref === "secret") this.secrets.add(ref.name);
-    return functionOf(name, [...needs(values, "return 125"), renderPipeline(pipeline)]);
+    return functionOf(name, [...needs(values, "return 125"), renderAt(host, pipeline)]);
   }
 
   #once(known: Map<string, string>, key: string, title: string, render: (name: string) => string): string {

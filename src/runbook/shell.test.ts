@@ -65,13 +65,14 @@ describe("renderShell", () => {
   it("calls a program whose name an earlier step recorded, even if it looks like an assignment", () => {
     symlinkSync(echo, joinPath(folder, "x=recorded"));
     const record = joinPath(folder, "record-recorded");
-    const shell = renderShell({ pipeline: [{ argv: [join("x=", output("find", "name")), "x"] }] });
+    const shell = renderShell({ host: "local", pipeline: [{ argv: [join("x=", output("find", "name")), "x"] }] });
     expect(bash(shell, { RECORD: record, find_name: "recorded" })).toMatchObject({ status: 0, stderr: "" });
     expect(readFileSync(record, "utf8")).toBe("1\0x\0\0");
   });
 
   it("shows no control character to a terminal", () => {
     const shell = renderShell({
+      host: "local",
       pipeline: [{ argv: ["x", "a\r\u001b[2Jb'\\", "\u0085", "tab\there"], stdin: "a\rb\n" }],
     });
     expect(shell).toBe("x $'a\\x0d\\x1b[2Jb\\'\\\\' $'\\xc2\\x85' $'tab\\x09here' < <(printf %s $'a\\x0db\n')");
@@ -83,12 +84,12 @@ describe("renderShell", () => {
     ["an environment variable without a variable's name", { argv: ["x"], env: { "a-b": "1" } }],
     ["an environment variable that bash keeps to itself", { argv: ["x"], env: { UID: "1" } }],
   ])("refuses %s", (_, command) => {
-    expect(() => renderShell({ pipeline: [command] })).toThrow(TypeError);
+    expect(() => renderShell({ host: "local", pipeline: [command] })).toThrow(TypeError);
   });
 
   it("merges standard error where asked", () => {
     const noisy: Command = { argv: ["sh", "-c", "echo err >&2; echo out"], mergeStderr: true };
-    expect(bash(renderShell({ pipeline: [noisy, { argv: ["sort"] }] }))).toMatchObject({
+    expect(bash(renderShell({ host: "local", pipeline: [noisy, { argv: ["sort"] }] }))).toMatchObject({
       stdout: "err\nout\n",
       stderr: "",
     });
@@ -96,7 +97,10 @@ describe("renderShell", () => {
 
   it("takes recorded values and secrets from variables", () => {
     const argv: Command["argv"] = ["printf", "%s|", output("dump", "file name"), join("a b/", runId)];
-    const shell = renderShell({ pipeline: [{ argv, stdin: secret("backup.password"), env: { KEY: secret("k") } }] });
+    const shell = renderShell({
+      host: "local",
+      pipeline: [{ argv, stdin: secret("backup.password"), env: { KEY: secret("k") } }],
+    });
     expect(bash(shell, allSet)).toMatchObject({ stdout: "x  y*|a b/r 1|", status: 0 });
     expect(bash(shell, { ...allSet, dump_file_name: "" })).toMatchObject({ stdout: "|a b/r 1|", status: 0 });
   });
@@ -111,16 +115,16 @@ describe("renderShell", () => {
       ["run_id", { ...reader, stdin: join("id ", runId, "\n") }],
     ];
     for (const [name, first, ...rest] of uses as [string, Command, ...Command[]][]) {
-      const shell = renderShell({ pipeline: [first, ...rest] });
+      const shell = renderShell({ host: "local", pipeline: [first, ...rest] });
       expect(bash(shell, allSet).status).toBe(0);
       rmSync(record);
       const { [name]: _, ...others } = allSet as Record<string, string>;
       expect(bash(shell, others)).toMatchObject({ stdout: "", stderr: expect.stringContaining(name) });
       expect(existsSync(record)).toBe(false);
     }
-    expect(bash(renderShell({ pipeline: [{ ...reader, stdin: secret("k") }] }), { IPAI_SECRET_K: "" }).status).not.toBe(
-      0,
-    );
+    expect(
+      bash(renderShell({ host: "local", pipeline: [{ ...reader, stdin: secret("k") }] }), { IPAI_SECRET_K: "" }).status,
+    ).not.toBe(0);
   });
 
   it("names variables that nothing else has", () => {
@@ -140,7 +144,7 @@ function callsProgram(name: string): void {
   symlinkSync(echo, joinPath(folder, name));
   const record = joinPath(folder, "record-name");
   rmSync(record, { force: true });
-  const shell = renderShell({ pipeline: [{ argv: [name, "x"] }] });
+  const shell = renderShell({ host: "local", pipeline: [{ argv: [name, "x"] }] });
   const ran = bash(shell, { RECORD: record });
   expect([shell, ran.status, ran.stderr]).toEqual([shell, 0, ""]);
   expect(readFileSync(record, "utf8")).toBe("1\0x\0\0");
@@ -163,7 +167,7 @@ function runRendered(parts: readonly Part[]): readonly string[] {
     return stdin === undefined ? base : { ...base, stdin };
   });
   if (first === undefined) throw new Error("A pipeline has a part");
-  const ran = bash(renderShell({ pipeline: [first, ...rest] }));
+  const ran = bash(renderShell({ host: "local", pipeline: [first, ...rest] }));
   expect([ran.stderr, ran.stdout]).toEqual(["", `from ${recordOf(parts.length - 1)}\n`]);
   return parts.map((_, index) => readFileSync(recordOf(index), "utf8"));
 }

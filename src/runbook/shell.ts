@@ -1,4 +1,5 @@
 import type { Command, CommandAction } from "./action.ts";
+import { parsePlace } from "./place.ts";
 import { listRefs, type OutputRef, type RunRef, type Value } from "./value.ts";
 
 /**
@@ -10,8 +11,36 @@ import { listRefs, type OutputRef, type RunRef, type Value } from "./value.ts";
  * A pipeline as one bash command line (here-documents follow on their own lines). Meant for `set -euo pipefail`. Throws a TypeError
  * for what no shell can say: a NUL byte, an environment variable that bash does not let anybody set.
  */
-export function renderShell({ pipeline }: Pick<CommandAction, "pipeline">): string {
-  return requireValues(pipeline) + renderPipeline(pipeline);
+export function renderShell({ host, pipeline }: Pick<CommandAction, "host" | "pipeline">): string {
+  return requireValues(pipeline) + renderAt(host, pipeline);
+}
+
+/**
+ * A pipeline for the shell of the machine that its place is on. One for a container is read there as a whole, by a bash of its own;
+ * the values that it needs go along as environment variables, so that none shows in the list of processes.
+ */
+export function renderAt(place: string, pipeline: CommandAction["pipeline"]): string {
+  const { container } = parsePlace(place);
+  const text = renderPipeline(pipeline);
+  if (container === undefined) return text;
+  const refs = pipeline.flatMap(valuesOf).flatMap(listRefs);
+  const variables = [...new Map(refs.map((ref) => [nameOf(ref), quote(ref)]))];
+  const mark = endMark(text, "IN_CONTAINER");
+  return [
+    [
+      ...variables.map(([name, value]) => `${name}=${value}`),
+      "docker exec -i",
+      ...["LC_ALL=C.UTF-8", "TZ=UTC", ...variables.map(([name]) => name)].map((variable) => `-e ${variable}`),
+      quote(container),
+      `bash -o pipefail <<'${mark}'`,
+    ].join(" "),
+    text,
+    mark,
+  ].join("\n");
+}
+
+function nameOf(ref: ReturnType<typeof listRefs>[number]): string {
+  return ref.ref === "secret" ? secretVariable(ref.name) : variableOf(ref);
 }
 
 /** The same for where every value is known to be set. `stderr`: redirections of the programs' standard error that is not merged. */
@@ -137,8 +166,8 @@ function renderStdin(stdin: Value | undefined, index: number): { redirection: st
 }
 
 /** A here-document's end that does not occur in its text. */
-function endMark(text: string): string {
-  let mark = "END";
+function endMark(text: string, base = "END"): string {
+  let mark = base;
   while (text.split("\n").includes(mark)) mark += "_";
   return mark;
 }

@@ -166,11 +166,12 @@ function outputFaults(id: string, action: Action, { from, as, pick }: Output): r
 function actionFaults(id: string, action: Action, known: Known): readonly string[] {
   if (action.kind === "call") return Object.values(action.input).flatMap((value) => inputFaults(id, value, known));
   try {
-    const { pipeline } = toCommand(action);
+    const rendered = toCommand(action);
+    const { pipeline } = rendered;
     // Whoever lists the processes of the host reads every argument.
     const shown = pipeline.flatMap((part) => part.argv.flatMap(listRefs)).filter((ref) => ref.ref === "secret");
     const used = pipeline.flatMap(valuesOf).flatMap(listRefs);
-    renderShell({ pipeline });
+    renderShell(rendered);
     return [...shown.map((ref) => shownSecret(id, ref)), ...unknownOutputs(id, used, known)];
   } catch (thrown) {
     if (thrown instanceof TypeError) return [`${id} cannot be performed: ${thrown.message}`];

@@ -1,7 +1,7 @@
 import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe, type SqlAction } from "../runbook/action.ts";
 import { prefixed, type Text } from "../runbook/value.ts";
-import type { Runtime } from "./runtime/native.ts";
+import type { Runtime } from "./runtime/runtime.ts";
 
 /**
  * The stack's PostgreSQL, administered by its superuser through the cluster's own socket, so that no password is needed. All SQL
@@ -26,12 +26,13 @@ const psqlExitCodes = { 2: "postgres.unreachable" };
 
 export function createPostgres(stack: StackConfig, runtime: Runtime): Postgres {
   const { database } = stack.services;
+  const { tools } = runtime;
   const { user, program: own } = runtime.postgres;
   const connection = ["-h", database.host, "-p", String(database.port), "-U", database.superuser];
   const client: Postgres["client"] = (program, ...args) => runtime.as(user, [own(program), ...connection, ...args]);
   const query: Postgres["query"] = (name, text, values) => ({
     kind: "sql",
-    host: stack.host,
+    host: tools,
     client: client("psql"),
     database: name,
     text: `${text.trim()}\n`,
@@ -50,14 +51,14 @@ export function createPostgres(stack: StackConfig, runtime: Runtime): Postgres {
     query,
     user,
     dump: (name, { snapshot, folder, jobs }) =>
-      dumpCommand(stack.host, folder, [
+      dumpCommand(tools, folder, [
         ...client("pg_dump", "--format=directory", "--compress=0", "--verbose", `--jobs=${jobs}`),
         ...(snapshot === undefined ? [] : [prefixed("--snapshot=", snapshot)]),
         prefixed("--file=", folder),
         name,
       ]),
     listDump: (folder) =>
-      command(stack.host, [own("pg_restore"), "--list", folder], { exitCodes: { 1: "backup.dump_damaged" } }),
+      command(tools, [own("pg_restore"), "--list", folder], { exitCodes: { 1: "backup.dump_damaged" } }),
     databaseExists: (name) => exists(name, 1),
     databaseIsAbsent: (name) => exists(name, 0),
   };

@@ -11,7 +11,7 @@ export interface Redis {
   readonly ping: CommandAction;
 }
 
-export function createRedis(stack: StackConfig): Redis | undefined {
+export function createRedis(stack: StackConfig, tools: string): Redis | undefined {
   const { cache } = stack.services;
   if (cache === undefined) return undefined;
   const { name, url, user, password } = cache;
@@ -19,7 +19,7 @@ export function createRedis(stack: StackConfig): Redis | undefined {
   return {
     name,
     address: new URL(url).host,
-    ping: command(stack.host, ["redis-cli", "-u", url, ...login, "PING"], {
+    ping: command(tools, ["redis-cli", "-u", url, ...login, "PING"], {
       env: password === undefined ? {} : { REDISCLI_AUTH: secret("services.cache.password") },
     }),
   };

@@ -45,8 +45,8 @@ const storeExitCodes = {
 };
 const readExitCodes = { ...exitCodes, 1: "backup.repository_damaged", 3: "backup.repository_damaged" };
 
-export function createRestic(stack: StackConfig): Restic | undefined {
-  const { backup, host } = stack;
+export function createRestic(stack: StackConfig, tools: string): Restic | undefined {
+  const { backup } = stack;
   if (backup === undefined) return undefined;
   const env: Readonly<Record<string, Value>> = {
     RESTIC_REPOSITORY: backup.repository,
@@ -64,7 +64,7 @@ export function createRestic(stack: StackConfig): Restic | undefined {
     options: Partial<CommandAction> = {},
     prefix: readonly Text[] = [],
   ): CommandAction => ({
-    ...command(host, [...prefix, "restic", ...args] as unknown as readonly [Text, ...Text[]], { env }),
+    ...command(tools, [...prefix, "restic", ...args] as unknown as readonly [Text, ...Text[]], { env }),
     ...options,
   });
   const tagOf = (backup: Text): Text => prefixed("run=", backup);
@@ -83,7 +83,7 @@ export function createRestic(stack: StackConfig): Restic | undefined {
     isInitialised: () => ({
       title: "the repository exists",
       // 0.14 answers 1 both for "no repository" and for "wrong password": the file itself decides.
-      action: command(host, ["test", "-e", `${backup.repository}/config`], { okExitCodes: [0, 1] }),
+      action: command(tools, ["test", "-e", `${backup.repository}/config`], { okExitCodes: [0, 1] }),
       output: { from: "exitCode", as: "number" },
       compare: "eq",
       with: 0,

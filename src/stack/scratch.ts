@@ -2,7 +2,7 @@ import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe, type SqlAction } from "../runbook/action.ts";
 import { prefixed, suffixed, type Text } from "../runbook/value.ts";
 import { explained } from "./restic.ts";
-import type { Runtime } from "./runtime/native.ts";
+import type { Runtime } from "./runtime/runtime.ts";
 
 /**
  * A throw-away PostgreSQL beside the stack's own, for copies that must not touch it: no TCP, no durability, nobody but the
@@ -32,7 +32,7 @@ export interface Dump {
 }
 
 export function createScratchCluster(stack: StackConfig, runtime: Runtime, folder: Text): ScratchCluster {
-  const { host } = stack;
+  const host = runtime.tools;
   const { user, program } = runtime.postgres;
   const data = suffixed(folder, "/cluster");
   const socket = suffixed(folder, "/socket");

@@ -6,13 +6,18 @@ import { createOdoo, type Odoo } from "./odoo/odoo.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
 import { createRedis, type Redis } from "./redis.ts";
 import { createRestic, type Restic } from "./restic.ts";
-import { createNativeRuntime, type Runtime } from "./runtime/native.ts";
+import { createComposeRuntime } from "./runtime/compose.ts";
+import { createNativeRuntime } from "./runtime/native.ts";
+import type { Runtime } from "./runtime/runtime.ts";
 import "./errors.ts";
 
 /** One stack with everything that can be said to it. Holds builders of actions only: nothing here touches a host. */
 export interface Stack {
   readonly name: string;
+  /** The machine. */
   readonly host: string;
+  /** The place on it where files are worked on; the machine itself, if its services are not in containers. */
+  readonly tools: string;
   readonly config: StackConfig;
   readonly runtime: Runtime;
   readonly postgres: Postgres;
@@ -26,21 +31,29 @@ export interface Stack {
 }
 
 export function createStack(config: StackConfig): Stack {
-  const runtime = createNativeRuntime(config);
+  const runtime = createRuntime(config);
   const secrets = secretsOf(config);
   return {
     name: config.name,
     host: config.host,
+    tools: runtime.tools,
     config,
     runtime,
     postgres: createPostgres(config, runtime),
     odoo: createOdoo(config, runtime),
-    redis: createRedis(config),
-    restic: createRestic(config),
+    redis: createRedis(config, runtime.tools),
+    restic: createRestic(config, runtime.tools),
     secret: (name) => {
       const found = secrets[name];
       if (found === undefined) throw Bug({ what: `the secret ${name} is not configured` });
       return found;
     },
   };
+}
+
+function createRuntime(config: StackConfig): Runtime {
+  const { runtime } = config;
+  return "native" in runtime
+    ? createNativeRuntime(config, runtime.native.services)
+    : createComposeRuntime(config, runtime.compose);
 }

@@ -86,8 +86,9 @@ async function stop(server: ChildProcess, folder: string, namespace: string | un
 
 /** Not every machine that runs tests lets its root make networks. */
 export const hasNetworks = (() => {
-  const made = spawnSync("ip", ["netns", "add", "ipai-probe"]).status === 0;
-  spawnSync("ip", ["netns", "delete", "ipai-probe"]);
+  const name = `ipai-probe-${process.pid}`;
+  const made = spawnSync("ip", ["netns", "add", name]).status === 0;
+  spawnSync("ip", ["netns", "delete", name]);
   return made;
 })();
 

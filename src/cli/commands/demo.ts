@@ -7,8 +7,10 @@ import { stopEmbedded } from "../../engine/embedded.ts";
 import type { Outcome } from "../../engine/schema.ts";
 import { defineError } from "../../errors/error.ts";
 import { LocalExecutor } from "../../host/local.ts";
+import { type ComposeSettings, composeConfig, composePublicUrl } from "../../procedures/sandbox/compose.ts";
 import { type OdooProgram, type SandboxSettings, sandboxConfig } from "../../procedures/sandbox/definition.ts";
 import type { Json } from "../../runbook/value.ts";
+import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
 import { runExitCode } from "../render/run.ts";
 import { duration, table } from "../render/text.ts";
@@ -36,6 +38,7 @@ export const DemoUnexpected = defineError<{ stage: string; wanted: string; found
 });
 
 interface Options {
+  readonly compose?: boolean;
   readonly once?: boolean;
   readonly remove?: boolean;
 }
@@ -45,12 +48,12 @@ export async function demo(context: Context, what: string | undefined, options: 
     case undefined:
       return showMainJob(context, options);
     case "up":
-      return runExitCode({ outcome: await bringUp(context) });
+      return runExitCode({ outcome: await bringUp(context, options) });
     case "down":
       return runExitCode({ outcome: await takeDown(context, options.remove === true) });
     case "reset":
       await takeDown(context, true);
-      return runExitCode({ outcome: await bringUp(context) });
+      return runExitCode({ outcome: await bringUp(context, options) });
     default:
       throw UnknownDemo({ given: what });
   }
@@ -75,7 +78,7 @@ async function showMainJob(context: Context, options: Options): Promise<number> 
   };
   await stage("Bring up the practice stack", "succeeded", async () => {
     await takeDown(context, true);
-    return bringUp(context);
+    return bringUp(context, options);
   });
   await stage("Health", "ok", () => health(context));
   await stage("Backup", "succeeded", () => procedure(context, "backup", {}));
@@ -95,9 +98,14 @@ async function showMainJob(context: Context, options: Options): Promise<number> 
   terminal.out(`\n${summary(stages)}`);
   if (options.once !== true)
     terminal.out(
-      `\nThe stack is up: ${settingsOf(context).basePort} is its port (http://127.0.0.1:${settingsOf(context).basePort}, user admin, password admin).\nTry: bin/ipai status · bin/ipai runs · bin/ipai upgrade --plan · bin/ipai demo down`,
+      `\nThe stack is up: ${publicUrl(context, options)}, user admin, password admin.\nTry: bin/ipai status · bin/ipai runs · bin/ipai upgrade --plan · bin/ipai demo down`,
     );
   return 0;
+}
+
+function publicUrl(context: Context, { compose }: Options): string {
+  const { basePort } = settingsOf(context);
+  return compose === true ? composePublicUrl({ basePort }) : `http://127.0.0.1:${basePort}`;
 }
 
 function summary(stages: readonly Stage[]): string {
@@ -127,20 +135,36 @@ async function procedure(context: Context, name: string, input: Json): Promise<O
   return (await startRun(context, app, name, input)).outcome;
 }
 
-async function bringUp(context: Context): Promise<Outcome | null> {
-  const settings = settingsOf(context);
-  const file = join(settings.folder, "ipai.yaml");
-  await mkdir(settings.folder, { recursive: true });
-  if (!existsSync(file)) await writeFile(file, sandboxConfig(settings));
+/** The one that was made before, of whichever kind; a new one as asked for. */
+async function bringUp(context: Context, { compose }: Options): Promise<Outcome | null> {
+  const { folder } = settingsOf(context);
+  const file = join(folder, "ipai.yaml");
+  await mkdir(folder, { recursive: true });
+  if (!existsSync(file))
+    await writeFile(
+      file,
+      compose === true ? composeConfig(composeSettingsOf(context)) : sandboxConfig(nativeSettingsOf(context)),
+    );
   await using app = await openSandbox(context, file);
-  const input = {
-    folder: settings.folder,
-    basePort: settings.basePort,
-    odoo: { ...settings.odoo },
-    modules: join(installation(), "sandbox", "addons"),
-    cache: ipaiCache(context.environment),
-  };
+  return "compose" in app.stack().config.runtime
+    ? await bringUpProject(context, app)
+    : await bringUpNative(context, app);
+}
+
+async function bringUpNative(context: Context, app: App): Promise<Outcome | null> {
+  const { folder, basePort, odoo } = nativeSettingsOf(context);
+  const modules = join(installation(), "sandbox", "addons");
+  const input = { folder, basePort, odoo: { ...odoo }, modules, cache: ipaiCache(context.environment) };
   return (await startRun(context, app, "sandbox up", input)).outcome;
+}
+
+/** What is in its volumes can only be asked when its tools are there: two plans. */
+async function bringUpProject(context: Context, app: App): Promise<Outcome | null> {
+  const { images, ...settings } = composeSettingsOf(context);
+  const [shipped, modules] = [join(installation(), "sandbox", "compose"), join(installation(), "sandbox", "addons")];
+  const input = { ...settings, images: { ...images }, shipped, modules };
+  const { outcome } = await startRun(context, app, "sandbox containers", input);
+  return outcome === "succeeded" ? (await startRun(context, app, "sandbox contents", {})).outcome : outcome;
 }
 
 async function takeDown(context: Context, remove: boolean): Promise<Outcome | null> {
@@ -158,10 +182,23 @@ async function openSandbox(context: Context, file: string) {
   return createApp(parseConfig(await readFile(file, "utf8"), file, context.environment), context.environment);
 }
 
-function settingsOf(context: Context): SandboxSettings {
-  const { environment } = context;
+function settingsOf({ environment }: Context): { readonly folder: string; readonly basePort: number } {
   const folder = join(ipaiHome(environment), "sandbox");
-  return { folder, basePort: Number(environment["IPAI_SANDBOX_PORT"] ?? 18_080), odoo: findOdoo(environment, folder) };
+  return { folder, basePort: Number(environment["IPAI_SANDBOX_PORT"] ?? 18_080) };
+}
+
+function nativeSettingsOf(context: Context): SandboxSettings {
+  const settings = settingsOf(context);
+  return { ...settings, odoo: findOdoo(context.environment, settings.folder) };
+}
+
+/** IPAI_IMAGE_ODOO and the like: images instead of the official ones, for machines that have them already. */
+function composeSettingsOf(context: Context): ComposeSettings {
+  const images = ["ODOO", "DATABASE", "POSTGRES", "REDIS", "NGINX"].flatMap((name) => {
+    const image = context.environment[`IPAI_IMAGE_${name}`];
+    return image === undefined ? [] : [[`${name}_IMAGE`, image] as const];
+  });
+  return { ...settingsOf(context), images: Object.fromEntries(images) };
 }
 
 /** The user's own Odoo, or Debian's package that `npm run setup` unpacked. */

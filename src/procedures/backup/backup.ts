@@ -95,7 +95,7 @@ function makeRepository(restic: Restic): Act {
 
 /** Once it is known, it is missed when it is not there, instead of being made anew. */
 function noteRepository(stack: Stack, restic: Restic): Act {
-  const { host, config } = stack;
+  const { tools: host, config } = stack;
   const path = knownRepository(config.workDirectory);
   const noted: Probe = {
     title: "the repository is noted",
@@ -110,7 +110,7 @@ function noteRepository(stack: Stack, restic: Restic): Act {
 
 /** The folder belongs to one run: another one is refused, and what a dead run left is only removed by resuming that run. */
 function withWorkingFolder(stack: Stack, folder: string, body: Bracket["body"]): Bracket {
-  const { host } = stack;
+  const { tools: host } = stack;
   const owner: Probe = {
     title: "the working folder is this run's",
     action: command(host, [
@@ -208,7 +208,7 @@ function describe(stack: Stack, folder: string, id: string, title: string, sql: 
   const query = stack.postgres.query(stack.config.odoo.database, sql, { snapshot, takenAt });
   return change(
     { id, title, action: kept(query, file) },
-    { verify: [hasContent(stack.host, file)], timeoutSeconds: 3600 },
+    { verify: [hasContent(stack.tools, file)], timeoutSeconds: 3600 },
   );
 }
 
@@ -229,14 +229,14 @@ function hasContent(host: string, file: string): Probe {
 
 function takeFilestore(stack: Stack, folder: string): Act {
   const copy = `${folder}/set/filestore`;
-  const action = explained(linkTree(stack.host, stack.odoo.filestoreOf(stack.config.odoo.database), copy));
+  const action = explained(linkTree(stack.tools, stack.odoo.filestoreOf(stack.config.odoo.database), copy));
   return change(
     {
       id: "filestore",
       title: "Take the filestore",
       action: withFullDisk({ ...action, exitCodes: { 1: "backup.filestore_unreadable" } }),
     },
-    { verify: [pathExists(stack.host, copy, "the filestore is in the set")], timeoutSeconds: 6 * 3600 },
+    { verify: [pathExists(stack.tools, copy, "the filestore is in the set")], timeoutSeconds: 6 * 3600 },
   );
 }
 
@@ -249,7 +249,7 @@ function checkFilestore(stack: Stack, folder: string): Act {
     {
       id: "check",
       title: "Check every attachment against its checksum",
-      action: command(stack.host, ["sh", "-c", checkScript, "check", `${folder}/set`, "unsound"]),
+      action: command(stack.tools, ["sh", "-c", checkScript, "check", `${folder}/set`, "unsound"]),
       outputs: {
         files: { from: "stdout", as: "jsonLines", pick: [0, "files"] },
         unsound: { from: "stdout", as: "jsonLines", pick: [0, "unsound"] },
@@ -274,7 +274,7 @@ printf '{"files": %s, "unsound": %s}\\n' "$(wc -l < ../attachments)" "$(wc -l < 
 function findLostAttachments(stack: Stack, folder: string): Act {
   const probe: Probe = {
     title: "no attachment was lost before",
-    action: command(stack.host, ["cat", `${folder}/set/unsound`]),
+    action: command(stack.tools, ["cat", `${folder}/set/unsound`]),
     output: { from: "stdout" },
     compare: "absent",
     with: "",
@@ -298,7 +298,7 @@ function readAccount(stack: Stack, folder: string): Act {
   return read({
     id: "account",
     title: "Read what was stored",
-    action: command(stack.host, ["sh", "-c", accountScript, "account", folder]),
+    action: command(stack.tools, ["sh", "-c", accountScript, "account", folder]),
     outputs: {
       databaseBytes: { from: "stdout", as: "jsonLines", pick: [0, "databaseBytes"] },
       setBytes: { from: "stdout", as: "jsonLines", pick: [1, "total_bytes_processed"] },

@@ -2,7 +2,7 @@ import { command } from "../../runbook/action.ts";
 import type { Act, Bracket, Step } from "../../runbook/plan.ts";
 import { join, output, prefixed, runId, suffixed, type Text } from "../../runbook/value.ts";
 import { makeDirectory, pathExists } from "../../stack/files.ts";
-import type { DaemonSpec } from "../../stack/runtime/native.ts";
+import type { DaemonSpec } from "../../stack/runtime/runtime.ts";
 import type { ScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, read, serving, startService, stopService } from "../steps.ts";
@@ -14,14 +14,13 @@ export const copyName = "copy";
 
 /** Neutralizes the copy, then serves a login page from it; everything of it lies in `folder`. */
 export function serveCopy(stack: Stack, cluster: ScratchCluster, folder: Text): readonly Step[] {
+  const address = { from: stack.odoo.place, url: join("http://127.0.0.1:", output("port", "number")) };
   return [
     moveFilestore(stack, folder),
     neutralize(stack, cluster),
     findPort(stack),
     makeLogFolder(stack),
-    withOdoo(stack, cluster, folder, [
-      serving(stack, "the copy", join("http://127.0.0.1:", output("port", "number")), "backup.copy_not_serving"),
-    ]),
+    withOdoo(stack, cluster, folder, [serving(stack, "the copy", address, "backup.copy_not_serving")]),
   ];
 }
 
@@ -34,7 +33,7 @@ function moveFilestore(stack: Stack, folder: Text): Act {
     {
       id: "filestore",
       title: "Give the filestore to the copy's Odoo",
-      action: command(stack.host, [
+      action: command(stack.tools, [
         "sh",
         "-c",
         script,
@@ -45,7 +44,9 @@ function moveFilestore(stack: Stack, folder: Text): Act {
         user,
       ]),
     },
-    { verify: [pathExists(stack.host, suffixed(folder, `/odoo/filestore/${copyName}`), "the copy has its filestore")] },
+    {
+      verify: [pathExists(stack.tools, suffixed(folder, `/odoo/filestore/${copyName}`), "the copy has its filestore")],
+    },
   );
 }
 
@@ -76,7 +77,7 @@ function findPort(stack: Stack): Act {
   return read({
     id: "port",
     title: "Find a free port",
-    action: command(stack.host, ["/usr/bin/python3", "-c", script]),
+    action: command(stack.odoo.place, ["/usr/bin/python3", "-c", script]),
     outputs: { number: { from: "stdout" } },
   });
 }
@@ -89,8 +90,8 @@ function logFolder(stack: Stack): Text {
 function makeLogFolder(stack: Stack): Act {
   const folder = logFolder(stack);
   return change(
-    { id: "log folder", title: "Make the run's own folder", action: makeDirectory(stack.host, folder) },
-    { verify: [pathExists(stack.host, folder, "the run's folder is there")] },
+    { id: "log folder", title: "Make the run's own folder", action: makeDirectory(stack.tools, folder) },
+    { verify: [pathExists(stack.tools, folder, "the run's folder is there")] },
   );
 }
 

@@ -27,7 +27,7 @@ export async function readBackupFacts(reader: FactReader): Promise<BackupFacts> 
   const isRepositoryThere = await findRepository(reader, getRepository(reader));
   const { databaseBytes, tableBytes } = sizes.parse(await reader.json(stack.postgres.query(database, sizesSql)));
   const work = await readFolder(reader, stack.config.workDirectory);
-  const isFilestoreNear = (await readFolder(reader, dataDirectory)).device === work.device;
+  const isFilestoreNear = (await readFolder(reader, dataDirectory)).mount === work.mount;
   const fileBytes = isFilestoreNear ? 0 : await measureTree(reader, `${dataDirectory}/filestore/${database}`);
   // The dump is the tables as text, without their indexes: about as large as on disk.
   requireSpace("A backup", stack.config.workDirectory, tableBytes + fileBytes, work.freeBytes);
@@ -43,7 +43,7 @@ function getRepository(reader: FactReader): Restic {
 /** A repository that has vanished is not made anew: its disk is not mounted, and the backups would fill another one. */
 async function findRepository(reader: FactReader, { repository, isInitialised }: Restic): Promise<boolean> {
   if ((await reader.exitCode(isInitialised().action)) === 0) return true;
-  const { host, config } = reader.stack;
+  const { tools: host, config } = reader.stack;
   const script = 'if [ -e "$1" ]; then cat -- "$1"; fi';
   const known = await reader.text(command(host, ["sh", "-c", script, "known", knownRepository(config.workDirectory)]));
   if (known.trim() === repository) throw RepositoryUnreadable({ repository });
@@ -99,22 +99,23 @@ async function measureBackup(reader: FactReader, restic: Restic, backup: string)
 }
 
 interface Folder {
-  readonly device: string;
+  /** Files cannot be linked across mounts, even of one file system. */
+  readonly mount: string;
   readonly freeBytes: number;
 }
 
 /** The file system that a folder lies on, or would lie on. */
 async function readFolder(reader: FactReader, path: string): Promise<Folder> {
   const script =
-    'd=$1; while [ ! -e "$d" ]; do d=$(dirname -- "$d"); done; stat --format=%d -- "$d"; df --output=avail -B1 -- "$d"';
-  const printed = await reader.text(command(reader.stack.host, ["sh", "-c", script, "folder", path]));
+    'd=$1; while [ ! -e "$d" ]; do d=$(dirname -- "$d"); done; stat --format=%m -- "$d"; df --output=avail -B1 -- "$d"';
+  const printed = await reader.text(command(reader.stack.tools, ["sh", "-c", script, "folder", path]));
   const lines = printed.trim().split("\n");
-  return { device: lines[0] ?? "", freeBytes: Number(lines.at(-1)) };
+  return { mount: lines[0] ?? "", freeBytes: Number(lines.at(-1)) };
 }
 
 async function measureTree(reader: FactReader, path: string): Promise<number> {
   const script = 'if [ -e "$1" ]; then du -sB1 -- "$1"; else echo 0; fi';
-  return Number.parseInt(await reader.text(command(reader.stack.host, ["sh", "-c", script, "measure", path])), 10);
+  return Number.parseInt(await reader.text(command(reader.stack.tools, ["sh", "-c", script, "measure", path])), 10);
 }
 
 function requireSpace(purpose: string, directory: string, neededBytes: number, freeBytes: number): void {

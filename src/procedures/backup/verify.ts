@@ -78,7 +78,7 @@ function checkRepository(restic: Restic): Act {
 
 /** Two users have folders below: this one they may pass through but not read. The set is only for the cluster's user. */
 function withFolder(stack: Stack, folder: Text, body: Bracket["body"]): Bracket {
-  const { host } = stack;
+  const { tools: host } = stack;
   return {
     kind: "bracket",
     id: "folder",
@@ -119,7 +119,7 @@ function fetch(stack: Stack, restic: Restic, { backup, databaseBytes }: ProofFac
       action: restic.fetch(backup, suffixed(folder, "/set")),
     },
     {
-      verify: [pathExists(stack.host, suffixed(folder, "/set/manifest"), "the set has its manifest")],
+      verify: [pathExists(stack.tools, suffixed(folder, "/set/manifest"), "the set has its manifest")],
       timeoutSeconds: 12 * 3600,
       forecastSeconds: 1 + Math.ceil(databaseBytes / fetchBytesPerSecond),
     },
@@ -134,7 +134,7 @@ function aboutBackup(stack: Stack, folder: Text): Act {
   return read({
     id: "about",
     title: "Read what the backup says about itself",
-    action: command(stack.host, ["cat", suffixed(folder, "/set/about")]),
+    action: command(stack.tools, ["cat", suffixed(folder, "/set/about")]),
     outputs: {
       database: { from: "stdout", as: "json", pick: ["database"] },
       databaseBytes: { from: "stdout", as: "json", pick: ["databaseBytes"] },
@@ -201,7 +201,7 @@ function compareManifest(stack: Stack, cluster: ScratchCluster, folder: Text): A
 function filesAreEqual(stack: Stack, was: Text, came: Text): Omit<Probe, "title"> {
   const lines = ["--unchanged-line-format=", "--old-line-format=- %L", "--new-line-format=+ %L"];
   return {
-    action: command(stack.host, ["diff", ...lines, "--", was, came], { okExitCodes: [0, 1] }),
+    action: command(stack.tools, ["diff", ...lines, "--", was, came], { okExitCodes: [0, 1] }),
     output: { from: "stdout" },
     compare: "absent",
     with: "",
@@ -231,7 +231,7 @@ function compareSequences(stack: Stack, cluster: ScratchCluster, folder: Text): 
   const mine = suffixed(folder, "/sequences");
   const notBehind: Probe = {
     title: "no sequence gives numbers out again",
-    action: command(stack.host, ["awk", "-F", "\t", behindScript, mine, suffixed(folder, "/set/sequences")]),
+    action: command(stack.tools, ["awk", "-F", "\t", behindScript, mine, suffixed(folder, "/set/sequences")]),
     output: { from: "stdout" },
     compare: "absent",
     with: "",
@@ -257,7 +257,7 @@ function checkAttachments(stack: Stack, folder: Text): Act {
   const set = suffixed(folder, "/set");
   const newlyLost: Probe = {
     title: "every attachment is there with its checksum",
-    action: command(stack.host, [
+    action: command(stack.tools, [
       "comm",
       "-13",
       suffixed(folder, "/set/unsound"),
@@ -272,7 +272,7 @@ function checkAttachments(stack: Stack, folder: Text): Act {
     {
       id: "attachments",
       title: "Check every attachment against its checksum",
-      action: command(stack.host, ["sh", "-c", checkScript, "check", set, "unsound-now"]),
+      action: command(stack.tools, ["sh", "-c", checkScript, "check", set, "unsound-now"]),
     },
     { verify: [newlyLost], timeoutSeconds: 6 * 3600 },
   );
@@ -282,7 +282,7 @@ function countProof(stack: Stack, folder: Text): Act {
   return read({
     id: "count",
     title: "Count what was proven",
-    action: command(stack.host, ["sh", "-c", countScript, "count", folder]),
+    action: command(stack.tools, ["sh", "-c", countScript, "count", folder]),
     outputs: {
       tables: { from: "stdout", as: "json", pick: ["tables"] },
       rows: { from: "stdout", as: "json", pick: ["rows"] },

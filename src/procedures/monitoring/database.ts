@@ -16,7 +16,7 @@ const connectionsRow = z.object({ used: z.number(), max: z.number() });
 export function database(stack: Stack): Check {
   const limits = { warn: 80, fail: 95 };
   const { database: name } = stack.config.odoo;
-  const failHint = `PostgreSQL does not answer on database ${name}. ${startHint(stack)}`;
+  const failHint = `PostgreSQL does not answer on database ${name}. ${stack.runtime.words.startDatabase}`;
   return {
     code: "IPAI-DB-001",
     title: "Database connections",
@@ -30,14 +30,6 @@ export function database(stack: Stack): Check {
         return { status, value, threshold: limits.fail, ...(status === "ok" ? {} : { hint }) };
       }),
   };
-}
-
-function startHint(stack: Stack): string {
-  const service = stack.config.runtime.native.services[stack.config.services.database.name];
-  if (service === undefined || !("cluster" in service)) return "Is it running?";
-  const [version = "", name = ""] = service.cluster.split("/");
-  const root = service.configRoot === "/etc/postgresql" ? "" : `PG_CLUSTER_CONF_ROOT=${service.configRoot} `;
-  return `\`${root}pg_lsclusters\` names its state and its log; start it with \`${root}pg_ctlcluster ${version} ${name} start\`.`;
 }
 
 /**

@@ -25,8 +25,7 @@ fi
 export function disk(stack: Stack): Check {
   const { config } = stack;
   const limits = config.health.disk;
-  const service = config.runtime.native.services[config.services.database.name];
-  const conf = service !== undefined && "cluster" in service ? `${service.configRoot}/${service.cluster}` : "";
+  const conf = stack.runtime.postgres.configuration ?? "";
   const folders = [
     config.odoo.dataDirectory,
     config.workDirectory,
@@ -38,7 +37,7 @@ export function disk(stack: Stack): Check {
     code: "IPAI-DISK-001",
     title: "Disk space",
     unit: "% used",
-    actions: [command(stack.host, ["sh", "-c", diskScript, "disk", ...words])],
+    actions: [command(stack.tools, ["sh", "-c", diskScript, "disk", ...words])],
     judge: ([answer]) =>
       judgeAnswer(answer, limits.fail, "The disks could not be measured.", ({ stdout }) => {
         const rows = stdout
@@ -76,13 +75,13 @@ function parseDiskRow(line: string): DiskRow {
 /**
  * Memory of the machine, and of the control groups (of either version) that each Odoo process lives in: a container or a unit can be
  * out of memory on a machine that has plenty. File contents that the kernel would give back at once do not count. Prints a line each:
- * `host USED TOTAL` or `cgroup USED LIMIT PIDFILE`, in bytes. Beyond awk it needs nothing but the shell.
+ * `host USED TOTAL` or `cgroup USED LIMIT WORD`, in bytes. Beyond awk it needs nothing but the shell.
  */
 const memoryScript = `
 set -eu
 awk '/^MemTotal:/ { total = $2 } /^MemAvailable:/ { free = $2 } END { printf "host %.0f %.0f\\n", (total - free) * 1024, total * 1024 }' /proc/meminfo
-for file; do
-  { read -r pid < "$file"; } 2>/dev/null || continue
+for word; do
+  pid_of "$word" || continue
   [ -r "/proc/$pid/cgroup" ] || continue
   while IFS=: read -r _ controllers path; do
     case ",$controllers," in
@@ -95,7 +94,7 @@ for file; do
         read -r most < "$root$path/$limit"
         read -r now < "$root$path/$used"
         while read -r key value; do [ "$key" != "$spare" ] || now=$((now - value)); done < "$root$path/memory.stat"
-        [ "$most" = max ] || echo "cgroup $now $most $file"
+        [ "$most" = max ] || echo "cgroup $now $most $word"
       fi
       [ -n "$path" ] || break
       path=\${path%/*}
@@ -106,15 +105,17 @@ done
 
 export function memory(stack: Stack): Check {
   const limits = stack.config.health.memory;
+  const { pids } = stack.runtime;
   const services = stack.config.services.odoo.flatMap(({ name }) => {
-    const service = stack.config.runtime.native.services[name];
-    return service !== undefined && "pidFile" in service ? [{ name, pidFile: service.pidFile }] : [];
+    const word = pids.word(name);
+    return word === undefined ? [] : [{ name, word }];
   });
+  const script = `${pids.script}${memoryScript}`;
   return {
     code: "IPAI-MEM-001",
     title: "Memory",
     unit: "% used",
-    actions: [command(stack.host, ["sh", "-c", memoryScript, "memory", ...services.map(({ pidFile }) => pidFile)])],
+    actions: [command(stack.host, ["sh", "-c", script, "memory", ...services.map(({ word }) => word)])],
     judge: ([answer]) =>
       judgeAnswer(answer, limits.fail, "The memory could not be measured.", ({ stdout }) => {
         const rows = stdout.trim().split("\n").map(parseMemoryRow);
@@ -126,9 +127,9 @@ export function memory(stack: Stack): Check {
             threshold: limits.fail,
             hint: "The kernel's memory figures could not be read.",
           };
-        const { percent: value, total, pidFile } = tightest;
+        const { percent: value, total, word } = tightest;
         const status = judgeThresholds(value, limits);
-        const who = services.find((service) => service.pidFile === pidFile)?.name;
+        const who = services.find((service) => service.word === word)?.name;
         const where = who === undefined ? "The machine" : `The control group of ${who}`;
         const next =
           who === undefined
@@ -140,7 +141,7 @@ export function memory(stack: Stack): Check {
   };
 }
 
-function parseMemoryRow(line: string): { percent: number; total: number; pidFile: string } {
-  const [, used, total, pidFile = ""] = line.split(" ");
-  return { percent: Math.round((100 * Number(used)) / Number(total)), total: Number(total), pidFile };
+function parseMemoryRow(line: string): { percent: number; total: number; word: string } {
+  const [, used, total, word = ""] = line.split(" ");
+  return { percent: Math.round((100 * Number(used)) / Number(total)), total: Number(total), word };
 }

@@ -1,3 +1,4 @@
+import type { Address } from "../../stack/odoo/odoo.ts";
 import type { Redis } from "../../stack/redis.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { type Answer, type Check, type Judgement, judgeAnswer, judgeError, type Status, worst } from "./check.ts";
@@ -36,18 +37,13 @@ function hintOf(hints: readonly string[]): { readonly hint?: string } {
 }
 
 function logHint(stack: Stack, name: string): string {
-  const log = logOf(stack, name);
+  const log = stack.runtime.words.log(name);
   return log === undefined ? "Start it again." : `Its log, ${log}, says why; then start it again.`;
-}
-
-function logOf(stack: Stack, name: string | undefined): string | undefined {
-  const service = name === undefined ? undefined : stack.config.runtime.native.services[name];
-  return service !== undefined && "log" in service ? service.log : undefined;
 }
 
 /** Where every Odoo of the stack writes what it meets. */
 export function logsOfOdoo(stack: Stack): string {
-  return stack.config.services.odoo.flatMap(({ name }) => logOf(stack, name) ?? []).join(", ");
+  return stack.config.services.odoo.flatMap(({ name }) => stack.runtime.words.log(name) ?? []).join(", ");
 }
 
 const slowMs = 5000;
@@ -56,22 +52,27 @@ const pageSeconds = 7;
 
 interface Target {
   readonly name: string;
-  readonly url: string;
+  readonly address: Address;
   readonly log: string | undefined;
 }
 
 /** The login form, through the proxy and from each process itself. /web/health answers 200 while every page fails. */
 export function http(stack: Stack): Check {
-  const { urls, services } = stack.config;
+  const { odoo, proxy } = stack.config.services;
+  const log = stack.runtime.words.log;
   const targets: readonly Target[] = [
-    { name: "the public address", url: urls.public, log: logOf(stack, services.proxy?.name) },
-    ...services.odoo.map((service) => ({ ...service, log: logOf(stack, service.name) })),
+    {
+      name: "the public address",
+      address: stack.odoo.publicAddress,
+      log: proxy === undefined ? undefined : log(proxy.name),
+    },
+    ...odoo.map(({ name, url }) => ({ name, address: { from: stack.tools, url }, log: log(name) })),
   ];
   return {
     code: "IPAI-HTTP-001",
     title: "Login page",
     unit: "ms",
-    actions: targets.map((target) => stack.odoo.loginPage(target.url, pageSeconds)),
+    actions: targets.map((target) => stack.odoo.loginPage(target.address, pageSeconds)),
     judge: (answers) => {
       const pages = targets.map((target, index) => judgePage(target, answers[index]));
       const slowest = Math.max(...pages.map((page) => page.milliseconds));

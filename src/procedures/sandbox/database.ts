@@ -2,8 +2,10 @@ import { command, type Probe } from "../../runbook/action.ts";
 import type { Act } from "../../runbook/plan.ts";
 import { join, runId, type Text } from "../../runbook/value.ts";
 import { copyTree, pathExists } from "../../stack/files.ts";
+import { recordHashesSql } from "../../stack/odoo/sql.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change } from "../steps.ts";
+import { keptCodeFolder } from "../upgrade/facts.ts";
 import { sandboxUser } from "./definition.ts";
 import type { SandboxFacts, SandboxInput } from "./facts.ts";
 
@@ -35,7 +37,7 @@ select format('create database odoo owner %I template template0 encoding %L lc_c
   where not exists (select from pg_database where datname = 'odoo') \\gexec
 `;
 
-function createDatabase(stack: Stack): Act {
+export function createDatabase(stack: Stack): Act {
   return change(
     {
       id: "create",
@@ -48,7 +50,7 @@ function createDatabase(stack: Stack): Act {
 
 /** Takes the place of the new cluster's empty data folder before its server is first started. */
 export function copyTemplate(stack: Stack, { folder }: SandboxInput, { template }: SandboxFacts): readonly Act[] {
-  const { host, odoo } = stack;
+  const { tools: host, odoo } = stack;
   const copy = (id: string, title: string, source: string, target: Text) => {
     const there = pathExists(host, target, "the copy is there");
     return change({ id, title, action: copyTree(host, source, target) }, { verify: [there] });
@@ -78,19 +80,51 @@ end;
 /** What a fresh database holds. Kept small: the practice is about operating, not about accounting. */
 const standardModules = ["base", "web", "project", "account"];
 
-export function installOdoo(stack: Stack, given: SandboxInput, facts: SandboxFacts): readonly Act[] {
-  const { host, odoo, postgres } = stack;
-  const partial = `${facts.template}.partial`;
-  const modules = [...standardModules, ...Object.keys(facts.hashes)];
+export function installOdoo(stack: Stack, hashes: Hashes): Act {
+  const modules = [...standardModules, ...Object.keys(hashes)];
   const log = join(`${stack.config.workDirectory}/install-`, runId, ".log");
+  return change(
+    { id: "install", title: `Install ${modules.join(", ")}`, action: stack.odoo.install(modules, log) },
+    { done: modulesInstalled(stack), verify: [modulesInstalled(stack)], timeoutSeconds: 900, forecastSeconds: 35 },
+  );
+}
+
+/** Content hashes of the practice modules, by their names. */
+export type Hashes = Readonly<Record<string, string>>;
+
+/** What an upgrade will compare with. */
+export function recordInstalled(stack: Stack, hashes: Hashes): Act {
+  const text = JSON.stringify(hashes);
+  return change(
+    {
+      id: "record",
+      title: "Record which code is installed",
+      action: stack.postgres.query("odoo", recordHashesSql, { hashes: text }),
+    },
+    { verify: [modulesInstalled(stack)] },
+  );
+}
+
+/** `modules`: the folder that it was installed from. */
+export function keepInstalledCode(stack: Stack, modules: string, module: string): Act {
+  const kept = `${keptCodeFolder(stack.config.workDirectory)}/${module}`;
+  return change(
+    {
+      id: `keep ${module}`,
+      title: `Keep the code of ${module}`,
+      action: copyTree(stack.tools, `${modules}/${module}`, kept),
+    },
+    { verify: [pathExists(stack.tools, kept, "the code is kept")] },
+  );
+}
+
+/** The cluster as it is now, for the next time. */
+export function keepTemplate(stack: Stack, given: SandboxInput, facts: SandboxFacts): readonly Act[] {
+  const { tools: host, odoo, postgres } = stack;
+  const partial = `${facts.template}.partial`;
   const room = 'rm -rf -- "$3" && install -d -m 0755 "$2" && install -d -m 0755 -o "$1" "$3"';
   const keep = 'mv -T -- "$1" "$2" 2>/dev/null || rm -rf -- "$1"';
   return [
-    createDatabase(stack),
-    change(
-      { id: "install", title: `Install ${modules.join(", ")}`, action: odoo.install(modules, log) },
-      { done: modulesInstalled(stack), verify: [modulesInstalled(stack)], timeoutSeconds: 900, forecastSeconds: 35 },
-    ),
     change(
       {
         id: "template folder",

@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { command } from "../../runbook/action.ts";
 import type { Act, Plan } from "../../runbook/plan.ts";
 import { pathIsAbsent, removeTree } from "../../stack/files.ts";
-import type { Stoppable } from "../../stack/runtime/native.ts";
+import { composeCommand, projectOf } from "../../stack/runtime/compose.ts";
+import type { Argv, Stoppable } from "../../stack/runtime/runtime.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change, stopService } from "../steps.ts";
@@ -43,12 +45,45 @@ function planDown(stack: Stack, { remove }: DownInput): Plan {
     steps: [
       stop(others.join(", "), stack.runtime.together(others)),
       stop(database.name, stack.runtime.service(database.name)),
-      ...(remove === null ? [] : [removeFolder(stack, remove), forgetBackups(stack)]),
+      ...stopTools(stack, stop),
+      ...(remove === null ? [] : [...removeProject(stack), removeFolder(stack, remove), forgetBackups(stack)]),
     ],
   };
 }
 
-/** They were in the folder. */
+function stopTools({ runtime, config }: Stack, stop: (name: string, service: Stoppable) => Act): readonly Act[] {
+  if (!("compose" in config.runtime)) return [];
+  const { tools, odooTools } = config.runtime.compose;
+  return [stop("the tools", runtime.together([tools, odooTools]))];
+}
+
+/** Its containers, networks and volumes: the database, the filestore and the backups are in them. */
+function removeProject(stack: Stack): readonly Act[] {
+  if (!("compose" in stack.config.runtime)) return [];
+  const project = projectOf(stack.config);
+  const down = composeCommand(project, "down", "--volumes", "--remove-orphans", "--timeout", "10");
+  const left = ["docker", "ps", "--all", "--quiet", "--filter", `label=com.docker.compose.project=${project.project}`];
+  return [
+    change(
+      { id: "remove project", title: "Remove its containers and volumes", action: command(stack.host, down) },
+      {
+        effect: "destroy",
+        undo: "irreversible",
+        verify: [
+          {
+            title: "no container of it is left",
+            action: command(stack.host, left as unknown as Argv),
+            output: { from: "stdout" },
+            compare: "absent",
+            with: "",
+          },
+        ],
+      },
+    ),
+  ];
+}
+
+/** They went with it. */
 function forgetBackups(stack: Stack): Act {
   return change(
     {

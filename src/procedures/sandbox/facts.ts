@@ -32,7 +32,7 @@ export interface SandboxFacts {
 }
 
 export async function readSandboxFacts(reader: FactReader, given: SandboxInput): Promise<SandboxFacts> {
-  const { odoo, host } = reader.stack;
+  const { odoo, tools: host } = reader.stack;
   const printed = await reader.text(odoo.version());
   const series = /(\d+\.\d+)/.exec(printed)?.[1] ?? "unknown";
   const { addons } = parseInventory(await reader.jsonLines(odoo.inventory([given.modules])));

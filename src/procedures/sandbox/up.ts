@@ -1,12 +1,18 @@
 import { command, type Probe, type WriteAction } from "../../runbook/action.ts";
 import type { Act, Plan, Step } from "../../runbook/plan.ts";
 import { copyTree, pathExists } from "../../stack/files.ts";
-import { recordHashesSql } from "../../stack/odoo/sql.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change, serving, startService } from "../steps.ts";
-import { keptCodeFolder } from "../upgrade/facts.ts";
-import { copyTemplate, installOdoo, makeRole, modulesInstalled } from "./database.ts";
+import {
+  copyTemplate,
+  createDatabase,
+  installOdoo,
+  keepInstalledCode,
+  keepTemplate,
+  makeRole,
+  recordInstalled,
+} from "./database.ts";
 import { nginxConf, odooConf, redisConf, type SandboxSettings, sandboxUser } from "./definition.ts";
 import { madeMarker, readSandboxFacts, type SandboxFacts, type SandboxInput, sandboxInput } from "./facts.ts";
 
@@ -40,7 +46,7 @@ function planSandbox(stack: Stack, given: SandboxInput, facts: SandboxFacts): Pl
       start(stack, "redis"),
       ...services.map((service) => start(stack, service.name)),
       start(stack, "nginx"),
-      ...services.map((service) => serving(stack, service.name, service.url)),
+      ...services.map((service) => serving(stack, service.name, { from: stack.tools, url: service.url })),
     ],
   };
 }
@@ -58,16 +64,23 @@ function prepare(stack: Stack, given: SandboxInput, facts: SandboxFacts): readon
 function makeDatabase(stack: Stack, given: SandboxInput, facts: SandboxFacts): readonly Act[] {
   const marker = madeMarker(given.folder);
   return [
-    ...(facts.isTemplateKept ? [] : [makeRole(stack), ...installOdoo(stack, given, facts)]),
-    recordInstalled(stack, facts),
-    ...Object.keys(facts.hashes).map((module) => keepInstalledCode(stack, given, module)),
+    ...(facts.isTemplateKept
+      ? []
+      : [
+          makeRole(stack),
+          createDatabase(stack),
+          installOdoo(stack, facts.hashes),
+          ...keepTemplate(stack, given, facts),
+        ]),
+    recordInstalled(stack, facts.hashes),
+    ...Object.keys(facts.hashes).map((module) => keepInstalledCode(stack, given.modules, module)),
     change(
       {
         id: "made",
         title: "Note that it is made",
-        action: { kind: "write", host: stack.host, path: marker, content: "made\n", mode: "0644" },
+        action: { kind: "write", host: stack.tools, path: marker, content: "made\n", mode: "0644" },
       },
-      { verify: [pathExists(stack.host, marker, "it is noted")] },
+      { verify: [pathExists(stack.tools, marker, "it is noted")] },
     ),
   ];
 }
@@ -77,7 +90,7 @@ function start(stack: Stack, service: string): Act {
 }
 
 function folders(stack: Stack, { folder, modules }: SandboxInput): readonly Step[] {
-  const { host } = stack;
+  const { tools: host } = stack;
   const user: Probe = {
     title: `there is a user ${sandboxUser}`,
     action: command(host, ["id", "-u", sandboxUser], { okExitCodes: [0, 1] }),
@@ -131,14 +144,14 @@ function configuration(stack: Stack, given: SandboxInput): readonly Act[] {
   const file = (name: string, content: string): Act => {
     const action: WriteAction = {
       kind: "write",
-      host: stack.host,
+      host: stack.tools,
       path: `${given.folder}/${name}`,
       content,
       mode: "0644",
     };
     return change(
       { id: name, title: `Write ${name}`, action },
-      { verify: [pathExists(stack.host, `${given.folder}/${name}`, `${name} is there`)] },
+      { verify: [pathExists(stack.tools, `${given.folder}/${name}`, `${name} is there`)] },
     );
   };
   const password = `${given.folder}/repository-password`;
@@ -150,7 +163,7 @@ function configuration(stack: Stack, given: SandboxInput): readonly Act[] {
       {
         id: "password",
         title: "Draw the password of the backup repository",
-        action: command(stack.host, [
+        action: command(stack.tools, [
           "sh",
           "-c",
           'umask 077 && openssl rand -hex 24 > "$1.partial" && mv -f "$1.partial" "$1"',
@@ -159,8 +172,8 @@ function configuration(stack: Stack, given: SandboxInput): readonly Act[] {
         ]),
       },
       {
-        done: pathExists(stack.host, password, "the password is there"),
-        verify: [pathExists(stack.host, password, "the password is there")],
+        done: pathExists(stack.tools, password, "the password is there"),
+        verify: [pathExists(stack.tools, password, "the password is there")],
       },
     ),
   ];
@@ -171,7 +184,7 @@ const clusterSettings = "listen_addresses = '127.0.0.1'\nexternal_pid_file = ''\
 
 /** A cluster of its own with Debian's tools, its configuration below the sandbox too. */
 function makeCluster(stack: Stack, { folder }: SandboxInput): readonly Act[] {
-  const { host, config } = stack;
+  const { tools: host, config } = stack;
   const made = pathExists(host, `${folder}/postgresql/15/sandbox/postgresql.conf`, "the cluster is there");
   const create = command(
     host,
@@ -195,28 +208,4 @@ function makeCluster(stack: Stack, { folder }: SandboxInput): readonly Act[] {
       { verify: [pathExists(host, settings, "the settings are there")] },
     ),
   ];
-}
-
-function recordInstalled(stack: Stack, { hashes }: SandboxFacts): Act {
-  const text = JSON.stringify(hashes);
-  return change(
-    {
-      id: "record",
-      title: "Record which code is installed",
-      action: stack.postgres.query("odoo", recordHashesSql, { hashes: text }),
-    },
-    { verify: [modulesInstalled(stack)] },
-  );
-}
-
-function keepInstalledCode(stack: Stack, { modules }: SandboxInput, module: string): Act {
-  const kept = `${keptCodeFolder(stack.config.workDirectory)}/${module}`;
-  return change(
-    {
-      id: `keep ${module}`,
-      title: `Keep the code of ${module}`,
-      action: copyTree(stack.host, `${modules}/${module}`, kept),
-    },
-    { verify: [pathExists(stack.host, kept, "the code is kept")] },
-  );
 }

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { command } from "../../runbook/action.ts";
 import { type Addon, adaptVersion, type Inventory, parseInventory } from "../../stack/odoo/inventory.ts";
 import { modulesSql, recordedHashesSql, seriesSql } from "../../stack/odoo/sql.ts";
 import type { FactReader } from "../procedure.ts";
@@ -191,7 +190,9 @@ async function runningServices(reader: FactReader, names: readonly string[]): Pr
 async function requireSpace(reader: FactReader, databaseBytes: number): Promise<void> {
   const { stack } = reader;
   const directory = await reader.text(stack.postgres.query("postgres", "show data_directory;"));
-  const printed = await reader.text(command(stack.host, ["df", "--output=avail", "-B1", directory]));
+  const printed = await reader.text(
+    stack.runtime.beside(stack.config.services.database.name, ["df", "--output=avail", "-B1", directory]),
+  );
   const free = Number(printed.trim().split("\n").at(-1));
   const needed = Math.ceil(databaseBytes * 1.5);
   if (free < needed) throw NoSpace({ directory, free: String(free), needed: String(needed) });

@@ -60,16 +60,16 @@ export function snapshotFilestore(stack: Stack): Act {
     {
       id: "snapshot files",
       title: "Link the filestore",
-      action: linkTree(stack.host, stack.odoo.filestoreOf(database), copy),
+      action: linkTree(stack.tools, stack.odoo.filestoreOf(database), copy),
     },
     {
-      done: pathExists(stack.host, copy, "the filestore's copy exists"),
-      verify: [pathExists(stack.host, copy, "the filestore's copy exists")],
+      done: pathExists(stack.tools, copy, "the filestore's copy exists"),
+      verify: [pathExists(stack.tools, copy, "the filestore's copy exists")],
       timeoutSeconds: 3600,
       undo: [
         takeBack(
-          { id: "drop files snapshot", title: "Remove the filestore's copy", action: removeTree(stack.host, copy) },
-          { verify: [pathIsAbsent(stack.host, copy, "the filestore's copy is gone")] },
+          { id: "drop files snapshot", title: "Remove the filestore's copy", action: removeTree(stack.tools, copy) },
+          { verify: [pathIsAbsent(stack.tools, copy, "the filestore's copy is gone")] },
         ),
       ],
     },
@@ -79,7 +79,7 @@ export function snapshotFilestore(stack: Stack): Act {
 /** Copy and live database change places; only when the old one is proven to be there is the failed one removed. */
 export function swapBack(stack: Stack): readonly Act[] {
   const { database, before, failed } = namesOf(stack);
-  const { postgres, host, odoo } = stack;
+  const { postgres, tools: host, odoo } = stack;
   const failedFiles = odoo.filestoreOf(failed);
   const beforeFiles = odoo.filestoreOf(before);
   return [
@@ -156,10 +156,10 @@ export function dropSnapshotDatabase(stack: Stack): Act {
 export function dropSnapshotFilestore(stack: Stack): Act {
   const copy = stack.odoo.filestoreOf(namesOf(stack).before);
   return change(
-    { id: "forget files snapshot", title: "Remove the copy of the filestore", action: removeTree(stack.host, copy) },
+    { id: "forget files snapshot", title: "Remove the copy of the filestore", action: removeTree(stack.tools, copy) },
     {
       effect: "destroy",
-      verify: [pathIsAbsent(stack.host, copy, "the copy is gone")],
+      verify: [pathIsAbsent(stack.tools, copy, "the copy is gone")],
       onFail: "continue",
       attempts: 3,
     },

@@ -95,8 +95,8 @@ function notesOf(facts: UpgradeFacts): readonly string[] {
 function workDirectory(stack: Stack): Act {
   const { work } = namesOf(stack);
   return change(
-    { id: "work", title: "Make the run's own folder", action: makeDirectory(stack.host, work) },
-    { verify: [pathExists(stack.host, work, "the run's folder is there")] },
+    { id: "work", title: "Make the run's own folder", action: makeDirectory(stack.tools, work) },
+    { verify: [pathExists(stack.tools, work, "the run's folder is there")] },
   );
 }
 
@@ -123,7 +123,7 @@ function holdCode(stack: Stack, facts: UpgradeFacts): Act {
 
 /** The rejected code is set aside, not lost: somebody will want to correct it. */
 function putCodeBack(stack: Stack, module: ModuleChange): readonly Act[] {
-  const { host } = stack;
+  const { tools: host } = stack;
   const kept = `${keptCodeFolder(stack.config.workDirectory)}/${module.name}`;
   const rejected = join(`${stack.config.workDirectory}/rejected/`, runId, `/${module.name}`);
   const equal = treesAreEqual(host, kept, module.folder, `the installed code of ${module.name} is in place`);
@@ -244,12 +244,12 @@ function recordHashes(stack: Stack, facts: UpgradeFacts): Act {
 
 function keepCode(stack: Stack, module: ModuleChange): Act {
   const kept = `${keptCodeFolder(stack.config.workDirectory)}/${module.name}`;
-  const equal = treesAreEqual(stack.host, module.folder, kept, `the code of ${module.name} is kept`);
+  const equal = treesAreEqual(stack.tools, module.folder, kept, `the code of ${module.name} is kept`);
   return change(
     {
       id: `keep code ${module.name}`,
       title: `Keep the code of ${module.name} for the next undo`,
-      action: copyTree(stack.host, module.folder, kept),
+      action: copyTree(stack.tools, module.folder, kept),
     },
     { verify: [equal], onFail: "continue" },
   );

@@ -1,11 +1,15 @@
 import type { StackConfig } from "../../config/schema.ts";
 import { type Command, type CommandAction, command, type HttpAction, type Probe } from "../../runbook/action.ts";
 import { prefixed, suffixed, type Text } from "../../runbook/value.ts";
-import type { Runtime } from "../runtime/native.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { inventoryScript } from "./inventory.ts";
 
 /** Odoo 18 and 19 on a host: how it is asked, updated and judged. Facts measured on both; see docs/tested.md. */
 export interface Odoo {
+  /** Where its own commands run. */
+  readonly place: string;
+  /** The address that users open, asked from the stack's machine. */
+  readonly publicAddress: Address;
   readonly filestore: string;
   /** The folder of one database's attachments. */
   filestoreOf(database: Text): Text;
@@ -20,40 +24,51 @@ export interface Odoo {
   install(modules: readonly string[], log: Text): CommandAction;
   /** Takes outgoing mail, crons and payment providers out of a copy, with Odoo's own command. */
   neutralize(connection: readonly Text[], database: Text): CommandAction;
-  loginPage(baseUrl: Text, timeoutSeconds: number): HttpAction;
+  loginPage(address: Address, timeoutSeconds: number): HttpAction;
   /** Ready means that the login form itself is served: health answers 200 while every page fails. */
-  isReady(service: string, baseUrl: Text): Probe;
+  isReady(service: string, address: Address): Probe;
+}
+
+/** Where Odoo is reached, and from where. */
+export interface Address {
+  readonly from: string;
+  readonly url: Text;
+  /** File with a certificate that vouches for it, if it is not one that every machine knows. */
+  readonly authority?: string | undefined;
 }
 
 export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
-  const { odoo, host } = stack;
+  const { odoo } = stack;
+  const place = runtime.odoo;
   const filestore = `${odoo.dataDirectory}/filestore`;
   const environment = Object.entries(odoo.environment).map(([name, value]) => `${name}=${value}`);
   const program = (...args: Text[]) =>
     runtime.as(odoo.user, ["/usr/bin/env", ...environment, ...odoo.command, ...args]);
   return {
+    place,
+    publicAddress: { from: stack.host, url: stack.urls.public, authority: stack.urls.authority },
     filestore,
     filestoreOf: (database) => prefixed(`${filestore}/`, database),
     // Asked before the stack's own user exists; and whoever asks must not leave compiled files behind.
-    version: () => command(host, runtime.as("nobody", ["/usr/bin/env", ...environment, ...odoo.command, "--version"])),
-    inventory: (addons) => command(host, inventory(addons), { stdin: inventoryScript }),
+    version: () => command(place, runtime.as("nobody", ["/usr/bin/env", ...environment, ...odoo.command, "--version"])),
+    inventory: (addons) => command(runtime.tools, inventory(addons), { stdin: inventoryScript }),
     hashes: (addons, folders) => ({
       kind: "command",
-      host,
+      host: runtime.tools,
       pipeline: [
         { argv: inventory(addons), stdin: inventoryScript },
         { argv: ["jq", "-r", "--argjson", "folders", JSON.stringify(folders), hashesFilter] },
         { argv: ["sort"], env: { LC_ALL: "C" } },
       ],
     }),
-    update: (modules, log) => loggedTo(log, host, oneOff(program, stack, "-u", modules)),
-    install: (modules, log) => loggedTo(log, host, oneOff(program, stack, "-i", modules)),
+    update: (modules, log) => loggedTo(log, place, oneOff(program, stack, "-u", modules)),
+    install: (modules, log) => loggedTo(log, place, oneOff(program, stack, "-i", modules)),
     neutralize: (connection, database) =>
-      command(host, program("neutralize", "-c", odoo.config, ...connection, "-d", database, "--logfile="), {
+      command(place, program("neutralize", "-c", odoo.config, ...connection, "-d", database, "--logfile="), {
         exitCodes: { 1: "odoo.neutralize_failed" },
       }),
-    loginPage: (baseUrl, timeoutSeconds) => loginPage(host, baseUrl, timeoutSeconds),
-    isReady: (service, baseUrl) => readyProbe(service, loginPage(host, baseUrl, 20)),
+    loginPage,
+    isReady: (service, address) => readyProbe(service, loginPage(address, 20)),
   };
 }
 
@@ -109,9 +124,9 @@ const updateExitCodes = {
   255: "odoo.update_failed",
 };
 
-function loginPage(host: string, baseUrl: Text, timeoutSeconds: number): HttpAction {
-  const url = suffixed(baseUrl, "/web/login");
-  return { kind: "http", host, method: "GET", url, timeoutSeconds };
+function loginPage({ from, url, authority }: Address, timeoutSeconds: number): HttpAction {
+  const trust = authority === undefined ? {} : { authority };
+  return { kind: "http", host: from, method: "GET", url: suffixed(url, "/web/login"), timeoutSeconds, ...trust };
 }
 
 /** A redirect or an error page has no such form, whatever its status. */

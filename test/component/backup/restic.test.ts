@@ -27,7 +27,7 @@ async function open(name: string, password = "repository-password"): Promise<{ r
   if (sandbox.backup === undefined) throw new TypeError("the practice stack has no repository");
   const repository = join(folder, name);
   const backup = { ...sandbox.backup, repository, passwordFile: join(folder, password) };
-  const restic = createRestic({ ...sandbox, backup });
+  const restic = createRestic({ ...sandbox, backup }, "local");
   if (restic === undefined) throw new TypeError("a stack with a repository has restic");
   return { restic, repository };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { LocalExecutor } from "../../../src/host/local.ts";
-import { SshExecutor } from "../../../src/host/ssh/executor.ts";
+
+import { Executors } from "../../../src/cli/executors.ts";
 import { codeOf, pipe, processesWith, run, sh } from "../../harness/pipelines.ts";
 import { until } from "../../harness/sandbox.ts";
 import { hasNetworks, startSshd } from "../../harness/sshd.ts";
@@ -11,7 +11,8 @@ const mark = `cable-${process.pid}`;
 describe.skipIf(!hasNetworks)("behind a cable that is cut (needs network namespaces)", () => {
   it("a command is given up on this side and ended on the other, and goes on when the cable is mended", async () => {
     await using far = await startSshd({ namespace: "ipai-ssh-test" });
-    await using executor = new SshExecutor(new LocalExecutor(), far);
+    await using executors = new Executors({ IPAI_SSH_CONFIG: far.configFile });
+    const executor = executors.of(far.destination);
     const lost = codeOf(
       run(executor, pipe(sh("sleep 300", { env: { MARK: mark } })), {
         onSpawn: () => setTimeout(() => far.cable.cut(), 200),

@@ -4,17 +4,18 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Executors } from "../../../src/cli/executors.ts";
 import { Secret } from "../../../src/config/secret.ts";
-import type { CommandResult, Pipeline } from "../../../src/host/executor.ts";
+import type { CommandResult, Executor, Pipeline } from "../../../src/host/executor.ts";
 import { LocalExecutor } from "../../../src/host/local.ts";
-import { SshExecutor } from "../../../src/host/ssh/executor.ts";
 import { codeOf, pipe, processesWith, run, sh } from "../../harness/pipelines.ts";
 import { until } from "../../harness/sandbox.ts";
 import { type Sshd, startSshd } from "../../harness/sshd.ts";
 
 /** Commands on another machine: this one, reached by a real OpenSSH server. */
 let sshd: Sshd;
-let remote: SshExecutor;
+let executors: Executors;
+let remote: Executor;
 let desk: string;
 
 beforeAll(async () => {
@@ -23,10 +24,11 @@ beforeAll(async () => {
 afterAll(() => sshd[Symbol.asyncDispose]());
 beforeEach(async () => {
   desk = await mkdtemp(join(tmpdir(), "ipai-ssh-test-"));
-  remote = new SshExecutor(new LocalExecutor(), sshd);
+  executors = new Executors({ IPAI_SSH_CONFIG: sshd.configFile });
+  remote = executors.of(sshd.destination);
 });
 afterEach(async () => {
-  await remote[Symbol.asyncDispose]();
+  await executors[Symbol.asyncDispose]();
   await rm(desk, { recursive: true });
 });
 
@@ -168,9 +170,8 @@ describe("a host is not worked on", () => {
   const refusedBy = async (change: (config: string) => string, destination = sshd.destination) => {
     const file = at("ssh_config");
     await writeFile(file, change(await readFile(sshd.configFile, "utf8")));
-    await using executor = new SshExecutor(new LocalExecutor(), { destination, configFile: file });
-    const ended = codeOf(run(executor, pipe({ argv: ["touch", at("touched")] })));
-    const code = await ended;
+    await using others = new Executors({ IPAI_SSH_CONFIG: file });
+    const code = await codeOf(run(others.of(destination), pipe({ argv: ["touch", at("touched")] })));
     expect(existsSync(at("touched"))).toBe(false);
     return code;
   };
@@ -217,9 +218,6 @@ it("an alias and a jump of the user's own configuration count", async () => {
     `Host jump erp\n  HostName 127.0.0.1\n  Port ${port}\n  User root\nHost erp\n  ProxyJump jump\n${config}`,
   );
   await copyFile(join(sshd.folder, "known_hosts"), at("known"));
-  await using executor = new SshExecutor(new LocalExecutor(), {
-    destination: "ssh://erp",
-    configFile: at("ssh_config"),
-  });
-  expect((await run(executor, pipe(sh("id -un")))).stdout).toBe("root\n");
+  await using others = new Executors({ IPAI_SSH_CONFIG: at("ssh_config") });
+  expect((await run(others.of("ssh://erp"), pipe(sh("id -un")))).stdout).toBe("root\n");
 });

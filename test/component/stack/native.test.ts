@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { StackConfig } from "../../../src/config/schema.ts";
 import { command, type Probe } from "../../../src/runbook/action.ts";
-import { createNativeRuntime, type Runtime } from "../../../src/stack/runtime/native.ts";
+import { createNativeRuntime, type NativeServices } from "../../../src/stack/runtime/native.ts";
+import type { Runtime } from "../../../src/stack/runtime/runtime.ts";
 import { perform, practiceStack } from "../../harness/perform.ts";
 
 /** Services under Debian's own start-stop-daemon: programs that end when asked, that do not, and that ended unasked. */
@@ -18,7 +18,7 @@ let runtime: Runtime;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "ipai-native-"));
   parents = [];
-  runtime = createNativeRuntime(stackOf({ one: slow, two: slow, stubborn }));
+  runtime = createNativeRuntime(practiceStack(folder), servicesOf({ one: slow, two: slow, stubborn }));
 });
 afterEach(async () => {
   for (const name of ["one", "two", "stubborn"]) await perform(runtime.service(name).stop);
@@ -35,15 +35,13 @@ const slow = [
 ];
 const stubborn = ["perl", "-e", '$SIG{TERM} = "IGNORE"; sleep 9 while 1'];
 
-function stackOf(commands: Readonly<Record<string, readonly string[]>>): StackConfig {
-  const stack = practiceStack(folder);
+function servicesOf(commands: Readonly<Record<string, readonly string[]>>): NativeServices {
   const services = Object.entries(commands).map(([name, command]) => {
     const [pidFile, log] = [pidFileOf(name), join(folder, `${name}.log`)];
     return [name, { command, user: "root", environment: {}, directory: folder, pidFile, log, stopSeconds: 1 }] as const;
   });
-  const { database } = stack.runtime.native.services;
-  if (database === undefined) throw new TypeError("the practice stack has a database");
-  return { ...stack, runtime: { native: { services: { database, ...Object.fromEntries(services) } } } } as StackConfig;
+  const database = { cluster: "15/sandbox", user: "postgres", configRoot: folder };
+  return { database, ...Object.fromEntries(services) };
 }
 
 const pidFileOf = (name: string) => join(folder, `${name}.pid`);
@@ -105,7 +103,7 @@ describe("a service", () => {
 
 it("a service is not called stopped where nobody can look", async () => {
   await start("one");
-  const hidden = `mount --bind /dev/null "$(command -v ps)"; exec "$@"`;
+  const hidden = `mount --bind /dev/null "$(command -v start-stop-daemon)"; exec "$@"`;
   const { action } = runtime.service("one").isRunning;
   if (action.kind !== "command") throw new TypeError("a runtime asks by commands");
   const [{ argv }] = action.pipeline;

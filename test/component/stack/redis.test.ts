@@ -42,7 +42,7 @@ async function check({ user, password }: Login) {
   const secret = password === undefined ? undefined : new Secret(password);
   const cacheService = { name: "redis", url: `redis://127.0.0.1:${port}`, user, password: secret };
   const config = { ...definition, services: { ...definition.services, cache: cacheService } };
-  const redis = createRedis(config);
+  const redis = createRedis(config, "local");
   if (redis === undefined) throw new TypeError("a stack with a cache has Redis");
   const secrets = secret === undefined ? {} : { "services.cache.password": secret };
   const result = await perform(redis.ping, { secrets }).catch(() => undefined);

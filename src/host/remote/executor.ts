@@ -11,11 +11,9 @@ import {
 } from "../errors.ts";
 import type { CommandResult, Executor, Pipeline, RunOptions } from "../executor.ts";
 import { lastLines } from "../output.ts";
-import { SshConnection, type SshOptions } from "./connection.ts";
-import { commandScript, markOf, tooLate } from "./remote.ts";
+import { Connection, type Way } from "./connection.ts";
+import { commandScript, markOf, tooLate } from "./script.ts";
 
-/** sshd allows ten sessions on a connection by default; one is the guard's. */
-const sessionsMax = 8;
 const graceMs = 5000;
 
 /** The same for every host, so that programs answer alike, and in English. Its home folder is the host's own. */
@@ -27,22 +25,27 @@ const environment = {
 };
 
 /**
- * Runs pipelines on another machine, over one connection that is made when it is first needed and made again when it was lost. A
+ * Runs pipelines in another place, over one connection that is made when it is first needed and made again when it was lost. A
  * connection that was lost in the middle of a command is `host.connection_lost`: by the time the next command runs, that one does
  * not run any more, and only the world knows how far it came.
  */
-export class SshExecutor implements Executor, AsyncDisposable {
-  readonly #options: SshOptions;
+export class RemoteExecutor implements Executor, AsyncDisposable {
   readonly #local: Executor;
-  readonly #sessions = new Slots(sessionsMax);
-  #connection: SshConnection | undefined;
-  #connecting: Promise<SshConnection> | undefined;
+  readonly #findWay: () => Promise<Way>;
+  readonly #sessions: Slots;
+  #connection: Connection | undefined;
+  #connecting: Promise<Connection> | undefined;
   /** Folders of connections that were lost, whose commands the next one ends. */
   #lost: string[] = [];
 
-  /** `local` starts the sessions of `ssh` on this machine. */
-  constructor(local: Executor, options: SshOptions) {
-    [this.#local, this.#options] = [local, options];
+  /** `local` starts the sessions, as many as `sessions` lets it. `findWay` is asked before each connection. */
+  constructor(local: Executor, sessions: Slots, findWay: () => Promise<Way>) {
+    [this.#local, this.#sessions, this.#findWay] = [local, sessions, findWay];
+  }
+
+  /** For whoever goes on from there. */
+  async way(): Promise<Way> {
+    return (await this.#connect()).way;
   }
 
   async run(pipeline: Pipeline, options: RunOptions): Promise<CommandResult> {
@@ -65,21 +68,21 @@ export class SshExecutor implements Executor, AsyncDisposable {
   }
 
   /** Whoever comes first makes the connection; the others wait for the same one. */
-  #connect(): Promise<SshConnection> {
+  #connect(): Promise<Connection> {
     this.#connecting ??= this.#ensure().finally(() => {
       this.#connecting = undefined;
     });
     return this.#connecting;
   }
 
-  async #ensure(): Promise<SshConnection> {
+  async #ensure(): Promise<Connection> {
     if (this.#connection !== undefined && !this.#connection.isLost) return this.#connection;
     if (this.#connection !== undefined) {
       this.#lost.push(this.#connection.folder);
       await this.#connection.close();
       this.#connection = undefined;
     }
-    this.#connection = await SshConnection.open(this.#options, this.#lost);
+    this.#connection = await Connection.open(await this.#findWay(), this.#lost);
     this.#lost = [];
     return this.#connection;
   }
@@ -89,14 +92,14 @@ export class SshExecutor implements Executor, AsyncDisposable {
 class RemoteCommand {
   readonly #id = randomBytes(8).toString("hex");
   readonly #mark = markOf(this.#id);
-  readonly #connection: SshConnection;
+  readonly #connection: Connection;
   readonly #options: RunOptions;
   readonly #givenUp = new AbortController();
   readonly #timers: NodeJS.Timeout[] = [];
   #hasBegun = false;
   #stopped: "timeout" | "cancelled" | undefined;
 
-  constructor(connection: SshConnection, options: RunOptions) {
+  constructor(connection: Connection, options: RunOptions) {
     this.#connection = connection;
     this.#options = options;
     // A longer delay than 2^31-1 ms would fire at once.
@@ -107,15 +110,15 @@ class RemoteCommand {
   async run(local: Executor, pipeline: Pipeline, program: string): Promise<CommandResult> {
     const { folder } = this.#connection;
     const script = commandScript(pipeline, environment, this.#id, folder);
-    const ssh = {
-      argv: this.#connection.session(readCommand),
+    const session = {
+      argv: this.#connection.way.session(readCommand),
       env: {},
       stdin: new Secret(script),
       mergeStderr: false,
     };
     const startedAt = performance.now();
     const result = await local
-      .run([ssh], {
+      .run([session], {
         signal: this.#givenUp.signal,
         timeoutMs: longestMs,
         onLine: (line, stream) => this.#hear(line, stream),
@@ -193,7 +196,7 @@ class RemoteCommand {
   }
 
   #broken(program: string, exitCode: number, output: string): Error {
-    const host = this.#connection.destination;
+    const host = this.#connection.way.destination;
     if (this.#hasBegun) return ConnectionLost({ host, program, output });
     return HostUnreachable({ host, reason: exitCode === tooLate ? "the connection was given up" : output });
   }
@@ -226,7 +229,7 @@ function toResult(exitCodes: readonly number[]): Pick<CommandResult, "exitCode" 
 }
 
 /** So many at the same time; the others wait for their turn. */
-class Slots {
+export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 

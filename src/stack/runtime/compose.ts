@@ -1,0 +1,99 @@
+import type { ComposeProject, StackConfig } from "../../config/schema.ts";
+import { command } from "../../runbook/action.ts";
+import { inContainer } from "../../runbook/place.ts";
+import type { Text } from "../../runbook/value.ts";
+import { asUser, createDaemon, detach } from "./daemon.ts";
+import { type Argv, type Runtime, type Service, toService } from "./runtime.ts";
+
+/**
+ * Services as containers of a Docker Compose project. They are started, stopped and asked by Docker's own client, which needs no
+ * compose file for it and knows the containers of every version of Compose. Everything else runs in two containers that serve
+ * nobody: the host needs nothing but Docker, and its user nothing but the right to use it.
+ */
+export function createComposeRuntime(stack: StackConfig, project: ComposeProject): Runtime {
+  const { host } = stack;
+  const nameOf = (service: string) => containerOf(project, service);
+  const tools = inContainer(host, nameOf(project.tools));
+  const odoo = inContainer(host, nameOf(project.odooTools));
+  const database = nameOf(stack.services.database.name);
+  return {
+    tools,
+    odoo,
+    as: asUser,
+    detach: (environment, argv) => detach(tools, environment, argv),
+    daemon: (spec) => createDaemon(odoo, spec),
+    service: (name) => createService(host, project, name),
+    together: (names) => createServices(host, project, names),
+    beside: (service, argv) => command(host, ["docker", "exec", nameOf(service), ...argv] as unknown as Argv),
+    postgres: { user: "postgres", program: (name) => name, configuration: undefined },
+    words: {
+      log: (service) => `\`docker logs --tail 100 ${nameOf(service)}\``,
+      startDatabase: `\`docker logs --tail 50 ${database}\` says why; start it with \`docker start ${database}\`.`,
+    },
+    pids: {
+      script:
+        'pid_of() { pid=$(docker container inspect --format "{{.State.Pid}}" "$1" 2>/dev/null) && [ "$pid" != 0 ]; }',
+      word: nameOf,
+    },
+  };
+}
+
+/** The container of a service, as Compose names it when nobody gave it another name. */
+export function containerOf({ project, containers }: ComposeProject, service: string): string {
+  return containers[service] ?? `${project}-${service}-1`;
+}
+
+/** The project of a stack that is one; a TypeError for another, which no plan for a project is made for. */
+export function projectOf({ name, runtime }: StackConfig): ComposeProject {
+  if (!("compose" in runtime)) throw new TypeError(`${name} is no project of Docker Compose`);
+  return runtime.compose;
+}
+
+/** Argv of Compose itself, for what only its file knows. */
+export function composeCommand(project: ComposeProject, ...args: readonly Text[]): Argv {
+  const { program, directory, files } = project;
+  const paths = files.map((file) => (file.startsWith("/") ? file : `${directory}/${file}`));
+  return [
+    ...program,
+    ...["--project-name", project.project, "--project-directory", directory],
+    ...paths.flatMap((path) => ["--file", path]),
+    ...args,
+  ] as unknown as Argv;
+}
+
+function createService(host: string, project: ComposeProject, name: string): Service {
+  const container = containerOf(project, name);
+  const make = composeCommand(project, "up", "--detach", "--no-deps", "--no-build", name);
+  return {
+    ...createServices(host, project, [name]),
+    start: command(host, ["sh", "-c", startScript, "start", container, ...make]),
+  };
+}
+
+function createServices(host: string, project: ComposeProject, names: readonly string[]): Service {
+  const containers = names.map((name) => containerOf(project, name));
+  const status = command(host, ["sh", "-c", statusScript, "status", ...containers], { okExitCodes: [0, 1] });
+  const verb = (word: "start" | "stop") => command(host, ["docker", word, ...containers]);
+  // Each is given the time to stop that its own definition says.
+  return toService(names.join(", "), project.stopSeconds, verb("start"), verb("stop"), status);
+}
+
+/** A container that was removed is made anew from the project's file. */
+const startScript = `
+if docker container inspect "$1" >/dev/null 2>&1; then exec docker start "$1"; fi
+shift
+exec "$@"
+`;
+
+/** Exit codes: 0 when one of them runs, 1 when none does; 4 (cannot tell) is a failure, so that the probe says unknown. */
+const statusScript = `
+for name; do
+  said=$(docker container inspect --format '{{.State.Running}}' "$name" 2>&1)
+  case $said in
+    true) exit 0 ;;
+    false | *'No such container'*) ;;
+    *) printf '%s\\n' "$said" >&2; exit 4 ;;
+  esac
+done
+exit 1
+`;
