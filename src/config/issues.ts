@@ -47,6 +47,7 @@ function nearestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[
 
 /** The schema's own words where it has some; zod's general ones in ours. */
 function wordsOf(issue: Issue, value: unknown): string {
+  if (issue.code === "invalid_union" && value === undefined) return "is missing";
   switch (issue.code) {
     case "invalid_type": {
       if (!issue.message.startsWith("Invalid input")) return issue.message;
@@ -99,6 +100,8 @@ function knownKeys(path: readonly PropertyKey[]): readonly string[] {
 function stepInto(schema: unknown, part: PropertyKey): unknown {
   if (!isObject(schema)) return undefined;
   if (isObject(schema["shape"])) return schema["shape"][String(part)];
+  if (Array.isArray(schema["options"]))
+    return schema["options"].map((option) => stepInto(unwrap(option), part)).find((found) => found !== undefined);
   return schema["valueType"] ?? schema["element"];
 }
 

@@ -127,7 +127,7 @@ const compose = z.strictObject({
         .describe(
           "Service whose container has Odoo and its data, and serves nobody. Odoo's own commands are run in it",
         ),
-      stopSeconds: seconds.default(180).describe("Longest time that stopping a service may take"),
+      stopSeconds: seconds.default(180).describe("Seconds that stopping a service may take at most"),
     })
     .describe("Docker Compose"),
 });

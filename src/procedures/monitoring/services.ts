@@ -157,12 +157,9 @@ export function cache(stack: Stack, { name, address, ping }: Redis): Check {
         ({ stdout }) => {
           const value = stdout.trim();
           if (value === threshold) return { status: "ok", value, threshold };
-          return {
-            status: "fail",
-            value,
-            threshold,
-            hint: `Redis (${name}) answers "${value}" to PING. ${loginHint(value)}`,
-          };
+          const [word = ""] = value.split(/\s/);
+          const hint = `Redis (${name}) answers "${value.slice(0, 200)}" to PING. ${loginHint(value)}`;
+          return { status: "fail", value: word, threshold, hint };
         },
       ),
   };

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { command } from "../../runbook/action.ts";
 import type { Act, Plan } from "../../runbook/plan.ts";
-import { makeDirectory, pathExists } from "../../stack/files.ts";
+import { pathExists } from "../../stack/files.ts";
 import { parseInventory } from "../../stack/odoo/inventory.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
@@ -62,7 +63,12 @@ function fill(stack: Stack, hashes: Hashes): readonly Act[] {
   const [addons = ""] = odoo.addons;
   return [
     change(
-      { id: "work", title: "Make the folder for working files", action: makeDirectory(stack.tools, workDirectory) },
+      {
+        id: "work",
+        title: "Make the folder for working files",
+        // PostgreSQL's user has folders below it, and passes through.
+        action: command(stack.tools, ["install", "-d", "-m", "0711", workDirectory]),
+      },
       { verify: [pathExists(stack.tools, workDirectory, "the folder is there")] },
     ),
     installOdoo(stack, hashes),

@@ -10,7 +10,7 @@ import { namesOf } from "./snapshot.ts";
  */
 export function successCriteria(stack: Stack, facts: UpgradeFacts): readonly Probe[] {
   const { database, log } = namesOf(stack);
-  const { postgres, host } = stack;
+  const { postgres, tools: host } = stack;
   const grep = (title: string, pattern: string, code: string): Probe => ({
     title,
     action: command(host, ["grep", "-E", "-m", "5", "-e", pattern, log], { okExitCodes: [0, 1] }),
