@@ -5,7 +5,6 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH=$PWD/node_modules/.bin:$PATH
 results=$(mktemp -d)
-trap 'rm -rf "$results"' EXIT
 failed=0
 
 # A check that is no vitest suite counts as one test.
@@ -29,6 +28,36 @@ suite() {
   [[ -s $results/$name.json ]] || echo '{"numPassedTests":0,"numFailedTests":1}' >"$results/$name.json"
 }
 
+skip() {
+  printf '\n== skipped: %s\n' "$2"
+  echo '{"numPendingTests":1}' >"$results/$1.json"
+}
+
+# The same stack as the shipped compose project, on a Docker engine.
+compose_suites() {
+  local odoo=${IPAI_ODOO_HOME:-${IPAI_CACHE:-/var/cache/ipai}/odoo-19} reason
+  printf '\n== a Docker engine and images (%d s so far)\n' "$SECONDS"
+  if ! reason=$(test/images/engine.sh "$odoo" "$engine" 2>"$results/engine.log"); then
+    tail -n 20 "$results/engine.log"
+    skip compose "the practice stack on Docker Compose, because $reason"
+    return
+  fi
+  export IPAI_TEST_RUNTIME=compose
+  local name
+  for name in ODOO DATABASE POSTGRES REDIS NGINX; do export "IPAI_IMAGE_$name=ipai-test/${name,,}"; done
+  suite compose-runtime --project system test/compose
+  suite compose-main --project system test/system/main.test.ts
+  suite compose-ssh --project system test/system/ssh.test.ts
+  suite compose-crash --project crash
+  unset IPAI_TEST_RUNTIME
+}
+
+stop_engine() {
+  [[ ! -e $engine ]] || { kill "$(<"$engine")" && tail --pid="$(<"$engine")" -f /dev/null; }
+}
+engine=$results/docker.pid
+trap 'stop_engine; rm -rf "$results"' EXIT
+
 # The first practice stack of a machine takes a minute to install. The small tests, which mostly wait, leave time for that; the suite
 # that needs the stack brings it up itself if this did not.
 IPAI_HOME=${IPAI_TEST_HOME:-/var/lib/ipai-test} IPAI_SANDBOX_PORT=${IPAI_TEST_PORT:-28080} bin/ipai demo up >/dev/null 2>&1 &
@@ -43,9 +72,9 @@ if [[ ${1:-quick} == all ]]; then
   # A stack of its own for each file: what one leaves of its damage is nobody else's.
   for file in test/system/*.test.ts; do suite "$(basename "$file" .test.ts)" --project system "$file"; done
   suite crash --project crash
+  compose_suites
   if [[ -z ${IPAI_ODOO_HOME:-} ]]; then
-    printf '\n== skipped: the practice stack on Odoo 18, because IPAI_ODOO_HOME names no Odoo (Debian has no package of 18)\n'
-    echo '{"numPendingTests":1}' >"$results/odoo-18.json"
+    skip odoo-18 'the practice stack on Odoo 18, because IPAI_ODOO_HOME names no Odoo (Debian has no package of 18)'
   fi
 else
   suite system test/system/main.test.ts

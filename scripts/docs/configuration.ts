@@ -95,7 +95,7 @@ function sections(path: string, schema: Schema): readonly string[] {
   if (schema.anyOf?.every(isObject))
     return schema.anyOf.flatMap((option, index) => [
       ...(index === 0 ? [] : ["", `or: ${option.description ?? ""}`.trim(), ""]),
-      ...sections(index === 0 ? path : "", option),
+      ...sections(index === 0 || option.description === undefined ? path : "", option),
     ]);
   const entries = Object.entries(schema.properties ?? {});
   const plain = entries.filter(([, inner]) => !hasSection(inner));

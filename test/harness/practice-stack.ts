@@ -1,10 +1,10 @@
 import { mkdir, rm } from "node:fs/promises";
-import { home, ipai } from "./sandbox.ts";
+import { home, ipai, isCompose } from "./sandbox.ts";
 
 /** One practice stack for all system and crash tests of a process; they leave it as they found it. */
 export async function setup(): Promise<void> {
   await mkdir(home, { recursive: true, mode: 0o755 });
-  const up = await ipai(["demo", "up"], { timeoutMs: 600_000 });
+  const up = await ipai(["demo", "up", ...(isCompose ? ["--compose"] : [])], { timeoutMs: 600_000 });
   if (up.exitCode !== 0) throw new Error(`The practice stack does not come up:\n${up.stderr}`);
 }
 

@@ -9,11 +9,24 @@ export const root = join(import.meta.dirname, "..", "..");
 export const home = process.env["IPAI_TEST_HOME"] ?? "/var/lib/ipai-test";
 const basePort = Number(process.env["IPAI_TEST_PORT"] ?? 28_080);
 
+/** IPAI_TEST_RUNTIME=compose: the same tests on the shipped compose project. */
+export const isCompose = process.env["IPAI_TEST_RUNTIME"] === "compose";
+
 export const folder = join(home, "sandbox");
-export const urls = {
-  public: `http://127.0.0.1:${basePort}`,
-  odoo: [basePort + 10, basePort + 20, basePort + 30].map((port) => `http://127.0.0.1:${port}`),
-};
+export const services = ["odoo-accounting", "odoo-core", "odoo-marketing"] as const;
+export const urls = isCompose
+  ? { public: `https://localhost:${basePort + 6}`, odoo: services.map((name) => `http://${name}:8069`) }
+  : {
+      public: `http://127.0.0.1:${basePort}`,
+      odoo: [basePort + 10, basePort + 20, basePort + 30].map((port) => `http://127.0.0.1:${port}`),
+    };
+/** The container of a service of the project. */
+export const container = (service: string) => `ipai-sandbox-${basePort}-${service}-1`;
+const inTools = isCompose ? ["docker", "exec", "-i", container("tools")] : [];
+/** Where the tools find working files and what Odoo keeps. */
+const places = isCompose
+  ? { work: "/var/lib/odoo/ipai", filestore: "/var/lib/odoo/filestore" }
+  : { work: join(folder, "work"), filestore: join(folder, "odoo/filestore") };
 export const environment: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
@@ -99,11 +112,12 @@ export interface RunJson {
   }[];
 }
 
+const bare = ["-U", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=1"];
+
 /** How to reach the stack's PostgreSQL as its superuser. */
-export const psql = [
-  ...["runuser", "-u", "postgres", "--", "psql", "-h", join(folder, "run"), "-p", String(basePort + 1)],
-  ...["-U", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=1"],
-] as const;
+export const psql: readonly [string, ...string[]] = isCompose
+  ? ["docker", "exec", "-i", container("tools"), "runuser", "-u", "postgres", "--", "psql", ...bare]
+  : ["runuser", "-u", "postgres", "--", "psql", "-h", join(folder, "run"), "-p", String(basePort + 1), ...bare];
 
 /** Asks PostgreSQL itself. */
 export async function sql(text: string, database = "odoo"): Promise<string> {
@@ -112,8 +126,6 @@ export async function sql(text: string, database = "odoo"): Promise<string> {
   if (ended.exitCode !== 0) throw new Error(ended.stderr);
   return ended.stdout.trim();
 }
-
-export const services = ["odoo-accounting", "odoo-core", "odoo-marketing"] as const;
 
 /** Ends the Odoo processes from outside. */
 export async function stopServices(): Promise<void> {
@@ -127,6 +139,12 @@ export async function stopServices(): Promise<void> {
 
 /** Whether an Odoo shows its login form. */
 export async function serves(url: string): Promise<boolean> {
+  if (isCompose) {
+    const place = url === urls.public ? [] : inTools;
+    const trust = ["--cacert", join(folder, "secrets/tls.crt")];
+    const [program = "", ...args] = [...place, "curl", "--silent", ...(url === urls.public ? trust : [])];
+    return (await run(program, [...args, `${url}/web/login`])).stdout.includes('name="login"');
+  }
   const response = await fetch(`${url}/web/login`, { redirect: "manual" }).catch(() => undefined);
   return response?.status === 200 && (await response.text()).includes('name="login"');
 }
@@ -154,34 +172,27 @@ export async function leftovers(): Promise<readonly string[]> {
     .filter((name) => name !== "");
   const leases = await run(join(root, "bin/ipai"), ["status", "--json"]);
   const held = parsed<{ leases: { run: string }[] }>(leases).leases.map((lease) => `lease of ${lease.run}`);
-  const found = await run("find", [
-    join(folder, "odoo/filestore"),
-    join(folder, "work"),
-    ...["-maxdepth", "1", "-mindepth", "1", "-not", "-name", "odoo", "-not", "-name", "code", "-not", "-name", "runs"],
-    ...[
-      "-not",
-      "-name",
-      "restic-cache",
-      "-not",
-      "-name",
-      "repository",
-      "-not",
-      "-name",
-      "rejected",
-      "-not",
-      "-name",
-      "*.log",
-    ],
+  const [find = "", ...findArgs] = [...inTools, "find"];
+  const usual = ["odoo", "code", "runs", "restic-cache", "repository", "rejected", "made", "*.log"];
+  const found = await run(find, [
+    ...findArgs,
+    ...[places.filestore, places.work, "-maxdepth", "1", "-mindepth", "1"],
+    ...usual.flatMap((name) => ["-not", "-name", name]),
   ]);
   const folders: string[] = [];
   for (const path of found.stdout.split("\n").filter((line) => line !== "")) {
-    const content = await run("find", [path, "-mindepth", "1", "-print", "-quit"]);
+    const content = await run(find, [...findArgs, path, "-mindepth", "1", "-print", "-quit"]);
     if (content.stdout !== "" || !path.endsWith("/proof")) folders.push(path);
   }
-  const processes = (
-    await run("pgrep", ["-af", `${join(folder, "work")}|pg_dump|restic |odoo.*--stop-after-init`])
-  ).stdout
-    .split("\n")
-    .filter((line) => line.includes(home));
-  return [...databases, ...sessions, ...held, ...folders, ...processes];
+  return [...databases, ...sessions, ...held, ...folders, ...(await runningPrograms())];
+}
+
+/** Programs of a run that should not outlive it. */
+async function runningPrograms(): Promise<readonly string[]> {
+  const pattern = `${places.work}|pg_dump|restic |odoo.*--stop-after-init`;
+  if (!isCompose)
+    return (await run("pgrep", ["-af", pattern])).stdout.split("\n").filter((line) => line.includes(home));
+  const containers = ["tools", "odoo-tools"].map(container);
+  const listed = await Promise.all(containers.map((name) => run("docker", ["top", name, "-eo", "pid,args"])));
+  return listed.flatMap(({ stdout }) => stdout.split("\n").filter((line) => new RegExp(pattern).test(line)));
 }

@@ -51,9 +51,11 @@ export async function demo(context: Context, what: string | undefined, options: 
       return runExitCode({ outcome: await bringUp(context, options) });
     case "down":
       return runExitCode({ outcome: await takeDown(context, options.remove === true) });
-    case "reset":
+    case "reset": {
+      const compose = options.compose ?? (await isProject(context));
       await takeDown(context, true);
-      return runExitCode({ outcome: await bringUp(context, options) });
+      return runExitCode({ outcome: await bringUp(context, { compose }) });
+    }
     default:
       throw UnknownDemo({ given: what });
   }
@@ -165,6 +167,14 @@ async function bringUpProject(context: Context, app: App): Promise<Outcome | nul
   const input = { ...settings, images: { ...images }, shipped, modules };
   const { outcome } = await startRun(context, app, "sandbox containers", input);
   return outcome === "succeeded" ? (await startRun(context, app, "sandbox contents", {})).outcome : outcome;
+}
+
+/** Whether the practice stack that is there is a compose project. */
+async function isProject(context: Context): Promise<boolean> {
+  const file = join(settingsOf(context).folder, "ipai.yaml");
+  if (!existsSync(file)) return false;
+  await using app = await openSandbox(context, file);
+  return "compose" in app.stack().config.runtime;
 }
 
 async function takeDown(context: Context, remove: boolean): Promise<Outcome | null> {

@@ -14,7 +14,10 @@ export interface ComposeSettings {
   readonly images: Readonly<Record<string, string>>;
 }
 
-export const composeProjectName = "ipai-sandbox";
+/** Docker knows projects by their names alone, and there may be several practice stacks. */
+export function composeProjectName({ basePort }: Pick<ComposeSettings, "basePort">): string {
+  return `ipai-sandbox-${basePort}`;
+}
 
 /** Where the shipped stack has what Odoo keeps, and the modules. */
 const data = "/var/lib/odoo";
@@ -50,7 +53,7 @@ export function composeConfig(settings: ComposeSettings, host = "local"): string
         host,
         // In Odoo's own volume, so that the filestore can be linked instead of copied.
         workDirectory: `${data}/ipai`,
-        runtime: { compose: { project: composeProjectName, directory: folder } },
+        runtime: { compose: { project: composeProjectName(settings), directory: folder } },
         services: {
           odoo: composeServices.map((name) => ({ name, url: `http://${name}:8069` })),
           database: { name: "database" },
