@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 /**
  * Levels, each a project of its own (`vitest --project unit`). Only `unit` needs nothing; `component` and `crash-engine` need
- * PostgreSQL's programs; `system` and `crash` need the practice stack, so their files run one after the other.
+ * PostgreSQL's programs; `system`, `compose` and `crash` need the practice stack, so their files run one after the other.
  */
 export default defineConfig({
   test: {
@@ -28,6 +28,17 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["test/system/**/*.test.ts"],
+          globalSetup: ["test/harness/practice-stack.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "compose",
+          include: ["test/compose/**/*.test.ts"],
           globalSetup: ["test/harness/practice-stack.ts"],
           testTimeout: 600_000,
           hookTimeout: 600_000,

@@ -45,7 +45,7 @@ compose_suites() {
   export IPAI_TEST_RUNTIME=compose
   local name
   for name in ODOO DATABASE POSTGRES REDIS NGINX; do export "IPAI_IMAGE_$name=ipai-test/${name,,}"; done
-  suite compose-runtime --project system test/compose
+  suite compose --project compose
   suite compose-main --project system test/system/main.test.ts
   suite compose-ssh --project system test/system/ssh.test.ts
   suite compose-crash --project crash

@@ -142,7 +142,9 @@ const services = z
       .array(
         z.strictObject({
           name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
-          url: httpUrl.describe("Where it answers, as seen from its host, or from the tools of a compose project"),
+          url: httpUrl.describe(
+            "Where it answers, as seen from its host; in a compose project, as the services see each other",
+          ),
         }),
       )
       .min(1, "must name at least one Odoo service")
@@ -161,7 +163,7 @@ const services = z
     cache: z
       .strictObject({
         name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
-        url: redisUrl.describe("Where it answers"),
+        url: redisUrl.describe("Where it answers, as seen from where it runs"),
         user: text.optional().describe("User to log in as; Redis's default user when absent"),
         password: environmentReference
           .optional()

@@ -92,7 +92,7 @@ const readySeconds = 180;
 /** Keeps Odoo stopped, its schedulers with it, while the body runs, whatever happens in it; afterwards each service serves again. */
 export function whileOdooStopped(stack: Stack, services: readonly string[], body: readonly Step[]): readonly Step[] {
   const urls = stack.config.services.odoo.filter((service) => services.includes(service.name));
-  const serve = urls.map((service) => serving(stack, service.name, { from: stack.tools, url: service.url }));
+  const serve = urls.map((service) => serving(stack, service.name, stack.odoo.addressOf(service)));
   return whileStopped(stack, "stopped", "Odoo and its schedulers are stopped", services, body, serve);
 }
 

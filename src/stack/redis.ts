@@ -1,6 +1,7 @@
 import type { StackConfig } from "../config/schema.ts";
-import { type CommandAction, command } from "../runbook/action.ts";
+import type { CommandAction } from "../runbook/action.ts";
 import { secret } from "../runbook/value.ts";
+import type { Runtime } from "./runtime/runtime.ts";
 
 /** The stack's Redis, asked with its own client. */
 export interface Redis {
@@ -11,7 +12,7 @@ export interface Redis {
   readonly ping: CommandAction;
 }
 
-export function createRedis(stack: StackConfig, tools: string): Redis | undefined {
+export function createRedis(stack: StackConfig, { beside }: Runtime): Redis | undefined {
   const { cache } = stack.services;
   if (cache === undefined) return undefined;
   const { name, url, user, password } = cache;
@@ -19,8 +20,10 @@ export function createRedis(stack: StackConfig, tools: string): Redis | undefine
   return {
     name,
     address: new URL(url).host,
-    ping: command(tools, ["redis-cli", "-u", url, ...login, "PING"], {
-      env: password === undefined ? {} : { REDISCLI_AUTH: secret("services.cache.password") },
-    }),
+    ping: beside(
+      name,
+      ["redis-cli", "-u", url, ...login, "PING"],
+      password === undefined ? {} : { REDISCLI_AUTH: secret("services.cache.password") },
+    ),
   };
 }

@@ -41,7 +41,7 @@ export function createStack(config: StackConfig): Stack {
     runtime,
     postgres: createPostgres(config, runtime),
     odoo: createOdoo(config, runtime),
-    redis: createRedis(config, runtime.tools),
+    redis: createRedis(config, runtime),
     restic: createRestic(config, runtime.tools),
     secret: (name) => {
       const found = secrets[name];

@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { manifestSql } from "../../src/procedures/backup/manifest.ts";
 import { folder, root, sql, until } from "./sandbox.ts";
@@ -8,7 +8,8 @@ export const addons = join(folder, "addons");
 
 /** The code that a fresh practice stack has installed. */
 export async function installedCode(): Promise<void> {
-  await rm(addons, { recursive: true, force: true });
+  // The folder itself stays: containers have it mounted.
+  for (const name of await readdir(addons)) await rm(join(addons, name), { recursive: true });
   await cp(join(root, "sandbox/addons"), addons, { recursive: true });
 }
 

@@ -66,7 +66,11 @@ export function http(stack: Stack): Check {
       address: stack.odoo.publicAddress,
       log: proxy === undefined ? undefined : log(proxy.name),
     },
-    ...odoo.map(({ name, url }) => ({ name, address: { from: stack.tools, url }, log: log(name) })),
+    ...odoo.map((service) => ({
+      name: service.name,
+      address: stack.odoo.addressOf(service),
+      log: log(service.name),
+    })),
   ];
   return {
     code: "IPAI-HTTP-001",

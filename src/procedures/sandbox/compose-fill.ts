@@ -52,7 +52,7 @@ function planContents(stack: Stack, _input: FillInput, { hashes, isMade }: FillF
       ...(cache === undefined ? [] : [start(cache.name)]),
       ...odoo.map(({ name }) => start(name)),
       ...(proxy === undefined ? [] : [start(proxy.name)]),
-      ...odoo.map(({ name, url }) => serving(stack, name, { from: stack.tools, url })),
+      ...odoo.map((service) => serving(stack, service.name, stack.odoo.addressOf(service))),
       serving(stack, "the public address", stack.odoo.publicAddress),
     ],
   };

@@ -57,7 +57,7 @@ export function composeConfig(settings: ComposeSettings, host = "local"): string
         services: {
           odoo: composeServices.map((name) => ({ name, url: `http://${name}:8069` })),
           database: { name: "database" },
-          cache: { name: "redis", url: "redis://redis:6379" },
+          cache: { name: "redis", url: "redis://127.0.0.1:6379" },
           proxy: { name: "nginx" },
         },
         odoo: {

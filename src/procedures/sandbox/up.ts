@@ -46,7 +46,7 @@ function planSandbox(stack: Stack, given: SandboxInput, facts: SandboxFacts): Pl
       start(stack, "redis"),
       ...services.map((service) => start(stack, service.name)),
       start(stack, "nginx"),
-      ...services.map((service) => serving(stack, service.name, { from: stack.tools, url: service.url })),
+      ...services.map((service) => serving(stack, service.name, stack.odoo.addressOf(service))),
     ],
   };
 }

@@ -10,6 +10,8 @@ export interface Odoo {
   readonly place: string;
   /** The address that users open, asked from the stack's machine. */
   readonly publicAddress: Address;
+  /** The address of one of its services, asked from where they reach each other. */
+  addressOf(service: { readonly url: string }): Address;
   readonly filestore: string;
   /** The folder of one database's attachments. */
   filestoreOf(database: Text): Text;
@@ -46,6 +48,7 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
     runtime.as(odoo.user, ["/usr/bin/env", ...environment, ...odoo.command, ...args]);
   return {
     place,
+    addressOf: ({ url }) => ({ from: place, url }),
     publicAddress: { from: stack.host, url: stack.urls.public, authority: stack.urls.authority },
     filestore,
     filestoreOf: (database) => prefixed(`${filestore}/`, database),

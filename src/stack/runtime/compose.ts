@@ -24,7 +24,10 @@ export function createComposeRuntime(stack: StackConfig, project: ComposeProject
     daemon: (spec) => createDaemon(odoo, spec),
     service: (name) => createService(host, project, name),
     together: (names) => createServices(host, project, names),
-    beside: (service, argv) => command(host, ["docker", "exec", nameOf(service), ...argv] as unknown as Argv),
+    beside: (service, argv, env = {}) => {
+      const variables = Object.keys(env).flatMap((name) => ["--env", name]);
+      return command(host, ["docker", "exec", ...variables, nameOf(service), ...argv], { env });
+    },
     postgres: { user: "postgres", program: (name) => name, configuration: undefined },
     words: {
       log: (service) => `\`docker logs --tail 100 ${nameOf(service)}\``,

@@ -38,7 +38,7 @@ export function createNativeRuntime(stack: StackConfig, services: NativeServices
           return { name, ...service };
         }),
       ),
-    beside: (_service, argv) => command(host, argv),
+    beside: (_service, argv, env = {}) => command(host, argv, { env }),
     postgres: findPostgres(database, stack.services.database.superuser),
     words: {
       log: (name) => {

@@ -1,5 +1,5 @@
 import type { CommandAction, Probe } from "../../runbook/action.ts";
-import type { Text } from "../../runbook/value.ts";
+import type { Text, Value } from "../../runbook/value.ts";
 
 /** How a stack's services are started and stopped, and where programs are run for it. Builds commands, runs none. */
 export interface Runtime {
@@ -16,8 +16,8 @@ export interface Runtime {
   service(name: string): Service;
   /** Stops several at the same time: each is asked before one is waited for. */
   together(names: readonly string[]): Stoppable;
-  /** Runs a program where a service itself runs, whether that is prepared for it or not. */
-  beside(service: string, argv: Argv): CommandAction;
+  /** Runs a program where a service itself runs. */
+  beside(service: string, argv: Argv, environment?: Readonly<Record<string, Value>>): CommandAction;
   readonly postgres: PostgresInstallation;
   readonly words: RuntimeWords;
   /** For a shell on the stack's host: the function `pid_of WORD` sets `pid` to the number of a service's first process. */

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Secret } from "../../../src/config/secret.ts";
 import { cache } from "../../../src/procedures/monitoring/services.ts";
-import { createRedis } from "../../../src/stack/redis.ts";
 import { createStack } from "../../../src/stack/stack.ts";
 import { perform, practiceStack } from "../../harness/perform.ts";
 import { until } from "../../harness/sandbox.ts";
@@ -42,7 +41,7 @@ async function check({ user, password }: Login) {
   const secret = password === undefined ? undefined : new Secret(password);
   const cacheService = { name: "redis", url: `redis://127.0.0.1:${port}`, user, password: secret };
   const config = { ...definition, services: { ...definition.services, cache: cacheService } };
-  const redis = createRedis(config, "local");
+  const { redis } = createStack(config);
   if (redis === undefined) throw new TypeError("a stack with a cache has Redis");
   const secrets = secret === undefined ? {} : { "services.cache.password": secret };
   const result = await perform(redis.ping, { secrets }).catch(() => undefined);

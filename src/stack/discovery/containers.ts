@@ -1,0 +1,176 @@
+import { z } from "zod";
+import { type CommandAction, command } from "../../runbook/action.ts";
+
+/** What runs on a Docker engine, and what each of its containers is for. */
+
+/** Every container, running or not, as `docker container inspect` prints it. */
+export function inspectContainers(host: string): CommandAction {
+  const script =
+    'ids=$(docker ps --all --quiet) || exit; [ -n "$ids" ] || { echo "[]"; exit; }; docker container inspect $ids';
+  return command(host, ["sh", "-c", script]);
+}
+
+const portBinding = z.object({ HostIp: z.string(), HostPort: z.string() });
+const inspected = z.object({
+  Name: z.string().transform((name) => name.replace(/^\//, "")),
+  Path: z.string(),
+  Args: z.array(z.string()).nullable(),
+  State: z.object({ Running: z.boolean(), Health: z.object({ Status: z.string() }).nullish() }),
+  HostConfig: z.object({ RestartPolicy: z.object({ Name: z.string() }) }),
+  Config: z.object({
+    Image: z.string(),
+    User: z.string(),
+    Env: z.array(z.string()).nullable(),
+    Entrypoint: z.array(z.string()).nullable(),
+    Labels: z.record(z.string(), z.string()).nullable(),
+    Healthcheck: z.object({ Test: z.array(z.string()).nullish() }).nullish(),
+    ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
+  }),
+  Mounts: z.array(
+    z.object({
+      Type: z.string(),
+      Name: z.string().optional(),
+      Source: z.string(),
+      Destination: z.string(),
+    }),
+  ),
+  NetworkSettings: z.object({ Ports: z.record(z.string(), z.array(portBinding).nullable()).nullish() }),
+});
+
+export interface Container {
+  readonly name: string;
+  readonly service: string;
+  readonly project: string;
+  /** Folder of the project, and its compose files, as Compose noted them. */
+  readonly directory: string;
+  readonly files: readonly string[];
+  readonly command: readonly string[];
+  readonly image: string;
+  readonly user: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly entrypoint: readonly string[];
+  readonly isRunning: boolean;
+  readonly hasHealthCheck: boolean;
+  readonly restart: string;
+  readonly mounts: readonly {
+    readonly type: string;
+    readonly name: string;
+    readonly source: string;
+    readonly destination: string;
+  }[];
+  readonly published: readonly { readonly port: number; readonly address: string; readonly hostPort: number }[];
+  readonly role: Role | undefined;
+}
+
+export type Role = "odoo" | "database" | "cache" | "proxy" | "tools" | "odooTools";
+
+/** Those of compose projects; what was started by hand belongs to no stack. */
+export function parseContainers(json: unknown): readonly Container[] {
+  return z.array(inspected).parse(json).flatMap(toContainer);
+}
+
+function toContainer(found: z.infer<typeof inspected>): readonly Container[] {
+  const { Config, HostConfig, NetworkSettings, State } = found;
+  const label = (name: string) => Config.Labels?.[`com.docker.compose.${name}`];
+  const [project, service] = [label("project"), label("service")];
+  if (project === undefined || service === undefined || label("oneoff") === "True") return [];
+  const directory = label("project.working_dir") ?? "/";
+  const variables = (Config.Env ?? []).map((text) => [
+    text.slice(0, text.indexOf("=")),
+    text.slice(text.indexOf("=") + 1),
+  ]);
+  const container = {
+    name: found.Name,
+    service,
+    project,
+    directory,
+    files: (label("project.config_files") ?? "")
+      .split(",")
+      .filter((file) => file !== "")
+      .map((file) => (file.startsWith(`${directory}/`) ? file.slice(directory.length + 1) : file)),
+    command: [found.Path, ...(found.Args ?? [])],
+    image: Config.Image,
+    user: Config.User,
+    environment: Object.fromEntries(variables) as Record<string, string>,
+    entrypoint: Config.Entrypoint ?? [],
+    isRunning: State.Running,
+    hasHealthCheck: (Config.Healthcheck?.Test ?? []).some((word) => word !== "NONE"),
+    restart: HostConfig.RestartPolicy.Name,
+    mounts: found.Mounts.map(({ Type, Name, Source, Destination }) => ({
+      type: Type,
+      name: Name ?? "",
+      source: Source,
+      destination: Destination,
+    })),
+    published: Object.entries(NetworkSettings.Ports ?? {}).flatMap(([port, bindings]) =>
+      (bindings ?? []).map(({ HostIp, HostPort }) => ({
+        port: Number.parseInt(port, 10),
+        address: HostIp,
+        hostPort: Number(HostPort),
+      })),
+    ),
+  };
+  return [{ ...container, role: roleOf(container, Object.keys(Config.ExposedPorts ?? {})) }];
+}
+
+/** By what it runs first: names and images are the user's own. */
+function roleOf(container: Omit<Container, "role">, exposed: readonly string[]): Role | undefined {
+  const { command, image, environment, service } = container;
+  const line = command.join(" ");
+  const isIdle = /^(.*\/)?(sleep|tail)\b/.test(line.replace(/^\S*(docker-init|tini)\s(-- )?/, ""));
+  const isOdoo =
+    /(^|[\s/])odoo(-bin)?(\s|$|\.)/.test(line) || "ODOO_VERSION" in environment || "ODOO_RC" in environment;
+  const isPostgres = /(^|[\s/])postgres(\s|$)/.test(line) || "PGDATA" in environment || exposed.includes("5432/tcp");
+  if (isIdle) {
+    if (service === "tools" || isPostgres) return "tools";
+    return service === "odoo-tools" || isOdoo || exposed.includes("8069/tcp") ? "odooTools" : undefined;
+  }
+  if (isPostgres) return "database";
+  if (isOdoo) return "odoo";
+  if (/redis-server|valkey-server/.test(line) || /(^|\/)(redis|valkey)(:|$)/.test(image)) return "cache";
+  if (/(^|[\s/])(nginx|traefik|caddy|haproxy)/.test(line) || /(^|\/)(nginx|traefik|caddy|haproxy)/.test(image))
+    return "proxy";
+  return undefined;
+}
+
+export interface Project {
+  readonly name: string;
+  readonly directory: string;
+  readonly files: readonly string[];
+  readonly odoo: readonly Container[];
+  readonly database: Container;
+  readonly cache: Container | undefined;
+  readonly proxy: Container | undefined;
+  readonly tools: Container | undefined;
+  readonly odooTools: Container | undefined;
+  readonly all: readonly Container[];
+}
+
+/** The projects that have an Odoo and its database. */
+export function findProjects(containers: readonly Container[]): readonly Project[] {
+  const names = [...new Set(containers.map(({ project }) => project))].sort();
+  return names.flatMap((name): readonly Project[] => {
+    const all = containers
+      .filter(({ project }) => project === name)
+      .toSorted((a, b) => a.service.localeCompare(b.service));
+    const having = (role: Role) => all.filter((container) => container.role === role);
+    const [odoo, [database]] = [having("odoo"), having("database")];
+    const [first] = odoo;
+    if (first === undefined || database === undefined) return [];
+    const one = (role: Role) => having(role)[0];
+    return [
+      {
+        name,
+        directory: first.directory,
+        files: first.files,
+        odoo,
+        database,
+        cache: one("cache"),
+        proxy: one("proxy"),
+        tools: one("tools"),
+        odooTools: one("odooTools"),
+        all,
+      },
+    ];
+  });
+}
