@@ -42,6 +42,19 @@ program
     ),
   );
 
+json(program.command("init"))
+  .description("look at a compose project that runs, write its ipai.yaml, and say what is wrong with it")
+  .argument("[host]", "where it runs: ssh://USER@HOST; this machine without it")
+  .option("--project <name>", "which project, when several have an Odoo")
+  .option("--database <name>", "which database, when several have an Odoo")
+  .option("-o, --output <file>", "file to write (default: ipai.yaml here)")
+  .option("--force", "replace the file")
+  .action(
+    run(async (context, host, options) =>
+      (await import("./commands/init.ts")).init(context, host as string | undefined, options),
+    ),
+  );
+
 json(program.command("status"))
   .description("everything that matters on one screen")
   .action(run(async (context, options) => (await import("./commands/status.ts")).status(context, options)));

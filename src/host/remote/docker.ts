@@ -1,5 +1,7 @@
+import type { IpaiError } from "../../errors/error.ts";
 import { quote } from "../../runbook/shell.ts";
 import {
+  CommandFailed,
   ContainerMissing,
   ContainerNotRunning,
   DockerRefused,
@@ -29,6 +31,12 @@ export function dockerWay(container: string, outer: Way | undefined): Way {
   function fault(said: string): Error {
     return DockerUnreachable({ reason: said.trim().split("\n").at(-1) ?? "" });
   }
+}
+
+/** What a failed `docker` command met, where it was the engine itself; undefined: something else. */
+export function engineFault({ code, details }: IpaiError): Error | undefined {
+  const output = code === CommandFailed.code && "output" in details ? String(details.output) : "";
+  return /docker|container/i.test(output) ? refusal(/container:? (\S+)/i.exec(output)?.[1] ?? "", undefined, output) : undefined;
 }
 
 /** Undefined: it says nothing that is docker's. */

@@ -24,6 +24,7 @@ const inspected = z.object({
     Entrypoint: z.array(z.string()).nullable(),
     Labels: z.record(z.string(), z.string()).nullable(),
     Healthcheck: z.object({ Test: z.array(z.string()).nullish() }).nullish(),
+    StopTimeout: z.number().nullish(),
     ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
   }),
   Mounts: z.array(
@@ -32,6 +33,7 @@ const inspected = z.object({
       Name: z.string().optional(),
       Source: z.string(),
       Destination: z.string(),
+      RW: z.boolean(),
     }),
   ),
   NetworkSettings: z.object({ Ports: z.record(z.string(), z.array(portBinding).nullable()).nullish() }),
@@ -52,14 +54,20 @@ export interface Container {
   readonly isRunning: boolean;
   readonly hasHealthCheck: boolean;
   readonly restart: string;
-  readonly mounts: readonly {
-    readonly type: string;
-    readonly name: string;
-    readonly source: string;
-    readonly destination: string;
-  }[];
+  /** Seconds between the request to stop and the end by force; Docker's own are ten. */
+  readonly stopSeconds: number;
+  readonly mounts: readonly Mount[];
   readonly published: readonly { readonly port: number; readonly address: string; readonly hostPort: number }[];
   readonly role: Role | undefined;
+}
+
+export interface Mount {
+  readonly type: string;
+  /** Of a volume: its name, which Docker made up when nobody gave it one. */
+  readonly name: string;
+  readonly source: string;
+  readonly destination: string;
+  readonly isWritable: boolean;
 }
 
 export type Role = "odoo" | "database" | "cache" | "proxy" | "tools" | "odooTools";
@@ -96,11 +104,13 @@ function toContainer(found: z.infer<typeof inspected>): readonly Container[] {
     isRunning: State.Running,
     hasHealthCheck: (Config.Healthcheck?.Test ?? []).some((word) => word !== "NONE"),
     restart: HostConfig.RestartPolicy.Name,
-    mounts: found.Mounts.map(({ Type, Name, Source, Destination }) => ({
+    stopSeconds: Config.StopTimeout ?? 10,
+    mounts: found.Mounts.map(({ Type, Name, Source, Destination, RW }) => ({
       type: Type,
       name: Name ?? "",
       source: Source,
       destination: Destination,
+      isWritable: RW,
     })),
     published: Object.entries(NetworkSettings.Ports ?? {}).flatMap(([port, bindings]) =>
       (bindings ?? []).map(({ HostIp, HostPort }) => ({

@@ -1,0 +1,240 @@
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { parseConfig } from "../../config/load.ts";
+import { defineError, toIpaiError } from "../../errors/error.ts";
+import { createPerformer, type Performer, readOutput } from "../../host/perform.ts";
+import { engineFault } from "../../host/remote/docker.ts";
+import type { Action, HttpAction, Output } from "../../runbook/action.ts";
+import { parsePlace } from "../../runbook/place.ts";
+import type { Json } from "../../runbook/value.ts";
+import {
+  type Container,
+  findProjects,
+  inspectContainers,
+  type Project,
+  parseContainers,
+} from "../../stack/discovery/containers.ts";
+import { defineStack, needsTools, renderStack, renderTools, stackName, toolsFile } from "../../stack/discovery/definition.ts";
+import { type Discovered, judgeSetup, type SetupFinding } from "../../stack/discovery/findings.ts";
+import {
+  askClock,
+  askCompose,
+  askDatabases,
+  askOdoo,
+  certificates,
+  type DatabaseAnswer,
+  parseClock,
+  parseDatabases,
+  parseOdoo,
+  publicAddresses,
+} from "../../stack/discovery/questions.ts";
+import type { Context } from "../context.ts";
+import { Executors } from "../executors.ts";
+import type { Terminal } from "../terminal.ts";
+
+/** Looks at a compose project that runs, writes its `ipai.yaml`, and says what is wrong with it. It changes nothing there. */
+
+export const FileExists = defineError<{ file: string }>("init.file_exists", {
+  exitCode: 14,
+  message: (d) => `${d.file} is there already. Nothing was written.`,
+  hint: () => "--output FILE writes another one, --force replaces it.",
+});
+
+export const NoProject = defineError<{ host: string; seen: readonly string[] }>("init.no_project", {
+  exitCode: 17,
+  message: (d) =>
+    `There is no compose project with an Odoo and its database on ${d.host} (${d.seen.length === 0 ? "no container of any project" : `seen: ${d.seen.join(", ")}`}).`,
+  hint: () => "Start the project first. Containers that were started without Compose are not looked at.",
+});
+
+export const ProjectUnclear = defineError<{ known: readonly string[] }>("init.project_unclear", {
+  exitCode: 17,
+  message: (d) => `There are several projects with an Odoo, or none of that name: ${d.known.join(", ")}.`,
+  hint: () => "Say which one: --project NAME.",
+});
+
+export const ServiceDown = defineError<{ container: string }>("init.service_down", {
+  exitCode: 17,
+  message: (d) => `The container ${d.container} does not run, so it cannot be asked. Nothing was written.`,
+  hint: (d) => `Start it (docker start ${d.container}); docker logs ${d.container} says why it stopped.`,
+});
+
+export const DatabaseUnclear = defineError<{ known: readonly string[] }>("init.database_unclear", {
+  exitCode: 17,
+  message: (d) =>
+    d.known.length === 0
+      ? "No database of the server has an Odoo in it."
+      : `Several databases have an Odoo, or none of that name: ${d.known.join(", ")}.`,
+  hint: () => "Say which one: --database NAME.",
+});
+
+interface Options {
+  readonly project?: string;
+  readonly database?: string;
+  readonly output?: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+export async function init(context: Context, address: string | undefined, options: Options): Promise<number> {
+  const { terminal } = context;
+  const file = resolve(context.directory, options.output ?? "ipai.yaml");
+  if (existsSync(file) && options.force !== true) throw FileExists({ file });
+  const host = checkAddress(address ?? "local", file);
+  await using executors = new Executors(context.environment);
+  const ask = createAsker(createPerformer({ executors: (place) => executors.of(place), calls: { get: () => undefined } }));
+  const say = (text: string) => terminal.err(terminal.style("dim", text));
+  const { found, program } = await discover(ask, host, options, say);
+  const name = stackName(found);
+  const text = renderStack(name, defineStack(found, program));
+  // What would not be accepted later is a fault of this program, and better told now.
+  parseConfig(text, file, context.environment);
+  await writeFile(file, text);
+  const tools = needsTools(found) ? await writeTools(found, file) : undefined;
+  const findings = judgeSetup(found);
+  if (options.json === true) terminal.out(JSON.stringify({ file, tools: tools ?? null, stack: name, findings }, null, 2));
+  else terminal.out(renderInit(terminal, { file, tools, name, found, findings }));
+  return 0;
+}
+
+/** The address by the rules of the configuration, before anything is contacted. */
+function checkAddress(host: string, file: string): string {
+  const stack = {
+    ...{ host, runtime: { compose: { project: "x", directory: "/" } }, services: { odoo: [{ name: "x", url: "http://x" }] } },
+    ...{ odoo: { command: ["odoo"] }, urls: { public: "http://x" } },
+  };
+  parseConfig(renderStack("x", stack as Readonly<Record<string, Json>>), file, {});
+  return host;
+}
+
+type Ask = (action: Action, as?: Output["as"]) => Promise<Json>;
+
+const questionTimeoutMs = 60_000;
+
+function createAsker(performer: Performer): Ask {
+  const scope = {
+    run: { id: "init", startedAt: "" },
+    output: () => undefined,
+    secret: (name: string) => {
+      throw new TypeError(`no secret is known yet: ${name}`);
+    },
+  };
+  return async (action, as) => {
+    try {
+      const options = { signal: new AbortController().signal, timeoutMs: questionTimeoutMs };
+      const output: Output = action.kind === "http" ? { from: "body" } : { from: "stdout", ...(as === undefined ? {} : { as }) };
+      return readOutput(await performer.perform(action, scope, options), output);
+    } catch (thrown) {
+      throw engineFault(toIpaiError(thrown)) ?? thrown;
+    }
+  };
+}
+
+async function discover(
+  ask: Ask,
+  host: string,
+  options: Options,
+  say: (text: string) => void,
+): Promise<{ readonly found: Discovered; readonly program: readonly string[] }> {
+  say(`Looking at the containers of ${host === "local" ? "this machine" : host} …`);
+  const begunAt = Date.now() / 1000;
+  const [containers, clockText, compose] = await Promise.all([
+    ask(inspectContainers(host), "json"),
+    ask(askClock(host)),
+    ask(askCompose(host)),
+  ]);
+  const midway = (begunAt + Date.now() / 1000) / 2;
+  const clock = parseClock(String(clockText));
+  const project = chooseProject(host, parseContainers(containers), options.project);
+  const [first] = project.odoo;
+  for (const container of [project.database, ...project.odoo]) if (!container.isRunning) throw ServiceDown({ container: container.name });
+  if (first === undefined) throw new TypeError("a project has an Odoo");
+  say(`Asking the database and Odoo of ${project.name} …`);
+  const answers = (await ask(askDatabases(host, project.database), "jsonLines")) as readonly Json[];
+  const { server, databases } = parseDatabases(answers);
+  const database = chooseDatabase(databases, options.database);
+  const odoo = parseOdoo(await ask(askOdoo(host, first, database.hash ?? ""), "json"));
+  const addresses = publicAddresses(project, database.baseUrl, hostNameOf(host));
+  const found = {
+    ...{ host, project, server, database, odoo, publicAddresses: addresses },
+    clockDifference: host === "local" ? undefined : clock.seconds - midway,
+    clockSynchronized: clock.synchronized,
+    publicAddress: await findPublicAddress(ask, host, addresses, certificates(project)),
+  };
+  return { found, program: String(compose).trim() === "docker-compose" ? ["docker-compose"] : ["docker", "compose"] };
+}
+
+/** As users write it in a browser; through SSH the name of the machine. */
+function hostNameOf(host: string): string {
+  const name = URL.parse(parsePlace(host).host)?.hostname ?? "";
+  return name === "" ? "localhost" : name.replaceAll(/[[\]]/g, "");
+}
+
+function chooseProject(host: string, containers: readonly Container[], wanted: string | undefined): Project {
+  const projects = findProjects(containers);
+  const seen = [...new Set(containers.map(({ project }) => project))];
+  if (projects.length === 0) throw NoProject({ host: host === "local" ? "this machine" : host, seen });
+  const chosen = projects.filter(({ name }) => wanted === undefined || name === wanted);
+  const [only] = chosen;
+  if (only === undefined || chosen.length > 1) throw ProjectUnclear({ known: projects.map(({ name }) => name) });
+  return only;
+}
+
+function chooseDatabase(databases: readonly DatabaseAnswer[], wanted: string | undefined): DatabaseAnswer {
+  const chosen = databases.filter(({ name }) => wanted === undefined || name === wanted);
+  const [only] = chosen;
+  if (only === undefined || chosen.length > 1) throw DatabaseUnclear({ known: databases.map(({ name }) => name) });
+  return only;
+}
+
+/** The first address that shows the login form; a certificate that nobody knows may be vouched for by one of the files. */
+async function findPublicAddress(
+  ask: Ask,
+  host: string,
+  urls: readonly string[],
+  files: readonly string[],
+): Promise<Discovered["publicAddress"]> {
+  for (const url of urls)
+    for (const authority of url.startsWith("https:") ? [undefined, ...files] : [undefined]) {
+      const trust = authority === undefined ? {} : { authority };
+      const request: HttpAction = { kind: "http", host, method: "GET", url: `${url}/web/login`, timeoutSeconds: 15, ...trust };
+      const page = await ask(request).catch(() => "");
+      if (String(page).includes('name="login"')) return { url, authority };
+    }
+  return undefined;
+}
+
+async function writeTools(found: Discovered, file: string): Promise<string> {
+  const dockerfile = join(import.meta.dirname, "..", "..", "..", "sandbox", "compose", "images", "database", "Dockerfile");
+  const path = join(dirname(file), toolsFile);
+  await writeFile(path, renderTools(found, await readFile(dockerfile, "utf8")));
+  return path;
+}
+
+interface Written {
+  readonly file: string;
+  readonly tools: string | undefined;
+  readonly name: string;
+  readonly found: Discovered;
+  readonly findings: readonly SetupFinding[];
+}
+
+function renderInit(terminal: Terminal, { file, tools, name, found, findings }: Written): string {
+  const { project, database, odoo, host, publicAddress } = found;
+  const marks = { fail: terminal.style("red", "✗"), warn: terminal.style("yellow", "!") };
+  const said = findings.flatMap(({ code, status, title, hint }) => [
+    `${marks[status]} ${title}  ${terminal.style("dim", code)}`,
+    `  ${hint}`,
+  ]);
+  const next = tools === undefined ? ["Next: ipai health · ipai backup"] : [`Next: follow the head of ${tools}, then ipai health`];
+  return [
+    `${terminal.style("bold", name)}: Odoo ${odoo.version ?? "?"} (${project.odoo.map(({ service }) => service).join(", ")}), database ${database.name}, project ${project.name} in ${project.directory}${host === "local" ? "" : ` on ${host}`}`,
+    `Users come in at ${publicAddress?.url ?? "an address that was not found"}.`,
+    "",
+    ...(said.length === 0 ? ["Nothing was found wrong."] : said),
+    "",
+    `Wrote ${file}${tools === undefined ? "" : ` and ${tools}`}.`,
+    ...next,
+  ].join("\n");
+}
