@@ -24,6 +24,37 @@ export const ServiceStillRunning = defineError<ProbeDetails>("stack.service_stil
   hint: () => "Is something restarting it (systemd, a supervisor)? Stop that first.",
 });
 
+export const ComposeMissing = defineError<CommandDetails>("stack.compose_missing", {
+  exitCode: 44,
+  message: (d) =>
+    `There is no Docker Compose on the host: \`${lastLine(d) || "docker compose"} version\` answers with none. Nothing was changed.`,
+  hint: () =>
+    "Install its plugin for docker (the package docker-compose-plugin of Docker, docker-compose of Debian 13, docker-compose-v2 of " +
+    "Ubuntu), or set runtime.compose.program to how it is called there: [docker-compose] for version 1.",
+});
+
+export const ComposeTooOld = defineError<CommandDetails>("stack.compose_too_old", {
+  exitCode: 45,
+  message: (d) =>
+    `Docker Compose cannot do what is asked: ${lastLine(d) || "its version is too old"}. Nothing was changed.`,
+  hint: () =>
+    "Install a newer one (the package docker-compose-plugin of Docker). Is there already another one on the host? Name it under runtime.compose.program.",
+});
+
+export const ComposeFileUnreadable = defineError<CommandDetails>("stack.compose_file", {
+  exitCode: 46,
+  message: (d) => `Docker Compose cannot read the project's files: ${lastLines(d) || "it gives no reason"}.`,
+  hint: () =>
+    "Are runtime.compose.directory and files right? `docker compose config --quiet` in that folder names the line that is wrong.",
+});
+
+export const ContainerElsewhere = defineError<CommandDetails>("stack.container_elsewhere", {
+  exitCode: 47,
+  message: (d) =>
+    `The container was made under another name than ipai looks for: ${lastLine(d) || "the service has none"}. It was not started.`,
+  hint: () => "Name it under runtime.compose.containers. Version 1 of Compose names them PROJECT_SERVICE_1.",
+});
+
 export const OdooNotServing = defineError<ProbeDetails>("odoo.not_serving", {
   exitCode: 42,
   message: (d) => `Odoo does not serve its login page: ${d.title} is not so (found ${d.found}).`,
@@ -67,6 +98,16 @@ export const OdooNeutralizeFailed = defineError<CommandDetails>("odoo.neutralize
 export const PostgresUnreachable = defineError<CommandDetails>("postgres.unreachable", {
   exitCode: 40,
   retryable: true,
-  message: (d) => `PostgreSQL cannot be asked: ${d.output?.trim().split("\n").at(-1) ?? "it gives no reason"}`,
+  message: (d) => `PostgreSQL cannot be asked: ${lastLine(d) || "it gives no reason"}`,
   hint: () => "Does it run (`pg_lsclusters`), does the database exist, and are connections left?",
 });
+
+function lastLine({ output }: CommandDetails): string {
+  return output?.trim().split("\n").at(-1) ?? "";
+}
+
+/** An error of YAML is three lines: what, and where. */
+function lastLines({ output }: CommandDetails): string {
+  const lines = output?.trim().split("\n").slice(-3) ?? [];
+  return lines.map((line) => line.trim()).join(" ");
+}

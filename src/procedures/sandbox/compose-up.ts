@@ -2,7 +2,8 @@ import { z } from "zod";
 import { command, type Probe } from "../../runbook/action.ts";
 import type { Act, Plan } from "../../runbook/plan.ts";
 import { pathExists } from "../../stack/files.ts";
-import { composeCommand, projectOf } from "../../stack/runtime/compose.ts";
+import { projectOf } from "../../stack/runtime/compose.ts";
+import { startWithAll } from "../../stack/runtime/compose-program.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change } from "../steps.ts";
@@ -105,7 +106,7 @@ function certificate(stack: Stack, { folder }: ComposeInput): Act {
 function startTools(stack: Stack): Act {
   const compose = projectOf(stack.config);
   const services = [stack.config.services.database.name, compose.tools, compose.odooTools];
-  const action = command(stack.host, composeCommand(compose, "up", "--detach", "--wait", ...services));
+  const action = startWithAll(stack.host, compose, services);
   const up: Probe[] = services.map((name) => stack.runtime.service(name).isRunning);
   return change(
     { id: "tools", title: "Start the database and the tools", action },

@@ -2,7 +2,8 @@ import { z } from "zod";
 import { command } from "../../runbook/action.ts";
 import type { Act, Plan } from "../../runbook/plan.ts";
 import { pathIsAbsent, removeTree } from "../../stack/files.ts";
-import { composeCommand, projectOf } from "../../stack/runtime/compose.ts";
+import { projectOf } from "../../stack/runtime/compose.ts";
+import { removeAll } from "../../stack/runtime/compose-program.ts";
 import type { Argv, Stoppable } from "../../stack/runtime/runtime.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
@@ -61,11 +62,10 @@ function stopTools({ runtime, config }: Stack, stop: (name: string, service: Sto
 function removeProject(stack: Stack): readonly Act[] {
   if (!("compose" in stack.config.runtime)) return [];
   const project = projectOf(stack.config);
-  const down = composeCommand(project, "down", "--volumes", "--remove-orphans", "--timeout", "10");
   const left = ["docker", "ps", "--all", "--quiet", "--filter", `label=com.docker.compose.project=${project.project}`];
   return [
     change(
-      { id: "remove project", title: "Remove its containers and volumes", action: command(stack.host, down) },
+      { id: "remove project", title: "Remove its containers and volumes", action: removeAll(stack.host, project) },
       {
         effect: "destroy",
         undo: "irreversible",

@@ -1,9 +1,9 @@
 import type { ComposeProject, StackConfig } from "../../config/schema.ts";
 import { command } from "../../runbook/action.ts";
 import { inContainer } from "../../runbook/place.ts";
-import type { Text } from "../../runbook/value.ts";
+import { startContainer } from "./compose-program.ts";
 import { asUser, createDaemon, detach } from "./daemon.ts";
-import { type Argv, type Runtime, type Service, toService } from "./runtime.ts";
+import { type Runtime, type Service, toService } from "./runtime.ts";
 
 /**
  * Services as containers of a Docker Compose project. They are started, stopped and asked by Docker's own client, which needs no
@@ -52,24 +52,10 @@ export function projectOf({ name, runtime }: StackConfig): ComposeProject {
   return runtime.compose;
 }
 
-/** Argv of Compose itself, for what only its file knows. */
-export function composeCommand(project: ComposeProject, ...args: readonly Text[]): Argv {
-  const { program, directory, files } = project;
-  const paths = files.map((file) => (file.startsWith("/") ? file : `${directory}/${file}`));
-  return [
-    ...program,
-    ...["--project-name", project.project, "--project-directory", directory],
-    ...paths.flatMap((path) => ["--file", path]),
-    ...args,
-  ] as unknown as Argv;
-}
-
 function createService(host: string, project: ComposeProject, name: string): Service {
-  const container = containerOf(project, name);
-  const make = composeCommand(project, "up", "--detach", "--no-deps", "--no-build", name);
   return {
     ...createServices(host, project, [name]),
-    start: command(host, ["sh", "-c", startScript, "start", container, ...make]),
+    start: startContainer(host, project, name, containerOf(project, name)),
   };
 }
 
@@ -80,13 +66,6 @@ function createServices(host: string, project: ComposeProject, names: readonly s
   // Each is given the time to stop that its own definition says.
   return toService(names.join(", "), project.stopSeconds, verb("start"), verb("stop"), status);
 }
-
-/** A container that was removed is made anew from the project's file. */
-const startScript = `
-if docker container inspect "$1" >/dev/null 2>&1; then exec docker start "$1"; fi
-shift
-exec "$@"
-`;
 
 /** Exit codes: 0 when one of them runs, 1 when none does; 4 (cannot tell) is a failure, so that the probe says unknown. */
 const statusScript = `
