@@ -12,12 +12,14 @@ import { type Sshd, startSshd } from "../harness/sshd.ts";
 /** Commands in a container of a real Docker engine, of this machine and of one that is reached by SSH. */
 const name = `ipai-test-place-${process.pid}`;
 const docker = (...args: string[]) => execFileSync("docker", args, { encoding: "utf8", stdio: "pipe" }).trim();
+const start = (container: string) =>
+  docker("run", "--detach", "--init", "--entrypoint", "sleep", "--name", container, "ipai-test/database", "infinity");
 let sshd: Sshd;
 let executors: Executors;
 
 beforeAll(async () => {
   sshd = await startSshd();
-  docker("run", "--detach", "--init", "--name", name, "ipai-test/database", "sleep", "infinity");
+  start(name);
 });
 afterAll(async () => {
   docker("rm", "--force", name);
@@ -83,7 +85,8 @@ describe("a container that cannot be worked in", () => {
   it("because this user may not ask the engine", async () => {
     // Somebody who is in no group that Docker knows.
     const away = executors.of(inContainer(sshd.destination.replace("root@", "ipai-nobody@"), name));
-    execFileSync("useradd", ["--create-home", "--shell", "/bin/bash", "ipai-nobody"], { stdio: "ignore" });
+    // No password, but not locked either.
+    execFileSync("useradd", ["--create-home", "--shell", "/bin/bash", "--password", "*", "ipai-nobody"]);
     try {
       expect(await codeOf(run(away, pipe({ argv: ["true"] })))).toBe("host.docker_refused");
       execFileSync("usermod", ["--append", "--groups", "docker", "ipai-nobody"]);
@@ -100,7 +103,7 @@ describe("a container that cannot be worked in", () => {
 
   it("because it has no bash", async () => {
     const bare = `${name}-bare`;
-    docker("run", "--detach", "--name", bare, "ipai-test/database", "sleep", "infinity");
+    start(bare);
     docker("exec", bare, "rm", "/usr/bin/bash");
     expect(await codeOf(run(executors.of(inContainer("local", bare)), pipe({ argv: ["true"] })))).toBe("host.unfit");
     docker("rm", "--force", bare);

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,6 +27,8 @@ export interface SshdOptions {
 
 export async function startSshd({ namespace, inside = "server", settings = [] }: SshdOptions = {}): Promise<Sshd> {
   const folder = await mkdtemp(join(tmpdir(), "ipai-sshd-"));
+  // Whoever logs in has his list of keys here; the keys themselves stay closed.
+  await chmod(folder, 0o755);
   const file = (name: string) => join(folder, name);
   for (const key of ["host", "client"])
     execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", file(key)]);

@@ -69,8 +69,9 @@ export function markOf(id: string): string {
 
 /**
  * A pipeline for bash. It goes over standard input, where secrets may travel, and is read to its end before it begins. It notes
- * its process group first; if its connection's folder is gone, it is too late to begin. What bash itself would say of a program that
- * was killed names its arguments: nobody hears it.
+ * its process group first; if its connection's folder is gone, it is too late to begin. A request to stop is for its programs: bash
+ * stays until they have ended, and so does the session. What bash itself would say of a program that was killed names its arguments:
+ * nobody hears it.
  */
 export function commandScript(
   pipeline: Pipeline,
@@ -84,6 +85,7 @@ export function commandScript(
   return `{
 stat=($(</proc/$$/stat))
 echo "$$ \${stat[21]}" > ${folder}/${id}.group || exit ${tooLate}
+trap : TERM
 cd /
 ${exports.join("\n")}
 exec 9>&2 2>/dev/null
