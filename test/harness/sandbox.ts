@@ -12,6 +12,9 @@ const basePort = Number(process.env["IPAI_TEST_PORT"] ?? 28_080);
 /** IPAI_TEST_RUNTIME=compose: the same tests on the shipped compose project. */
 export const isCompose = process.env["IPAI_TEST_RUNTIME"] === "compose";
 
+/** How many checks `ipai health` has: one more where a compose file says what should run. */
+export const checks = isCompose ? 8 : 7;
+
 export const folder = join(home, "sandbox");
 export const services = ["odoo-accounting", "odoo-core", "odoo-marketing"] as const;
 export const urls = isCompose

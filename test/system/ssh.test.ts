@@ -5,6 +5,7 @@ import { at, backups, configWith, refusal, testFolder } from "../harness/backups
 import { strike } from "../harness/kill.ts";
 import { bring, edit, fingerprint, fingerprintAtRest, installedCode } from "../harness/release.ts";
 import {
+  checks,
   type Ended,
   environment,
   ipai,
@@ -81,7 +82,7 @@ describe.skipIf(!hasNetworks)("a stack on another machine (needs network namespa
   it("is looked at, within 3 seconds", async () => {
     const ended = await far(["health", "--json"]);
     const report = parsed<{ status: string; checks: { status: string }[] }>(ended);
-    expect([report.status, report.checks.map(({ status }) => status)]).toEqual(["ok", Array(7).fill("ok")]);
+    expect([report.status, report.checks.map(({ status }) => status)]).toEqual(["ok", Array(checks).fill("ok")]);
     // Twice the goal, since the machine may have other work.
     expect(ended.seconds).toBeLessThan(6);
     expect((await far(["status"])).stdout).toContain(sshd.destination);
