@@ -47,8 +47,8 @@ export class Executors implements AsyncDisposable {
   }
 }
 
-/** sshd allows ten sessions on a connection by default; the guards of the machine and of three containers have four. */
-const sshSessions = 6;
+/** sshd allows ten sessions on a connection by default; the guards of the machine and of two stacks' tools have five. */
+const sshSessions = 5;
 const dockerSessions = 8;
 
 function getOrMake<T>(known: Map<string, T>, key: string, make: () => T): T {

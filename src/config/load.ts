@@ -76,10 +76,15 @@ function buildStack(
   return {
     ...stack,
     name,
-    workDirectory: stack.workDirectory ?? `/var/lib/ipai/work/${name}`,
+    workDirectory: stack.workDirectory ?? workDirectoryOf(name, stack),
     backup: backup === undefined ? undefined : { ...backup, password: reveal(backup.password) },
     services: { ...services, cache: cache === undefined ? undefined : { ...cache, password: reveal(cache.password) } },
   };
+}
+
+/** Of a compose project it is in Odoo's own volume: there both tools find it, and the filestore can be linked instead of copied. */
+function workDirectoryOf(name: string, { runtime, odoo }: ParsedStack): string {
+  return "compose" in runtime ? `${odoo.dataDirectory}/ipai` : `/var/lib/ipai/work/${name}`;
 }
 
 function deepFreeze<T>(value: T): T {

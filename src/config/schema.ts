@@ -233,7 +233,9 @@ const stack = z
     timezone: zone.default("Asia/Manila").describe("IANA time zone in which times are shown"),
     workDirectory: absolutePath
       .optional()
-      .describe("Folder for working files and logs of runs; /var/lib/ipai/work/STACK when absent"),
+      .describe(
+        "Folder for working files and logs of runs; when absent /var/lib/ipai/work/STACK, and in a compose project the folder ipai in odoo.dataDirectory",
+      ),
     runtime,
     services,
     odoo,

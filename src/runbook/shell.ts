@@ -29,7 +29,7 @@ export function renderAt(place: string, pipeline: CommandAction["pipeline"]): st
   return [
     [
       ...variables.map(([name, value]) => `${name}=${value}`),
-      "docker exec -i",
+      "docker exec -i --user 0:0",
       ...["LC_ALL=C.UTF-8", "TZ=UTC", ...variables.map(([name]) => name)].map((variable) => `-e ${variable}`),
       quote(container),
       `bash -o pipefail <<'${mark}'`,

@@ -15,7 +15,14 @@ import {
   type Project,
   parseContainers,
 } from "../../stack/discovery/containers.ts";
-import { defineStack, needsTools, renderStack, renderTools, stackName, toolsFile } from "../../stack/discovery/definition.ts";
+import {
+  defineStack,
+  needsTools,
+  renderStack,
+  renderTools,
+  stackName,
+  toolsFile,
+} from "../../stack/discovery/definition.ts";
 import { type Discovered, judgeSetup, type SetupFinding } from "../../stack/discovery/findings.ts";
 import {
   askClock,
@@ -41,16 +48,15 @@ export const FileExists = defineError<{ file: string }>("init.file_exists", {
   hint: () => "--output FILE writes another one, --force replaces it.",
 });
 
-export const NoProject = defineError<{ host: string; seen: readonly string[] }>("init.no_project", {
+export const NoProject = defineError<{ host: string; seen: string }>("init.no_project", {
   exitCode: 17,
-  message: (d) =>
-    `There is no compose project with an Odoo and its database on ${d.host} (${d.seen.length === 0 ? "no container of any project" : `seen: ${d.seen.join(", ")}`}).`,
+  message: (d) => `There is no compose project with an Odoo and its database on ${d.host} (seen: ${d.seen}).`,
   hint: () => "Start the project first. Containers that were started without Compose are not looked at.",
 });
 
-export const ProjectUnclear = defineError<{ known: readonly string[] }>("init.project_unclear", {
+export const ProjectUnclear = defineError<{ known: string }>("init.project_unclear", {
   exitCode: 17,
-  message: (d) => `There are several projects with an Odoo, or none of that name: ${d.known.join(", ")}.`,
+  message: (d) => `There are several projects with an Odoo, or none of that name: ${d.known}.`,
   hint: () => "Say which one: --project NAME.",
 });
 
@@ -60,13 +66,10 @@ export const ServiceDown = defineError<{ container: string }>("init.service_down
   hint: (d) => `Start it (docker start ${d.container}); docker logs ${d.container} says why it stopped.`,
 });
 
-export const DatabaseUnclear = defineError<{ known: readonly string[] }>("init.database_unclear", {
+export const DatabaseUnclear = defineError<{ known: string }>("init.database_unclear", {
   exitCode: 17,
-  message: (d) =>
-    d.known.length === 0
-      ? "No database of the server has an Odoo in it."
-      : `Several databases have an Odoo, or none of that name: ${d.known.join(", ")}.`,
-  hint: () => "Say which one: --database NAME.",
+  message: (d) => `Several databases have an Odoo, or none has, or none of that name: ${d.known || "none"}.`,
+  hint: () => "Say which one: --database NAME. One that is not installed yet cannot be asked.",
 });
 
 interface Options {
@@ -83,7 +86,9 @@ export async function init(context: Context, address: string | undefined, option
   if (existsSync(file) && options.force !== true) throw FileExists({ file });
   const host = checkAddress(address ?? "local", file);
   await using executors = new Executors(context.environment);
-  const ask = createAsker(createPerformer({ executors: (place) => executors.of(place), calls: { get: () => undefined } }));
+  const ask = createAsker(
+    createPerformer({ executors: (place) => executors.of(place), calls: { get: () => undefined } }),
+  );
   const say = (text: string) => terminal.err(terminal.style("dim", text));
   const { found, program } = await discover(ask, host, options, say);
   const name = stackName(found);
@@ -93,7 +98,8 @@ export async function init(context: Context, address: string | undefined, option
   await writeFile(file, text);
   const tools = needsTools(found) ? await writeTools(found, file) : undefined;
   const findings = judgeSetup(found);
-  if (options.json === true) terminal.out(JSON.stringify({ file, tools: tools ?? null, stack: name, findings }, null, 2));
+  if (options.json === true)
+    terminal.out(JSON.stringify({ file, tools: tools ?? null, stack: name, findings }, null, 2));
   else terminal.out(renderInit(terminal, { file, tools, name, found, findings }));
   return 0;
 }
@@ -101,7 +107,11 @@ export async function init(context: Context, address: string | undefined, option
 /** The address by the rules of the configuration, before anything is contacted. */
 function checkAddress(host: string, file: string): string {
   const stack = {
-    ...{ host, runtime: { compose: { project: "x", directory: "/" } }, services: { odoo: [{ name: "x", url: "http://x" }] } },
+    ...{
+      host,
+      runtime: { compose: { project: "x", directory: "/" } },
+      services: { odoo: [{ name: "x", url: "http://x" }] },
+    },
     ...{ odoo: { command: ["odoo"] }, urls: { public: "http://x" } },
   };
   parseConfig(renderStack("x", stack as Readonly<Record<string, Json>>), file, {});
@@ -123,7 +133,8 @@ function createAsker(performer: Performer): Ask {
   return async (action, as) => {
     try {
       const options = { signal: new AbortController().signal, timeoutMs: questionTimeoutMs };
-      const output: Output = action.kind === "http" ? { from: "body" } : { from: "stdout", ...(as === undefined ? {} : { as }) };
+      const output: Output =
+        action.kind === "http" ? { from: "body" } : { from: "stdout", ...(as === undefined ? {} : { as }) };
       return readOutput(await performer.perform(action, scope, options), output);
     } catch (thrown) {
       throw engineFault(toIpaiError(thrown)) ?? thrown;
@@ -148,7 +159,8 @@ async function discover(
   const clock = parseClock(String(clockText));
   const project = chooseProject(host, parseContainers(containers), options.project);
   const [first] = project.odoo;
-  for (const container of [project.database, ...project.odoo]) if (!container.isRunning) throw ServiceDown({ container: container.name });
+  for (const container of [project.database, ...project.odoo])
+    if (!container.isRunning) throw ServiceDown({ container: container.name });
   if (first === undefined) throw new TypeError("a project has an Odoo");
   say(`Asking the database and Odoo of ${project.name} …`);
   const answers = (await ask(askDatabases(host, project.database), "jsonLines")) as readonly Json[];
@@ -173,18 +185,20 @@ function hostNameOf(host: string): string {
 
 function chooseProject(host: string, containers: readonly Container[], wanted: string | undefined): Project {
   const projects = findProjects(containers);
-  const seen = [...new Set(containers.map(({ project }) => project))];
+  const seen = [...new Set(containers.map(({ project }) => project))].join(", ") || "no project at all";
   if (projects.length === 0) throw NoProject({ host: host === "local" ? "this machine" : host, seen });
   const chosen = projects.filter(({ name }) => wanted === undefined || name === wanted);
   const [only] = chosen;
-  if (only === undefined || chosen.length > 1) throw ProjectUnclear({ known: projects.map(({ name }) => name) });
+  if (only === undefined || chosen.length > 1)
+    throw ProjectUnclear({ known: projects.map(({ name }) => name).join(", ") });
   return only;
 }
 
 function chooseDatabase(databases: readonly DatabaseAnswer[], wanted: string | undefined): DatabaseAnswer {
   const chosen = databases.filter(({ name }) => wanted === undefined || name === wanted);
   const [only] = chosen;
-  if (only === undefined || chosen.length > 1) throw DatabaseUnclear({ known: databases.map(({ name }) => name) });
+  if (only === undefined || chosen.length > 1)
+    throw DatabaseUnclear({ known: databases.map(({ name }) => name).join(", ") });
   return only;
 }
 
@@ -198,7 +212,14 @@ async function findPublicAddress(
   for (const url of urls)
     for (const authority of url.startsWith("https:") ? [undefined, ...files] : [undefined]) {
       const trust = authority === undefined ? {} : { authority };
-      const request: HttpAction = { kind: "http", host, method: "GET", url: `${url}/web/login`, timeoutSeconds: 15, ...trust };
+      const request: HttpAction = {
+        kind: "http",
+        host,
+        method: "GET",
+        url: `${url}/web/login`,
+        timeoutSeconds: 15,
+        ...trust,
+      };
       const page = await ask(request).catch(() => "");
       if (String(page).includes('name="login"')) return { url, authority };
     }
@@ -206,7 +227,17 @@ async function findPublicAddress(
 }
 
 async function writeTools(found: Discovered, file: string): Promise<string> {
-  const dockerfile = join(import.meta.dirname, "..", "..", "..", "sandbox", "compose", "images", "database", "Dockerfile");
+  const dockerfile = join(
+    import.meta.dirname,
+    "..",
+    "..",
+    "..",
+    "sandbox",
+    "compose",
+    "images",
+    "database",
+    "Dockerfile",
+  );
   const path = join(dirname(file), toolsFile);
   await writeFile(path, renderTools(found, await readFile(dockerfile, "utf8")));
   return path;
@@ -227,7 +258,8 @@ function renderInit(terminal: Terminal, { file, tools, name, found, findings }: 
     `${marks[status]} ${title}  ${terminal.style("dim", code)}`,
     `  ${hint}`,
   ]);
-  const next = tools === undefined ? ["Next: ipai health · ipai backup"] : [`Next: follow the head of ${tools}, then ipai health`];
+  const next =
+    tools === undefined ? ["Next: ipai health · ipai backup"] : [`Next: follow the head of ${tools}, then ipai health`];
   return [
     `${terminal.style("bold", name)}: Odoo ${odoo.version ?? "?"} (${project.odoo.map(({ service }) => service).join(", ")}), database ${database.name}, project ${project.name} in ${project.directory}${host === "local" ? "" : ` on ${host}`}`,
     `Users come in at ${publicAddress?.url ?? "an address that was not found"}.`,

@@ -45,7 +45,7 @@ export class Connection {
     const words = [String(guardSeconds), ...lost].map(quote).join(" ");
     const [program, ...args] = way.open(`exec bash -c ${quote(guardScript)} ipai-guard ${words}`);
     // In a session of its own: Ctrl-C is for this program, which then ends in order, and nobody can be asked for a password.
-    const guard = spawn(program, args, { detached: true, stdio: "pipe" });
+    const guard = spawn(program, args, { detached: true, stdio: "pipe", env: guardEnvironment() });
     let said = "";
     guard.stderr.on("data", (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-4096);
@@ -97,6 +97,12 @@ export class Connection {
   #tell(line: string): void {
     if (!this.#isLost) this.#guard.stdin.write(`${line}\n`);
   }
+}
+
+/** ssh needs the caller's (its agent, its home); another Docker engine than that of all other commands would be a trap. */
+function guardEnvironment(): NodeJS.ProcessEnv {
+  const { DOCKER_HOST: _host, DOCKER_CONTEXT: _context, ...others } = process.env;
+  return others;
 }
 
 const settleMs = 500;

@@ -36,7 +36,9 @@ export function dockerWay(container: string, outer: Way | undefined): Way {
 /** What a failed `docker` command met, where it was the engine itself; undefined: something else. */
 export function engineFault({ code, details }: IpaiError): Error | undefined {
   const output = code === CommandFailed.code && "output" in details ? String(details.output) : "";
-  return /docker|container/i.test(output) ? refusal(/container:? (\S+)/i.exec(output)?.[1] ?? "", undefined, output) : undefined;
+  return /docker|container/i.test(output)
+    ? refusal(/container:? (\S+)/i.exec(output)?.[1] ?? "", undefined, output)
+    : undefined;
 }
 
 /** Undefined: it says nothing that is docker's. */

@@ -90,6 +90,10 @@ function asked(action: Action): Action {
 /** Errors that say nothing about the object of the check, only that it could not be asked. */
 const notAsked: ReadonlySet<string> = new Set([
   "health.not_asked",
+  "host.container_missing",
+  "host.container_not_running",
+  "host.docker_refused",
+  "host.docker_unreachable",
   "host.program_not_found",
   "host.permission_denied",
   "host.start_failed",
@@ -105,11 +109,12 @@ export function judgeError(error: ErrorRecord, threshold: Judgement["threshold"]
   return { status: "fail", value: null, threshold, hint: `${failHint} (${reasonOf(error)})` };
 }
 
-/** What was met, in a few words: the last line that was printed, or that nothing came in time. */
+/** What was met, in a few words: the last line that was printed, or what the error says, or that nothing came in time. */
 function reasonOf(error: ErrorRecord): string {
   const printed = error.output?.trim().split("\n").at(-1) ?? "";
-  const isLate = error.code === "host.timeout" || error.code === "host.cancelled" || printed === "";
-  return isLate ? `no answer within ${checkTimeoutMs / 1000} s` : printed;
+  const isLate = error.code === "host.timeout" || error.code === "host.cancelled";
+  if (isLate) return `no answer within ${checkTimeoutMs / 1000} s`;
+  return printed === "" ? error.message : printed;
 }
 
 /** fail before unknown before warn: what is known to be broken is said first. */

@@ -51,8 +51,6 @@ export function composeConfig(settings: ComposeSettings, host = "local"): string
     stacks: {
       sandbox: {
         host,
-        // In Odoo's own volume, so that the filestore can be linked instead of copied.
-        workDirectory: `${data}/ipai`,
         runtime: { compose: { project: composeProjectName(settings), directory: folder } },
         services: {
           odoo: composeServices.map((name) => ({ name, url: `http://${name}:8069` })),

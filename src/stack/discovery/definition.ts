@@ -20,65 +20,85 @@ export function needsTools({ project }: Discovered): boolean {
 
 /** A legal name for the stack, after its project. */
 export function stackName({ project }: Discovered): string {
-  return project.name.toLowerCase().replace(/^[^a-z]+/, "").replaceAll(/[^a-z0-9-]+/g, "-") || "odoo";
+  return (
+    project.name
+      .toLowerCase()
+      .replace(/^[^a-z]+/, "")
+      .replaceAll(/[^a-z0-9-]+/g, "-") || "odoo"
+  );
 }
 
 /** One stack of `ipai.yaml`. Keys whose default suits are left out. */
-export function defineStack(found: Discovered, program: readonly string[]): Readonly<Record<string, Json>> {
-  const { host, project, server, database, odoo, publicAddress, publicAddresses } = found;
-  const { values } = odoo;
-  const data = values["data_dir"] ?? dataDirectory;
-  const [tools, odooTools] = [project.tools?.service ?? toolsName, project.odooTools?.service ?? odooToolsName];
-  const files = [...project.files, ...(needsTools(found) && !project.files.includes(toolsFile) ? [toolsFile] : [])];
-  const [first] = project.odoo;
-  const [url = "http://127.0.0.1"] = publicAddress === undefined ? publicAddresses : [publicAddress.url];
-  const folders = Object.keys(odoo.modules);
-  const authority = publicAddress?.authority;
+export function defineStack(found: Discovered, program: readonly string[]): Definition {
+  const { host, database, project } = found;
   return {
     ...(host === "local" ? {} : { host }),
     ...(database.zone === null ? {} : { timezone: database.zone }),
-    // In Odoo's own volume, so that the filestore can be linked instead of copied.
-    workDirectory: `${data}/ipai`,
-    runtime: {
-      compose: {
-        project: project.name,
-        directory: project.directory,
-        files,
-        ...(program.join(" ") === "docker compose" ? {} : { program: [...program] }),
-        ...unusualNames(project.name, project.all),
-        ...(tools === toolsName ? {} : { tools }),
-        ...(odooTools === odooToolsName ? {} : { odooTools }),
-      },
-    },
-    services: {
-      odoo: project.odoo.map(({ service }) => ({
-        name: service,
-        url: `http://${service}:${values["http_port"] ?? 8069}`,
-      })),
-      database: {
-        name: project.database.service,
-        ...(server.superuser === "postgres" ? {} : { superuser: server.superuser }),
-        ...(socketOf(server.sockets) === "/var/run/postgresql" ? {} : { host: socketOf(server.sockets) }),
-        ...(server.port === 5432 ? {} : { port: server.port }),
-      },
-      ...(project.cache === undefined
-        ? {}
-        : { cache: { name: project.cache.service, url: "redis://127.0.0.1:6379" } }),
-      ...(project.proxy === undefined ? {} : { proxy: { name: project.proxy.service } }),
-    },
-    odoo: {
-      command: [...(first === undefined ? ["odoo"] : programOf(first))],
-      environment: { HOME: data, ...connection(found) },
-      ...(odoo.user === null || odoo.user === "odoo" ? {} : { user: odoo.user }),
-      ...(odoo.file === null || odoo.file === "/etc/odoo/odoo.conf" ? {} : { config: odoo.file }),
-      database: database.name,
-      ...(data === dataDirectory ? {} : { dataDirectory: data }),
-      ...(folders.length === 0 ? {} : { addons: folders }),
-      modules: patterns(Object.values(odoo.modules).flat()),
-    },
-    urls: { public: url, ...(authority === undefined ? {} : { authority }) },
+    runtime: { compose: projectKeys(found, program) },
+    services: services(found),
+    odoo: odooKeys(found),
+    urls: urls(found),
     backup: backupOf(project.tools),
   };
+}
+
+type Definition = Readonly<Record<string, Json>>;
+
+const dataOf = ({ odoo }: Discovered) => odoo.values["data_dir"] ?? dataDirectory;
+
+/** A key whose value is not the default one. */
+function unless(usual: string | number | null, name: string, value: string | number | null): Definition {
+  return value === null || value === usual ? {} : { [name]: value };
+}
+
+function projectKeys(found: Discovered, program: readonly string[]): Definition {
+  const { project } = found;
+  const adds = needsTools(found) && !project.files.includes(toolsFile);
+  return {
+    project: project.name,
+    directory: project.directory,
+    files: [...project.files, ...(adds ? [toolsFile] : [])],
+    ...(program.join(" ") === "docker compose" ? {} : { program: [...program] }),
+    ...unusualNames(project.name, project.all),
+    ...unless(toolsName, "tools", project.tools?.service ?? toolsName),
+    ...unless(odooToolsName, "odooTools", project.odooTools?.service ?? odooToolsName),
+  };
+}
+
+function services({ project, server, odoo }: Discovered): Definition {
+  const port = odoo.values["http_port"] ?? 8069;
+  return {
+    odoo: project.odoo.map(({ service }) => ({ name: service, url: `http://${service}:${port}` })),
+    database: {
+      name: project.database.service,
+      ...unless("postgres", "superuser", server.superuser),
+      ...unless("/var/run/postgresql", "host", socketOf(server.sockets)),
+      ...unless(5432, "port", server.port),
+    },
+    ...(project.cache === undefined ? {} : { cache: { name: project.cache.service, url: "redis://127.0.0.1:6379" } }),
+    ...(project.proxy === undefined ? {} : { proxy: { name: project.proxy.service } }),
+  };
+}
+
+function odooKeys(found: Discovered): Definition {
+  const { project, odoo, database } = found;
+  const [first] = project.odoo;
+  const folders = Object.keys(odoo.modules);
+  return {
+    command: first === undefined ? ["odoo"] : [...programOf(first)],
+    environment: { HOME: dataOf(found), ...connection(found) },
+    ...unless("odoo", "user", odoo.user),
+    ...unless("/etc/odoo/odoo.conf", "config", odoo.file),
+    database: database.name,
+    ...unless(dataDirectory, "dataDirectory", dataOf(found)),
+    ...(folders.length === 0 ? {} : { addons: folders }),
+    modules: patterns(Object.values(odoo.modules).flat()),
+  };
+}
+
+function urls({ publicAddress, publicAddresses: [first = "http://127.0.0.1"] }: Discovered): Definition {
+  const { url, authority } = publicAddress ?? { url: first, authority: undefined };
+  return { public: url, ...(authority === undefined ? {} : { authority }) };
 }
 
 /** Containers whose names Compose did not make itself. */
@@ -115,7 +135,7 @@ function backupOf(tools: Container | undefined): Json {
   return { repository: folder ?? repository, passwordFile: secret };
 }
 
-export function renderStack(name: string, stack: Readonly<Record<string, Json>>): string {
+export function renderStack(name: string, stack: Definition): string {
   const document = new Document({ stacks: { [name]: stack } });
   document.commentBefore = " Written by `ipai init` from what runs. Every key: docs/configuration.md.";
   return document.toString({ lineWidth: 120 });
@@ -135,7 +155,9 @@ export function renderTools({ project, server, odoo, database }: Discovered, doc
   const shared = [...mounts.map(mountLine), `${socket}:${socketOf(server.sockets)}`];
   const major = Math.floor(server.version / 10_000);
   const services = {
-    ...(own === undefined ? { [project.database.service]: { volumes: [`${socket}:${socketOf(server.sockets)}`] } } : {}),
+    ...(own === undefined
+      ? { [project.database.service]: { volumes: [`${socket}:${socketOf(server.sockets)}`] } }
+      : {}),
     [toolsName]: {
       image: `ipai/tools:${major}`,
       build: {
@@ -157,7 +179,7 @@ export function renderTools({ project, server, odoo, database }: Discovered, doc
       volumes: shared,
     },
   };
-  const file = new Document({
+  const content = {
     services,
     volumes: {
       ...Object.fromEntries(volumes.map((mount) => [volumeName(mount), { name: mount.name, external: true }])),
@@ -165,15 +187,18 @@ export function renderTools({ project, server, odoo, database }: Discovered, doc
       "ipai-backups": {},
     },
     secrets: { backup_password: { file: "./secrets/backup_password" } },
-  });
+  };
+  const file = new Document(content, { aliasDuplicateObjects: false });
   file.commentBefore = [
     ` Containers in which ipai works on ${database.name}. They serve nobody. Written by \`ipai init\`.`,
     " Put this file into the folder of the project, draw a password for the backups, and start them:",
-    "",
+    ` `,
     `   cd ${project.directory}`,
     "   (umask 077; mkdir -p secrets; openssl rand -hex 24 > secrets/backup_password)",
     `   docker compose ${[...project.files, toolsFile].map((name) => `-f ${name}`).join(" ")} -p ${project.name} up -d --build ${[...(own === undefined ? [project.database.service] : []), toolsName, odooToolsName].join(" ")}`,
-    ...(own === undefined ? ["", " The database's container is made anew for it, once: its socket becomes a volume."] : []),
+    ...(own === undefined
+      ? [" ", " The database's container is made anew for it, once: its socket becomes a volume."]
+      : []),
   ].join("\n");
   return file.toString({ lineWidth: 0 });
 }

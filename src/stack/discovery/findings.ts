@@ -144,7 +144,8 @@ function unpinnedImages({ project }: Discovered): readonly SetupFinding[] {
   });
   if (loose.length === 0) return [];
   const title = `Images without a version: ${list(loose.map(({ service, image }) => `${service} (${image})`))}`;
-  const hint = "Name a version, better a digest (NAME@sha256:…): else the next pull brings another program, without a word.";
+  const hint =
+    "Name a version, better a digest (NAME@sha256:…): else the next pull brings another program, without a word.";
   return [finding(7, "warn", title, hint)];
 }
 
@@ -153,7 +154,8 @@ function missingHealthChecks({ project }: Discovered): readonly SetupFinding[] {
   const without = needed.filter(({ hasHealthCheck }) => !hasHealthCheck);
   if (without.length === 0) return [];
   const title = `No health check: ${list(without.map(({ service }) => service))}`;
-  const hint = "Give each a `healthcheck`: else Docker calls a service that answers nobody running, and nothing can wait for it.";
+  const hint =
+    "Give each a `healthcheck`: else Docker calls a service that answers nobody running, and nothing can wait for it.";
   return [finding(8, "warn", title, hint)];
 }
 
@@ -200,7 +202,8 @@ function restartPolicies({ project }: Discovered): readonly SetupFinding[] {
 
 function proxyMode({ project: { proxy }, odoo: { values } }: Discovered): readonly SetupFinding[] {
   if (proxy === undefined || isTrue(values["proxy_mode"], false)) return [];
-  const hint = "Set proxy_mode = True, and have the proxy send X-Forwarded-Host, X-Forwarded-For and X-Forwarded-Proto.";
+  const hint =
+    "Set proxy_mode = True, and have the proxy send X-Forwarded-Host, X-Forwarded-For and X-Forwarded-Proto.";
   return [finding(13, "warn", "Odoo does not know of its proxy: everybody seems to come from one address", hint)];
 }
 
@@ -209,7 +212,8 @@ function separateFilestores({ project, odoo }: Discovered): readonly SetupFindin
   const sources = new Set(project.odoo.map((container) => mountOf(container, folder)?.source));
   if (sources.size <= 1) return [];
   const title = `The Odoo services keep their files apart (${folder} is not the same volume)`;
-  const hint = "Give all of them one volume there: an attachment that one stored is missing for the others, and so are sessions.";
+  const hint =
+    "Give all of them one volume there: an attachment that one stored is missing for the others, and so are sessions.";
   return [finding(14, "fail", title, hint)];
 }
 
@@ -251,8 +255,11 @@ function silentAddress({ publicAddress, publicAddresses }: Discovered): readonly
   if (publicAddress !== undefined) return [];
   const [first] = publicAddresses;
   const title =
-    first === undefined ? "No address at which users come in was found" : `No login form was seen at ${list(publicAddresses)}`;
-  const hint = "Put the address that users open into urls.public; urls.authority takes the certificate of a private authority.";
+    first === undefined
+      ? "No address at which users come in was found"
+      : `No login form was seen at ${list(publicAddresses)}`;
+  const hint =
+    "Put the address that users open into urls.public; urls.authority takes the certificate of a private authority.";
   return [finding(19, "warn", title, hint)];
 }
 

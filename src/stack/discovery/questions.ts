@@ -96,14 +96,22 @@ export function parseDatabases(lines: readonly unknown[]): {
 export function askOdoo(host: string, odoo: Container, hash: string): CommandAction {
   return command(
     host,
-    [...within(odoo), "python3", "-c", odooScript, JSON.stringify({ arguments: argumentsOf(odoo), file: fileOf(odoo) })],
+    [
+      ...within(odoo),
+      "python3",
+      "-c",
+      odooScript,
+      JSON.stringify({ arguments: argumentsOf(odoo), file: fileOf(odoo) }),
+    ],
     { stdin: hash },
   );
 }
 
 /** Its program without options, and what it is started with; an entrypoint's script and a guard of signals are neither. */
 export function programOf({ command: words }: Container): readonly string[] {
-  const own = words.filter((word) => !/(^|\/)(docker-init|tini|dumb-init|(docker-)?entrypoint\.sh)$/.test(word) && word !== "--");
+  const own = words.filter(
+    (word) => !/(^|\/)(docker-init|tini|dumb-init|(docker-)?entrypoint\.sh)$/.test(word) && word !== "--",
+  );
   const end = own.findIndex((word) => word.startsWith("-"));
   const program = own.slice(0, end === -1 ? undefined : end).filter((word) => word !== "server");
   return program.length === 0 ? ["odoo"] : program;
