@@ -6,9 +6,11 @@ import { strike } from "../harness/kill.ts";
 import { bring, edit, fingerprint, fingerprintAtRest, installedCode } from "../harness/release.ts";
 import {
   checks,
+  container,
   type Ended,
   environment,
   ipai,
+  isCompose,
   leftovers,
   parsed,
   type RunJson,
@@ -70,6 +72,14 @@ const cutAt = (point: string, seconds: number) => ({
   script: `[ ! -e ${desk}/cut ] || exit 0; touch ${desk}/cut; ip link set eth0 down; (sleep ${seconds}; ip link set eth0 up) </dev/null >/dev/null 2>&1 &`,
 });
 
+/** A script, as root of the machine, that sees the same files as the tools. */
+async function amongTools(script: string): Promise<void> {
+  const format = ["--format", "{{.State.Pid}}"];
+  const pid = isCompose ? (await run("docker", ["inspect", ...format, container("tools")])).stdout.trim() : "self";
+  const ended = await run("nsenter", [`--mount=/proc/${pid}/ns/mnt`, "sh", "-c", script]);
+  expect([ended.exitCode, ended.stderr]).toEqual([0, ""]);
+}
+
 const version = () => sql("select latest_version from ir_module_module where name = 'ipai_demo_report'");
 const everythingServes = async () => (await Promise.all([urls.public, ...urls.odoo].map(serves))).every(Boolean);
 
@@ -125,15 +135,15 @@ describe.skipIf(!hasNetworks)("a stack on another machine (needs network namespa
   });
 
   it("has no room left: the error says so", async () => {
-    const work = join(desk, "work");
-    await run("sh", ["-c", `mkdir ${work} && mount -t tmpfs -o size=10m none ${work}`]);
+    const work = isCompose ? "/var/lib/odoo/small" : join(desk, "work");
+    await amongTools(`mkdir ${work} && mount -t tmpfs -o size=10m none ${work}`);
     const small = await configWith(join(desk, "small.yaml"), (stack) => {
       [stack["host"], stack["workDirectory"]] = [sshd.destination, work];
     });
     const ended = await ipai(["--config", small, "backup", "--yes", "--json"], {
       env: { IPAI_SSH_CONFIG: sshd.configFile },
     });
-    await run("umount", [work]);
+    await amongTools(`umount ${work} && rmdir ${work}`);
     expect(refusal(ended).code).toBe("backup.no_space");
   });
 

@@ -140,6 +140,7 @@ function withWorkingFolder(stack: Stack, folder: string, body: Bracket["body"]):
     title: "Working folder",
     open: [
       change({ id: "own folder", title: "Take the working folder", action: owner.action }, { verify: [owner] }),
+      openTheWay(stack),
       change(
         {
           id: "set folder",
@@ -157,6 +158,23 @@ function withWorkingFolder(stack: Stack, folder: string, body: Bracket["body"]):
       ),
     ],
   };
+}
+
+/** PostgreSQL's user writes the dump below a folder that others, such as restic for its cache, may have made for root alone. */
+function openTheWay(stack: Stack): Act {
+  const { tools: host, postgres, runtime, config } = stack;
+  const passes: Probe = {
+    title: `${postgres.user} reaches the folder for working files`,
+    action: command(host, runtime.as(postgres.user, ["test", "-x", config.workDirectory]), { okExitCodes: [0, 1] }),
+    output: { from: "exitCode", as: "number" },
+    compare: "eq",
+    with: 0,
+  };
+  const action = command(host, ["chmod", "a+x", config.workDirectory]);
+  return change(
+    { id: "way", title: `Let ${postgres.user} through to the working folder`, action },
+    { done: passes, verify: [passes] },
+  );
 }
 
 function ownFolderIsGone(host: string, folder: string): Probe {

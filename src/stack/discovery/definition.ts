@@ -162,7 +162,8 @@ export function renderTools({ project, server, odoo, database }: Discovered, doc
       image: `ipai/tools:${major}`,
       build: {
         context: ".",
-        dockerfile_inline: dockerfile,
+        // Compose fills in variables of its own; these are Docker's.
+        dockerfile_inline: dockerfile.replaceAll("$", "$$$$"),
         args: {
           BASE: `\${IPAI_TOOLS_BASE:-postgres:${major}}`,
           ...(odoo.uid === undefined || odoo.gid === undefined ? {} : { ODOO_UID: odoo.uid, ODOO_GID: odoo.gid }),
@@ -196,11 +197,18 @@ export function renderTools({ project, server, odoo, database }: Discovered, doc
     `   cd ${project.directory}`,
     "   (umask 077; mkdir -p secrets; openssl rand -hex 24 > secrets/backup_password)",
     `   docker compose ${[...project.files, toolsFile].map((name) => `-f ${name}`).join(" ")} -p ${project.name} up -d --build ${[...(own === undefined ? [project.database.service] : []), toolsName, odooToolsName].join(" ")}`,
-    ...(own === undefined
-      ? [" ", " The database's container is made anew for it, once: its socket becomes a volume."]
-      : []),
+    ...(own === undefined ? restarts(project) : []),
   ].join("\n");
   return file.toString({ lineWidth: 0 });
+}
+
+/** Odoo's schedulers do not come back by themselves when their server was away (measured, 18 and 19). */
+function restarts({ odoo }: Discovered["project"]): readonly string[] {
+  return [
+    `   docker restart ${odoo.map(({ name }) => name).join(" ")}`,
+    " ",
+    " The database's container is made anew for it, once: its socket becomes a volume. Odoo's schedulers do not survive that.",
+  ];
 }
 
 const volumeName = ({ name }: Mount) => name.replaceAll(/[^\w.-]/g, "-");
