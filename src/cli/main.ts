@@ -49,6 +49,7 @@ json(program.command("init"))
   .option("--database <name>", "which database, when several have an Odoo")
   .option("-o, --output <file>", "file to write (default: ipai.yaml here)")
   .option("--force", "replace the file")
+  .option("--check", "only say what is wrong, and write nothing")
   .action(
     run(async (context, host, options) =>
       (await import("./commands/init.ts")).init(context, host as string | undefined, options),

@@ -10,7 +10,7 @@ import { freePort, type Sshd, startSshd } from "../harness/sshd.ts";
 /** `ipai init` on projects of a real engine: the practice stack's, and one that nobody made for this program. */
 
 interface InitJson {
-  readonly file: string;
+  readonly file: string | null;
   readonly tools: string | null;
   readonly stack: string;
   readonly findings: readonly { readonly code: string; readonly title: string; readonly hint: string }[];
@@ -97,6 +97,12 @@ describe("the practice stack's project", () => {
     const health = await ipai(["--config", join(desk, "far.yaml"), "health", "--json"], { env });
     expect(parsed<{ status: string }>(health).status).toBe("ok");
     await sshd[Symbol.asyncDispose]();
+  });
+
+  it("is only judged, when that is all that is asked", async () => {
+    const before = await readdir(desk);
+    expect((await init(["--project", project, "--check"])).file).toBe(null);
+    expect(await readdir(desk)).toEqual(before);
   });
 
   it("does not lose a configuration that is there already", async () => {

@@ -77,13 +77,15 @@ interface Options {
   readonly database?: string;
   readonly output?: string;
   readonly force?: boolean;
+  readonly check?: boolean;
   readonly json?: boolean;
 }
 
 export async function init(context: Context, address: string | undefined, options: Options): Promise<number> {
   const { terminal } = context;
   const file = resolve(context.directory, options.output ?? "ipai.yaml");
-  if (existsSync(file) && options.force !== true) throw FileExists({ file });
+  const writes = options.check !== true;
+  if (writes && existsSync(file) && options.force !== true) throw FileExists({ file });
   const host = checkAddress(address ?? "local", file);
   await using executors = new Executors(context.environment);
   const ask = createAsker(
@@ -95,12 +97,12 @@ export async function init(context: Context, address: string | undefined, option
   const text = renderStack(name, defineStack(found, program));
   // What would not be accepted later is a fault of this program, and better told now.
   parseConfig(text, file, context.environment);
-  await writeFile(file, text);
-  const tools = needsTools(found) ? await writeTools(found, file) : undefined;
+  if (writes) await writeFile(file, text);
+  const tools = writes && needsTools(found) ? await writeTools(found, file) : undefined;
   const findings = judgeSetup(found);
   if (options.json === true)
-    terminal.out(JSON.stringify({ file, tools: tools ?? null, stack: name, findings }, null, 2));
-  else terminal.out(renderInit(terminal, { file, tools, name, found, findings }));
+    terminal.out(JSON.stringify({ file: writes ? file : null, tools: tools ?? null, stack: name, findings }, null, 2));
+  else terminal.out(renderInit(terminal, { file: writes ? file : undefined, tools, name, found, findings }));
   return 0;
 }
 
@@ -244,7 +246,8 @@ async function writeTools(found: Discovered, file: string): Promise<string> {
 }
 
 interface Written {
-  readonly file: string;
+  /** Undefined: nothing was to be written. */
+  readonly file: string | undefined;
   readonly tools: string | undefined;
   readonly name: string;
   readonly found: Discovered;
@@ -259,14 +262,13 @@ function renderInit(terminal: Terminal, { file, tools, name, found, findings }: 
     `  ${hint}`,
   ]);
   const next =
-    tools === undefined ? ["Next: ipai health · ipai backup"] : [`Next: follow the head of ${tools}, then ipai health`];
+    tools === undefined ? "Next: ipai health · ipai backup" : `Next: follow the head of ${tools}, then ipai health`;
+  const written = file === undefined ? [] : ["", `Wrote ${file}${tools === undefined ? "" : ` and ${tools}`}.`, next];
   return [
     `${terminal.style("bold", name)}: Odoo ${odoo.version ?? "?"} (${project.odoo.map(({ service }) => service).join(", ")}), database ${database.name}, project ${project.name} in ${project.directory}${host === "local" ? "" : ` on ${host}`}`,
     `Users come in at ${publicAddress?.url ?? "an address that was not found"}.`,
     "",
     ...(said.length === 0 ? ["Nothing was found wrong."] : said),
-    "",
-    `Wrote ${file}${tools === undefined ? "" : ` and ${tools}`}.`,
-    ...next,
+    ...written,
   ].join("\n");
 }
