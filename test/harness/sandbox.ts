@@ -26,6 +26,8 @@ export const urls = isCompose
 /** The container of a service of the project. */
 export const container = (service: string) => `ipai-sandbox-${basePort}-${service}-1`;
 const inTools = isCompose ? ["docker", "exec", "-i", container("tools")] : [];
+/** The shipped project has a database for n8n too. */
+const usualDatabases = isCompose ? "'odoo', 'postgres', 'n8n'" : "'odoo', 'postgres'";
 /** Where the tools find working files and what Odoo keeps. */
 const places = isCompose
   ? { work: "/var/lib/odoo/ipai", filestore: "/var/lib/odoo/filestore" }
@@ -164,7 +166,7 @@ export async function until(description: string, condition: () => Promise<boolea
 /** What runs and lies there that should not outlive a run. Empty when all is tidy. */
 export async function leftovers(): Promise<readonly string[]> {
   const databases = (
-    await sql("select datname from pg_database where datname not in ('odoo', 'postgres') and not datistemplate")
+    await sql(`select datname from pg_database where datname not in (${usualDatabases}) and not datistemplate`)
   )
     .split("\n")
     .filter((name) => name !== "");
