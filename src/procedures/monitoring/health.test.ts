@@ -50,6 +50,12 @@ describe("the disks", () => {
     expect(judge("IPAI-DISK-001", df("  7%     - /"))).toEqual({ status: "ok", value: 7, threshold: 90 });
   });
 
+  it("of the database's container count as well, and are missed when it cannot be asked", () => {
+    const tools = df(" 10%    3% /");
+    expect(judge("IPAI-DISK-001", tools, said("91% - /var/lib/postgresql/data\n"))).toMatchObject({ value: 91 });
+    expect(judge("IPAI-DISK-001", tools, failed("health.not_asked"))).toMatchObject({ status: "unknown" });
+  });
+
   it("are unknown when df names none", () => {
     expect(judge("IPAI-DISK-001", said(""))).toMatchObject({ status: "unknown", value: null });
   });

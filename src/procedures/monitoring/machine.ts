@@ -1,4 +1,4 @@
-import { command } from "../../runbook/action.ts";
+import { type CommandAction, command } from "../../runbook/action.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { type Check, judgeAnswer, judgeThresholds } from "./check.ts";
 
@@ -37,26 +37,39 @@ export function disk(stack: Stack): Check {
     code: "IPAI-DISK-001",
     title: "Disk space",
     unit: "% used",
-    actions: [command(stack.tools, ["sh", "-c", diskScript, "disk", ...words])],
-    judge: ([answer]) =>
-      judgeAnswer(answer, limits.fail, "The disks could not be measured.", ({ stdout }) => {
-        const rows = stdout
-          .split("\n")
-          .filter((line) => /^\s*[\d-]/.test(line))
-          .map(parseDiskRow);
-        const fullest = rows.toSorted((a, b) => b.percent - a.percent)[0];
-        if (fullest === undefined)
-          return { status: "unknown", value: null, threshold: limits.fail, hint: "df listed no file system." };
-        const { percent: value, target, what } = fullest;
-        const status = judgeThresholds(value, limits);
-        const find =
-          what === "space"
-            ? `du -xh -d 2 ${target} | sort -h | tail`
-            : `du -x --inodes -d 2 ${target} | sort -n | tail`;
-        const hint = `${target} has ${value} % of its ${what} in use. \`${find}\` shows by what; old logs and backups are usual.`;
-        return { status, value, threshold: limits.fail, ...(status === "ok" ? {} : { hint }) };
-      }),
+    actions: [command(stack.tools, ["sh", "-c", diskScript, "disk", ...words]), ...databaseDisk(stack)],
+    judge: (answers) =>
+      judgeAnswer(
+        answers.find(({ error }) => error) ?? answers[0],
+        limits.fail,
+        "The disks could not be measured.",
+        () => {
+          const rows = answers
+            .flatMap(({ result }) => result?.stdout.split("\n") ?? [])
+            .filter((line) => /^\s*[\d-]/.test(line))
+            .map(parseDiskRow);
+          const fullest = rows.toSorted((a, b) => b.percent - a.percent)[0];
+          if (fullest === undefined)
+            return { status: "unknown", value: null, threshold: limits.fail, hint: "df listed no file system." };
+          const { percent: value, target, what } = fullest;
+          const status = judgeThresholds(value, limits);
+          const find =
+            what === "space"
+              ? `du -xh -d 2 ${target} | sort -h | tail`
+              : `du -x --inodes -d 2 ${target} | sort -n | tail`;
+          const hint = `${target} has ${value} % of its ${what} in use. \`${find}\` shows by what; old logs and backups are usual.`;
+          return { status, value, threshold: limits.fail, ...(status === "ok" ? {} : { hint }) };
+        },
+      ),
   };
+}
+
+/** Where the server's data are not among the tools' files, its own container is asked, of whatever make its df is. */
+function databaseDisk({ config, runtime }: Stack): readonly CommandAction[] {
+  if (!("compose" in config.runtime)) return [];
+  const script = 'df -P -- "${PGDATA:-/var/lib/postgresql/data}" | awk \'NR == 2 { print $5, "-", $6 }\'';
+  const asked = runtime.beside(config.services.database.name, ["sh", "-c", script]);
+  return [{ ...asked, exitCodes: { 1: "health.not_asked" } }];
 }
 
 interface DiskRow {
