@@ -61,7 +61,7 @@ json(program.command("status"))
   .action(run(async (context, options) => (await import("./commands/status.ts")).status(context, options)));
 
 json(program.command("health"))
-  .description("the seven health checks (exit code 0 ok, 1 warn, 2 fail, 3 unknown)")
+  .description("the health checks (exit code 0 ok, 1 warn, 2 fail, 3 unknown)")
   .option("--plan", "show the commands that ask")
   .action(run(async (context, options) => (await import("./commands/health.ts")).health(context, options)));
 

@@ -2,17 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Plan } from "../../src/runbook/plan.ts";
 import { listPoints, type Program, strike } from "../harness/kill.ts";
 import { bring, fingerprint, fingerprintAtRest, installedCode } from "../harness/release.ts";
-import {
-  environment,
-  ipai,
-  isCompose,
-  leftovers,
-  parsed,
-  type RunJson,
-  serves,
-  sql,
-  urls,
-} from "../harness/sandbox.ts";
+import { environment, ipai, leftovers, parsed, type RunJson, serves, sql, urls } from "../harness/sandbox.ts";
 
 /**
  * `kill -9` of the command line in the middle of real work on a real Odoo. Somebody resumes the run, as the message says; it must
@@ -23,31 +13,26 @@ interface Case {
   readonly point: string;
   readonly afterMs?: number;
   readonly outcome: "succeeded" | "failed-and-undone";
-  /** Also on the compose project, unless IPAI_TEST_CASES=all asks for every one there: the engine's work is the same on both. */
-  readonly everywhere?: true;
 }
-
-const chosen = (cases: readonly Case[]) =>
-  isCompose && process.env["IPAI_TEST_CASES"] !== "all" ? cases.filter(({ everywhere }) => everywhere) : cases;
 
 const backups: readonly Case[] = [
   { point: "do:folder/files held/hold files:performed", outcome: "succeeded" },
-  { point: "do:folder/files held/dump:spawned", afterMs: 400, outcome: "succeeded", everywhere: true },
+  { point: "do:folder/files held/dump:spawned", afterMs: 400, outcome: "succeeded" },
   { point: "do:folder/files held/release files:spawned", outcome: "succeeded" },
   { point: "do:folder/store:spawned", afterMs: 300, outcome: "succeeded" },
   { point: "do:folder/store:performed", outcome: "succeeded" },
   { point: "do:catalogue:spawned", outcome: "succeeded" },
 ];
 const proofs: readonly Case[] = [
-  { point: "do:folder/cluster/restore:spawned", afterMs: 1500, outcome: "succeeded", everywhere: true },
+  { point: "do:folder/cluster/restore:spawned", afterMs: 1500, outcome: "succeeded" },
   { point: "do:folder/cluster/odoo/start copy:performed", outcome: "succeeded" },
 ];
 const update = "do:closed/stopped/update";
 const undoOf = "undo:closed/stopped/update~";
 const failing: readonly Case[] = [
   { point: "do:closed/stopped/snapshot:spawned", outcome: "failed-and-undone" },
-  { point: `${update}:spawned`, afterMs: 2500, outcome: "failed-and-undone", everywhere: true },
-  { point: `${undoOf}swap database:spawned`, outcome: "failed-and-undone", everywhere: true },
+  { point: `${update}:spawned`, afterMs: 2500, outcome: "failed-and-undone" },
+  { point: `${undoOf}swap database:spawned`, outcome: "failed-and-undone" },
   { point: `${undoOf}swap files:performed`, outcome: "failed-and-undone" },
   { point: `${undoOf}drop failed database:spawned`, outcome: "failed-and-undone" },
   {
@@ -91,7 +76,7 @@ const activeCrons = () => sql("select string_agg(cron_name, ', ' order by id) fr
 describe("a backup that is killed", () => {
   beforeAll(() => requirePointsOfPlan(backups, "backup"));
 
-  it.each(chosen(backups))("at $point is finished by whoever resumes it", async (one) => {
+  it.each(backups)("at $point is finished by whoever resumes it", async (one) => {
     const run = await survive(one, "backup");
     expect(await leftovers()).toEqual([]);
     const made = parsed<{ id: string }[]>(await ipai(["backup", "list", "--json"]));
@@ -106,7 +91,7 @@ describe("a backup that is killed", () => {
 describe("a proof that is killed", () => {
   beforeAll(() => requirePointsOfPlan(proofs, "backup", "verify"));
 
-  it.each(chosen(proofs))("at $point is finished by whoever resumes it", async (one) => {
+  it.each(proofs)("at $point is finished by whoever resumes it", async (one) => {
     await survive(one, "backup", "verify");
     expect(await leftovers()).toEqual([]);
   });
@@ -121,7 +106,7 @@ describe("an upgrade that is killed", () => {
     await requirePointsOfPlan([...failing, ...working], "upgrade");
   });
 
-  it.each(chosen(failing))("at $point, and would have failed, is taken back", async (one) => {
+  it.each(failing)("at $point, and would have failed, is taken back", async (one) => {
     await bring("broken");
     await survive(one, "upgrade");
     expect({ data: await fingerprint(), crons: await activeCrons() }).toEqual(before);
@@ -129,7 +114,7 @@ describe("an upgrade that is killed", () => {
     expect(await leftovers()).toEqual([]);
   });
 
-  it.each(chosen(working))("at $point, and would have worked, ends as $outcome", async (one) => {
+  it.each(working)("at $point, and would have worked, ends as $outcome", async (one) => {
     await installedCode();
     await bring("good");
     await survive(one, "upgrade");
