@@ -40,6 +40,9 @@ function newRunId(now: Date): string {
   return `${instant}_${randomBytes(2).toString("hex")}`;
 }
 
+/** The control database, or a transaction in it. */
+export type Tables = Pick<Control, "db">;
+
 /** Where a procedure inside another one belongs. */
 export interface Place {
   readonly run: string;
@@ -47,7 +50,7 @@ export interface Place {
 }
 
 /** Records a plan that is about to be approved. For a procedure inside another one: the run that has this place already, if any. */
-export async function createRun(control: Control, plan: Plan, actor: string, now: Date, place?: Place): Promise<Run> {
+export async function createRun(control: Tables, plan: Plan, actor: string, now: Date, place?: Place): Promise<Run> {
   const values = {
     parent: place?.run ?? null,
     parent_step: place?.step ?? null,
@@ -73,7 +76,7 @@ export async function createRun(control: Control, plan: Plan, actor: string, now
   }
 }
 
-export async function findInnerRun(control: Control, place: Place): Promise<Run | undefined> {
+export async function findInnerRun(control: Tables, place: Place): Promise<Run | undefined> {
   return control.db
     .selectFrom("runs")
     .selectAll()
@@ -128,7 +131,7 @@ export async function listEvents(
 }
 
 /** Records a person's consent to exactly this plan. */
-export async function approveRun(control: Control, run: Run, actor: string): Promise<void> {
+export async function approveRun(control: Tables, run: Run, actor: string): Promise<void> {
   await control.db
     .insertInto("approvals")
     .values({ run: run.id, plan_hash: run.plan_hash, actor })

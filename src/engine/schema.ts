@@ -91,6 +91,50 @@ export interface RecordsTable {
   data: JsonColumn<Json>;
 }
 
+/** What is kept of a schedule: up to when its times have been dealt with, and whether it is paused. */
+export interface SchedulesTable {
+  stack: string;
+  name: string;
+  since: Instant;
+  paused_by: string | null;
+  paused_at: NullableInstant;
+}
+
+export type OccurrenceState = "due" | "started" | "missed" | "failed";
+
+/** A time of a schedule, or of nothing but itself, and what became of it. */
+export interface OccurrencesTable {
+  stack: string;
+  schedule: string;
+  at: Instant;
+  starts_at: Instant;
+  /** Until then it is tried again when it cannot be planned. */
+  give_up_at: Instant;
+  procedure: string;
+  input: JsonColumn<Json>;
+  actor: string;
+  state: OccurrenceState;
+  run: string | null;
+  error: NullableJson<ErrorRecord>;
+  settled_at: NullableInstant;
+}
+
+/** The workers that live, or lately did. */
+export interface WorkersTable {
+  name: string;
+  host: string;
+  process: JsonColumn<ProcessMark>;
+  started_at: Instant;
+  seen_at: Instant;
+}
+
+/** A process that cannot be taken for another one: numbers are given out again. */
+export interface ProcessMark {
+  readonly pid: number;
+  /** When it began, in the kernel's own count. */
+  readonly began: string;
+}
+
 export interface ControlSchema {
   runs: RunsTable;
   steps: StepsTable;
@@ -98,4 +142,7 @@ export interface ControlSchema {
   leases: LeasesTable;
   approvals: ApprovalsTable;
   records: RecordsTable;
+  schedules: SchedulesTable;
+  occurrences: OccurrencesTable;
+  workers: WorkersTable;
 }

@@ -1,0 +1,245 @@
+import { randomBytes } from "node:crypto";
+import type { Selectable } from "kysely";
+import { toErrorRecord, toIpaiError } from "../errors/error.ts";
+import type { Plan } from "../runbook/plan.ts";
+import type { Json } from "../runbook/value.ts";
+import type { Control } from "./control.ts";
+import { approveRun, createRun, type Tables, toJsonb } from "./journal.ts";
+import { listDue, type Schedule } from "./schedule.ts";
+import type { OccurrencesTable } from "./schema.ts";
+
+/**
+ * Times that have come, each a row that exists once: whichever worker notes it first, and however many look at the same time. A row
+ * and the run that it begins are written together, so a worker that dies in between leaves neither.
+ */
+
+export type Occurrence = Selectable<OccurrencesTable>;
+
+/** Notes every time that has come. A schedule that is seen for the first time begins now: nothing before is made up for. */
+export async function noteTimes(control: Control, schedules: readonly Schedule[], now: Date): Promise<void> {
+  const rows = await control.db.selectFrom("schedules").selectAll().execute();
+  const known = new Map(rows.map((row) => [keyOf(row.stack, row.name), row]));
+  for (const schedule of schedules) {
+    const row = known.get(keyOf(schedule.stack, schedule.name));
+    if (row === undefined) await begin(control, schedule, now);
+    else if (row.paused_at === null && listDue(schedule, row.since, now).length > 0)
+      await noteDue(control, schedule, now);
+  }
+}
+
+const keyOf = (stack: string, name: string) => `${stack}\0${name}`;
+
+async function begin(control: Control, { stack, name }: Schedule, now: Date): Promise<void> {
+  const row = { stack, name, since: now, paused_by: null, paused_at: null };
+  await control.db
+    .insertInto("schedules")
+    .values(row)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+/** One worker at a time for each schedule: what is due is asked again when the row is held. */
+async function noteDue(control: Control, schedule: Schedule, now: Date): Promise<void> {
+  const { stack, name } = schedule;
+  await control.db.transaction().execute(async (tx) => {
+    const row = await tx
+      .selectFrom("schedules")
+      .select("since")
+      .where("stack", "=", stack)
+      .where("name", "=", name)
+      .where("paused_at", "is", null)
+      .forUpdate()
+      .executeTakeFirst();
+    if (row === undefined) return;
+    const due = listDue(schedule, row.since, now);
+    if (due.length === 0) return;
+    await tx
+      .insertInto("occurrences")
+      .values(
+        due.map(({ at, startsAt, decision }) => ({
+          ...{ stack, schedule: name, at, starts_at: startsAt, procedure: schedule.procedure },
+          input: toJsonb(schedule.input),
+          actor: `schedule ${name}`,
+          give_up_at: new Date(startsAt.getTime() + schedule.graceSeconds * 1000),
+          ...(decision === "start" ? { state: "due" as const } : { state: "missed" as const, settled_at: now }),
+        })),
+      )
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+    await tx.updateTable("schedules").set({ since: now }).where("stack", "=", stack).where("name", "=", name).execute();
+  });
+}
+
+export interface OneOff {
+  readonly stack: string;
+  readonly procedure: string;
+  readonly input: Json;
+  readonly actor: string;
+  readonly at: Date;
+  readonly graceSeconds: number;
+}
+
+/** Something that shall happen once, at an instant. */
+export async function addOneOff(control: Control, given: OneOff): Promise<Occurrence> {
+  const { stack, procedure, actor, at, graceSeconds } = given;
+  return control.db
+    .insertInto("occurrences")
+    .values({
+      ...{ stack, procedure, actor, at, starts_at: at, state: "due" },
+      schedule: `once-${randomBytes(3).toString("hex")}`,
+      input: toJsonb(given.input),
+      give_up_at: new Date(at.getTime() + graceSeconds * 1000),
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+/** Takes back something that has not begun. False: there is no such thing any more. */
+export async function removeOneOff(control: Control, stack: string, name: string): Promise<boolean> {
+  const removed = await control.db
+    .deleteFrom("occurrences")
+    .where("stack", "=", stack)
+    .where("schedule", "=", name)
+    .where("schedule", "like", "once-%")
+    .where("state", "=", "due")
+    .returning("schedule")
+    .executeTakeFirst();
+  return removed !== undefined;
+}
+
+/** What became of an occurrence that was taken up. */
+export interface Settled {
+  readonly occurrence: Occurrence;
+  /** The run that it began; absent when it could not be planned, now or at all. */
+  readonly run?: string;
+}
+
+/**
+ * Takes up the next occurrence that may begin: plans it, and writes its run with the consent that its schedule stands for. It is held
+ * meanwhile, so that no other worker plans the same. What cannot be planned now is tried again until it is given up. Undefined: there
+ * is none.
+ */
+export async function takeUpNext(
+  control: Control,
+  now: Date,
+  plan: (occurrence: Occurrence) => Promise<Plan>,
+): Promise<Settled | undefined> {
+  return control.db.transaction().execute(async (tx) => {
+    const occurrence = await tx
+      .selectFrom("occurrences")
+      .selectAll()
+      .where("state", "=", "due")
+      .where("starts_at", "<=", now)
+      .orderBy("starts_at")
+      .limit(1)
+      .forUpdate()
+      .skipLocked()
+      .executeTakeFirst();
+    if (occurrence === undefined) return undefined;
+    const planned = await plan(occurrence).catch((thrown: unknown) => ({ thrown }));
+    if (!("thrown" in planned)) return start({ db: tx }, occurrence, planned, now);
+    await putOff({ db: tx }, occurrence, planned.thrown, now);
+    return { occurrence };
+  });
+}
+
+async function start(tables: Tables, occurrence: Occurrence, plan: Plan, now: Date): Promise<Settled> {
+  const run = await createRun(tables, plan, occurrence.actor, now);
+  await approveRun(tables, run, occurrence.actor);
+  await settle(tables, occurrence, { state: "started", run: run.id, settled_at: now });
+  return { occurrence, run: run.id };
+}
+
+/** Seconds until something that could not be planned is tried again. */
+const tryAgainSeconds = 60;
+
+async function putOff(tables: Tables, occurrence: Occurrence, thrown: unknown, now: Date): Promise<void> {
+  const error = toIpaiError(thrown);
+  const next = new Date(now.getTime() + tryAgainSeconds * 1000);
+  const record = toJsonb(toErrorRecord(error));
+  const again = error.retryable && next < occurrence.give_up_at;
+  await settle(
+    tables,
+    occurrence,
+    again ? { starts_at: next, error: record } : { state: "failed", error: record, settled_at: now },
+  );
+}
+
+async function settle(
+  { db }: Tables,
+  { stack, schedule, at }: Occurrence,
+  change: {
+    readonly state?: "started" | "failed";
+    readonly run?: string;
+    readonly error?: string;
+    readonly settled_at?: Date;
+    readonly starts_at?: Date;
+  },
+): Promise<void> {
+  await db
+    .updateTable("occurrences")
+    .set(change)
+    .where("stack", "=", stack)
+    .where("schedule", "=", schedule)
+    .where("at", "=", at)
+    .execute();
+}
+
+/** The newest first; of one schedule or of all. */
+export async function listOccurrences(
+  control: Control,
+  stack: string,
+  limit: number,
+  schedule?: string,
+): Promise<readonly Occurrence[]> {
+  const query = control.db
+    .selectFrom("occurrences")
+    .selectAll()
+    .where("stack", "=", stack)
+    .orderBy("at", "desc")
+    .limit(limit);
+  return (schedule === undefined ? query : query.where("schedule", "=", schedule)).execute();
+}
+
+export interface Pause {
+  readonly by: string;
+  readonly at: Date;
+}
+
+/** The schedules of a stack that are paused, by their names. */
+export async function listPauses(control: Control, stack: string): Promise<ReadonlyMap<string, Pause>> {
+  const rows = await control.db
+    .selectFrom("schedules")
+    .select(["name", "paused_by", "paused_at"])
+    .where("stack", "=", stack)
+    .execute();
+  return new Map(
+    rows.flatMap((row) =>
+      row.paused_by === null || row.paused_at === null
+        ? []
+        : [[row.name, { by: row.paused_by, at: row.paused_at }] as const],
+    ),
+  );
+}
+
+/** Until it is let go on, nothing of it happens, and nothing is made up for afterwards. */
+export async function pauseSchedule(control: Control, schedule: Schedule, actor: string, now: Date): Promise<void> {
+  await begin(control, schedule, now);
+  await control.db
+    .updateTable("schedules")
+    .set({ paused_by: actor, paused_at: now })
+    .where("stack", "=", schedule.stack)
+    .where("name", "=", schedule.name)
+    .where("paused_at", "is", null)
+    .execute();
+}
+
+export async function unpauseSchedule(control: Control, schedule: Schedule, now: Date): Promise<void> {
+  await control.db
+    .updateTable("schedules")
+    .set({ paused_by: null, paused_at: null, since: now })
+    .where("stack", "=", schedule.stack)
+    .where("name", "=", schedule.name)
+    .where("paused_at", "is not", null)
+    .execute();
+}

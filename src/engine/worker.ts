@@ -1,0 +1,187 @@
+import { type IpaiError, toIpaiError } from "../errors/error.ts";
+import type { Plan } from "../runbook/plan.ts";
+import { listUnattended } from "./attended.ts";
+import type { Control } from "./control.ts";
+import { RunBeingAdvanced, RunFenced } from "./errors.ts";
+import type { Run } from "./journal.ts";
+import { noteTimes, type Occurrence, takeUpNext } from "./occurrences.ts";
+import type { Schedule } from "./schedule.ts";
+import { aliveSeconds, enterWorker, giveUpFrozen, leaveWorker, sayAlive } from "./workers.ts";
+
+/**
+ * Does what nobody waits for: begins what its time has come for, and goes on with what another process left. Several may work on one
+ * control database; what is to be done stands in its tables, and each of them may die at any time.
+ */
+
+export interface WorkerPorts {
+  readonly control: Control;
+  readonly name: string;
+  readonly now: () => Date;
+  /** Waits so many milliseconds, or until it is told to stop. */
+  readonly pause: (milliseconds: number, stop: AbortSignal) => Promise<void>;
+  readonly schedules: readonly Schedule[];
+  readonly plan: (occurrence: Occurrence) => Promise<Plan>;
+  /** Carries a run out, to its end or to where it waits. */
+  readonly carryOut: (run: string) => Promise<Run>;
+  readonly tell: (event: WorkerEvent) => void;
+}
+
+export type WorkerEvent =
+  | { readonly kind: "began"; readonly occurrence: Occurrence; readonly run: string }
+  | { readonly kind: "not_begun"; readonly occurrence: Occurrence }
+  | { readonly kind: "took_over"; readonly run: string }
+  | { readonly kind: "ended"; readonly run: Run }
+  | { readonly kind: "stopped"; readonly run: string; readonly error: IpaiError }
+  | { readonly kind: "gave_up"; readonly worker: string }
+  | { readonly kind: "trouble"; readonly error: IpaiError };
+
+/** Runs that one worker carries out at the same time; most of that time they wait for programs. */
+const runsMax = 8;
+const lookEveryMs = 1000;
+/** How often others' leavings are looked for, milliseconds. */
+const takeOverEveryMs = 5000;
+/** A person's command that has just been approved begins by itself: only what is still waiting after this is taken, milliseconds. */
+const patienceMs = 15_000;
+
+/** Works until it is told to stop, and then until what it carries out has ended. */
+export async function work(ports: WorkerPorts, stop: AbortSignal): Promise<void> {
+  const worker = new Worker(ports);
+  await enterWorker(ports.control, ports.name);
+  const heart = setInterval(() => void worker.beat(), aliveSeconds * 1000);
+  try {
+    while (!stop.aborted && !worker.isGivenUp) {
+      await worker.look().catch((error: unknown) => ports.tell({ kind: "trouble", error: toIpaiError(error) }));
+      await ports.pause(lookEveryMs, stop);
+    }
+    if (!worker.isGivenUp) await worker.drain();
+  } finally {
+    clearInterval(heart);
+    await leaveWorker(ports.control, ports.name).catch(() => undefined);
+  }
+}
+
+export class Worker {
+  readonly #ports: WorkerPorts;
+  readonly #running = new Map<string, Promise<void>>();
+  /** Runs that wait to be taken over, since when they are seen, and those that could not go on, until when they are left alone. */
+  readonly #seen = new Map<string, number>();
+  readonly #rests = new Map<string, Rest>();
+  #lastTakeOver = 0;
+  isGivenUp = false;
+
+  constructor(ports: WorkerPorts) {
+    this.#ports = ports;
+  }
+
+  /** One look around: everything that can be begun now is begun. */
+  async look(): Promise<void> {
+    const { control, schedules, now } = this.#ports;
+    await noteTimes(control, schedules, now());
+    while (this.#running.size < runsMax && (await this.#begin()));
+    if (now().getTime() - this.#lastTakeOver < takeOverEveryMs) return;
+    this.#lastTakeOver = now().getTime();
+    await this.#takeOver();
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all(this.#running.values());
+  }
+
+  async beat(): Promise<void> {
+    const isKnown = await sayAlive(this.#ports.control, this.#ports.name).catch(() => true);
+    if (!isKnown) this.isGivenUp = true;
+  }
+
+  /** False: there is nothing to begin. */
+  async #begin(): Promise<boolean> {
+    const { control, now, plan, tell } = this.#ports;
+    const settled = await takeUpNext(control, now(), plan);
+    if (settled === undefined) return false;
+    const { occurrence, run } = settled;
+    if (run === undefined) tell({ kind: "not_begun", occurrence });
+    else {
+      tell({ kind: "began", occurrence, run });
+      this.#carry(run);
+    }
+    return true;
+  }
+
+  async #takeOver(): Promise<void> {
+    const { control, tell } = this.#ports;
+    for (const worker of await giveUpFrozen(control)) tell({ kind: "gave_up", worker });
+    const left = await this.#listLeft();
+    for (const known of this.#seen.keys()) if (!left.has(known)) this.#seen.delete(known);
+    for (const [run, patience] of left) {
+      if (this.#running.size >= runsMax) return;
+      if (this.#isReady(run, patience)) {
+        tell({ kind: "took_over", run });
+        this.#carry(run);
+      }
+    }
+  }
+
+  /** Runs that somebody has to go on with, and how long they are left to whoever may be about to do it, milliseconds. */
+  async #listLeft(): Promise<ReadonlyMap<string, number>> {
+    const { control } = this.#ports;
+    const consented = await control.db
+      .selectFrom("runs")
+      .select("id")
+      .where("parent", "is", null)
+      .where("status", "in", ["planned", "waiting"])
+      .where(({ or, eb, exists, and, selectFrom }) =>
+        or([
+          eb("decision", "is not", null),
+          and([
+            or([eb("status", "=", "planned"), eb("waiting_for", "=", "approval")]),
+            exists(
+              selectFrom("approvals")
+                .select("approvals.run")
+                .whereRef("approvals.run", "=", "runs.id")
+                .whereRef("approvals.plan_hash", "=", "runs.plan_hash"),
+            ),
+          ]),
+        ]),
+      )
+      .execute();
+    const left = [...(await listUnattended(control))].map((run) => [run, 0] as const);
+    return new Map([...left, ...consented.map(({ id }) => [id, patienceMs] as const)]);
+  }
+
+  #isReady(run: string, patience: number): boolean {
+    const now = this.#ports.now().getTime();
+    const since = this.#seen.get(run) ?? now;
+    this.#seen.set(run, since);
+    const rest = this.#rests.get(run)?.until ?? 0;
+    return !this.#running.has(run) && now - since >= patience && now >= rest;
+  }
+
+  #carry(run: string): void {
+    const ended = this.#ports.carryOut(run).then(
+      (result) => {
+        this.#rests.delete(run);
+        this.#ports.tell({ kind: "ended", run: result });
+      },
+      (thrown: unknown) => this.#rest(run, toIpaiError(thrown)),
+    );
+    this.#running.set(
+      run,
+      ended.finally(() => this.#running.delete(run)),
+    );
+  }
+
+  /** What cannot go on now, because its host or the database is away, is tried again, each time a little later. */
+  #rest(run: string, error: IpaiError): void {
+    if (error.code === RunBeingAdvanced.code || error.code === RunFenced.code) return;
+    const tries = (this.#rests.get(run)?.tries ?? 0) + 1;
+    const restMs = Math.min(restMsMax, 5000 * 2 ** (tries - 1));
+    this.#rests.set(run, { tries, until: this.#ports.now().getTime() + restMs });
+    this.#ports.tell({ kind: "stopped", run, error });
+  }
+}
+
+interface Rest {
+  readonly tries: number;
+  readonly until: number;
+}
+
+const restMsMax = 5 * 60_000;

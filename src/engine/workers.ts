@@ -1,0 +1,92 @@
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { sql } from "kysely";
+import type { Control } from "./control.ts";
+import { toJsonb } from "./journal.ts";
+import type { ProcessMark } from "./schema.ts";
+
+/** Who works, and what becomes of those that gave no sign of life. */
+
+/** How often a worker says that it lives, and after what silence it counts as frozen, seconds. */
+export const aliveSeconds = 5;
+export const frozenSeconds = 60;
+
+export async function enterWorker(control: Control, name: string): Promise<void> {
+  const row = { name, host: hostname(), process: toJsonb(await markOf(process.pid)), seen_at: sql<Date>`now()` };
+  await control.db
+    .insertInto("workers")
+    .values(row)
+    .onConflict((conflict) => conflict.column("name").doUpdateSet(row))
+    .execute();
+}
+
+/** False: others have given this worker up meanwhile, because it was silent for too long. */
+export async function sayAlive(control: Control, name: string): Promise<boolean> {
+  const row = await control.db
+    .updateTable("workers")
+    .set({ seen_at: sql`now()` })
+    .where("name", "=", name)
+    .returning("name")
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function leaveWorker(control: Control, name: string): Promise<void> {
+  await control.db.deleteFrom("workers").where("name", "=", name).execute();
+}
+
+export interface WorkerRow {
+  readonly name: string;
+  readonly host: string;
+  readonly started_at: Date;
+  readonly seen_at: Date;
+  readonly isFrozen: boolean;
+}
+
+export async function listWorkers(control: Control): Promise<readonly WorkerRow[]> {
+  return control.db
+    .selectFrom("workers")
+    .select(["name", "host", "started_at", "seen_at", isFrozen.as("isFrozen")])
+    .orderBy("started_at")
+    .execute();
+}
+
+const isFrozen = sql<boolean>`seen_at < now() - make_interval(secs => ${frozenSeconds})`;
+
+/**
+ * Gives up the workers that have been silent for too long. One of this machine is ended, with what it had started: then its runs are
+ * free. One of another machine loses its locks: should it wake up, its fence is gone, and it writes nothing and begins nothing.
+ */
+export async function giveUpFrozen(control: Control): Promise<readonly string[]> {
+  const frozen = await control.db
+    .deleteFrom("workers")
+    .where(isFrozen)
+    .returning(["name", "host", "process"])
+    .execute();
+  for (const worker of frozen) {
+    if (worker.host === hostname()) await endProcess(worker.process);
+    else await dropLocks(control, worker.name);
+  }
+  return frozen.map(({ name }) => name);
+}
+
+async function endProcess(mark: ProcessMark): Promise<void> {
+  const now = await markOf(mark.pid).catch(() => undefined);
+  if (now?.began === mark.began) process.kill(mark.pid, "SIGKILL");
+}
+
+async function dropLocks(control: Control, worker: string): Promise<void> {
+  await sql`
+    select pg_terminate_backend(l.pid)
+    from runs r join pg_locks l
+      on l.locktype = 'advisory' and l.objsubid = 1 and (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(r.id, 1)
+    where r.worker = ${worker} and r.status in ('running', 'undoing')
+      and l.database = (select oid from pg_database where datname = current_database())`.execute(control.db);
+}
+
+async function markOf(pid: number): Promise<ProcessMark> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  // The name in parentheses may hold anything; what follows it does not.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { pid, began: fields[19] ?? "" };
+}
