@@ -48,6 +48,7 @@ compose_suites() {
   suite compose --project compose
   suite compose-main --project system test/system/main.test.ts
   suite compose-ssh --project system test/system/ssh.test.ts
+  suite compose-script --project system test/system/script.test.ts
   suite compose-crash --project crash
   unset IPAI_TEST_RUNTIME
 }

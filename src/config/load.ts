@@ -84,7 +84,7 @@ function buildStack(
 
 /** Of a compose project it is in Odoo's own volume: there both tools find it, and the filestore can be linked instead of copied. */
 function workDirectoryOf(name: string, { runtime, odoo }: ParsedStack): string {
-  return "compose" in runtime ? `${odoo.dataDirectory}/ipai` : `/var/lib/ipai/work/${name}`;
+  return "compose" in runtime ? `${odoo.dataDirectory}/ipai-${name}` : `/var/lib/ipai/work/${name}`;
 }
 
 function deepFreeze<T>(value: T): T {

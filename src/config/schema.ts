@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Secret } from "./secret.ts";
-import { parseDuration } from "./units.ts";
+import { findCronFault, parseDuration } from "./units.ts";
 
 /**
  * `ipai.yaml`: every key, its default, and what it is for. Error messages, `config schema`, `docs/configuration.md` and the types
@@ -218,14 +218,31 @@ const backup = z
   .optional()
   .describe("Where backups go; without it there are none");
 
+const schedule = z.strictObject({
+  procedure: text.describe("What runs, as `ipai schedules` names it"),
+  input: z.record(z.string(), z.json()).default({}).describe("Its input"),
+  cron: z
+    .string()
+    .superRefine((given, context) => {
+      const fault = findCronFault(given);
+      if (fault !== undefined) context.addIssue({ code: "custom", message: `must be a cron expression: ${fault}` });
+    })
+    .describe("When, in the stack's zone: minute, hour, day of the month, month, day of the week, as in crontab"),
+  missed: z
+    .enum(["latest", "all", "none"])
+    .default("latest")
+    .describe("Which of the times are made up for at which nothing could run"),
+  grace: duration.prefault("6h").describe("How late one is made up for at most, with unit"),
+  jitter: duration
+    .prefault("0s")
+    .describe("Each time is moved by up to this, with unit; always the same for the same time"),
+});
+
 const stack = z
   .strictObject({
     host: z
       .string()
-      .refine(
-        (given) => given === "local" || isSshAddress(given),
-        "must be local, or ssh://USER@HOST with a :PORT if it is not 22",
-      )
+      .refine(isHostAddress, "must be local, or ssh://USER@HOST with a :PORT if it is not 22")
       .default("local")
       .describe(
         "Machine that the stack runs on: local, or ssh://USER@HOST:PORT. HOST may be an alias of the ssh configuration; keys, agent and jump hosts are taken from there",
@@ -234,7 +251,7 @@ const stack = z
     workDirectory: absolutePath
       .optional()
       .describe(
-        "Folder for working files and logs of runs; when absent /var/lib/ipai/work/STACK, and in a compose project the folder ipai in odoo.dataDirectory",
+        "Folder for working files and logs of runs; when absent /var/lib/ipai/work/STACK, and in a compose project the folder ipai-STACK in odoo.dataDirectory",
       ),
     runtime,
     services,
@@ -259,6 +276,15 @@ const stack = z
       .prefault({})
       .describe("Limits of the health checks"),
     backup,
+    schedules: z
+      .record(
+        z.string().regex(/^[a-z][a-z0-9-]*$/, "must begin with a letter and have only a-z, 0-9 and -"),
+        z.union([z.literal("off"), schedule], "must be off, or have procedure and cron"),
+      )
+      .default({})
+      .describe(
+        "What `ipai worker` runs by itself, by name. backup, proof and health are there already: `off` takes one away, another definition replaces it",
+      ),
     objectives: z
       .strictObject({
         rto: duration.prefault("4h").describe("Recovery time objective: how long the suite may be away, with unit"),
@@ -287,6 +313,7 @@ export const configSchema = z.strictObject({
 
 export type ClusterService = z.output<typeof cluster>;
 export type DaemonService = z.output<typeof daemon>;
+export type ScheduleDefinition = z.output<typeof schedule>;
 export type ComposeProject = z.output<typeof compose>["compose"];
 export type ParsedConfig = z.output<typeof configSchema>;
 export type ParsedStack = z.output<typeof stack>;
@@ -310,9 +337,9 @@ export interface Config {
   readonly control: { readonly url: Secret | undefined };
 }
 
-/** As ssh takes it: no password, no path, and nothing that it could take for an option. */
-function isSshAddress(given: string): boolean {
-  return /^ssh:\/\/([A-Za-z_][\w.-]*@)?(\w[\w.-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/.test(given);
+/** This machine, or another as ssh takes it: no password, no path, and nothing that it could take for an option. */
+export function isHostAddress(given: string): boolean {
+  return given === "local" || /^ssh:\/\/([A-Za-z_][\w.-]*@)?(\w[\w.-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/.test(given);
 }
 
 function isTimeZone(name: string): boolean {

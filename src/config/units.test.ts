@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseDuration } from "./units.ts";
+import { findCronFault, parseDuration } from "./units.ts";
 
 describe("a duration", () => {
   it.each<[string, number]>([
@@ -18,4 +18,15 @@ describe("a duration", () => {
   it.each(["", "15", "m", "15 minutes", "-5m", "1h30m", "5y", "1e3s", "½h", "constructor"])("%j is none", (text) => {
     expect(parseDuration(text)).toBeUndefined();
   });
+});
+
+it.each([
+  ["61 2 * * *", true],
+  ["0 2 * *", true],
+  ["* * * * * *", true],
+  ["@daily", false],
+  ["0 2 * * 1-5", false],
+  ["0 0 L * *", false],
+])("%s is a fault: %s", (cron, isFault) => {
+  expect(findCronFault(cron) !== undefined).toBe(isFault);
 });

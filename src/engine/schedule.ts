@@ -76,16 +76,6 @@ export function listNext(schedule: Pick<Schedule, "cron" | "timezone">, after: D
   return parseCron(schedule).nextRuns(count, after);
 }
 
-/** Why this is no cron expression; undefined when it is one. */
-export function findCronFault(cron: string): string | undefined {
-  try {
-    parseCron({ cron, timezone: "UTC" });
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message.replace(/^CronPattern: /, "") : String(error);
-  }
-}
-
 function parseCron({ cron, timezone }: Pick<Schedule, "cron" | "timezone">): Cron {
   return new Cron(cron, { timezone, mode: "5-part" });
 }

@@ -160,6 +160,19 @@ export const DockerRefused = defineError<{ reason: string }>("host.docker_refuse
     "Put the user that ipai logs in as into the group docker on that host (usermod -aG docker USER), and log in anew.",
 });
 
+/** What docker's own client says when the engine does not answer it; undefined when it says something else. */
+export function engineFault(said: string): Error | undefined {
+  const line = said.split("\n").find((each) => engineWords.test(each.trim()));
+  if (line === undefined) return undefined;
+  return /permission denied/i.test(line)
+    ? DockerRefused({ reason: line.trim() })
+    : DockerUnreachable({ reason: line.trim() });
+}
+
+/** Of versions 20 to 29. */
+const engineWords =
+  /^(ERROR: |docker: )?(Got )?(Cannot connect to the Docker daemon at|error during connect:|failed to connect to the docker API at|permission denied while trying to connect to the (Docker daemon socket|docker API))/i;
+
 export const UnknownCall = defineError<{ name: string; version: number }>("host.unknown_call", {
   exitCode: 39,
   message: (d) =>

@@ -6,6 +6,7 @@ import {
   CommandCancelled,
   CommandFailed,
   CommandTimeout,
+  engineFault,
   HttpTimeout,
   HttpUnreachable,
   OutputTooLarge,
@@ -172,6 +173,7 @@ function failure(command: Pick<CommandAction, "exitCodes">, pipeline: Pipeline, 
   const meant = code === undefined ? undefined : (catalogue.get(code) as ErrorDefinition<object> | undefined);
   return (
     meant?.(details) ??
+    engineFault(result.stderr) ??
     notExecuted(pipeline, result) ??
     CommandFailed(signal === undefined ? details : { ...details, signal })
   );

@@ -1,3 +1,5 @@
+import { type ContainerLine, quote } from "./shell.ts";
+
 /**
  * The part of an exported script that is the same for every plan: how a step is asked, performed, verified and taken back. It
  * mirrors what the engine (act, wait, undo) and the host (reading and comparing answers) do; `script.test.ts` holds them together.
@@ -292,6 +294,33 @@ is_at_most() {
 has_text() { if [[ -z $2 ]]; then [[ -n $1 ]]; else [[ $1 == *"$2"* ]]; fi; }
 `;
 
+/**
+ * Docker's client does not end what it has started when it is ended itself. So each command in a container notes its group of processes
+ * there, and what is still running of them is ended before anything is taken back.
+ */
+export const noteGroup: readonly ContainerLine[] = [
+  { line: "note=/tmp/ipai-$run_id.$$; trap 'rm -f -- \"$note\"' EXIT", refs: [{ ref: "run", field: "id" }] },
+  { line: 'echo "$$ $(cut -d " " -f 22 "/proc/$$/stat")" >"$note"', refs: [] },
+];
+
+export function endInContainers(names: ReadonlySet<string>): string {
+  const lines = [...names].sort().map((name) => `  end_in_container ${quote(name)}`);
+  return `end_in_container() {
+  docker exec -i --user 0:0 -e run_id="$run_id" "$1" bash >/dev/null 2>&1 <<'END'
+for note in /tmp/ipai-$run_id.*; do
+  read -r group began <"$note" || continue
+  if [[ $(cut -d ' ' -f 22 "/proc/$group/stat") == "$began" ]]; then kill -KILL -- "-$group"; fi
+  for ((tries = 0; tries < 50; tries++)); do kill -0 -- "-$group" || break; sleep 0.1; done
+  rm -f -- "$note"
+done
+END
+}
+end_what_runs() {
+${[...lines, "  :"].join("\n")}
+}
+`;
+}
+
 /** The walk backwards, and what the script says at its end. */
 export const traps = `take_back() {
   local index act
@@ -314,6 +343,7 @@ at_end() {
   local status=$?
   trap - EXIT
   trap '' INT TERM HUP PIPE
+  [[ $ending == succeeded ]] || end_what_runs || true
   if [[ $ending == succeeded ]]; then
     tell_person '✓ succeeded'
     status=0

@@ -14,7 +14,7 @@ import {
   walk,
 } from "./plan.ts";
 import { jsonLibrary } from "./script-json.ts";
-import { library, preamble, traps } from "./script-library.ts";
+import { endInContainers, library, noteGroup, preamble, traps } from "./script-library.ts";
 import { quote, renderAt, secretVariable, valuesOf, variableOf } from "./shell.ts";
 import { listRefs, type Value } from "./value.ts";
 
@@ -36,6 +36,7 @@ export function renderScript(plan: Plan): string {
     ...steps.texts,
     rule("How the steps are carried out") + library,
     ...(steps.readsJson ? [jsonLibrary] : []),
+    endInContainers(steps.containers),
     `${traps}\nmain\nending=succeeded\n`,
   ].join("\n");
 }
@@ -133,6 +134,7 @@ class Definitions {
   readonly texts: string[] = [];
   readonly secrets = new Set<string>();
   readonly hosts = new Set<string>();
+  readonly containers = new Set<string>();
   readsJson = false;
   readonly #steps = new Map<string, string>();
   readonly #questions = new Map<string, string>();
@@ -225,9 +227,11 @@ class Definitions {
   #command(name: string, action: Exclude<Action, { kind: "call" }>): string {
     const { host, pipeline } = toCommand(action);
     const values = pipeline.flatMap(valuesOf);
-    this.hosts.add(parsePlace(host).host);
+    const place = parsePlace(host);
+    this.hosts.add(place.host);
+    if (place.container !== undefined) this.containers.add(place.container);
     for (const ref of values.flatMap(listRefs)) if (ref.ref === "secret") this.secrets.add(ref.name);
-    return functionOf(name, [...needs(values, "return 125"), renderAt(host, pipeline)]);
+    return functionOf(name, [...needs(values, "return 125"), renderAt(host, pipeline, noteGroup)]);
   }
 
   #once(known: Map<string, string>, key: string, title: string, render: (name: string) => string): string {

@@ -3,7 +3,7 @@ import { parsePlace } from "./place.ts";
 import { listRefs, type OutputRef, type RunRef, type Value } from "./value.ts";
 
 /**
- * Commands as text for a person, a plain bash script, or the bash of another machine (`host/ssh`). This is the only function family
+ * Commands as text for a person, a plain bash script, or the bash of another place (`host/remote`). This is the only function family
  * of the program that quotes for a shell; on this machine nothing that it prints is ever given to one by the tool itself.
  */
 
@@ -19,12 +19,21 @@ export function renderShell({ host, pipeline }: Pick<CommandAction, "host" | "pi
  * A pipeline for the shell of the machine that its place is on. One for a container is read there as a whole, by a bash of its own;
  * the values that it needs go along as environment variables, so that none shows in the list of processes.
  */
-export function renderAt(place: string, pipeline: CommandAction["pipeline"]): string {
+export function renderAt(
+  place: string,
+  pipeline: CommandAction["pipeline"],
+  first: readonly ContainerLine[] = [],
+): string {
   const { container } = parsePlace(place);
-  const text = renderPipeline(pipeline);
-  if (container === undefined) return text;
-  const refs = pipeline.flatMap(valuesOf).flatMap(listRefs);
+  if (container === undefined) return renderPipeline(pipeline);
+  const refs = [...first.flatMap(({ refs: used }) => used), ...pipeline.flatMap(valuesOf).flatMap(listRefs)];
   const variables = [...new Map(refs.map((ref) => [nameOf(ref), quote(ref)]))];
+  const text = [
+    // They are for the shell that fills them in, not for every program.
+    ...(variables.length === 0 ? [] : [`export -n ${variables.map(([name]) => name).join(" ")}`]),
+    ...first.map(({ line }) => line),
+    renderPipeline(pipeline),
+  ].join("\n");
   const mark = endMark(text, "IN_CONTAINER");
   return [
     [
@@ -37,6 +46,12 @@ export function renderAt(place: string, pipeline: CommandAction["pipeline"]): st
     text,
     mark,
   ].join("\n");
+}
+
+/** A line that goes before a pipeline in its container, and what it needs. */
+export interface ContainerLine {
+  readonly line: string;
+  readonly refs: readonly RunRef[];
 }
 
 function nameOf(ref: ReturnType<typeof listRefs>[number]): string {

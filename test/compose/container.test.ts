@@ -1,12 +1,19 @@
-import { execFileSync } from "node:child_process";
-import { rename } from "node:fs/promises";
+import { type ChildProcess, execFileSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Executors } from "../../src/cli/executors.ts";
 import type { Executor } from "../../src/host/executor.ts";
+import { command } from "../../src/runbook/action.ts";
+import { actOf, planOf } from "../../src/runbook/fixtures/plans.ts";
+import { runScript } from "../../src/runbook/fixtures/scripts.ts";
 import { inContainer } from "../../src/runbook/place.ts";
+import { runId, secret } from "../../src/runbook/value.ts";
+import { refusal } from "../harness/backups.ts";
 import { describeElsewhere } from "../harness/elsewhere.ts";
 import { codeOf, pipe, processesWith, run, sh } from "../harness/pipelines.ts";
-import { until } from "../harness/sandbox.ts";
+import { run as outside, root, until } from "../harness/sandbox.ts";
 import { type Sshd, startSshd } from "../harness/sshd.ts";
 
 /** Commands in a container of a real Docker engine, of this machine and of one that is reached by SSH. */
@@ -46,6 +53,42 @@ it("one connection carries everything of a machine", async () => {
   expect(masters).toBe("1");
 });
 
+describe("a script of a plan", () => {
+  const place = inContainer("local", name);
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ipai-script-"));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it("hands values and secrets over to the program that wants them, and to no other", async () => {
+    const uses = command(place, ["sh", "-c", 'printf "%s|%s" "$PASSWORD" "$1" >/tmp/used', "sh", runId], {
+      env: { PASSWORD: secret("backup.password") },
+    });
+    const looks = command(place, ["sh", "-c", "env >/tmp/looked"]);
+    const plan = planOf([actOf("use", { action: uses }), actOf("look", { action: looks })]);
+    const env = { IPAI_SECRET_BACKUP_PASSWORD: "hunter'2 $x", run_id: "mine" };
+    expect((await runScript(plan, { folder, env })).status).toBe(0);
+    expect(docker("exec", name, "cat", "/tmp/used")).toBe("hunter'2 $x|mine");
+    expect(docker("exec", name, "cat", "/tmp/looked")).not.toMatch(/hunter|mine/);
+    expect(docker("exec", name, "ls", "/tmp")).not.toContain("ipai-mine");
+  });
+
+  it("ends, when it is stopped, what it has started there before it takes anything back", async () => {
+    const long = command(place, ["sh", "-c", "sleep 313; true"]);
+    const back = actOf("back", { action: command(place, ["sh", "-c", "pgrep -f 'sleep 31[3]' >/tmp/left; true"]) });
+    const plan = planOf([actOf("long", { action: long, undo: [back] })]);
+    const onStart = (child: ChildProcess) => {
+      const runs = async () => docker("top", name).includes("sleep 313");
+      void until("it runs", runs, 10_000).then(() => process.kill(-(child.pid ?? 0), "SIGINT"));
+    };
+    const ran = await runScript(plan, { folder, env: { run_id: "stopped" }, onStart });
+    expect([ran.status, ran.text]).toEqual([5, expect.stringContaining("everything was taken back")]);
+    expect(docker("exec", name, "cat", "/tmp/left")).toBe("");
+    expect(docker("exec", name, "ls", "/tmp")).not.toContain("ipai-stopped");
+  });
+});
+
 describe("a container that cannot be worked in", () => {
   it("because there is none of that name", async () => {
     const missing = executors.of(inContainer("local", "no-such-container"));
@@ -72,14 +115,13 @@ describe("a container that cannot be worked in", () => {
   });
 
   it("because the engine does not answer", async () => {
-    const socket = "/var/run/docker.sock";
-    await rename(socket, `${socket}.away`);
-    try {
-      expect(await codeOf(run(here(), pipe({ argv: ["true"] })))).toBe("host.docker_unreachable");
-      expect(await codeOf(run(there(), pipe({ argv: ["true"] })))).toBe("host.docker_unreachable");
-    } finally {
-      await rename(`${socket}.away`, socket);
-    }
+    // For one command alone: everybody else's engine goes on.
+    const script = 'mount --bind /dev/null /run/docker.sock && exec "$@"';
+    const argv = ["--mount", "sh", "-c", script, "sh", join(root, "bin/ipai"), "backup", "--plan", "--json"];
+    expect(refusal(await outside("unshare", argv)).code).toBe("host.docker_unreachable");
+    expect(refusal(await outside("unshare", [...argv.slice(0, 6), "init", "--check", "--json"])).code).toBe(
+      "host.docker_unreachable",
+    );
   });
 
   it("because this user may not ask the engine", async () => {

@@ -17,7 +17,8 @@ interface InitJson {
 }
 
 const project = container("x").replace(/-x-1$/, "");
-const odoo = "odoo";
+/** Its own, so that nobody's project is met, whatever engine this is. */
+const odoo = `foreign-${process.pid}`;
 let desk: string;
 let foreign: string;
 let ports: Readonly<Record<"ODOO_PORT" | "DB_PORT", string>>;
@@ -28,10 +29,13 @@ beforeAll(async () => {
   ports = { ODOO_PORT: String(await freePort("0.0.0.0")), DB_PORT: String(await freePort("0.0.0.0")) };
   await cp(join(root, "test/compose/foreign"), foreign, { recursive: true });
   await cp(join(root, "sandbox/addons"), join(foreign, "addons"), { recursive: true });
-  await writeFile(join(foreign, ".env"), `ODOO_PORT=${ports.ODOO_PORT}\nDB_PORT=${ports.DB_PORT}\n`);
+  await writeFile(
+    join(foreign, ".env"),
+    `ODOO_PORT=${ports.ODOO_PORT}\nDB_PORT=${ports.DB_PORT}\nPREFIX=${odoo}\nIPAI_TOOLS_BASE=ipai-test/postgres\n`,
+  );
 });
 afterAll(async () => {
-  compose("down", "--volumes", "--timeout", "1");
+  compose("down", "--volumes", "--remove-orphans", "--timeout", "1");
   await rm(desk, { recursive: true });
 });
 
@@ -47,7 +51,7 @@ async function fillForeign(): Promise<void> {
   const pipe = (script: string) => execFileSync("bash", ["-o", "pipefail", "-c", script], { stdio: "pipe" });
   compose("up", "--detach", "db");
   await until("its database answers", async () => {
-    const asked = "docker exec --user postgres odoo-db-1 psql -U odoo -d odoo -c 'select 1'";
+    const asked = `docker exec --user postgres ${odoo}-db-1 psql -U odoo -d odoo -c 'select 1'`;
     return Boolean(
       await Promise.resolve(asked)
         .then(pipe)
@@ -55,11 +59,11 @@ async function fillForeign(): Promise<void> {
     );
   });
   pipe(
-    `docker exec ${container("tools")} runuser -u postgres -- pg_dump --no-owner odoo | docker exec -i --user postgres odoo-db-1 psql -q -U odoo odoo`,
+    `docker exec ${container("tools")} runuser -u postgres -- pg_dump --no-owner odoo | docker exec -i --user postgres ${odoo}-db-1 psql -q -U odoo odoo`,
   );
   compose("up", "--detach");
   pipe(
-    `docker exec ${container("tools")} tar -C /var/lib/odoo -c filestore | docker exec -i --user root odoo-accounting tar -C /var/lib/odoo -x`,
+    `docker exec ${container("tools")} tar -C /var/lib/odoo -c filestore | docker exec -i --user root ${odoo}-accounting tar -C /var/lib/odoo -x`,
   );
 }
 
@@ -117,7 +121,7 @@ describe("the practice stack's project", () => {
   it.each([
     ["a project that is not there", ["--project", "nope"], "init.project_unclear"],
     ["a database that has no Odoo", ["--project", project, "--database", "postgres"], "init.database_unclear"],
-    ["no address", ["odoo.example.com"], "config.invalid"],
+    ["no address", ["odoo.example.com"], "init.bad_address"],
   ])("says so of %s, and writes nothing", async (_, args, code) => {
     const refused = await ipai(["init", "--json", ...args, "--output", "none.yaml"], { directory: desk });
     expect(refusal(refused).code).toBe(code);
@@ -159,16 +163,14 @@ describe("a project that nobody made for this program", () => {
   it("has its containers found by whatever name they have", async () => {
     const { stacks } = await config("project/ipai.yaml");
     expect(stacks[odoo]?.["runtime"]).toMatchObject({
-      compose: { directory: foreign, containers: { "odoo-core": "odoo-core", redis: "odoo-redis" } },
+      compose: { directory: foreign, containers: { "odoo-core": `${odoo}-core`, redis: `${odoo}-redis` } },
     });
   });
 
   it("is backed up and proven when it has the containers that were written for it", async () => {
     await mkdir(join(foreign, "secrets"));
     await writeFile(join(foreign, "secrets/backup_password"), "correct horse\n");
-    // The images of the tests instead of building one.
-    execFileSync("docker", ["tag", "ipai-test/database", "ipai/tools:17"]);
-    compose("up", "--detach", "--no-build", "db", "tools", "odoo-tools");
+    compose("up", "--detach", "--build", "db", "tools", "odoo-tools");
     compose("restart", "odoo-accounting", "odoo-core", "odoo-marketing");
     const run = async (...args: readonly string[]) => ipai(["--config", join(foreign, "ipai.yaml"), ...args, "--json"]);
     await until("everything is well", async () => {
@@ -177,5 +179,8 @@ describe("a project that nobody made for this program", () => {
     });
     expect(parsed<RunJson>(await run("backup", "--yes")).outcome).toBe("succeeded");
     expect(parsed<RunJson>(await run("backup", "verify", "--yes")).outcome).toBe("succeeded");
+    // What `git pull` brings: it is updated beside the stopped services, in a container that init wrote.
+    await cp(join(root, "sandbox/releases/good"), join(foreign, "addons"), { recursive: true });
+    expect(parsed<RunJson>(await run("upgrade", "--yes")).outcome).toBe("succeeded");
   });
 });

@@ -30,7 +30,7 @@ const inTools = isCompose ? ["docker", "exec", "-i", container("tools")] : [];
 const usualDatabases = isCompose ? "'odoo', 'postgres', 'n8n'" : "'odoo', 'postgres'";
 /** Where the tools find working files and what Odoo keeps. */
 const places = isCompose
-  ? { work: "/var/lib/odoo/ipai", filestore: "/var/lib/odoo/filestore" }
+  ? { work: "/var/lib/odoo/ipai-sandbox", filestore: "/var/lib/odoo/filestore" }
   : { work: join(folder, "work"), filestore: join(folder, "odoo/filestore") };
 export const environment: Readonly<Record<string, string>> = {
   ...Object.fromEntries(

@@ -2,9 +2,10 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { parseConfig } from "../../config/load.ts";
-import { defineError, toIpaiError } from "../../errors/error.ts";
+import { isHostAddress } from "../../config/schema.ts";
+import { defineError, IpaiError } from "../../errors/error.ts";
+import { CommandFailed } from "../../host/errors.ts";
 import { createPerformer, type Performer, readOutput } from "../../host/perform.ts";
-import { engineFault } from "../../host/remote/docker.ts";
 import type { Action, HttpAction, Output } from "../../runbook/action.ts";
 import { parsePlace } from "../../runbook/place.ts";
 import type { Json } from "../../runbook/value.ts";
@@ -72,6 +73,14 @@ export const DatabaseUnclear = defineError<{ known: string }>("init.database_unc
   hint: () => "Say which one: --database NAME. One that is not installed yet cannot be asked.",
 });
 
+export const DatabaseRefused = defineError<{ output?: string }>("init.database_refused", {
+  exitCode: 17,
+  message: (d) =>
+    `The database's superuser cannot log in through the socket without a password (${d.output?.trim().split("\n").at(-1) ?? ""}). Nothing was written.`,
+  hint: () =>
+    "Begin pg_hba.conf of the database with `local all all peer` and a map for the superuser, or with `local all postgres trust`; then select pg_reload_conf().",
+});
+
 interface Options {
   readonly project?: string;
   readonly database?: string;
@@ -85,8 +94,11 @@ export async function init(context: Context, address: string | undefined, option
   const { terminal } = context;
   const file = resolve(context.directory, options.output ?? "ipai.yaml");
   const writes = options.check !== true;
-  if (writes && existsSync(file) && options.force !== true) throw FileExists({ file });
-  const host = checkAddress(address ?? "local", file);
+  const keep = (path: string) => {
+    if (writes && existsSync(path) && options.force !== true) throw FileExists({ file: path });
+  };
+  keep(file);
+  const host = checkAddress(address ?? "local");
   await using executors = new Executors(context.environment);
   const ask = createAsker(
     createPerformer({ executors: (place) => executors.of(place), calls: { get: () => undefined } }),
@@ -97,8 +109,10 @@ export async function init(context: Context, address: string | undefined, option
   const text = renderStack(name, defineStack(found, program));
   // What would not be accepted later is a fault of this program, and better told now.
   parseConfig(text, file, context.environment);
+  const tools = writes && needsTools(found) ? join(dirname(file), toolsFile) : undefined;
+  if (tools !== undefined) keep(tools);
   if (writes) await writeFile(file, text);
-  const tools = writes && needsTools(found) ? await writeTools(found, file) : undefined;
+  if (tools !== undefined) await writeFile(tools, renderTools(found, await readFile(dockerfile, "utf8")));
   const findings = judgeSetup(found);
   if (options.json === true)
     terminal.out(JSON.stringify({ file: writes ? file : null, tools: tools ?? null, stack: name, findings }, null, 2));
@@ -106,17 +120,15 @@ export async function init(context: Context, address: string | undefined, option
   return 0;
 }
 
-/** The address by the rules of the configuration, before anything is contacted. */
-function checkAddress(host: string, file: string): string {
-  const stack = {
-    ...{
-      host,
-      runtime: { compose: { project: "x", directory: "/" } },
-      services: { odoo: [{ name: "x", url: "http://x" }] },
-    },
-    ...{ odoo: { command: ["odoo"] }, urls: { public: "http://x" } },
-  };
-  parseConfig(renderStack("x", stack as Readonly<Record<string, Json>>), file, {});
+export const BadAddress = defineError<{ given: string }>("init.bad_address", {
+  exitCode: 14,
+  message: (d) => `${d.given} is no address of a machine.`,
+  hint: () => "Write ssh://USER@HOST, with a :PORT if it is not 22, or nothing for this machine.",
+});
+
+/** By the rule of the configuration, before anything is contacted. */
+function checkAddress(host: string): string {
+  if (!isHostAddress(host)) throw BadAddress({ given: host });
   return host;
 }
 
@@ -133,14 +145,10 @@ function createAsker(performer: Performer): Ask {
     },
   };
   return async (action, as) => {
-    try {
-      const options = { signal: new AbortController().signal, timeoutMs: questionTimeoutMs };
-      const output: Output =
-        action.kind === "http" ? { from: "body" } : { from: "stdout", ...(as === undefined ? {} : { as }) };
-      return readOutput(await performer.perform(action, scope, options), output);
-    } catch (thrown) {
-      throw engineFault(toIpaiError(thrown)) ?? thrown;
-    }
+    const options = { signal: new AbortController().signal, timeoutMs: questionTimeoutMs };
+    const output: Output =
+      action.kind === "http" ? { from: "body" } : { from: "stdout", ...(as === undefined ? {} : { as }) };
+    return readOutput(await performer.perform(action, scope, options), output);
   };
 }
 
@@ -222,28 +230,21 @@ async function findPublicAddress(
         timeoutSeconds: 15,
         ...trust,
       };
-      const page = await ask(request).catch(() => "");
+      const page = await ask(request).catch(unanswered);
       if (String(page).includes('name="login"')) return { url, authority };
     }
   return undefined;
 }
 
-async function writeTools(found: Discovered, file: string): Promise<string> {
-  const dockerfile = join(
-    import.meta.dirname,
-    "..",
-    "..",
-    "..",
-    "sandbox",
-    "compose",
-    "images",
-    "database",
-    "Dockerfile",
-  );
-  const path = join(dirname(file), toolsFile);
-  await writeFile(path, renderTools(found, await readFile(dockerfile, "utf8")));
-  return path;
+/** An address that does not answer is passed over; that it could not be asked is told. */
+function unanswered(thrown: unknown): string {
+  if (thrown instanceof IpaiError && (thrown.code.startsWith("host.http") || thrown.code === CommandFailed.code))
+    return "";
+  throw thrown;
 }
+
+/** Of the shipped stack's image of the database; the tools of others are built from it too. */
+const dockerfile = join(import.meta.dirname, "../../../sandbox/compose/images/database/Dockerfile");
 
 interface Written {
   /** Undefined: nothing was to be written. */

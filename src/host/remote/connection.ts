@@ -101,7 +101,7 @@ export class Connection {
 
 /** ssh needs the caller's (its agent, its home); another Docker engine than that of all other commands would be a trap. */
 function guardEnvironment(): NodeJS.ProcessEnv {
-  const { DOCKER_HOST: _host, DOCKER_CONTEXT: _context, ...others } = process.env;
+  const { DOCKER_HOST: _host, DOCKER_CONTEXT: _context, DOCKER_CONFIG: _config, ...others } = process.env;
   return others;
 }
 

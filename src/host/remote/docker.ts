@@ -1,11 +1,9 @@
-import type { IpaiError } from "../../errors/error.ts";
 import { quote } from "../../runbook/shell.ts";
 import {
-  CommandFailed,
   ContainerMissing,
   ContainerNotRunning,
-  DockerRefused,
   DockerUnreachable,
+  engineFault,
   ProgramNotFound,
   RemoteUnfit,
 } from "../errors.ts";
@@ -33,22 +31,13 @@ export function dockerWay(container: string, outer: Way | undefined): Way {
   }
 }
 
-/** What a failed `docker` command met, where it was the engine itself; undefined: something else. */
-export function engineFault({ code, details }: IpaiError): Error | undefined {
-  const output = code === CommandFailed.code && "output" in details ? String(details.output) : "";
-  return /docker|container/i.test(output)
-    ? refusal(/container:? (\S+)/i.exec(output)?.[1] ?? "", undefined, output)
-    : undefined;
-}
-
 /** Undefined: it says nothing that is docker's. */
 function refusal(container: string, exitCode: unknown, said: string): Error | undefined {
   const reason = said.trim().split("\n").at(-1)?.trim() ?? "";
   if (/No such container/i.test(said)) return ContainerMissing({ container });
   if (/is not running|is restarting|is paused/i.test(said)) return ContainerNotRunning({ container, reason });
-  if (/permission denied .*docker.*socket|permission denied while trying to connect/i.test(said))
-    return DockerRefused({ reason });
-  if (/Cannot connect to the Docker daemon|error during connect/i.test(said)) return DockerUnreachable({ reason });
+  const fault = engineFault(said);
+  if (fault !== undefined) return fault;
   if (/docker: (command )?not found|docker: No such file/i.test(said)) return ProgramNotFound({ program: "docker" });
   if (exitCode === 126 || exitCode === 127) return RemoteUnfit({ host: `container ${container}`, reason });
   if (exitCode === 73) return RemoteUnfit({ host: `container ${container}`, reason });

@@ -67,7 +67,8 @@ export function disk(stack: Stack): Check {
 /** Where the server's data are not among the tools' files, its own container is asked, of whatever make its df is. */
 function databaseDisk({ config, runtime }: Stack): readonly CommandAction[] {
   if (!("compose" in config.runtime)) return [];
-  const script = 'df -P -- "${PGDATA:-/var/lib/postgresql/data}" | awk \'NR == 2 { print $5, "-", $6 }\'';
+  const script =
+    'said=$(df -P -- "${PGDATA:-/var/lib/postgresql/data}") && echo "$said" | awk \'NR == 2 { print $5, "-", $6 }\'';
   const asked = runtime.beside(config.services.database.name, ["sh", "-c", script]);
   return [{ ...asked, exitCodes: { 1: "health.not_asked" } }];
 }

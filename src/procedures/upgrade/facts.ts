@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { OutputUnreadable } from "../../host/errors.ts";
 import { type Addon, adaptVersion, type Inventory, parseInventory } from "../../stack/odoo/inventory.ts";
 import { modulesSql, recordedHashesSql, seriesSql } from "../../stack/odoo/sql.ts";
 import type { FactReader } from "../procedure.ts";
@@ -191,11 +192,19 @@ async function requireSpace(reader: FactReader, databaseBytes: number): Promise<
   const { stack } = reader;
   const directory = await reader.text(stack.postgres.query("postgres", "show data_directory;"));
   const printed = await reader.text(
-    stack.runtime.beside(stack.config.services.database.name, ["df", "--output=avail", "-B1", directory]),
+    stack.runtime.beside(stack.config.services.database.name, ["df", "-P", "-k", directory]),
   );
-  const free = Number(printed.trim().split("\n").at(-1));
+  const free = availableBytes(printed);
   const needed = Math.ceil(databaseBytes * 1.5);
   if (free < needed) throw NoSpace({ directory, free: String(free), needed: String(needed) });
+}
+
+/** Of what any `df -P -k` prints; the server's container need not have Debian's. */
+function availableBytes(printed: string): number {
+  const kilobytes = printed.trim().split("\n").at(-1)?.split(/\s+/)[3];
+  const bytes = Number(kilobytes) * 1024;
+  if (Number.isNaN(bytes)) throw OutputUnreadable({ from: "stdout", wanted: "what df prints", output: printed });
+  return bytes;
 }
 
 function matches(name: string, patterns: readonly string[]): boolean {

@@ -25,7 +25,6 @@ const inspected = z.object({
     Labels: z.record(z.string(), z.string()).nullable(),
     Healthcheck: z.object({ Test: z.array(z.string()).nullish() }).nullish(),
     StopTimeout: z.number().nullish(),
-    ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
   }),
   Mounts: z.array(
     z.object({
@@ -36,7 +35,10 @@ const inspected = z.object({
       RW: z.boolean(),
     }),
   ),
-  NetworkSettings: z.object({ Ports: z.record(z.string(), z.array(portBinding).nullable()).nullish() }),
+  NetworkSettings: z.object({
+    Ports: z.record(z.string(), z.array(portBinding).nullable()).nullish(),
+    Networks: z.record(z.string(), z.unknown()).nullish(),
+  }),
 });
 
 export interface Container {
@@ -58,6 +60,8 @@ export interface Container {
   readonly stopSeconds: number;
   readonly mounts: readonly Mount[];
   readonly published: readonly { readonly port: number; readonly address: string; readonly hostPort: number }[];
+  /** Names of its networks, as Docker knows them. */
+  readonly networks: readonly string[];
   readonly role: Role | undefined;
 }
 
@@ -112,6 +116,7 @@ function toContainer(found: z.infer<typeof inspected>): readonly Container[] {
       destination: Destination,
       isWritable: RW,
     })),
+    networks: Object.keys(NetworkSettings.Networks ?? {}).sort(),
     published: Object.entries(NetworkSettings.Ports ?? {}).flatMap(([port, bindings]) =>
       (bindings ?? []).map(({ HostIp, HostPort }) => ({
         port: Number.parseInt(port, 10),
@@ -120,27 +125,43 @@ function toContainer(found: z.infer<typeof inspected>): readonly Container[] {
       })),
     ),
   };
-  return [{ ...container, role: roleOf(container, Object.keys(Config.ExposedPorts ?? {})) }];
+  return [{ ...container, role: roleOf(container) }];
 }
 
-/** By what it runs first: names and images are the user's own. */
-function roleOf(container: Omit<Container, "role">, exposed: readonly string[]): Role | undefined {
-  const { command, image, environment, service } = container;
-  const line = command.join(" ");
-  const isIdle = /^(.*\/)?(sleep|tail)\b/.test(line.replace(/^\S*(docker-init|tini)\s(-- )?/, ""));
-  const isOdoo =
-    /(^|[\s/])odoo(-bin)?(\s|$|\.)/.test(line) || "ODOO_VERSION" in environment || "ODOO_RC" in environment;
-  const isPostgres = /(^|[\s/])postgres(\s|$)/.test(line) || "PGDATA" in environment || exposed.includes("5432/tcp");
-  if (isIdle) {
-    if (service === "tools" || isPostgres) return "tools";
-    return service === "odoo-tools" || isOdoo || exposed.includes("8069/tcp") ? "odooTools" : undefined;
-  }
-  if (isPostgres) return "database";
-  if (isOdoo) return "odoo";
-  if (/redis-server|valkey-server/.test(line) || /(^|\/)(redis|valkey)(:|$)/.test(image)) return "cache";
-  if (/(^|[\s/])(nginx|traefik|caddy|haproxy)/.test(line) || /(^|\/)(nginx|traefik|caddy|haproxy)/.test(image))
-    return "proxy";
-  return undefined;
+/** By what it runs: names and images are the user's own. One that has done its work and ended serves nobody. */
+function roleOf({ command, environment, service, isRunning, restart }: Omit<Container, "role">): Role | undefined {
+  const words = withoutWrappers(command);
+  const program = basename(words[0]);
+  const runs = /^python[\d.]*$/.test(program) ? basename(words[1]) : program;
+  const isOnce = words.includes("--stop-after-init") || (!isRunning && ["", "no", "on-failure"].includes(restart));
+  if (/^(sleep|tail)$/.test(program)) return idleRole(service, environment);
+  if (isOnce) return undefined;
+  if (runs === "postgres") return "database";
+  // A shell that starts Odoo in the end is known by its image alone.
+  if (/^odoo(-bin|\.py)?$/.test(runs) || (/^(ba|da)?sh$/.test(runs) && isOdooImage(environment))) return "odoo";
+  if (/^(redis|valkey)-server$/.test(runs)) return "cache";
+  return /^(nginx|traefik|caddy|haproxy)$/.test(runs) ? "proxy" : undefined;
+}
+
+function idleRole(service: string, environment: Container["environment"]): Role | undefined {
+  if (service === "tools" || "PGDATA" in environment) return "tools";
+  return service === "odoo-tools" || isOdooImage(environment) ? "odooTools" : undefined;
+}
+
+const isOdooImage = (environment: Container["environment"]) =>
+  "ODOO_VERSION" in environment || "ODOO_RC" in environment;
+
+const basename = (word = "") => word.slice(word.lastIndexOf("/") + 1);
+
+/** What a container runs in the end: guards of signals, and scripts that end with `exec "$@"`, are passed over. */
+export function withoutWrappers(command: readonly string[]): readonly string[] {
+  const at = command.findIndex(
+    (word) => word !== "--" && !/(^|\/)(docker-init|tini|dumb-init|[\w.-]*entrypoint(\.sh)?)$/.test(word),
+  );
+  const words = at === -1 ? [] : command.slice(at);
+  // wait-for-it.sh db:5432 -- odoo
+  const end = words.indexOf("--");
+  return end > 0 && /wait/.test(basename(words[0])) ? words.slice(end + 1) : words;
 }
 
 export interface Project {
@@ -168,15 +189,18 @@ export function findProjects(containers: readonly Container[]): readonly Project
     const [first] = odoo;
     if (first === undefined || database === undefined) return [];
     const one = (role: Role) => having(role)[0];
+    // Of several, the one at which people come in.
+    const proxy = having("proxy").toSorted((a, b) => Number(isDoor(b)) - Number(isDoor(a)))[0];
     return [
       {
         name,
         directory: first.directory,
-        files: first.files,
+        // A file that was added later is noted in the containers that were made since.
+        files: [...new Set(all.flatMap(({ files }) => files))],
         odoo,
         database,
         cache: one("cache"),
-        proxy: one("proxy"),
+        proxy,
         tools: one("tools"),
         odooTools: one("odooTools"),
         all,
@@ -184,3 +208,5 @@ export function findProjects(containers: readonly Container[]): readonly Project
     ];
   });
 }
+
+const isDoor = ({ published }: Container) => published.some(({ port }) => port === 80 || port === 443);

@@ -1,7 +1,7 @@
 import { Document } from "yaml";
 import type { Json } from "../../runbook/value.ts";
 import type { Container, Mount } from "./containers.ts";
-import { type Discovered, dataDirectory, mountOf } from "./findings.ts";
+import { type Discovered, dataDirectory, isAnonymous, mountOf } from "./findings.ts";
 import { programOf } from "./questions.ts";
 
 /** What was found, as a stack of `ipai.yaml`, and as the services that are missing for work on it. Pure. */
@@ -84,9 +84,15 @@ function odooKeys(found: Discovered): Definition {
   const { project, odoo, database } = found;
   const [first] = project.odoo;
   const folders = Object.keys(odoo.modules);
+  const told = first === undefined ? undefined : programOf(first);
   return {
-    command: first === undefined ? ["odoo"] : [...programOf(first)],
-    environment: { HOME: dataOf(found), ...connection(found) },
+    // Where a script of its owner's starts it, what runs is taken instead.
+    command: [...(told ?? odoo.program)],
+    environment: {
+      HOME: dataOf(found),
+      ...(told !== undefined || odoo.path === null ? {} : { PYTHONPATH: odoo.path }),
+      ...connection(found),
+    },
     ...unless("odoo", "user", odoo.user),
     ...unless("/etc/odoo/odoo.conf", "config", odoo.file),
     database: database.name,
@@ -147,11 +153,21 @@ export function renderStack(name: string, stack: Definition): string {
  */
 export function renderTools({ project, server, odoo, database }: Discovered, dockerfile: string): string {
   const [first] = project.odoo;
-  const mounts = (first?.mounts ?? []).filter(({ destination }) => destination !== socketOf(server.sockets));
+  const mounts = (first?.mounts ?? []).filter(
+    (mount) => mount.destination !== socketOf(server.sockets) && !isAnonymous(mount),
+  );
+  const networks = [...new Set([...(first?.networks ?? []), ...project.database.networks])];
   const own = mountOf(project.database, socketOf(server.sockets));
   const socket = own === undefined ? "ipai-socket" : volumeName(own);
   const volumes = [...mounts, ...(own === undefined ? [] : [own])].filter(({ type }) => type === "volume");
-  const idle = { command: ["sleep", "infinity"], entrypoint: [], init: true, user: "root", restart: "unless-stopped" };
+  const idle = {
+    networks: networks.map(networkName),
+    command: ["sleep", "infinity"],
+    entrypoint: [],
+    init: true,
+    user: "root",
+    restart: "unless-stopped",
+  };
   const shared = [...mounts.map(mountLine), `${socket}:${socketOf(server.sockets)}`];
   const major = Math.floor(server.version / 10_000);
   const services = {
@@ -166,7 +182,7 @@ export function renderTools({ project, server, odoo, database }: Discovered, doc
         dockerfile_inline: dockerfile.replaceAll("$", "$$$$"),
         args: {
           BASE: `\${IPAI_TOOLS_BASE:-postgres:${major}}`,
-          ...(odoo.uid === undefined || odoo.gid === undefined ? {} : { ODOO_UID: odoo.uid, ODOO_GID: odoo.gid }),
+          ...owner(odoo),
         },
       },
       ...idle,
@@ -187,6 +203,7 @@ export function renderTools({ project, server, odoo, database }: Discovered, doc
       ...(own === undefined ? { [socket]: {} } : {}),
       "ipai-backups": {},
     },
+    networks: Object.fromEntries(networks.map((name) => [networkName(name), { name, external: true }])),
     secrets: { backup_password: { file: "./secrets/backup_password" } },
   };
   const file = new Document(content, { aliasDuplicateObjects: false });
@@ -202,6 +219,12 @@ export function renderTools({ project, server, odoo, database }: Discovered, doc
   return file.toString({ lineWidth: 0 });
 }
 
+/** Odoo's user as the tools must know it: by its name and numbers. Root is known everywhere. */
+function owner({ user, uid, gid }: Discovered["odoo"]): Definition {
+  if (uid === undefined || gid === undefined || uid === 0) return {};
+  return { ODOO_UID: uid, ODOO_GID: gid, ...unless("odoo", "ODOO_USER", user) };
+}
+
 /** Odoo's schedulers do not come back by themselves when their server was away (measured, 18 and 19). */
 function restarts({ odoo }: Discovered["project"]): readonly string[] {
   return [
@@ -211,6 +234,7 @@ function restarts({ odoo }: Discovered["project"]): readonly string[] {
   ];
 }
 
+const networkName = (name: string) => `ipai-${name.replaceAll(/[^\w.-]/g, "-")}`;
 const volumeName = ({ name }: Mount) => name.replaceAll(/[^\w.-]/g, "-");
 
 function mountLine(mount: Mount): string {

@@ -53,7 +53,10 @@ function inspected({ service, project = "erp", command = ["sleep", "infinity"], 
 const odoo: Given = {
   service: "odoo",
   command: ["/entrypoint.sh", "odoo", "-c", "/etc/odoo/odoo.conf"],
-  mounts: [["volume", "erp_web", "/var/lib/odoo"]],
+  mounts: [
+    ["volume", "erp_web", "/var/lib/odoo"],
+    ["bind", "/srv/erp/addons", "/mnt/extra-addons"],
+  ],
 };
 const database: Given = {
   service: "db",
@@ -93,6 +96,8 @@ function discovered(others: readonly Given[] = [], changed: Partial<Discovered> 
       owner: { name: "erp", isSuperuser: false, createsDatabases: false },
     },
     odoo: {
+      program: ["/usr/bin/python3", "/usr/bin/odoo"],
+      path: "/opt/lib",
       user: "odoo",
       uid: 100,
       gid: 101,
@@ -136,6 +141,32 @@ describe("containers", () => {
       },
       "tools",
     ],
+    [
+      "a gateway to PostgreSQL",
+      { ...database, service: "pgbouncer", command: ["/entrypoint.sh", "pgbouncer"] },
+      undefined,
+    ],
+    [
+      "a backup of PostgreSQL's image",
+      { ...database, service: "backup", command: ["/bin/sh", "-c", "backup"] },
+      undefined,
+    ],
+    [
+      "an exporter",
+      { service: "exporter", image: "nginx/nginx-prometheus-exporter:1", command: ["nginx-prometheus-exporter"] },
+      undefined,
+    ],
+    [
+      "certbot with Odoo's name",
+      { service: "certbot", command: ["certbot", "renew", "-d", "odoo.example.com"] },
+      undefined,
+    ],
+    [
+      "a cache with Odoo's name",
+      { service: "c", command: ["docker-entrypoint.sh", "redis-server", "--requirepass", "odoo"] },
+      "cache",
+    ],
+    ["an Odoo that installs and ends", { ...odoo, command: ["odoo", "-i", "base", "--stop-after-init"] }, undefined],
     ["something else", { service: "n8n", command: ["n8n"] }, undefined],
   ])("are known by what they run: %s", (_, given, role) => {
     expect(one(given as Given).role).toBe(role);
@@ -156,9 +187,11 @@ describe("Odoo's own program and file", () => {
     ["/sbin/docker-init -- /entrypoint.sh odoo -d erp", "odoo", "/etc/odoo/odoo.conf"],
     ["python3 /opt/odoo/odoo-bin server --config=/a.conf", "python3 /opt/odoo/odoo-bin", "/a.conf"],
     ["/entrypoint.sh -c /b.conf", "odoo", "/b.conf"],
+    ["wait-for-it.sh db:5432 -- odoo -c /c.conf", "odoo", "/c.conf"],
+    ["sh -c 'pip install x && odoo'", undefined, "/etc/odoo/odoo.conf"],
   ])("in %s", (command, program, file) => {
     const container = one({ ...odoo, command: command.split(" ") });
-    expect([programOf(container).join(" "), fileOf(container)]).toEqual([program, file]);
+    expect([programOf(container)?.join(" "), fileOf(container)]).toEqual([program, file]);
   });
 });
 
@@ -190,19 +223,37 @@ describe("what is wrong", () => {
     expect(codes(discovered(tools))).toEqual([]);
   });
 
+  it("has a door of several proxies", () => {
+    const door = { "443/tcp": [{ HostIp: "0.0.0.0", HostPort: "443" }] };
+    const { project } = discovered([
+      { service: "aa", command: ["nginx"] },
+      { service: "web", command: ["nginx"], ports: door },
+    ]);
+    expect(project.proxy?.service).toBe("web");
+  });
+
   it.each<[string, string, Discovered]>([
+    [
+      "018",
+      "modules in the image alone",
+      discovered([...tools, { ...odoo, mounts: [["volume", "erp_web", "/var/lib/odoo"]] }]),
+    ],
     ["009", "a clock that is wrong", discovered(tools, { clockDifference: -3.2 })],
     ["009", "a clock that nothing keeps", discovered(tools, { clockSynchronized: false })],
     ["006", "data in no volume at all", discovered([...tools, { ...database, mounts: [] }])],
     [
       "006",
       "data in a volume without a name",
-      discovered([...tools, { ...odoo, mounts: [["volume", "a".repeat(64), "/var/lib/odoo"]] }]),
-    ],
-    [
-      "018",
-      "a socket that wants a password",
-      discovered(tools, { server: { ...discovered().server, localLogin: ["scram-sha-256"] } }),
+      discovered([
+        ...tools,
+        {
+          ...odoo,
+          mounts: [
+            ["volume", "a".repeat(64), "/var/lib/odoo"],
+            ["bind", "/srv/erp/addons", "/mnt/extra-addons"],
+          ],
+        },
+      ]),
     ],
     ["019", "an address that nobody answers", discovered(tools, { publicAddress: undefined })],
     ["007", "an image without a version", discovered([...tools, { service: "x", image: "registry:5000/x" }])],
@@ -259,7 +310,7 @@ describe("what is written", () => {
       {},
     );
     expect(config.stacks["erp"]).toMatchObject({
-      workDirectory: "/var/lib/odoo/ipai",
+      workDirectory: "/var/lib/odoo/ipai-erp",
       services: { database: { name: "db", superuser: "odoo" } },
       odoo: { environment: { PGHOST: "/var/run/postgresql", PGUSER: "erp" }, addons: ["/mnt/extra-addons"] },
       runtime: { compose: { files: ["docker/compose.yml", "/etc/extra.yml", "compose.ipai.yaml"] } },
@@ -272,7 +323,7 @@ describe("what is written", () => {
       services: Record<string, { volumes: string[]; build?: { dockerfile_inline: string } }>;
       volumes: object;
     };
-    const shared = ["erp_web:/var/lib/odoo", "ipai-socket:/var/run/postgresql"];
+    const shared = ["erp_web:/var/lib/odoo", "/srv/erp/addons:/mnt/extra-addons", "ipai-socket:/var/run/postgresql"];
     expect(services["db"]).toEqual({ volumes: ["ipai-socket:/var/run/postgresql"] });
     expect(services["tools"]?.volumes).toEqual([...shared, "ipai-backups:/var/lib/ipai/repository"]);
     expect(services["odoo-tools"]?.volumes).toEqual(shared);

@@ -1,5 +1,5 @@
 import { findNearest } from "../../config/nearest.ts";
-import type { Container, Project } from "./containers.ts";
+import type { Container, Mount, Project } from "./containers.ts";
 import type { DatabaseAnswer, OdooAnswer, ServerAnswer } from "./questions.ts";
 
 /** What is known of a compose project after everything was asked. */
@@ -53,7 +53,8 @@ const judges: readonly Judge[] = [
   databaseRole,
   passwordsInEnvironment,
   shortStops,
-  socketLogin,
+  modulesInNoVolume,
+  startsByItself,
   silentAddress,
   noTools,
 ];
@@ -122,10 +123,14 @@ function unnamedVolumes(found: Discovered): readonly SetupFinding[] {
     const hint = `Mount a named volume at ${folder} in the service ${name}, and copy what is there into it first.`;
     if (mount === undefined)
       return [finding(6, "fail", `${folder} of ${name} is in no volume: removing the container loses it`, hint)];
-    const isAnonymous = mount.type === "volume" && /^[0-9a-f]{64}$/.test(mount.name);
     const title = `${folder} of ${name} is in a volume without a name: \`docker compose down\` and \`docker volume prune\` lose it`;
-    return isAnonymous ? [finding(6, "fail", title, hint)] : [];
+    return isAnonymous(mount) ? [finding(6, "fail", title, hint)] : [];
   });
+}
+
+/** Docker made its name up. */
+export function isAnonymous({ type, name }: Mount): boolean {
+  return type === "volume" && /^[0-9a-f]{64}$/.test(name);
 }
 
 /** The mount that holds a folder: the deepest above it. */
@@ -244,11 +249,25 @@ function shortStops({ project, odoo: { values } }: Discovered): readonly SetupFi
   return [finding(17, "warn", title, hint)];
 }
 
-function socketLogin({ server: { localLogin }, project }: Discovered): readonly SetupFinding[] {
-  const ways = localLogin ?? [];
-  if (ways.some((way) => way === "peer" || way === "trust")) return [];
-  const hint = `Begin pg_hba.conf of ${project.database.service} with \`local all all peer\`, and map users if they differ.`;
-  return [finding(18, "fail", "The database's superuser cannot log in through the socket without a password", hint)];
+function modulesInNoVolume({ project, odoo }: Discovered): readonly SetupFinding[] {
+  const [first] = project.odoo;
+  const folders = Object.keys(odoo.modules).filter((folder) => {
+    const mount = first === undefined ? undefined : mountOf(first, folder);
+    return mount === undefined || isAnonymous(mount);
+  });
+  if (folders.length === 0) return [];
+  const title = `Modules lie in Odoo's image or in a volume without a name: ${list(folders)}`;
+  const hint =
+    "Mount them from a folder of the machine: else they cannot be compared, updated or put back beside a running Odoo.";
+  return [finding(18, "warn", title, hint)];
+}
+
+/** An upgrade keeps Odoo stopped; an engine that restarts meanwhile must not start it. */
+function startsByItself({ project }: Discovered): readonly SetupFinding[] {
+  const always = project.odoo.filter(({ restart }) => restart === "always");
+  if (always.length === 0) return [];
+  const title = `Started by Docker even when it was stopped on purpose: ${list(always.map(({ service }) => service))}`;
+  return [finding(21, "warn", title, "Use `restart: unless-stopped` instead of always.")];
 }
 
 function silentAddress({ publicAddress, publicAddresses }: Discovered): readonly SetupFinding[] {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type CommandAction, command } from "../../runbook/action.ts";
-import type { Container, Project } from "./containers.ts";
+import { type Container, type Project, withoutWrappers } from "./containers.ts";
 
 /**
  * What is asked of a compose project of which nothing is known yet: by Docker's own client and what the services' images have,
@@ -28,7 +28,8 @@ export function askCompose(host: string): CommandAction {
 /** One line for the server, then one for each of its databases that has an Odoo. */
 export function askDatabases(host: string, database: Container): CommandAction {
   const superuser = database.environment["POSTGRES_USER"] ?? "postgres";
-  return command(host, [...within(database, "postgres"), "sh", "-c", databasesScript, "ask", superuser, ...queries]);
+  const argv = [...within(database, "postgres"), "sh", "-c", databasesScript, "ask", superuser, ...queries] as const;
+  return command(host, argv, { exitCodes: { 2: "init.database_refused" } });
 }
 
 const databasesScript = `
@@ -44,7 +45,7 @@ const queries = [
   `select json_build_object('superuser', current_user, 'version', current_setting('server_version_num')::int,
     'sockets', current_setting('unix_socket_directories'), 'port', current_setting('port')::int,
     'data', current_setting('data_directory'),
-    'localLogin', (select array_agg(distinct auth_method) from pg_hba_file_rules where type = 'local'));
+    'localLogin', (select array_agg(distinct auth_method) from pg_hba_file_rules where type = 'local' and database <> '{replication}'));
 `,
   `select datname from pg_database where datallowconn and not datistemplate order by datname;
 `,
@@ -91,35 +92,28 @@ export function parseDatabases(lines: readonly unknown[]): {
 
 /**
  * Odoo as it runs in its container: its version, what its configuration says, and whether the well-known passwords still work. No
- * password leaves the container, and the hash that is compared goes in through standard input.
+ * password leaves the container; its arguments, which may hold one, and the hash that is compared go in through standard input.
  */
 export function askOdoo(host: string, odoo: Container, hash: string): CommandAction {
-  return command(
-    host,
-    [
-      ...within(odoo),
-      "python3",
-      "-c",
-      odooScript,
-      JSON.stringify({ arguments: argumentsOf(odoo), file: fileOf(odoo) }),
-    ],
-    { stdin: hash },
-  );
+  const given = { arguments: argumentsOf(odoo), file: fileOf(odoo), hash };
+  return command(host, [...within(odoo), "python3", "-c", odooScript], { stdin: JSON.stringify(given) });
 }
 
-/** Its program without options, and what it is started with; an entrypoint's script and a guard of signals are neither. */
-export function programOf({ command: words }: Container): readonly string[] {
-  const own = words.filter(
-    (word) => !/(^|\/)(docker-init|tini|dumb-init|(docker-)?entrypoint\.sh)$/.test(word) && word !== "--",
-  );
+/** Its program without options, as its container is told to start it; undefined when that is a script of its owner's. */
+export function programOf({ command: words }: Pick<Container, "command">): readonly string[] | undefined {
+  const own = withoutWrappers(words);
   const end = own.findIndex((word) => word.startsWith("-"));
   const program = own.slice(0, end === -1 ? undefined : end).filter((word) => word !== "server");
-  return program.length === 0 ? ["odoo"] : program;
+  // The image's own entrypoint takes options alone for Odoo's.
+  if (program.length === 0) return ["odoo"];
+  return /^(\S*\/)?(odoo(-bin|\.py)?|python[\d.]*)$/.test(program[0] ?? "") ? program : undefined;
 }
 
 function argumentsOf({ command: words }: Container): readonly string[] {
-  const first = words.findIndex((word) => word.startsWith("-") && word !== "--");
-  return first === -1 ? [] : words.slice(first);
+  const own = withoutWrappers(words);
+  if (programOf({ command: words }) === undefined) return [];
+  const first = own.findIndex((word) => word.startsWith("-"));
+  return first === -1 ? [] : own.slice(first);
 }
 
 /** Where Odoo reads its configuration: what it is told, else its image's usual place. */
@@ -142,7 +136,9 @@ function within({ name }: Container, user?: string): readonly [string, ...string
 const odooScript = `
 import configparser, json, os, sys
 
-given = json.loads(sys.argv[1])
+if "IPAI_GIVEN" not in os.environ:
+    os.environ["IPAI_GIVEN"] = sys.stdin.read()
+given = json.loads(os.environ["IPAI_GIVEN"])
 
 
 def running():
@@ -164,7 +160,8 @@ if path and path != os.environ.get("PYTHONPATH"):
     os.environ["PYTHONPATH"] = path
     os.execvp(interpreter, [interpreter, *sys.orig_argv[1:]])
 
-answer = {"user": variables.get("USER"), "file": None, "known": None, "values": {}, "passwords": {}}
+del os.environ["IPAI_GIVEN"]
+answer = {"program": words[:2], "path": path, "user": None, "file": None, "known": None, "values": {}, "passwords": {}}
 try:
     import pwd
     answer["user"] = pwd.getpwuid(os.getuid()).pw_name
@@ -213,9 +210,8 @@ try:
     context = CryptContext(["pbkdf2_sha512", "plaintext"], deprecated=["plaintext"])
     if master.startswith("$pbkdf2"):
         answer["passwords"]["master"] = context.verify("admin", master)
-    hashed = sys.stdin.read().strip()
-    if hashed:
-        answer["passwords"]["admin"] = context.verify("admin", hashed)
+    if given["hash"]:
+        answer["passwords"]["admin"] = context.verify("admin", given["hash"])
 except Exception:
     pass
 answer["names"] = sorted(values)
@@ -229,6 +225,9 @@ print(json.dumps(answer))
 `;
 
 const odooAnswer = z.object({
+  /** Interpreter and program of the process that runs, and its PYTHONPATH. */
+  program: z.array(z.string()),
+  path: z.string().nullable(),
   user: z.string().nullable(),
   uid: z.number().optional(),
   gid: z.number().optional(),

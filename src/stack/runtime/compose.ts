@@ -34,12 +34,20 @@ export function createComposeRuntime(stack: StackConfig, project: ComposeProject
       startDatabase: `\`docker logs --tail 50 ${database}\` says why; start it with \`docker start ${database}\`.`,
     },
     pids: {
-      script:
-        'pid_of() { pid=$(docker container inspect --format "{{.State.Pid}}" "$1" 2>/dev/null) && [ "$pid" != 0 ]; }',
+      script: pidScript,
       word: nameOf,
     },
   };
 }
+
+/** What cannot be asked ends the question. */
+const pidScript = `pid_of() {
+  pid=$(docker container inspect --format '{{.State.Pid}}' "$1" 2>&1) || case $pid in
+    *'No such container'*) return 1 ;;
+    *) printf '%s\\n' "$pid" >&2; exit 4 ;;
+  esac
+  [ "$pid" != 0 ]
+}`;
 
 /** The container of a service, as Compose names it when nobody gave it another name. */
 export function containerOf({ project, containers }: ComposeProject, service: string): string {
