@@ -88,7 +88,9 @@ describe("the practice stack's project", () => {
     ]);
     const described = parsed<typeof own>(made).stacks["sandbox"];
     const urls = own.stacks[project]?.["urls"] as { public: string };
-    expect({ ...own.stacks[project], name: "sandbox", urls: described?.["urls"] }).toEqual(described);
+    // The stack is called after its project, and its folder for working files after the stack.
+    const named = { name: "sandbox", workDirectory: "/var/lib/odoo/ipai-sandbox", urls: described?.["urls"] };
+    expect({ ...own.stacks[project], ...named }).toEqual(described);
     expect(urls.public).toMatch(/^https:\/\/(127\.0\.0\.1|localhost):\d+$/);
   });
 
