@@ -8,6 +8,8 @@ import type { RunEvent } from "../engine/journal.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
 import { createPerformer, type Performer } from "../host/perform.ts";
+import { runChecks } from "../procedures/monitoring/check.ts";
+import { healthChecks } from "../procedures/monitoring/health.ts";
 import { type AnyProcedure, createFactReader, type Procedure } from "../procedures/procedure.ts";
 import { createCallRegistry, procedures } from "../procedures/registry.ts";
 import type { Plan } from "../runbook/plan.ts";
@@ -51,7 +53,8 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
   const url = environment["IPAI_DATABASE_URL"] ?? config.control.url?.reveal();
   const control = await openControl({ home: ipaiHome(environment), url, executor: executors.local });
   const records = createRecords(control);
-  const performer = createPerformer({ executors: (host) => executors.of(host), calls: createCallRegistry(records) });
+  const calls = createCallRegistry(records, (name) => runChecks(stack(name), performer, healthChecks(stack(name))));
+  const performer: Performer = createPerformer({ executors: (host) => executors.of(host), calls });
   const stacks = new Map<string, Stack>();
   const stack = (name?: string): Stack => {
     const found = getStack(config, name);

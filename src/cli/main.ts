@@ -98,6 +98,58 @@ changing(program.command("upgrade"))
     ),
   );
 
+const schedules = program.command("schedules").description("what runs by itself, and when");
+json(schedules.command("list", { isDefault: true }))
+  .description("every schedule, its next time and what became of the last")
+  .action(run(async (context, options) => (await import("./commands/schedules.ts")).listSchedules(context, options)));
+json(schedules.command("next"))
+  .description("the next times of a schedule")
+  .argument("<name>")
+  .option("-n, --count <count>", "how many", "5")
+  .action(
+    run(async (context, name, options) =>
+      (await import("./commands/schedules.ts")).nextTimes(context, name as string, options),
+    ),
+  );
+json(schedules.command("history"))
+  .description("what became of the latest times, of one schedule or of all")
+  .argument("[name]")
+  .option("-n, --count <count>", "how many", "20")
+  .action(
+    run(async (context, name, options) =>
+      (await import("./commands/schedules.ts")).showHistory(context, name as string | undefined, options),
+    ),
+  );
+schedules
+  .command("pause")
+  .description("let nothing of a schedule happen, and make up for nothing afterwards")
+  .argument("<name>")
+  .action(run(async (context, name) => (await import("./commands/schedules.ts")).pause(context, name as string)));
+schedules
+  .command("resume")
+  .description("let a paused schedule go on")
+  .argument("<name>")
+  .action(run(async (context, name) => (await import("./commands/schedules.ts")).resume(context, name as string)));
+json(schedules.command("once"))
+  .description("run a procedure once, at an instant")
+  .argument("<procedure>", "such as backup, or upgrade")
+  .requiredOption("--at <instant>", '"2026-11-26 02:00" in the stack\'s zone, or 2026-11-25T18:00:00Z')
+  .option("--input <json>", "its input", "{}")
+  .action(
+    run(async (context, procedure, options) =>
+      (await import("./commands/schedules.ts")).runOnce(context, procedure as string, options),
+    ),
+  );
+schedules
+  .command("drop")
+  .description("take back something that was to run once")
+  .argument("<name>")
+  .action(run(async (context, name) => (await import("./commands/schedules.ts")).drop(context, name as string)));
+
+json(program.command("worker"))
+  .description("stay, run what is scheduled, and go on with what another process left")
+  .action(run(async (context, options) => (await import("./commands/worker.ts")).worker(context, options)));
+
 const runs = program.command("runs").description("what was run, and what waits");
 json(runs.command("list", { isDefault: true }))
   .description("the latest runs")

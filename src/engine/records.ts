@@ -9,6 +9,8 @@ export interface Records {
   find(kind: string, id: string): Promise<Json | undefined>;
   /** Removes what was kept of that kind for the stack. */
   forget(kind: string, stack: string): Promise<void>;
+  /** Removes the oldest of that kind, until so many are left for the stack. */
+  trim(kind: string, stack: string, left: number): Promise<void>;
   /** Newest first. */
   list(kind: string, stack: string, limit: number): Promise<readonly { id: string; at: Date; data: Json }[]>;
 }
@@ -36,6 +38,22 @@ export function createRecords(control: Control): Records {
     },
     forget: async (kind, stack) => {
       await control.db.deleteFrom("records").where("kind", "=", kind).where("stack", "=", stack).execute();
+    },
+    trim: async (kind, stack, left) => {
+      await control.db
+        .deleteFrom("records")
+        .where("kind", "=", kind)
+        .where("stack", "=", stack)
+        .where("id", "in", (query) =>
+          query
+            .selectFrom("records")
+            .select("id")
+            .where("kind", "=", kind)
+            .where("stack", "=", stack)
+            .orderBy("at", "desc")
+            .offset(left),
+        )
+        .execute();
     },
     list: (kind, stack, limit) =>
       control.db

@@ -3,6 +3,8 @@ import type { CallFunction, CallRegistry } from "../host/perform.ts";
 import { backup } from "./backup/backup.ts";
 import { forgetBackups, recordBackup, recordDoubt, recordProof } from "./backup/calls.ts";
 import { verifyBackup } from "./backup/verify.ts";
+import type { HealthReport } from "./monitoring/check.ts";
+import { keepHealth, watch } from "./monitoring/watch.ts";
 import type { AnyProcedure } from "./procedure.ts";
 import { composeFill } from "./sandbox/compose-fill.ts";
 import { composeUp } from "./sandbox/compose-up.ts";
@@ -17,6 +19,7 @@ export const procedures: readonly AnyProcedure[] = [
   backup,
   verifyBackup,
   upgrade,
+  watch,
   sandboxUp,
   composeUp,
   composeFill,
@@ -24,12 +27,16 @@ export const procedures: readonly AnyProcedure[] = [
 ] as unknown as readonly AnyProcedure[];
 
 /** The functions that plans may call, by name and version. A version stays as long as a run may still name it. */
-export function createCallRegistry(records: Records): CallRegistry {
+export function createCallRegistry(
+  records: Records,
+  checkHealth: (stack: string) => Promise<HealthReport>,
+): CallRegistry {
   const calls = new Map<string, CallFunction>([
     ["backup.record@1", recordBackup(records)],
     ["backup.record_doubt@1", recordDoubt(records)],
     ["backup.record_proof@1", recordProof(records)],
     ["backup.forget_all@1", forgetBackups(records)],
+    ["monitoring.watch@1", keepHealth(records, checkHealth)],
   ]);
   return { get: (name, version) => calls.get(`${name}@${version}`) };
 }

@@ -327,12 +327,16 @@ describe("procedures", () => {
       "src/procedures/a.ts: a.b@2 is not registered",
       "src/procedures/b.ts: a call whose name and version cannot be read",
     ]);
-    const registry = createCallRegistry({
-      put: () => Promise.resolve(),
-      find: () => Promise.resolve(undefined),
-      forget: () => Promise.resolve(),
-      list: () => Promise.resolve([]),
-    });
+    const registry = createCallRegistry(
+      {
+        put: () => Promise.resolve(),
+        find: () => Promise.resolve(undefined),
+        forget: () => Promise.resolve(),
+        trim: () => Promise.resolve(),
+        list: () => Promise.resolve([]),
+      },
+      () => Promise.reject(new TypeError("nothing is asked here")),
+    );
     const chapters = program.filter(({ path }) => path.startsWith("src/procedures/"));
     expect(chapters.filter(({ code }) => code.includes('kind: "call"'))).not.toEqual([]);
     expect(rule((name, version) => registry.get(name, version) !== undefined)(chapters)).toEqual([]);

@@ -1,0 +1,238 @@
+import { Cron } from "croner";
+import { getRun, type Run } from "../../engine/journal.ts";
+import {
+  addOneOff,
+  listOccurrences,
+  listPauses,
+  type Occurrence,
+  pauseSchedule,
+  removeOneOff,
+  unpauseSchedule,
+} from "../../engine/occurrences.ts";
+import { listNext, type Schedule } from "../../engine/schedule.ts";
+import { listWorkers } from "../../engine/workers.ts";
+import { defineError } from "../../errors/error.ts";
+import { getSchedule, schedulesOf } from "../../procedures/schedules.ts";
+import type { Json } from "../../runbook/value.ts";
+import type { App } from "../app.ts";
+import { getProcedure } from "../app.ts";
+import type { Context } from "../context.ts";
+import { instant, table } from "../render/text.ts";
+
+/** What happens by itself, when, and what became of it. */
+
+export const BadInstant = defineError<{ given: string }>("usage.bad_instant", {
+  exitCode: 14,
+  message: (d) => `${d.given} is no instant that is still to come.`,
+  hint: () =>
+    'Write "2026-11-26 02:00", which is meant in the stack\'s zone, or an instant with its own: 2026-11-25T18:00:00Z.',
+});
+
+export const BadInput = defineError<{ reason: string }>("usage.bad_input", {
+  exitCode: 14,
+  message: (d) => `This is no input for the procedure: ${d.reason}.`,
+  hint: () => '--input takes JSON, such as \'{"backup":"latest"}\'.',
+});
+
+export const NoSuchOneOff = defineError<{ name: string }>("usage.no_one_off", {
+  exitCode: 14,
+  message: (d) => `There is nothing called ${d.name} that is still to come.`,
+  hint: () => "`ipai schedules` lists what is.",
+});
+
+interface Options {
+  readonly json?: boolean;
+  readonly count?: string;
+  readonly at?: string;
+  readonly input?: string;
+}
+
+export async function listSchedules(context: Context, options: Options): Promise<number> {
+  await using app = await context.openApp();
+  const stack = app.stack(context.globals.stack);
+  const now = new Date();
+  const [pauses, workers, occurrences] = await Promise.all([
+    listPauses(app.control, stack.name),
+    listWorkers(app.control),
+    listOccurrences(app.control, stack.name, historyMax),
+  ]);
+  const schedules = schedulesOf(stack.config).map((schedule) => ({
+    ...schedule,
+    paused: pauses.get(schedule.name),
+    next: pauses.has(schedule.name) ? undefined : listNext(schedule, now, 1)[0],
+    last: occurrences.find((one) => one.schedule === schedule.name && one.state !== "due"),
+  }));
+  const once = occurrences.filter((one) => one.schedule.startsWith("once-") && one.state === "due");
+  const { terminal } = context;
+  if (options.json === true) {
+    const working = workers.map(({ name, seen_at, isFrozen }) => ({ name, seenAt: seen_at, isFrozen }));
+    terminal.out(
+      JSON.stringify({ schedules: schedules.map(toJson), once: once.map(occurrenceJson), workers: working }, null, 2),
+    );
+    return 0;
+  }
+  const zone = stack.config.timezone;
+  const rows = await Promise.all(
+    schedules.map(async (one) => [
+      one.name,
+      one.procedure,
+      one.cron,
+      one.paused === undefined
+        ? one.next === undefined
+          ? "never"
+          : instant(one.next, zone)
+        : `paused by ${one.paused.by}`,
+      one.last === undefined ? "" : await outcomeOf(app, one.last, zone),
+    ]),
+  );
+  const extra = once.map((one) => [
+    one.schedule,
+    one.procedure,
+    "once",
+    instant(one.at, zone),
+    `asked for by ${one.actor}`,
+  ]);
+  terminal.out(table([["NAME", "PROCEDURE", "WHEN", "NEXT", "LAST"], ...rows, ...extra]));
+  if (!workers.some(({ isFrozen }) => !isFrozen))
+    terminal.out("\nNo worker runs, so nothing of this happens by itself. Start one: ipai worker");
+  return 0;
+}
+
+/** Enough to hold the last time of everything that happens at least once a week, beside checks every five minutes. */
+const historyMax = 5000;
+
+function toJson({
+  name,
+  procedure,
+  cron,
+  timezone,
+  missed,
+  next,
+  last,
+  paused,
+}: Schedule & {
+  readonly next: Date | undefined;
+  readonly last: Occurrence | undefined;
+  readonly paused: { readonly by: string; readonly at: Date } | undefined;
+}) {
+  return {
+    ...{ name, procedure, cron, timezone, missed, next: next ?? null, paused: paused ?? null },
+    last: last === undefined ? null : occurrenceJson(last),
+  };
+}
+
+function occurrenceJson({ schedule, procedure, at, state, run, error }: Occurrence) {
+  return { schedule, procedure, at, state, run, ...(error === null ? {} : { error }) };
+}
+
+async function outcomeOf(app: App, occurrence: Occurrence, zone: string): Promise<string> {
+  const at = instant(occurrence.at, zone);
+  if (occurrence.run === null)
+    return `${occurrence.state} ${at}${occurrence.error === null ? "" : ` (${occurrence.error.code})`}`;
+  const run: Run = await getRun(app.control, occurrence.run);
+  return `${run.outcome ?? run.status} ${at} (${run.id})`;
+}
+
+export async function nextTimes(context: Context, name: string, options: Options): Promise<number> {
+  await using app = await context.openApp();
+  const { config } = app.stack(context.globals.stack);
+  const times = listNext(getSchedule(config, name), new Date(), Number(options.count ?? 5));
+  if (options.json === true) context.terminal.out(JSON.stringify(times, null, 2));
+  else for (const time of times) context.terminal.out(instant(time, config.timezone));
+  return 0;
+}
+
+export async function showHistory(context: Context, name: string | undefined, options: Options): Promise<number> {
+  await using app = await context.openApp();
+  const stack = app.stack(context.globals.stack);
+  const occurrences = await listOccurrences(app.control, stack.name, Number(options.count ?? 20), name);
+  if (options.json === true) {
+    context.terminal.out(JSON.stringify(occurrences.map(occurrenceJson), null, 2));
+    return 0;
+  }
+  const zone = stack.config.timezone;
+  const rows = await Promise.all(
+    occurrences.map(async (one) => [one.schedule, one.procedure, await outcomeOf(app, one, zone)]),
+  );
+  context.terminal.out(
+    rows.length === 0 ? "Nothing yet." : table([["NAME", "PROCEDURE", "WHAT BECAME OF IT"], ...rows]),
+  );
+  return 0;
+}
+
+export async function pause(context: Context, name: string): Promise<number> {
+  await using app = await context.openApp();
+  const schedule = getSchedule(app.stack(context.globals.stack).config, name);
+  await pauseSchedule(app.control, schedule, app.actor, new Date());
+  context.terminal.out(`${name} is paused. Nothing of it happens until: ipai schedules resume ${name}`);
+  return 0;
+}
+
+export async function resume(context: Context, name: string): Promise<number> {
+  await using app = await context.openApp();
+  const { config } = app.stack(context.globals.stack);
+  const schedule = getSchedule(config, name);
+  await unpauseSchedule(app.control, schedule, new Date());
+  const [next] = listNext(schedule, new Date(), 1);
+  context.terminal.out(`${name} goes on${next === undefined ? "" : `: next ${instant(next, config.timezone)}`}.`);
+  return 0;
+}
+
+export async function runOnce(context: Context, procedure: string, options: Options): Promise<number> {
+  await using app = await context.openApp();
+  const stack = app.stack(context.globals.stack);
+  const at = parseInstant(options.at ?? "", stack.config.timezone);
+  const input = parseInput(options.input ?? "{}", procedure);
+  const given = { stack: stack.name, procedure, input, actor: app.actor, at, graceSeconds: oneOffGraceSeconds };
+  const { schedule } = await addOneOff(app.control, given);
+  if (options.json === true) context.terminal.out(JSON.stringify({ name: schedule, at }));
+  else
+    context.terminal.out(
+      `${procedure} runs ${instant(at, stack.config.timezone)}, if a worker runs then. Take it back with: ipai schedules drop ${schedule}`,
+    );
+  return 0;
+}
+
+/** Somebody has chosen the hour: much later it is not what was wanted any more. */
+const oneOffGraceSeconds = 3600;
+
+export async function drop(context: Context, name: string): Promise<number> {
+  await using app = await context.openApp();
+  const stack = app.stack(context.globals.stack);
+  if (!(await removeOneOff(app.control, stack.name, name))) throw NoSuchOneOff({ name });
+  context.terminal.out(`${name} does not happen.`);
+  return 0;
+}
+
+/** An instant with its own offset, or a wall-clock time of the stack's zone. */
+function parseInstant(given: string, timezone: string): Date {
+  const hasOffset = /(Z|[+-]\d\d:?\d\d)$/.test(given);
+  const at = hasOffset ? new Date(given) : wallClock(given, timezone);
+  if (at === undefined || Number.isNaN(at.getTime()) || at.getTime() <= Date.now()) throw BadInstant({ given });
+  return at;
+}
+
+function wallClock(given: string, timezone: string): Date | undefined {
+  const [, day, time, seconds = ":00"] = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(:\d\d)?$/.exec(given.trim()) ?? [];
+  if (day === undefined) return undefined;
+  try {
+    return new Cron(`${day}T${time}${seconds}`, { timezone }).nextRun() ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function parseInput(text: string, procedure: string): Json {
+  let given: unknown;
+  try {
+    given = JSON.parse(text);
+  } catch (error) {
+    throw BadInput({ reason: error instanceof Error ? error.message : String(error) });
+  }
+  const parsed = getProcedure(procedure).input.safeParse(given);
+  if (!parsed.success)
+    throw BadInput({
+      reason: parsed.error.issues.map(({ path, message }) => [...path, message].join(": ")).join("; "),
+    });
+  return given as Json;
+}

@@ -1,0 +1,60 @@
+import type { ScheduleDefinition, StackConfig } from "../config/schema.ts";
+import type { Schedule } from "../engine/schedule.ts";
+import { defineError } from "../errors/error.ts";
+import { procedures } from "./registry.ts";
+
+/** What runs by itself on a stack: the runbook's crontab, and what the configuration makes of it. */
+
+export const ScheduleInvalid = defineError<{ stack: string; name: string; reason: string }>("schedule.invalid", {
+  exitCode: 11,
+  message: (d) => `The schedule ${d.name} of ${d.stack} cannot be used: ${d.reason}`,
+  hint: () => "Put it right under schedules in ipai.yaml; `ipai schedules` shows what is understood.",
+});
+
+export const ScheduleUnknown = defineError<{ stack: string; name: string; known: string }>("schedule.unknown", {
+  exitCode: 14,
+  message: (d) => `There is no schedule ${d.name} on ${d.stack}.`,
+  hint: (d) => `There is: ${d.known}.`,
+});
+
+const defaults = { input: {}, missed: "latest", grace: 6 * 3600, jitter: 0 } as const;
+
+/** The lines of the runbook's crontab, at its times. */
+function usual({ backup }: StackConfig): Readonly<Record<string, ScheduleDefinition>> {
+  const health = { ...defaults, procedure: "health", cron: "*/5 * * * *", missed: "none" } as const;
+  if (backup === undefined) return { health };
+  return {
+    backup: { ...defaults, procedure: "backup", cron: "0 2 * * *" },
+    // Once a week the last backup is restored: one that was never restored is a hope.
+    proof: { ...defaults, procedure: "backup verify", input: { backup: "latest" }, cron: "0 4 * * 0" },
+    health,
+  };
+}
+
+/** Every schedule of a stack, by its name. Throws `schedule.invalid` for one that names no procedure, or not its input. */
+export function schedulesOf(stack: StackConfig): readonly Schedule[] {
+  const all = { ...usual(stack), ...stack.schedules };
+  return Object.entries(all).flatMap(([name, given]) => (given === "off" ? [] : [toSchedule(stack, name, given)]));
+}
+
+function toSchedule(stack: StackConfig, name: string, given: ScheduleDefinition): Schedule {
+  const invalid = (reason: string) => ScheduleInvalid({ stack: stack.name, name, reason });
+  const { procedure, input, cron, missed, grace, jitter } = given;
+  const found = procedures.find((one) => one.name === procedure && one.chapter !== "sandbox");
+  if (found === undefined) throw invalid(`there is no procedure ${procedure}.`);
+  const parsed = found.input.safeParse(input);
+  if (!parsed.success)
+    throw invalid(parsed.error.issues.map(({ path, message }) => [...path, message].join(": ")).join("; "));
+  const { name: stackName, timezone } = stack;
+  return {
+    ...{ stack: stackName, name, procedure, input, cron, timezone, missed },
+    ...{ graceSeconds: grace, jitterSeconds: jitter },
+  };
+}
+
+export function getSchedule(stack: StackConfig, name: string): Schedule {
+  const all = schedulesOf(stack);
+  const found = all.find((schedule) => schedule.name === name);
+  if (found !== undefined) return found;
+  throw ScheduleUnknown({ stack: stack.name, name, known: all.map((one) => one.name).join(", ") || "none" });
+}
