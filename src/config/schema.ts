@@ -220,7 +220,7 @@ const backup = z
 
 const schedule = z.strictObject({
   procedure: text.describe("What runs, as `ipai schedules` names it"),
-  input: z.record(z.string(), z.json()).default({}).describe("Its input"),
+  input: z.record(z.string(), z.json()).default({}).describe("Its input, by name; none when absent"),
   cron: z
     .string()
     .superRefine((given, context) => {

@@ -91,7 +91,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   stack: ["runbook", "config", "errors"],
   host: ["runbook", "config/secret.ts", "errors"],
   engine: ["host", "runbook", "config/secret.ts", "errors"],
-  procedures: ["engine/records.ts", "stack", "host", "runbook", "config", "errors"],
+  procedures: ["engine/records.ts", "engine/schedule.ts", "stack", "host", "runbook", "config", "errors"],
   cli: ["procedures", "engine", "stack", "host", "runbook", "config", "errors"],
 };
 

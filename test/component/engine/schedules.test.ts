@@ -1,0 +1,422 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { advance } from "../../../src/engine/advance.ts";
+import { createRun, decideRun, getRun, listRuns } from "../../../src/engine/journal.ts";
+import {
+  addOneOff,
+  listOccurrences,
+  noteTimes,
+  pauseSchedule,
+  removeOneOff,
+  takeUpNext,
+  unpauseSchedule,
+} from "../../../src/engine/occurrences.ts";
+import type { Schedule } from "../../../src/engine/schedule.ts";
+import { Worker, type WorkerEvent, type WorkerPorts, work } from "../../../src/engine/worker.ts";
+import { enterWorker, listWorkers } from "../../../src/engine/workers.ts";
+import { HostUnreachable } from "../../../src/host/errors.ts";
+import type { Plan } from "../../../src/runbook/plan.ts";
+import { startControl, type TestControl } from "../../harness/control.ts";
+import { approvedRun, createEngine, interruptedRun, planOf, World } from "../../harness/plans.ts";
+
+let test: TestControl;
+beforeAll(async () => {
+  test = await startControl();
+});
+afterAll(() => test[Symbol.asyncDispose]());
+
+let count = 0;
+/** Of a stack of its own: tests of this file share a database. */
+function scheduleOf(options: Partial<Schedule> = {}): Schedule {
+  count += 1;
+  return {
+    ...{ stack: `clock-${count}`, name: "nightly", procedure: "test", input: {}, cron: "0 2 * * *" },
+    ...{ timezone: "Asia/Manila", missed: "latest", graceSeconds: 8 * 3600, jitterSeconds: 0 },
+    ...options,
+  };
+}
+
+/** Ends at once, without any program. */
+function nothingMuch(stack: string): Plan {
+  const past = { instant: "2020-01-01T00:00:00Z" };
+  const step = { kind: "wait", id: "past", title: "Wait", until: past, timeoutSeconds: 5, onTimeout: "undo" } as const;
+  return planOf([step], { stack, lease: "none" });
+}
+
+interface Told {
+  readonly ports: WorkerPorts;
+  readonly events: WorkerEvent[];
+}
+
+function portsOf(options: Partial<WorkerPorts> = {}): Told {
+  const events: WorkerEvent[] = [];
+  const { control } = test;
+  const engine = createEngine(control, { plan: async (_, __, stack) => nothingMuch(stack) });
+  return {
+    events,
+    ports: {
+      ...{ control, name: "worker of the tests", schedules: [], now: () => new Date() },
+      pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, Math.min(milliseconds, 20))),
+      plan: async ({ stack }) => nothingMuch(stack),
+      carryOut: (run) => advance(engine, run),
+      tell: (event) => events.push(event),
+      ...options,
+    },
+  };
+}
+
+const timesOf = async (stack: string, state: string) =>
+  (await listOccurrences(test.control, stack, 10_000))
+    .filter((one) => one.state === state)
+    .map(({ at }) => at.toISOString())
+    .sort();
+
+describe("ten days, with two workers that were both down for a night", () => {
+  const [begin, end] = [Date.parse("2026-10-20T00:00:00Z"), Date.parse("2026-10-30T00:00:00Z")];
+  const [downFrom, downTo] = [Date.parse("2026-10-23T17:10:00Z"), Date.parse("2026-10-24T01:00:00Z")];
+  const stack = "ten-days";
+  const given = { stack, graceSeconds: 8 * 3600 };
+  const backup = scheduleOf({ ...given, name: "backup" });
+  const often = scheduleOf({
+    ...given,
+    name: "often",
+    cron: "*/30 * * * *",
+    timezone: "Europe/Berlin",
+    missed: "none",
+  });
+  const berlin = scheduleOf({ ...given, name: "berlin", cron: "30 2 * * *", timezone: "Europe/Berlin", missed: "all" });
+  const stepMs = 10 * 60_000;
+
+  beforeAll(async () => {
+    let now = begin;
+    const schedules = [backup, often, berlin];
+    const workers = ["a", "b"].map((name) => new Worker(portsOf({ name, schedules, now: () => new Date(now) }).ports));
+    for (; now <= end; now += stepMs) {
+      if (now > downFrom && now < downTo) continue;
+      await Promise.all(workers.map((worker) => worker.look()));
+      // More than one worker takes up at once is begun with the next look.
+      await Promise.all(workers.map((worker) => worker.drain()));
+    }
+  }, 240_000);
+
+  const happened = async (name: string, state: string) =>
+    (await listOccurrences(test.control, stack, 10_000, name)).filter((one) => one.state === state);
+
+  it("every backup ran, at two in Manila; that of the night as soon as somebody worked again", async () => {
+    const started = await happened("backup", "started");
+    expect(started.map(({ at }) => at.toISOString().slice(11)).every((time) => time === "18:00:00.000Z")).toBe(true);
+    expect(started).toHaveLength(10);
+    const late = started.find(({ at }) => at.getTime() > downFrom && at.getTime() < downTo);
+    expect(late?.settled_at?.toISOString()).toBe("2026-10-24T01:00:00.000Z");
+  });
+
+  it("what is not made up for was missed, and is told as that", async () => {
+    const all: string[] = [];
+    for (let at = begin + 30 * 60_000; at <= end; at += 30 * 60_000) all.push(new Date(at).toISOString());
+    const isMissed = (at: string) => Date.parse(at) > downFrom && Date.parse(at) < downTo;
+    const told = async (state: string) => (await happened("often", state)).map(({ at }) => at.toISOString()).sort();
+    expect(await told("missed")).toEqual(all.filter(isMissed));
+    expect(await told("started")).toEqual(all.filter((at) => !isMissed(at)));
+  });
+
+  it("the hour that Berlin has twice does not make it happen twice", async () => {
+    const started = (await happened("berlin", "started")).map(({ at }) => at.toISOString().slice(5, 16)).sort();
+    expect(started).toContain("10-25T00:30");
+    expect(started.filter((at) => at.startsWith("10-25"))).toHaveLength(1);
+    expect(started).toHaveLength(10);
+  });
+
+  it("every time that began has one run, which ended", async () => {
+    const started = (await listOccurrences(test.control, stack, 10_000)).filter((one) => one.state === "started");
+    const runs = await listRuns(test.control, 10_000, stack);
+    expect(runs.map(({ id }) => id).sort()).toEqual(started.map(({ run }) => run ?? "none").sort());
+    expect(new Set(runs.map(({ outcome }) => outcome))).toEqual(new Set(["succeeded"]));
+  });
+});
+
+describe("a time that has come", () => {
+  it("begins one run, however many workers look at once", async () => {
+    const schedule = scheduleOf({ cron: "* * * * *" });
+    const at = new Date("2026-11-25T10:00:30Z");
+    await noteTimes(test.control, [schedule], at);
+    const later = new Date(at.getTime() + 60_000);
+    const controls = await Promise.all([test.open(), test.open(), test.open()]);
+    const took = await Promise.all(
+      controls.map(async (control) => {
+        await noteTimes(control, [schedule], later);
+        return takeUpNext(control, later, async ({ stack }) => nothingMuch(stack));
+      }),
+    );
+    expect(took.filter((one) => one !== undefined)).toHaveLength(1);
+    expect(await listRuns(test.control, 10, schedule.stack)).toHaveLength(1);
+  });
+
+  it("that cannot be planned is tried again while that makes sense, and then has failed", async () => {
+    const schedule = scheduleOf({ cron: "0 * * * *", graceSeconds: 150 });
+    let now = new Date("2026-11-25T10:59:30Z");
+    await noteTimes(test.control, [schedule], now);
+    const away = async () => {
+      throw HostUnreachable({ host: "erp", reason: "no route" });
+    };
+    const states: unknown[] = [];
+    for (const second of ["11:00:00", "11:00:59", "11:01:00", "11:02:00", "11:03:00"]) {
+      now = new Date(`2026-11-25T${second}Z`);
+      await noteTimes(test.control, [schedule], now);
+      await takeUpNext(test.control, now, away);
+      const [one] = await listOccurrences(test.control, schedule.stack, 1);
+      states.push([one?.state, one?.starts_at.toISOString().slice(11, 19)]);
+    }
+    expect(states).toEqual([
+      ["due", "11:01:00"],
+      ["due", "11:01:00"],
+      ["due", "11:02:00"],
+      ["failed", "11:02:00"],
+      ["failed", "11:02:00"],
+    ]);
+    expect((await listOccurrences(test.control, schedule.stack, 1))[0]?.error?.code).toBe("host.unreachable");
+  });
+
+  it("does not begin before its jitter is over", async () => {
+    const schedule = scheduleOf({ cron: "0 * * * *", jitterSeconds: 600 });
+    await noteTimes(test.control, [schedule], new Date("2026-11-25T10:59:30Z"));
+    await noteTimes(test.control, [schedule], new Date("2026-11-25T11:00:00Z"));
+    const [one] = await listOccurrences(test.control, schedule.stack, 1);
+    const startsAt = one?.starts_at ?? new Date(0);
+    const take = (now: Date) => takeUpNext(test.control, now, async ({ stack }) => nothingMuch(stack));
+    expect(await take(new Date(startsAt.getTime() - 1))).toBeUndefined();
+    expect((await take(startsAt))?.run).toBeTruthy();
+  });
+
+  it("does not come while its schedule is paused, and is not made up for", async () => {
+    const schedule = scheduleOf({ cron: "0 * * * *", missed: "all" });
+    const hour = (text: string) => new Date(`2026-11-25T${text}:30Z`);
+    await noteTimes(test.control, [schedule], hour("09:59"));
+    await pauseSchedule(test.control, schedule, "anna", hour("10:30"));
+    await noteTimes(test.control, [schedule], hour("12:00"));
+    await unpauseSchedule(test.control, schedule, hour("12:30"));
+    await noteTimes(test.control, [schedule], hour("13:00"));
+    expect(await timesOf(schedule.stack, "due")).toEqual(["2026-11-25T13:00:00.000Z"]);
+    await takeUpNext(test.control, hour("13:00"), async ({ stack }) => nothingMuch(stack));
+  });
+});
+
+describe("something that shall happen once", () => {
+  const once = (stack: string) => ({
+    ...{ stack, procedure: "test", input: { a: 1 }, actor: "anna", graceSeconds: 3600 },
+    at: new Date("2026-11-26T02:00:00Z"),
+  });
+
+  it("happens at its instant, for the one who asked for it", async () => {
+    await addOneOff(test.control, once("once-1"));
+    const take = (now: string) => takeUpNext(test.control, new Date(now), async ({ stack }) => nothingMuch(stack));
+    expect(await take("2026-11-26T01:59:59Z")).toBeUndefined();
+    const settled = await take("2026-11-26T02:00:00Z");
+    expect(settled?.occurrence.input).toEqual({ a: 1 });
+    expect((await getRun(test.control, settled?.run ?? "")).actor).toBe("anna");
+  });
+
+  it("can be taken back until it has begun", async () => {
+    const { schedule } = await addOneOff(test.control, once("once-2"));
+    expect(await removeOneOff(test.control, "once-2", schedule)).toBe(true);
+    expect(await removeOneOff(test.control, "once-2", schedule)).toBe(false);
+  });
+});
+
+describe("what another process left", () => {
+  const pausing = (w: World) => planOf([w.act("a")], { lease: "exclusive" });
+
+  async function takesOver(run: string, now: () => Date = () => new Date()): Promise<readonly WorkerEvent[]> {
+    const { ports, events } = portsOf({ now });
+    const { plan } = await getRun(test.control, run);
+    const engine = createEngine(test.control, { plan: async () => plan });
+    const worker = new Worker({ ...ports, carryOut: (id) => advance(engine, id) });
+    await worker.look();
+    await worker.drain();
+    return events;
+  }
+
+  it("in the middle of a step is gone on with at once", async () => {
+    const run = await interruptedRun(test.control, pausing(World.create(test.home)), "a");
+    await takesOver(run.id);
+    expect((await getRun(test.control, run.id)).outcome).toBe("succeeded");
+  });
+
+  it("with a consent is begun, but not before the one who gave it had the time to", async () => {
+    const run = await approvedRun(test.control, pausing(World.create(test.home)));
+    let now = Date.now();
+    const { ports } = portsOf({ now: () => new Date(now) });
+    const engine = createEngine(test.control, { plan: async () => run.plan });
+    const worker = new Worker({ ...ports, carryOut: (id) => advance(engine, id) });
+    for (const pauseMs of [0, 10_000]) {
+      now += pauseMs;
+      await worker.look();
+      await worker.drain();
+      expect((await getRun(test.control, run.id)).status).toBe("planned");
+    }
+    now += 6_000;
+    await worker.look();
+    await worker.drain();
+    expect((await getRun(test.control, run.id)).outcome).toBe("succeeded");
+  });
+
+  it("without a consent is left alone", async () => {
+    const run = await createRun(test.control, pausing(World.create(test.home)), "anna", new Date());
+    let now = Date.now();
+    const { ports } = portsOf({ now: () => new Date(now) });
+    const worker = new Worker(ports);
+    await worker.look();
+    now += 60_000;
+    await worker.look();
+    await worker.drain();
+    expect((await getRun(test.control, run.id)).status).toBe("planned");
+  });
+
+  it("with a decision is gone on with", async () => {
+    const w = World.create(test.home);
+    const plan = planOf([w.failing("a", { onFail: "ask" })]);
+    const run = await approvedRun(test.control, plan);
+    const engine = createEngine(test.control, { plan: async () => plan });
+    await advance(engine, run.id);
+    await decideRun(test.control, run, "undo");
+    let now = Date.now();
+    const { ports } = portsOf({ now: () => new Date(now) });
+    const worker = new Worker({ ...ports, carryOut: (id) => advance(engine, id) });
+    await worker.look();
+    now += 16_000;
+    await worker.look();
+    await worker.drain();
+    expect((await getRun(test.control, run.id)).outcome).toBe("undone");
+  });
+
+  it("that cannot go on now is tried again, later and later", async () => {
+    const run = await interruptedRun(test.control, pausing(World.create(test.home)), "a");
+    let now = Date.now();
+    let tries = 0;
+    const { ports, events } = portsOf({ now: () => new Date(now) });
+    const carryOut = async () => {
+      tries += 1;
+      throw HostUnreachable({ host: "erp", reason: "no route" });
+    };
+    const worker = new Worker({ ...ports, carryOut });
+    const after: number[] = [];
+    for (const seconds of [0, 5, 5, 5, 10, 10, 10]) {
+      now += seconds * 1000;
+      await worker.look();
+      await worker.drain();
+      after.push(tries);
+    }
+    expect(after).toEqual([1, 2, 2, 3, 3, 4, 4]);
+    expect(events.filter(({ kind }) => kind === "stopped")).toHaveLength(4);
+    await takesOver(run.id);
+  });
+});
+
+describe("a worker", () => {
+  it("says that it lives, ends what is under way when it is stopped, and leaves nothing", async () => {
+    const schedule = scheduleOf({ cron: "* * * * *" });
+    let now = new Date("2026-11-25T10:00:30Z");
+    await noteTimes(test.control, [schedule], now);
+    now = new Date("2026-11-25T10:01:00Z");
+    const going = Promise.withResolvers<void>();
+    const stop = new AbortController();
+    const { ports, events } = portsOf({ name: "drains", schedules: [schedule], now: () => now });
+    const carryOut: WorkerPorts["carryOut"] = async (run) => {
+      await going.promise;
+      return ports.carryOut(run);
+    };
+    const ended = work({ ...ports, carryOut }, stop.signal);
+    await vi.waitFor(() => expect(events.map(({ kind }) => kind)).toContain("began"), { timeout: 5000 });
+    expect((await listWorkers(test.control)).map(({ name }) => name)).toContain("drains");
+    stop.abort();
+    going.resolve();
+    await ended;
+    expect(events.at(-1)?.kind).toBe("ended");
+    expect((await listWorkers(test.control)).map(({ name }) => name)).not.toContain("drains");
+  });
+
+  it("goes on when the control database was away", async () => {
+    const stop = new AbortController();
+    const { ports, events } = portsOf({ name: "patient" });
+    const ended = work(ports, stop.signal);
+    await test.stop();
+    await vi.waitFor(() => expect(events.map(({ kind }) => kind)).toContain("trouble"), { timeout: 20_000 });
+    await test.start();
+    const schedule = scheduleOf({ stack: "after-trouble" });
+    await vi.waitFor(() => addOneOff(test.control, { ...schedule, actor: "anna", at: new Date(Date.now() - 1000) }), {
+      timeout: 20_000,
+    });
+    await vi.waitFor(async () => expect(await timesOf("after-trouble", "started")).toHaveLength(1), {
+      timeout: 20_000,
+    });
+    stop.abort();
+    await ended;
+  });
+
+  describe("that is silent for too long", () => {
+    let frozen: ChildProcess;
+    const silent = async (name: string, process: object, host = hostname()) => {
+      await enterWorker(test.control, name);
+      await test.control.db
+        .updateTable("workers")
+        .set({ host, process: JSON.stringify(process), seen_at: new Date(Date.now() - 61_000) })
+        .where("name", "=", name)
+        .execute();
+    };
+    const beganOf = (pid: number) =>
+      readFileSync(`/proc/${pid}/stat`, "utf8")
+        .replace(/^.*\) /, "")
+        .split(" ")[19] ?? "";
+    const look = async () => {
+      const { ports, events } = portsOf();
+      await new Worker(ports).look();
+      return events.filter(({ kind }) => kind === "gave_up");
+    };
+
+    it("is ended, frozen as it is, so that its runs are free", async () => {
+      frozen = spawn("sleep", ["300"], { stdio: "ignore" });
+      const pid = frozen.pid ?? 0;
+      frozen.kill("SIGSTOP");
+      await silent("frozen", { pid, began: beganOf(pid) });
+      const exited = once(frozen, "exit");
+      expect(await look()).toEqual([{ kind: "gave_up", worker: "frozen" }]);
+      expect((await exited)[1]).toBe("SIGKILL");
+    });
+
+    it("is not mistaken for another process that has its number now", async () => {
+      const other = spawn("sleep", ["300"], { stdio: "ignore" });
+      await silent("long gone", { pid: other.pid ?? 0, began: "1" });
+      expect(await look()).toHaveLength(1);
+      expect(other.exitCode ?? other.signalCode).toBe(null);
+      other.kill("SIGKILL");
+      await once(other, "exit");
+    });
+
+    it("and works elsewhere loses its runs, though it may wake up", async () => {
+      const w = World.create(test.home);
+      const plan = planOf([w.act("a", { action: w.shell("sleep 300") })]);
+      const run = await approvedRun(test.control, plan);
+      const elsewhere = createEngine(await test.open(), { worker: "far away", plan: async () => plan });
+      const carried = advance(elsewhere, run.id).catch((error: { code: string }) => error.code);
+      await vi.waitFor(async () => expect((await getRun(test.control, run.id)).status).toBe("running"), {
+        timeout: 5000,
+      });
+      await silent("far away", { pid: 1, began: "1" }, "another-machine");
+      expect(await look()).toEqual([{ kind: "gave_up", worker: "far away" }]);
+      // The one who takes it over there raises the fence; here the kernel still knows whose it is.
+      await test.control.db
+        .updateTable("runs")
+        .set((set) => ({ fence: set("fence", "+", 1) }))
+        .where("id", "=", run.id)
+        .execute();
+      expect(await carried).toBe("run.fenced");
+      await test.control.db
+        .updateTable("runs")
+        .set({ status: "ended", outcome: "unknown" })
+        .where("id", "=", run.id)
+        .execute();
+    });
+  });
+});
