@@ -117,6 +117,13 @@ export const InnerProcedureWaits = defineError<{ run: string; title: string; rea
   },
 );
 
+export const ScheduleUnderWay = defineError<{ schedule: string; run: string }>("schedule.under_way", {
+  exitCode: 59,
+  retryable: true,
+  message: (d) => `What ${d.schedule} began last has not ended: run ${d.run}. Nothing was begun.`,
+  hint: (d) => `\`ipai runs show ${d.run}\` says what it waits for.`,
+});
+
 export const NothingToDecide = defineError<{ run: string; status: string }>("run.nothing_to_decide", {
   exitCode: 59,
   message: (d) => `Run ${d.run} does not wait for a decision (it is ${d.status}).`,

@@ -4,6 +4,7 @@ import { toErrorRecord, toIpaiError } from "../errors/error.ts";
 import type { Plan } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
 import type { Control } from "./control.ts";
+import { ScheduleUnderWay } from "./errors.ts";
 import { approveRun, createRun, type Tables, toJsonb } from "./journal.ts";
 import { listDue, type Schedule } from "./schedule.ts";
 import type { OccurrencesTable } from "./schema.ts";
@@ -136,11 +137,30 @@ export async function takeUpNext(
       .skipLocked()
       .executeTakeFirst();
     if (occurrence === undefined) return undefined;
-    const planned = await plan(occurrence).catch((thrown: unknown) => ({ thrown }));
+    const planned = await planAlone({ db: tx }, occurrence, plan).catch((thrown: unknown) => ({ thrown }));
     if (!("thrown" in planned)) return start({ db: tx }, occurrence, planned, now);
     await putOff({ db: tx }, occurrence, planned.thrown, now);
     return { occurrence };
   });
+}
+
+/** A schedule has one run at a time: what the last one waits for, the next would wait for too. */
+async function planAlone(
+  { db }: Tables,
+  occurrence: Occurrence,
+  plan: (occurrence: Occurrence) => Promise<Plan>,
+): Promise<Plan> {
+  const { stack, schedule } = occurrence;
+  const before = await db
+    .selectFrom("occurrences")
+    .innerJoin("runs", "runs.id", "occurrences.run")
+    .select("runs.id")
+    .where("occurrences.stack", "=", stack)
+    .where("occurrences.schedule", "=", schedule)
+    .where("runs.status", "!=", "ended")
+    .executeTakeFirst();
+  if (before !== undefined) throw ScheduleUnderWay({ schedule, run: before.id });
+  return plan(occurrence);
 }
 
 async function start(tables: Tables, occurrence: Occurrence, plan: Plan, now: Date): Promise<Settled> {

@@ -24,6 +24,8 @@ export interface WorkerPorts {
   /** Carries a run out, to its end or to where it waits. */
   readonly carryOut: (run: string) => Promise<Run>;
   readonly tell: (event: WorkerEvent) => void;
+  /** A person's command that has just been consented to begins by itself: only what still waits after this is taken, milliseconds. */
+  readonly patienceMs?: number;
 }
 
 export type WorkerEvent =
@@ -35,13 +37,12 @@ export type WorkerEvent =
   | { readonly kind: "gave_up"; readonly worker: string }
   | { readonly kind: "trouble"; readonly error: IpaiError };
 
-/** Runs that one worker carries out at the same time; most of that time they wait for programs. */
-const runsMax = 8;
+/** Runs that one worker has begun and not ended; most of that time they wait for programs, or for a stack. */
+const runsMax = 32;
 const lookEveryMs = 1000;
 /** How often others' leavings are looked for, milliseconds. */
 const takeOverEveryMs = 5000;
-/** A person's command that has just been approved begins by itself: only what is still waiting after this is taken, milliseconds. */
-const patienceMs = 15_000;
+const usualPatienceMs = 15_000;
 
 /** Works until it is told to stop, and then until what it carries out has ended. */
 export async function work(ports: WorkerPorts, stop: AbortSignal): Promise<void> {
@@ -112,8 +113,9 @@ export class Worker {
     const left = await this.#listLeft();
     for (const known of this.#seen.keys()) if (!left.has(known)) this.#seen.delete(known);
     for (const [run, patience] of left) {
-      if (this.#running.size >= runsMax) return;
-      if (this.#isReady(run, patience)) {
+      // Those under way come first and without a limit: others may wait for the stack that one of them holds.
+      const hasRoom = patience === 0 || this.#running.size < runsMax;
+      if (hasRoom && this.#isReady(run, patience)) {
         tell({ kind: "took_over", run });
         this.#carry(run);
       }
@@ -122,7 +124,7 @@ export class Worker {
 
   /** Runs that somebody has to go on with, and how long they are left to whoever may be about to do it, milliseconds. */
   async #listLeft(): Promise<ReadonlyMap<string, number>> {
-    const { control } = this.#ports;
+    const { control, patienceMs = usualPatienceMs } = this.#ports;
     const consented = await control.db
       .selectFrom("runs")
       .select("id")
@@ -131,6 +133,7 @@ export class Worker {
       .where(({ or, eb, exists, and, selectFrom }) =>
         or([
           eb("decision", "is not", null),
+          eb("cancel_requested_by", "is not", null),
           and([
             or([eb("status", "=", "planned"), eb("waiting_for", "=", "approval")]),
             exists(

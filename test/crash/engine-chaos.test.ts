@@ -18,11 +18,11 @@ import { NodeProcess } from "../harness/process.ts";
  */
 const seed = Number(process.env["CHAOS_SEED"] ?? Date.now() % 1_000_000);
 const random = mulberry32(seed);
-const runCount = 18;
-const stackCount = 3;
+const runCount = Number(process.env["CHAOS_RUNS"] ?? 18);
+const stackCount = Number(process.env["CHAOS_STACKS"] ?? 3);
 const workerCount = 3;
-/** For so long there is trouble; then the workers may finish in peace. */
-const troubleMs = 25_000;
+/** For so long there is trouble, growing with the game; then the workers may finish in peace. */
+const troubleMs = (runCount / 18) * 25_000;
 const patienceMs = 240_000;
 
 let test: TestControl;
@@ -208,8 +208,8 @@ async function playPeople(stacks: readonly Stack[], stop: AbortSignal): Promise<
 }
 
 async function answer(run: Run, stacks: readonly Stack[]): Promise<void> {
-  if (run.status !== "waiting" || run.parent !== null) return;
-  if (run.waiting_for === "approval") return approveRun(test.control, run, "berta");
+  if (run.parent !== null || (run.status !== "waiting" && run.status !== "planned")) return;
+  if (run.waiting_for === "approval" || run.status === "planned") return approveRun(test.control, run, "berta");
   if (run.waiting_for === "undo") return decideRun(test.control, run, "again");
   const decision = pick(["again", "again", "done", "undo"] as const) ?? "again";
   if (decision === "again") stacks.find(({ name }) => name === run.stack)?.world.write(`fixed-${run.procedure}`);

@@ -179,6 +179,21 @@ describe("a time that has come", () => {
     expect((await listOccurrences(test.control, schedule.stack, 1))[0]?.error?.code).toBe("host.unreachable");
   });
 
+  it("does not begin while what its schedule began last has not ended", async () => {
+    const schedule = scheduleOf({ cron: "* * * * *", graceSeconds: 300 });
+    const look = async (second: string) => {
+      const now = new Date(`2026-11-25T${second}Z`);
+      await noteTimes(test.control, [schedule], now);
+      return (await takeUpNext(test.control, now, async ({ stack }) => nothingMuch(stack)))?.run;
+    };
+    await look("09:59:30");
+    const first = await look("10:00:00");
+    expect(await look("10:01:00")).toBeUndefined();
+    expect((await listOccurrences(test.control, schedule.stack, 1))[0]?.error?.code).toBe("schedule.under_way");
+    await advance(createEngine(test.control, { plan: async (_, __, stack) => nothingMuch(stack) }), first ?? "");
+    expect(await look("10:02:00")).toBeTruthy();
+  });
+
   it("does not begin before its jitter is over", async () => {
     const schedule = scheduleOf({ cron: "0 * * * *", jitterSeconds: 600 });
     await noteTimes(test.control, [schedule], new Date("2026-11-25T10:59:30Z"));
