@@ -25,7 +25,7 @@ export async function claimRun(control: Control, run: string, worker: string, ou
   const name = await takeName(run);
   const lock = new SessionLock(control, run);
   try {
-    if (name === undefined || !(await persist(() => lock.take()))) throw await persist(() => refusal(control, run));
+    if (name === undefined || !(await persist(() => lock.takeSoon()))) throw await persist(() => refusal(control, run));
     const fence = await persist(() => raiseFence(control, run, worker));
     return {
       run,
@@ -109,6 +109,16 @@ class SessionLock {
     return true;
   }
 
+  /** The name is free, so no process of this machine has the run; PostgreSQL may not have noticed yet that the last one died. */
+  async takeSoon(): Promise<boolean> {
+    const deadline = performance.now() + noticeMs;
+    while (!(await this.take())) {
+      if (performance.now() > deadline) return false;
+      await sleep(takeAgainMs);
+    }
+    return true;
+  }
+
   async release(): Promise<void> {
     this.#isReleased = true;
     await this.#client?.end();
@@ -122,3 +132,4 @@ class SessionLock {
 }
 
 const takeAgainMs = 100;
+const noticeMs = 1000;
