@@ -150,6 +150,20 @@ json(program.command("worker"))
   .description("stay, run what is scheduled, and go on with what another process left")
   .action(run(async (context, options) => (await import("./commands/worker.ts")).worker(context, options)));
 
+const service = program.command("service").description("a worker that begins with the machine");
+service
+  .command("install")
+  .description("install and start it: a unit of systemd, or a script in init.d where there is none")
+  .option("--plan", "show the file and the commands, and stop")
+  .action(run(async (context, options) => (await import("./commands/service.ts")).install(context, options)));
+json(service.command("status"))
+  .description("is it installed, does it run, which workers live (exit code 0: one does, 3: none)")
+  .action(run(async (context, options) => (await import("./commands/service.ts")).status(context, options)));
+service
+  .command("remove")
+  .description("stop it and take it away")
+  .action(run(async (context) => (await import("./commands/service.ts")).remove(context)));
+
 const runs = program.command("runs").description("what was run, and what waits");
 json(runs.command("list", { isDefault: true }))
   .description("the latest runs")

@@ -221,6 +221,18 @@ export async function listOccurrences(
   return (schedule === undefined ? query : query.where("schedule", "=", schedule)).execute();
 }
 
+/** How many times of a stack failed, or were missed, since an instant. */
+export async function countLost(control: Control, stack: string, since: Date): Promise<number> {
+  const { count } = await control.db
+    .selectFrom("occurrences")
+    .select(({ fn }) => fn.countAll<string>().as("count"))
+    .where("stack", "=", stack)
+    .where("state", "in", ["failed", "missed"])
+    .where("at", ">=", since)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
 export interface Pause {
   readonly by: string;
   readonly at: Date;

@@ -38,17 +38,24 @@ export async function leaveWorker(control: Control, name: string): Promise<void>
 export interface WorkerRow {
   readonly name: string;
   readonly host: string;
-  readonly started_at: Date;
-  readonly seen_at: Date;
-  readonly isFrozen: boolean;
+  readonly startedAt: Date;
+  readonly seenAt: Date;
+  /** Neither silent for too long nor, on this machine, gone. */
+  readonly lives: boolean;
 }
 
 export async function listWorkers(control: Control): Promise<readonly WorkerRow[]> {
-  return control.db
+  const rows = await control.db
     .selectFrom("workers")
-    .select(["name", "host", "started_at", "seen_at", isFrozen.as("isFrozen")])
+    .select(["name", "host", "process", "started_at", "seen_at", isFrozen.as("isFrozen")])
     .orderBy("started_at")
     .execute();
+  return Promise.all(
+    rows.map(async ({ name, host, process, started_at: startedAt, seen_at: seenAt, isFrozen: silent }) => {
+      const lives = !silent && (host !== hostname() || (await isRunning(process)));
+      return { name, host, startedAt, seenAt, lives };
+    }),
+  );
 }
 
 const isFrozen = sql<boolean>`seen_at < now() - make_interval(secs => ${frozenSeconds})`;
@@ -71,8 +78,11 @@ export async function giveUpFrozen(control: Control): Promise<readonly string[]>
 }
 
 async function endProcess(mark: ProcessMark): Promise<void> {
-  const now = await markOf(mark.pid).catch(() => undefined);
-  if (now?.began === mark.began) process.kill(mark.pid, "SIGKILL");
+  if (await isRunning(mark)) process.kill(mark.pid, "SIGKILL");
+}
+
+async function isRunning(mark: ProcessMark): Promise<boolean> {
+  return (await markOf(mark.pid).catch(() => undefined))?.began === mark.began;
 }
 
 async function dropLocks(control: Control, worker: string): Promise<void> {

@@ -65,9 +65,8 @@ export async function listSchedules(context: Context, options: Options): Promise
   const once = occurrences.filter((one) => one.schedule.startsWith("once-") && one.state === "due");
   const { terminal } = context;
   if (options.json === true) {
-    const working = workers.map(({ name, seen_at, isFrozen }) => ({ name, seenAt: seen_at, isFrozen }));
     terminal.out(
-      JSON.stringify({ schedules: schedules.map(toJson), once: once.map(occurrenceJson), workers: working }, null, 2),
+      JSON.stringify({ schedules: schedules.map(toJson), once: once.map(occurrenceJson), workers }, null, 2),
     );
     return 0;
   }
@@ -93,7 +92,7 @@ export async function listSchedules(context: Context, options: Options): Promise
     `asked for by ${one.actor}`,
   ]);
   terminal.out(table([["NAME", "PROCEDURE", "WHEN", "NEXT", "LAST"], ...rows, ...extra]));
-  if (!workers.some(({ isFrozen }) => !isFrozen))
+  if (!workers.some(({ lives }) => lives))
     terminal.out("\nNo worker runs, so nothing of this happens by itself. Start one: ipai worker");
   return 0;
 }

@@ -2,8 +2,11 @@ import type { StackConfig } from "../../config/schema.ts";
 import { listUnattended } from "../../engine/attended.ts";
 import { listRuns, type RunSummary } from "../../engine/journal.ts";
 import { type LeaseHolder, listLeases } from "../../engine/lease.ts";
+import { countLost } from "../../engine/occurrences.ts";
+import { listWorkers } from "../../engine/workers.ts";
 import { type BackupEntry, listBackups } from "../../procedures/backup/calls.ts";
 import type { HealthReport } from "../../procedures/monitoring/check.ts";
+import { schedulesOf } from "../../procedures/schedules.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
@@ -32,24 +35,57 @@ interface StackStatus {
   readonly leases: readonly LeaseHolder[];
   readonly runs: readonly RunSummary[];
   readonly unattended: ReadonlySet<string>;
+  readonly byItself: ByItself;
+}
+
+/** What is scheduled, and whether somebody does it. */
+interface ByItself {
+  readonly schedules: number;
+  readonly workers: number;
+  /** Times of the last day that failed or were missed. */
+  readonly lost: number;
 }
 
 async function readStatus(app: App, stack: Stack): Promise<StackStatus> {
-  const [health, backups, leases, runs, unattended] = await Promise.all([
+  const [health, backups, leases, runs, unattended, byItself] = await Promise.all([
     checkHealth(stack, app.performer),
     listBackups(app.records, stack.name, 100),
     listLeases(app.control.db, stack.name),
     listRuns(app.control, 5, stack.name),
     listUnattended(app.control),
+    readByItself(app, stack),
   ]);
-  return { stack, health, backups, leases, runs, unattended };
+  return { stack, health, backups, leases, runs, unattended, byItself };
 }
 
-function toJson({ stack, health, backups, leases, runs }: StackStatus) {
-  return { stack: stack.name, health, backup: backups[0] ?? null, leases, runs: runs.map((run) => summaryJson(run)) };
+const dayMs = 86_400_000;
+
+async function readByItself(app: App, { name, config }: Stack): Promise<ByItself> {
+  const [workers, lost] = await Promise.all([
+    listWorkers(app.control),
+    countLost(app.control, name, new Date(Date.now() - dayMs)),
+  ]);
+  return { schedules: schedulesOf(config).length, workers: workers.filter(({ lives }) => lives).length, lost };
 }
 
-function render(terminal: Terminal, { stack, health, backups, leases, runs, unattended }: StackStatus): string {
+function byItselfLine({ schedules, workers, lost }: ByItself): string {
+  if (workers === 0)
+    return `Nobody does what is scheduled (${schedules}). Start a worker: ipai worker, or ipai service install`;
+  const done = `${schedules} scheduled, ${workers} at work`;
+  return lost === 0
+    ? `By itself: ${done}.`
+    : `By itself: ${done}; ${lost} times failed or were missed in 24 h: ipai schedules history`;
+}
+
+function toJson({ stack, health, backups, leases, runs, byItself }: StackStatus) {
+  const known = { stack: stack.name, health, backup: backups[0] ?? null, leases, byItself };
+  return { ...known, runs: runs.map((run) => summaryJson(run)) };
+}
+
+function render(
+  terminal: Terminal,
+  { stack, health, backups, leases, runs, unattended, byItself }: StackStatus,
+): string {
   const zone = stack.config.timezone;
   const recent = runs.map((run) => {
     const seconds = secondsBetween(run.started_at, run.finished_at);
@@ -69,6 +105,7 @@ function render(terminal: Terminal, { stack, health, backups, leases, runs, unat
     "",
     backupLine(backups, stack.config),
     leaseLine(leases, zone),
+    byItselfLine(byItself),
     ...(recent.length === 0 ? [] : ["", table(recent)]),
   ].join("\n");
 }

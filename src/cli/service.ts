@@ -1,0 +1,163 @@
+import { quote } from "../runbook/shell.ts";
+
+/** A worker as a service of this machine: its files, for systemd and for a machine without it. Pure. */
+
+export interface ServiceSettings {
+  /** The launcher. */
+  readonly program: string;
+  readonly config: string;
+  /** Variables that say where things are; secrets come from `environmentFile`, which only root reads. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** How services are started here. */
+export interface InitSystem {
+  readonly name: "systemd" | "init.d";
+  readonly path: string;
+  /** As chmod takes it. */
+  readonly mode: number;
+  readonly render: (settings: ServiceSettings) => string;
+  /** Argv each, in their order. */
+  readonly install: readonly Command[];
+  readonly remove: readonly Command[];
+  readonly status: Command;
+}
+
+type Command = readonly [string, ...string[]];
+
+const name = "ipai-worker";
+export const environmentFile = "/etc/ipai/environment";
+/** What is under way ends first; whatever takes longer is ended, and gone on with after the next start. Seconds. */
+const stopSeconds = 600;
+
+export const systemd: InitSystem = {
+  name: "systemd",
+  path: `/etc/systemd/system/${name}.service`,
+  mode: 0o644,
+  render: renderUnit,
+  install: [
+    ["systemctl", "daemon-reload"],
+    ["systemctl", "enable", "--now", `${name}.service`],
+  ],
+  remove: [["systemctl", "disable", "--now", `${name}.service`]],
+  status: ["systemctl", "is-active", `${name}.service`],
+};
+
+export const initd: InitSystem = {
+  name: "init.d",
+  path: `/etc/init.d/${name}`,
+  mode: 0o755,
+  render: renderScript,
+  install: [
+    ["update-rc.d", name, "defaults"],
+    [`/etc/init.d/${name}`, "start"],
+  ],
+  remove: [
+    [`/etc/init.d/${name}`, "stop"],
+    ["update-rc.d", "-f", name, "remove"],
+  ],
+  status: [`/etc/init.d/${name}`, "status"],
+};
+
+function renderUnit({ program, config, environment }: ServiceSettings): string {
+  const variables = Object.entries(environment).map(([key, value]) => `Environment=${unitQuote(`${key}=${value}`)}`);
+  return `# Written by \`ipai service install\`. Secrets of the configuration, and IPAI_DATABASE_URL, stand in ${environmentFile}.
+[Unit]
+Description=ipai worker: what is scheduled, and runs that another process left
+Documentation=file:${program.replace(/bin\/ipai$/, "docs/operating/schedules.md")}
+After=network-online.target postgresql.service docker.service
+Wants=network-online.target
+
+[Service]
+ExecStart=${[program, "--config", config, "worker"].map(unitQuote).join(" ")}
+${["Environment=HOME=/root", ...variables].join("\n")}
+EnvironmentFile=-${environmentFile}
+Restart=always
+RestartSec=2
+# What is under way ends first; whatever takes longer is gone on with after the next start.
+KillMode=mixed
+TimeoutStopSec=${stopSeconds}
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/** systemd takes % for its own. */
+function unitQuote(text: string): string {
+  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%").replaceAll("$", "$$$$")}"`;
+}
+
+/** The script is its own supervisor: \`loop\` starts the worker again whenever it ends without having been told to. */
+function renderScript({ program, config, environment }: ServiceSettings): string {
+  const variables = Object.entries(environment).map(([key, value]) => `export ${key}=${quote(value)}`);
+  return `#!/bin/sh
+# Written by \`ipai service install\`. Secrets of the configuration, and IPAI_DATABASE_URL, stand in ${environmentFile}.
+### BEGIN INIT INFO
+# Provides:          ${name}
+# Required-Start:    $remote_fs $network
+# Required-Stop:     $remote_fs $network
+# Should-Start:      postgresql docker
+# Default-Start:     2 3 4 5
+# Default-Stop:      0 1 6
+# Short-Description: ipai worker: what is scheduled, and runs that another process left
+### END INIT INFO
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="\${HOME:-/root}"
+pid_file=/run/${name}.pid
+log=/var/log/${name}.log
+
+run_worker() {
+  ${variables.length === 0 ? ":" : variables.join("\n  ")}
+  if [ -r ${environmentFile} ]; then set -a; . ${environmentFile}; set +a; fi
+  exec ${[program, "--config", config, "worker"].map(quote).join(" ")}
+}
+
+# One that ends soon after its start is started again later and later.
+loop() {
+  trap 'stopping=yes; kill -TERM "$worker" 2>/dev/null' TERM INT
+  pause=1
+  while [ -z "$stopping" ]; do
+    began=$(date +%s)
+    (run_worker) &
+    worker=$!
+    while kill -0 "$worker" 2>/dev/null; do wait "$worker"; done
+    [ -z "$stopping" ] || break
+    if [ $(($(date +%s) - began)) -gt 60 ]; then pause=1; fi
+    echo "$(date -u +%FT%TZ) the worker ended; it is started again in $pause s"
+    sleep "$pause" & wait $!
+    pause=$((pause < 32 ? pause * 2 : 60))
+  done
+}
+
+# The loop is the leader of its group, and nothing else has this script as its program.
+running() {
+  pid=$(cat "$pid_file" 2>/dev/null) && tr '\\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q '${name} loop'
+}
+
+case $1 in
+  start)
+    if running; then echo "${name} runs already ($pid)"; exit 0; fi
+    setsid "$0" loop </dev/null >>"$log" 2>&1 &
+    echo $! >"$pid_file"
+    echo "${name} is started; its log is $log"
+    ;;
+  stop)
+    if ! running; then echo "${name} does not run"; exit 0; fi
+    kill -TERM "$pid"
+    tries=0
+    while running && [ $tries -lt ${stopSeconds} ]; do sleep 1; tries=$((tries + 1)); done
+    kill -KILL -- "-$pid" 2>/dev/null
+    rm -f "$pid_file"
+    echo "${name} is stopped"
+    ;;
+  restart | force-reload) "$0" stop; "$0" start ;;
+  status)
+    if running; then echo "${name} runs ($pid)"; exit 0; fi
+    echo "${name} does not run"
+    exit 3
+    ;;
+  loop) loop ;;
+  *) echo "Usage: $0 {start|stop|restart|status}" >&2; exit 2 ;;
+esac
+`;
+}
