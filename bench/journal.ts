@@ -22,7 +22,7 @@ export const journalBenches: readonly Bench[] = [
     title: `the last 50 of a rare stack ${size}`,
     unit: "ms",
     goal: 20,
-    measure: () => inHistory((control) => listRuns(control, 50, "rare")),
+    measure: () => inHistory((control) => listRuns(control, 50, { stack: "rare" })),
   },
   {
     name: "run-with-steps",

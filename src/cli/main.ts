@@ -168,6 +168,7 @@ const runs = program.command("runs").description("what was run, and what waits")
 json(runs.command("list", { isDefault: true }))
   .description("the latest runs")
   .option("-n, --limit <count>", "how many", "20")
+  .option("-a, --all", "also those that only looked, and found what they should")
   .action(run(async (context, options) => (await import("./commands/runs.ts")).listRuns(context, options)));
 json(runs.command("show"))
   .description("one run, step by step")

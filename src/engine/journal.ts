@@ -98,18 +98,24 @@ export async function getRun(control: Control, idOrPart: string): Promise<Run> {
 const summary = [
   ...(["id", "parent", "parent_step", "procedure", "stack", "title", "plan_hash", "undo_class", "actor"] as const),
   ...(["status", "waiting_for", "decision", "outcome", "error", "cancel_requested_by", "fence", "worker"] as const),
-  ...(["created_at", "started_at", "finished_at"] as const),
+  ...(["created_at", "started_at", "finished_at", "is_quiet"] as const),
 ];
 
-/** The newest runs first, without those inside other runs. */
-export async function listRuns(control: Control, limit: number, stack?: string): Promise<readonly RunSummary[]> {
-  const query = control.db
+/** The newest runs first, without those inside other runs, and without the quiet ones unless they are wanted. */
+export async function listRuns(
+  control: Control,
+  limit: number,
+  { stack, quiet = false }: { readonly stack?: string | undefined; readonly quiet?: boolean } = {},
+): Promise<readonly RunSummary[]> {
+  let query = control.db
     .selectFrom("runs")
     .select(summary)
     .where("parent", "is", null)
     .orderBy("created_at", "desc")
     .limit(limit);
-  return (stack === undefined ? query : query.where("stack", "=", stack)).execute();
+  if (stack !== undefined) query = query.where("stack", "=", stack);
+  if (!quiet) query = query.where("is_quiet", "=", false);
+  return query.execute();
 }
 
 export async function listSteps(control: Control, run: string): Promise<readonly StepRow[]> {

@@ -41,6 +41,8 @@ export interface RunsTable {
   created_at: Instant;
   started_at: NullableInstant;
   finished_at: NullableInstant;
+  /** It only looked, and ended well. */
+  is_quiet: ColumnType<boolean, never, never>;
 }
 
 export interface StepsTable {

@@ -5,6 +5,7 @@ import type { Control } from "./control.ts";
 import { RunBeingAdvanced, RunFenced } from "./errors.ts";
 import type { Run } from "./journal.ts";
 import { noteTimes, type Occurrence, takeUpNext } from "./occurrences.ts";
+import { forgetOld } from "./retention.ts";
 import type { Schedule } from "./schedule.ts";
 import { aliveSeconds, enterWorker, giveUpFrozen, leaveWorker, sayAlive } from "./workers.ts";
 
@@ -42,6 +43,7 @@ const runsMax = 32;
 const lookEveryMs = 1000;
 /** How often others' leavings are looked for, milliseconds. */
 const takeOverEveryMs = 5000;
+const forgetEveryMs = 3_600_000;
 const usualPatienceMs = 15_000;
 
 /** Works until it is told to stop, and then until what it carries out has ended. */
@@ -68,6 +70,7 @@ export class Worker {
   readonly #seen = new Map<string, number>();
   readonly #rests = new Map<string, Rest>();
   #lastTakeOver = 0;
+  #lastForgotten = 0;
   isGivenUp = false;
 
   constructor(ports: WorkerPorts) {
@@ -82,6 +85,9 @@ export class Worker {
     if (now().getTime() - this.#lastTakeOver < takeOverEveryMs) return;
     this.#lastTakeOver = now().getTime();
     await this.#takeOver();
+    if (now().getTime() - this.#lastForgotten < forgetEveryMs) return;
+    this.#lastForgotten = now().getTime();
+    await forgetOld(control, now());
   }
 
   async drain(): Promise<void> {

@@ -30,6 +30,7 @@ import { carryOut, confirm } from "./run.ts";
 interface Options {
   readonly json?: boolean;
   readonly limit?: string;
+  readonly all?: boolean;
   readonly decide?: string;
   readonly wait?: boolean;
   readonly yes?: boolean;
@@ -55,7 +56,7 @@ export async function listRuns(context: Context, options: Options): Promise<numb
   await using app = await context.openApp();
   const { terminal } = context;
   const [runs, unattended] = await Promise.all([
-    queryRuns(app.control, Number(options.limit ?? 20), context.globals.stack),
+    queryRuns(app.control, Number(options.limit ?? 20), { stack: context.globals.stack, quiet: options.all === true }),
     listUnattended(app.control),
   ]);
   if (options.json === true) {

@@ -51,7 +51,7 @@ async function readStatus(app: App, stack: Stack): Promise<StackStatus> {
     checkHealth(stack, app.performer),
     listBackups(app.records, stack.name, 100),
     listLeases(app.control.db, stack.name),
-    listRuns(app.control, 5, stack.name),
+    listRuns(app.control, 5, { stack: stack.name }),
     listUnattended(app.control),
     readByItself(app, stack),
   ]);

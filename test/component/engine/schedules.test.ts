@@ -14,6 +14,7 @@ import {
   takeUpNext,
   unpauseSchedule,
 } from "../../../src/engine/occurrences.ts";
+import { forgetOld } from "../../../src/engine/retention.ts";
 import type { Schedule } from "../../../src/engine/schedule.ts";
 import { Worker, type WorkerEvent, type WorkerPorts, work } from "../../../src/engine/worker.ts";
 import { enterWorker, listWorkers } from "../../../src/engine/workers.ts";
@@ -131,7 +132,7 @@ describe("ten days, with two workers that were both down for a night", () => {
 
   it("every time that began has one run, which ended", async () => {
     const started = (await listOccurrences(test.control, stack, 10_000)).filter((one) => one.state === "started");
-    const runs = await listRuns(test.control, 10_000, stack);
+    const runs = await listRuns(test.control, 10_000, { stack, quiet: true });
     expect(runs.map(({ id }) => id).sort()).toEqual(started.map(({ run }) => run ?? "none").sort());
     expect(new Set(runs.map(({ outcome }) => outcome))).toEqual(new Set(["succeeded"]));
   });
@@ -151,7 +152,7 @@ describe("a time that has come", () => {
       }),
     );
     expect(took.filter((one) => one !== undefined)).toHaveLength(1);
-    expect(await listRuns(test.control, 10, schedule.stack)).toHaveLength(1);
+    expect(await listRuns(test.control, 10, { stack: schedule.stack, quiet: true })).toHaveLength(1);
   });
 
   it("that cannot be planned is tried again while that makes sense, and then has failed", async () => {
@@ -328,6 +329,37 @@ describe("what another process left", () => {
     expect(after).toEqual([1, 2, 2, 3, 3, 4, 4]);
     expect(events.filter(({ kind }) => kind === "stopped")).toHaveLength(4);
     await takesOver(run.id);
+  });
+});
+
+describe("what nobody asks for any more", () => {
+  it("is forgotten after a while: looks that found what they should, and old times; nothing else", async () => {
+    const { control } = test;
+    const engine = createEngine(control, { plan: async (_, __, stack) => nothingMuch(stack) });
+    const quiet = await approvedRun(control, nothingMuch("forget-1"));
+    await advance(engine, quiet.id);
+    const loud = await approvedRun(control, planOf([World.create(test.home).act("a")], { stack: "forget-2" }));
+    await advance(createEngine(control, { plan: async () => loud.plan }), loud.id);
+    expect((await listRuns(control, 10, { stack: "forget-1" })).length).toBe(0);
+    const age = (days: number) => new Date(Date.now() - days * 86_400_000);
+    for (const { id } of [quiet, loud])
+      await control.db
+        .updateTable("runs")
+        .set({ created_at: age(8) })
+        .where("id", "=", id)
+        .execute();
+    await addOneOff(control, { ...scheduleOf({ stack: "forget-1" }), actor: "anna", at: age(36) });
+    await forgetOld(control, new Date());
+    expect(await listOccurrences(control, "forget-1", 10)).toHaveLength(1);
+    await control.db
+      .updateTable("occurrences")
+      .set({ state: "failed", settled_at: new Date() })
+      .where("stack", "=", "forget-1")
+      .execute();
+    await forgetOld(control, new Date());
+    expect(await listOccurrences(control, "forget-1", 10)).toEqual([]);
+    await expect(getRun(control, quiet.id)).rejects.toMatchObject({ code: "run.not_found" });
+    expect((await getRun(control, loud.id)).outcome).toBe("succeeded");
   });
 });
 

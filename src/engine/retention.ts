@@ -1,0 +1,20 @@
+import type { Control } from "./control.ts";
+
+/** How long is kept what nobody will ask for: looks that found what they should, and times whose runs tell their story. Days. */
+const quietRunDays = 7;
+const occurrenceDays = 35;
+
+/** Removes what is older. Runs that changed something, or that did not end well, are kept. */
+export async function forgetOld(control: Control, now: Date): Promise<void> {
+  const before = (days: number) => new Date(now.getTime() - days * 86_400_000);
+  await control.db
+    .deleteFrom("runs")
+    .where("is_quiet", "=", true)
+    .where("created_at", "<", before(quietRunDays))
+    .execute();
+  await control.db
+    .deleteFrom("occurrences")
+    .where("state", "!=", "due")
+    .where("at", "<", before(occurrenceDays))
+    .execute();
+}
