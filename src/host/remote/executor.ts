@@ -168,11 +168,18 @@ class RemoteCommand {
 
   #hear(line: string, stream: "stdout" | "stderr"): void {
     const at = stream === "stderr" ? line.indexOf(this.#mark) : -1;
-    if (at === -1) this.#options.onLine?.(line, stream);
-    else if (line.startsWith("begun", at + this.#mark.length)) {
-      this.#hasBegun = true;
-      this.#options.onSpawn?.();
-    } else if (at > 0) this.#options.onLine?.(line.slice(0, at), stream);
+    if (at === -1) {
+      // The two outputs come separately: the first line may be here before the word that it has begun.
+      if (stream === "stdout") this.#begin();
+      this.#options.onLine?.(line, stream);
+    } else if (line.startsWith("begun", at + this.#mark.length)) this.#begin();
+    else if (at > 0) this.#options.onLine?.(line.slice(0, at), stream);
+  }
+
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#options.onSpawn?.();
   }
 
   #endingOf(stderr: string): Ending | undefined {
