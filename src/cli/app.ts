@@ -5,6 +5,7 @@ import type { Config } from "../config/schema.ts";
 import { type Control, openControl } from "../engine/control.ts";
 import { ProcedureUnknown } from "../engine/errors.ts";
 import type { RunEvent } from "../engine/journal.ts";
+import { post } from "../engine/outbox.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
 import { createPerformer, type Performer } from "../host/perform.ts";
@@ -17,6 +18,7 @@ import { validatePlan } from "../runbook/validate.ts";
 import type { Json } from "../runbook/value.ts";
 import { createStack, type Stack } from "../stack/stack.ts";
 import { Executors } from "./executors.ts";
+import { routesOf } from "./notify.ts";
 
 /** The program put together: configuration, control database, executors, procedures. */
 export interface App extends AsyncDisposable {
@@ -53,7 +55,11 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
   const url = environment["IPAI_DATABASE_URL"] ?? config.control.url?.reveal();
   const control = await openControl({ home: ipaiHome(environment), url, executor: executors.local });
   const records = createRecords(control);
-  const calls = createCallRegistry(records, (name) => runChecks(stack(name), performer, healthChecks(stack(name))));
+  const calls = createCallRegistry(
+    records,
+    (name) => runChecks(stack(name), performer, healthChecks(stack(name))),
+    (message) => post(control.db, routesOf(config), [message], new Date()),
+  );
   const performer: Performer = createPerformer({ executors: (host) => executors.of(host), calls });
   const stacks = new Map<string, Stack>();
   const stack = (name?: string): Stack => {

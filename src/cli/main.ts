@@ -150,6 +150,21 @@ json(program.command("worker"))
   .description("stay, run what is scheduled, and go on with what another process left")
   .action(run(async (context, options) => (await import("./commands/worker.ts")).worker(context, options)));
 
+const notify = program.command("notify").description("who is told what happened, and whether it arrives");
+json(notify.command("list", { isDefault: true }))
+  .description("the latest messages, and what became of them")
+  .option("-n, --limit <count>", "how many", "20")
+  .action(run(async (context, options) => (await import("./commands/notify.ts")).listMessages(context, options)));
+notify
+  .command("test")
+  .description("send a message now, and say whether it was taken")
+  .argument("[channel]", "all of them without it")
+  .action(
+    run(async (context, channel) =>
+      (await import("./commands/notify.ts")).testChannel(context, channel as string | undefined),
+    ),
+  );
+
 const service = program.command("service").description("a worker that begins with the machine");
 service
   .command("install")

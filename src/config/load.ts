@@ -63,7 +63,16 @@ function build(parsed: ParsedConfig, file: string, environment: NodeJS.ProcessEn
       ? undefined
       : new Secret(environment[variableOf(reference)] ?? "");
   const stacks = Object.entries(parsed.stacks).map(([name, stack]) => [name, buildStack(name, stack, reveal)] as const);
-  return { file, stacks: Object.fromEntries(stacks), control: { url: reveal(parsed.control.database) } };
+  const notify = Object.entries(parsed.notify).map(
+    ([name, channel]) =>
+      [name, { ...channel, url: reveal(channel.url) ?? new Secret(""), secret: reveal(channel.secret) }] as const,
+  );
+  return {
+    file,
+    stacks: Object.fromEntries(stacks),
+    notify: Object.fromEntries(notify),
+    control: { url: reveal(parsed.control.database) },
+  };
 }
 
 function buildStack(

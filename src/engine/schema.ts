@@ -119,6 +119,36 @@ export interface OccurrencesTable {
   run: string | null;
   error: NullableJson<ErrorRecord>;
   settled_at: NullableInstant;
+  /** People were told that it failed or was missed. */
+  is_told: Generated<boolean>;
+}
+
+export interface MessagesTable {
+  key: string;
+  /** In the order in which they were written. */
+  place: Generated<string>;
+  at: Instant;
+  stack: string;
+  chapter: string;
+  severity: "info" | "warning" | "critical";
+  title: string;
+  lines: JsonColumn<readonly string[]>;
+}
+
+export type DeliveryState = "due" | "delivered" | "refused" | "given_up";
+
+/** One message on its way to one channel. */
+export interface DeliveriesTable {
+  message: string;
+  channel: string;
+  state: DeliveryState;
+  /** What it was first sent together with. */
+  batch: string | null;
+  attempts: Generated<number>;
+  next_at: Instant;
+  give_up_at: Instant;
+  error: string | null;
+  settled_at: NullableInstant;
 }
 
 /** The workers that live, or lately did. */
@@ -147,4 +177,6 @@ export interface ControlSchema {
   schedules: SchedulesTable;
   occurrences: OccurrencesTable;
   workers: WorkersTable;
+  messages: MessagesTable;
+  deliveries: DeliveriesTable;
 }

@@ -1,3 +1,4 @@
+import type { Message } from "../engine/message.ts";
 import type { Records } from "../engine/records.ts";
 import type { CallFunction, CallRegistry } from "../host/perform.ts";
 import { backup } from "./backup/backup.ts";
@@ -30,13 +31,14 @@ export const procedures: readonly AnyProcedure[] = [
 export function createCallRegistry(
   records: Records,
   checkHealth: (stack: string) => Promise<HealthReport>,
+  tell: (message: Message) => Promise<void>,
 ): CallRegistry {
   const calls = new Map<string, CallFunction>([
     ["backup.record@1", recordBackup(records)],
     ["backup.record_doubt@1", recordDoubt(records)],
     ["backup.record_proof@1", recordProof(records)],
     ["backup.forget_all@1", forgetBackups(records)],
-    ["monitoring.watch@1", keepHealth(records, checkHealth)],
+    ["monitoring.watch@1", keepHealth(records, checkHealth, tell)],
   ]);
   return { get: (name, version) => calls.get(`${name}@${version}`) };
 }

@@ -3,8 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { advance } from "../../engine/advance.ts";
 import { describeStatus } from "../../engine/journal.ts";
 import { type WorkerEvent, work } from "../../engine/worker.ts";
+import { type CourierEvent, carryMessages } from "../../notify/courier.ts";
 import { schedulesOf } from "../../procedures/schedules.ts";
 import type { Context } from "../context.ts";
+import { notifySettings } from "../notify.ts";
 
 /** Stays, and does what nobody waits for, on every stack of the configuration. */
 export async function worker(context: Context, options: { json?: boolean }): Promise<number> {
@@ -23,7 +25,14 @@ export async function worker(context: Context, options: { json?: boolean }): Pro
       app.plan(procedure, stack, input as never),
     carryOut: (run: string) => advance({ ...engine, worker: name }, run),
   };
-  await work(ports, stopOnSignals(context));
+  const stop = stopOnSignals(context);
+  const courier = {
+    ...notifySettings(app.config),
+    ...{ control: app.control, now: ports.now, pause: ports.pause },
+    tell: (event: CourierEvent) =>
+      context.terminal.out(options.json === true ? JSON.stringify(courierJson(event)) : courierLine(event)),
+  };
+  await Promise.all([work(ports, stop), carryMessages(courier, stop)]);
   return 0;
 }
 
@@ -59,6 +68,26 @@ function line(event: WorkerEvent): string {
     case "trouble":
       return `${at} ${event.error.code}: ${event.error.message}`;
   }
+}
+
+function courierLine(event: CourierEvent): string {
+  const at = new Date().toISOString();
+  if (event.kind === "trouble") return `${at} messages: ${event.code}: ${event.message}`;
+  const { batch, answer } = event;
+  const what = `${batch.messages.length} message${batch.messages.length === 1 ? "" : "s"} for ${batch.channel}`;
+  return `${at} ${what}: ${answer.kind === "delivered" ? "delivered" : `${answer.kind} (${answer.reason})`}`;
+}
+
+function courierJson(event: CourierEvent): object {
+  const at = new Date().toISOString();
+  if (event.kind === "trouble") return { at, ...event };
+  return {
+    at,
+    kind: event.kind,
+    channel: event.batch.channel,
+    messages: event.batch.messages.length,
+    answer: event.answer.kind,
+  };
 }
 
 function toJson(event: WorkerEvent): object {

@@ -1,0 +1,325 @@
+import { createHmac, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Secret } from "../../../src/config/secret.ts";
+import { advance } from "../../../src/engine/advance.ts";
+import type { Message } from "../../../src/engine/message.ts";
+import { noteTimes } from "../../../src/engine/occurrences.ts";
+import { listDeliveries, post } from "../../../src/engine/outbox.ts";
+import type { Schedule } from "../../../src/engine/schedule.ts";
+import { type CourierEvent, type CourierPorts, carryMessages } from "../../../src/notify/courier.ts";
+import { startControl, type TestControl } from "../../harness/control.ts";
+import { approvedRun, createEngine, planOf, runPlan, World } from "../../harness/plans.ts";
+
+/** A receiver that behaves as the test says, and remembers what it took: by key, as one that honours keys does. */
+class Receiver {
+  readonly #server: Server;
+  behave: (request: IncomingMessage, response: ServerResponse) => void = (_, response) => response.end("ok");
+  readonly requests: { readonly key: string; readonly body: string; readonly headers: IncomingMessage["headers"] }[] =
+    [];
+
+  constructor() {
+    this.#server = createServer((request, response) => void this.#take(request, response));
+  }
+
+  port = 0;
+
+  async listen(port = 0): Promise<this> {
+    this.#server.listen(port, "127.0.0.1");
+    await once(this.#server, "listening");
+    this.port = (this.#server.address() as AddressInfo).port;
+    return this;
+  }
+
+  close(): Promise<unknown> {
+    this.#server.closeAllConnections();
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    return closed;
+  }
+
+  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = "";
+    for await (const chunk of request) body += String(chunk);
+    this.requests.push({ key: String(request.headers["idempotency-key"]), body, headers: request.headers });
+    this.behave(request, response);
+  }
+
+  /** Titles that it took, each key once. */
+  titles(): readonly string[] {
+    const once = new Map(this.requests.map(({ key, body }) => [key, body]));
+    return [...once.values()].flatMap((body) =>
+      (JSON.parse(body) as { messages: Message[] }).messages.map(({ title }) => title),
+    );
+  }
+}
+
+let test: TestControl;
+let receiver: Receiver;
+let now: number;
+beforeAll(async () => {
+  test = await startControl();
+});
+afterAll(() => test[Symbol.asyncDispose]());
+beforeEach(async () => {
+  receiver = await new Receiver().listen();
+  now = Date.parse("2026-11-25T10:00:00Z");
+});
+afterEach(async () => {
+  await receiver.close().catch(() => undefined);
+  await test.control.db.deleteFrom("messages").execute();
+});
+
+const messageOf = (title: string, changed: Partial<Message> = {}): Message => ({
+  ...{ key: `test:${randomUUID()}`, stack: "erp", chapter: "backup", severity: "warning", title, lines: ["A line."] },
+  ...changed,
+});
+
+/** Looks as often as the clock is set forward, then stops. */
+async function carry(
+  secondsForward: readonly number[],
+  changed: Partial<CourierPorts> = {},
+): Promise<readonly CourierEvent[]> {
+  const events: CourierEvent[] = [];
+  const stop = new AbortController();
+  const left = [...secondsForward];
+  await carryMessages(
+    {
+      control: test.control,
+      routes: [],
+      chapterOf: () => undefined,
+      channels: {
+        ops: { kind: "webhook", url: new Secret(`http://127.0.0.1:${receiver.port}/hook`), secret: undefined },
+      },
+      now: () => new Date(now),
+      pause: async () => {
+        const seconds = left.shift();
+        if (seconds === undefined) stop.abort();
+        else now += seconds * 1000;
+      },
+      tell: (event) => events.push(event),
+      ...changed,
+    },
+    stop.signal,
+  );
+  return events;
+}
+
+const routes = [{ channel: "ops", severity: "info", stacks: [], chapters: [] }] as const;
+const send = (...messages: readonly Message[]) => post(test.control.db, routes, messages, new Date(now));
+const states = async () => (await listDeliveries(test.control, 50)).map(({ state }) => state).sort();
+
+describe("a receiver", () => {
+  it("that answers gets what is due at once, together, and once", async () => {
+    await send(messageOf("a"), messageOf("b"));
+    await carry([1, 1]);
+    expect(receiver.requests).toHaveLength(1);
+    expect(receiver.titles()).toEqual(["a", "b"]);
+    expect(await states()).toEqual(["delivered", "delivered"]);
+  });
+
+  it("that answers 500 for a while gets everything when it is well, and later pauses are longer", async () => {
+    await send(messageOf("a"));
+    receiver.behave = (_, response) => {
+      response.statusCode = receiver.requests.length < 4 ? 500 : 200;
+      response.end("no room");
+    };
+    await carry([4, 1, 9, 1, 19, 1, 1]);
+    expect(receiver.requests).toHaveLength(4);
+    expect(new Set(receiver.requests.map(({ key }) => key)).size).toBe(1);
+    expect(await states()).toEqual(["delivered"]);
+  });
+
+  it("that says when gets it then", async () => {
+    await send(messageOf("a"));
+    receiver.behave = (_, response) => {
+      response.statusCode = receiver.requests.length === 1 ? 429 : 200;
+      response.setHeader("Retry-After", "120");
+      response.end();
+    };
+    await carry([60, 59]);
+    expect(receiver.requests).toHaveLength(1);
+    await carry([1]);
+    expect(receiver.requests).toHaveLength(2);
+    expect(await states()).toEqual(["delivered"]);
+  });
+
+  it("that drops the connection after it has taken the message is asked again under the same key, with nothing added", async () => {
+    await send(messageOf("a"));
+    receiver.behave = (request, response) => {
+      if (receiver.requests.length === 1) request.socket.destroy();
+      else response.end();
+    };
+    await carry([1]);
+    await send(messageOf("b"));
+    await carry([10, 1]);
+    const [first] = receiver.requests;
+    expect(receiver.requests.filter(({ key }) => key === first?.key).map(({ body }) => body)).toEqual([
+      first?.body,
+      first?.body,
+    ]);
+    expect(receiver.requests).toHaveLength(3);
+    expect(receiver.titles().toSorted()).toEqual(["a", "b"]);
+  });
+
+  it("that is silent for three hours gets everything afterwards", async () => {
+    const { port } = receiver;
+    await receiver.close();
+    for (let hour = 0; hour < 3; hour++) {
+      await send(messageOf(`hour ${hour}`));
+      await carry(Array(60).fill(60), {
+        channels: { ops: { kind: "webhook", url: new Secret(`http://127.0.0.1:${port}/`), secret: undefined } },
+      });
+    }
+    expect(await states()).toEqual(["due", "due", "due"]);
+    receiver = await new Receiver().listen(port);
+    await carry([900, 900]);
+    expect(receiver.titles().toSorted()).toEqual(["hour 0", "hour 1", "hour 2"]);
+    expect(await states()).toEqual(["delivered", "delivered", "delivered"]);
+  });
+
+  it("that never answers is given up after a day, and that is told", async () => {
+    const { port } = receiver;
+    await receiver.close();
+    await send(messageOf("a"));
+    const channels = {
+      ops: { kind: "webhook", url: new Secret(`http://127.0.0.1:${port}/`), secret: undefined },
+    } as const;
+    await carry(Array(110).fill(900), { channels });
+    expect(await states()).toEqual(["given_up"]);
+    expect((await listDeliveries(test.control, 1))[0]?.error).toBe("ECONNREFUSED");
+    receiver = await new Receiver().listen(port);
+  });
+
+  it("that does not want it is not asked again", async () => {
+    await send(messageOf("a"));
+    receiver.behave = (_, response) => {
+      response.statusCode = 404;
+      response.end("no such hook");
+    };
+    await carry([60, 600]);
+    expect(receiver.requests).toHaveLength(1);
+    expect((await listDeliveries(test.control, 1))[0]).toMatchObject({ state: "refused", error: "404: no such hook" });
+  });
+
+  it("that sends elsewhere is not followed: the address is a secret", async () => {
+    await send(messageOf("a"));
+    receiver.behave = (_, response) => {
+      response.statusCode = 302;
+      response.setHeader("Location", `http://127.0.0.1:${receiver.port}/elsewhere`);
+      response.end();
+    };
+    await carry([1]);
+    expect(receiver.requests).toHaveLength(1);
+  });
+
+  it("that takes fifteen seconds and more does not keep another one waiting", async () => {
+    const slow = await new Receiver().listen();
+    slow.behave = () => undefined;
+    await post(test.control.db, [...routes, { ...routes[0], channel: "slow" }], [messageOf("a")], new Date(now));
+    const url = (one: Receiver) => new Secret(`http://127.0.0.1:${one.port}/`);
+    const began = performance.now();
+    let arrived = 0;
+    receiver.behave = (_, response) => {
+      arrived = performance.now() - began;
+      response.end();
+    };
+    const events = await carry([], {
+      channels: {
+        slow: { kind: "webhook", url: url(slow), secret: undefined },
+        ops: { kind: "webhook", url: url(receiver), secret: undefined },
+      },
+    });
+    expect(arrived).toBeLessThan(5000);
+    expect(events).toContainEqual(
+      expect.objectContaining({ answer: { kind: "again", reason: "no answer within 15 s" } }),
+    );
+    await slow.close();
+  }, 40_000);
+});
+
+describe("several couriers", () => {
+  it("send each message once", async () => {
+    await send(...Array.from({ length: 45 }, (_, index) => messageOf(`m${index}`)));
+    const controls = await Promise.all([test.open(), test.open(), test.open()]);
+    await Promise.all(controls.map((control) => carry([1, 1], { control })));
+    const titles = receiver.titles();
+    expect(titles).toHaveLength(45);
+    expect(new Set(titles).size).toBe(45);
+    expect(new Set(receiver.requests.map(({ key }) => key)).size).toBe(receiver.requests.length);
+  });
+});
+
+describe("a webhook's request", () => {
+  it("is signed over its time and its body", async () => {
+    await send(messageOf("a"));
+    const url = new Secret(`http://127.0.0.1:${receiver.port}/`);
+    await carry([1], { channels: { ops: { kind: "webhook", url, secret: new Secret("hunter2") } } });
+    const { headers = {}, body } = receiver.requests[0] ?? {};
+    const time = String(headers["x-ipai-timestamp"]);
+    const digest = createHmac("sha256", "hunter2").update(`${time}.${body}`).digest("hex");
+    expect(headers["x-ipai-signature"]).toBe(`sha256=${digest}`);
+    expect(time).toBe(String(Date.parse("2026-11-25T10:00:00Z") / 1000));
+  });
+});
+
+describe("the journal's news", () => {
+  const chapterOf = () => "upgrade";
+  beforeEach(() => {
+    now = Date.now();
+  });
+
+  it("are runs that ended, each told once, however often it is looked", async () => {
+    const w = World.create(test.home);
+    const good = await runPlan(test.control, planOf([w.act("a")], { title: "Good work" }));
+    await runPlan(test.control, planOf([w.act("b"), w.failing("c")], { title: "Bad work" }));
+    await carry([1, 1, 1], { routes, chapterOf });
+    const mine = receiver.titles().filter((title) => /^(Good|Bad) work/.test(title));
+    expect(mine.toSorted()).toEqual(["Bad work: failed, and everything was taken back", "Good work: succeeded"]);
+    expect(receiver.requests[0]?.body).toContain(good.id);
+  });
+
+  it("are runs that wait for a decision, and again when they wait for another one", async () => {
+    const w = World.create(test.home);
+    const plan = planOf([w.failing("a", { onFail: "ask" })], { title: "Asks twice" });
+    const run = await approvedRun(test.control, plan);
+    const engine = createEngine(test.control, { plan: async () => plan });
+    await advance(engine, run.id);
+    await carry([1, 1], { routes, chapterOf });
+    await test.control.db.updateTable("runs").set({ decision: "again" }).where("id", "=", run.id).execute();
+    await advance(engine, run.id);
+    await carry([1, 1], { routes, chapterOf });
+    const mine = receiver.titles().filter((title) => title.startsWith("Asks twice"));
+    expect(mine).toEqual(Array(2).fill("Asks twice: stopped, and waits for a decision"));
+    await test.control.db
+      .updateTable("runs")
+      .set({ status: "ended", outcome: "unknown", waiting_for: null })
+      .where("id", "=", run.id)
+      .execute();
+  });
+
+  it("are times at which nothing ran: of one schedule, one message", async () => {
+    const schedule: Schedule = {
+      ...{ stack: "lost", name: "often", procedure: "test", input: {}, cron: "*/5 * * * *", timezone: "UTC" },
+      ...{ missed: "none", graceSeconds: 60, jitterSeconds: 0 },
+    };
+    await noteTimes(test.control, [schedule], new Date("2026-11-25T00:00:30Z"));
+    await noteTimes(test.control, [schedule], new Date("2026-11-25T08:03:00Z"));
+    await carry([1, 1], { routes, chapterOf });
+    const mine = receiver.titles().filter((title) => title.startsWith("often"));
+    expect(mine).toEqual(["often was missed: 96 times, from 2026-11-25T00:05:00.000Z to 2026-11-25T08:00:00.000Z"]);
+  });
+
+  it("are only for those who want them", async () => {
+    const told = [
+      { channel: "ops", severity: "critical", stacks: [], chapters: [] },
+      { channel: "ops2", severity: "info", stacks: ["other"], chapters: [] },
+      { channel: "ops3", severity: "info", stacks: [], chapters: ["backup"] },
+      { channel: "ops4", severity: "info", stacks: ["erp"], chapters: ["upgrade", "backup"] },
+    ] as const;
+    await post(test.control.db, told, [messageOf("a", { severity: "warning" })], new Date(now));
+    expect((await listDeliveries(test.control, 10)).map(({ channel }) => channel).sort()).toEqual(["ops3", "ops4"]);
+  });
+});
