@@ -71,6 +71,10 @@ function build(parsed: ParsedConfig, file: string, environment: NodeJS.ProcessEn
     file,
     stacks: Object.fromEntries(stacks),
     notify: Object.fromEntries(notify),
+    heartbeat:
+      parsed.heartbeat === undefined
+        ? undefined
+        : { url: reveal(parsed.heartbeat.url) ?? new Secret(""), everySeconds: parsed.heartbeat.every },
     control: { url: reveal(parsed.control.database) },
   };
 }

@@ -135,6 +135,7 @@ function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
       [["stacks", name, "backup", "password"], backup?.password] as const,
       [["stacks", name, "services", "cache", "password"], services.cache?.password] as const,
     ]),
+    [["heartbeat", "url"], config.heartbeat?.url],
     ...Object.entries(config.notify).flatMap(([name, { url, secret }]) => [
       [["notify", name, "url"], url] as const,
       [["notify", name, "secret"], secret] as const,
@@ -153,13 +154,14 @@ function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
     .filter(([path, text]) => /\$\{[A-Za-z_]\w*\}/.test(text) && !mayRefer(path))
     .map(([path, text]) => ({
       path,
-      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, backup.password, services.cache.password and the addresses and secrets under notify come from the environment`,
+      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, backup.password, services.cache.password and the addresses and secrets under notify and heartbeat come from the environment`,
     }));
 }
 
 function mayRefer(path: readonly PropertyKey[]): boolean {
   const [first, , ...inStack] = path;
   if (first === "control") return path.length === 2 && path[1] === "database";
+  if (first === "heartbeat") return path.length === 2 && path[1] === "url";
   if (first === "notify") return path.length === 3 && (path[2] === "url" || path[2] === "secret");
   return first === "stacks" && ["backup.password", "services.cache.password"].includes(inStack.join("."));
 }

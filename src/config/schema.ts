@@ -324,6 +324,13 @@ export const configSchema = z.strictObject({
     .record(z.string().regex(/^[a-z][a-z0-9-]*$/, "must begin with a letter and have only a-z, 0-9 and -"), channel)
     .default({})
     .describe("Every channel by its name; `ipai worker` carries the messages"),
+  heartbeat: z
+    .strictObject({
+      url: environmentReference.describe("Address that is called, as ${NAME} from the environment"),
+      every: duration.prefault("5m").describe("How often, with unit"),
+    })
+    .optional()
+    .describe("Says elsewhere that `ipai worker` works: whoever hears nothing any more raises the alarm"),
   control: z
     .strictObject({
       database: z
@@ -362,6 +369,7 @@ export interface ChannelConfig extends Omit<z.output<typeof channel>, "url" | "s
 export interface Config {
   readonly file: string;
   readonly notify: Readonly<Record<string, ChannelConfig>>;
+  readonly heartbeat: { readonly url: Secret; readonly everySeconds: number } | undefined;
   readonly stacks: Readonly<Record<string, StackConfig>>;
   /** A PostgreSQL for the control database; undefined means the embedded one. */
   readonly control: { readonly url: Secret | undefined };

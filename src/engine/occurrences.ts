@@ -221,6 +221,20 @@ export async function listOccurrences(
   return (schedule === undefined ? query : query.where("schedule", "=", schedule)).execute();
 }
 
+/** Whether something should have begun minutes ago that no worker has even tried. */
+export async function isBehind(control: Control, now: Date): Promise<boolean> {
+  const late = await control.db
+    .selectFrom("occurrences")
+    .select("at")
+    .where("state", "=", "due")
+    .where("starts_at", "<", new Date(now.getTime() - behindSeconds * 1000))
+    .executeTakeFirst();
+  return late !== undefined;
+}
+
+/** Planning may take two minutes. */
+const behindSeconds = 300;
+
 /** How many times of a stack failed, or were missed, since an instant. */
 export async function countLost(control: Control, stack: string, since: Date): Promise<number> {
   const { count } = await control.db

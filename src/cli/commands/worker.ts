@@ -2,9 +2,11 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { advance } from "../../engine/advance.ts";
 import { describeStatus } from "../../engine/journal.ts";
-import { type WorkerEvent, work } from "../../engine/worker.ts";
+import { type WorkerEvent, type WorkerPorts, work } from "../../engine/worker.ts";
 import { type CourierEvent, carryMessages } from "../../notify/courier.ts";
+import { beat } from "../../notify/heartbeat.ts";
 import { schedulesOf } from "../../procedures/schedules.ts";
+import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
 import { notifySettings } from "../notify.ts";
 
@@ -32,8 +34,16 @@ export async function worker(context: Context, options: { json?: boolean }): Pro
     tell: (event: CourierEvent) =>
       context.terminal.out(options.json === true ? JSON.stringify(courierJson(event)) : courierLine(event)),
   };
-  await Promise.all([work(ports, stop), carryMessages(courier, stop)]);
+  await Promise.all([work(ports, stop), carryMessages(courier, stop), ...heartbeats(context, app, ports, stop)]);
   return 0;
+}
+
+function heartbeats(context: Context, app: App, ports: Pick<WorkerPorts, "now" | "pause">, stop: AbortSignal) {
+  const { control, config } = app;
+  if (config.heartbeat === undefined) return [];
+  const { url, everySeconds } = config.heartbeat;
+  const tell = (reason: string) => context.terminal.err(`${new Date().toISOString()} no heartbeat: ${reason}`);
+  return [beat({ ...{ control, url, tell }, ...ports, everyMs: everySeconds * 1000 }, stop)];
 }
 
 /** The first signal lets what is under way end; the second leaves at once, and another worker goes on with it. */
