@@ -1,3 +1,4 @@
+import { withEnvironmentFile } from "../config/environment.ts";
 import type { App } from "./app.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 
@@ -17,7 +18,7 @@ export interface Context {
 }
 
 export function createContext(globals: GlobalOptions): Context {
-  const environment = process.env;
+  const environment = withEnvironmentFile(process.env);
   const directory = process.cwd();
   return {
     terminal: createTerminal(),

@@ -6,7 +6,7 @@ export interface ServiceSettings {
   /** The launcher. */
   readonly program: string;
   readonly config: string;
-  /** Variables that say where things are; secrets come from `environmentFile`, which only root reads. */
+  /** Variables that say where things are. Secrets are not among them: the program finds those in its own file. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -26,7 +26,6 @@ export interface InitSystem {
 type Command = readonly [string, ...string[]];
 
 const name = "ipai-worker";
-export const environmentFile = "/etc/ipai/environment";
 /** What is under way ends first; whatever takes longer is ended, and gone on with after the next start. Seconds. */
 const stopSeconds = 600;
 
@@ -61,7 +60,7 @@ export const initd: InitSystem = {
 
 function renderUnit({ program, config, environment }: ServiceSettings): string {
   const variables = Object.entries(environment).map(([key, value]) => `Environment=${unitQuote(`${key}=${value}`)}`);
-  return `# Written by \`ipai service install\`. Secrets of the configuration, and IPAI_DATABASE_URL, stand in ${environmentFile}.
+  return `# Written by \`ipai service install\`. Secrets of the configuration, and IPAI_DATABASE_URL, stand in /etc/ipai/environment.
 [Unit]
 Description=ipai worker: what is scheduled, and runs that another process left
 Documentation=file:${program.replace(/bin\/ipai$/, "docs/operating/schedules.md")}
@@ -71,7 +70,6 @@ Wants=network-online.target
 [Service]
 ExecStart=${[program, "--config", config, "worker"].map(unitQuote).join(" ")}
 ${["Environment=HOME=/root", ...variables].join("\n")}
-EnvironmentFile=-${environmentFile}
 Restart=always
 RestartSec=2
 # What is under way ends first; whatever takes longer is gone on with after the next start.
@@ -92,7 +90,7 @@ function unitQuote(text: string): string {
 function renderScript({ program, config, environment }: ServiceSettings): string {
   const variables = Object.entries(environment).map(([key, value]) => `export ${key}=${quote(value)}`);
   return `#!/bin/sh
-# Written by \`ipai service install\`. Secrets of the configuration, and IPAI_DATABASE_URL, stand in ${environmentFile}.
+# Written by \`ipai service install\`. Secrets of the configuration, and IPAI_DATABASE_URL, stand in /etc/ipai/environment.
 ### BEGIN INIT INFO
 # Provides:          ${name}
 # Required-Start:    $remote_fs $network
@@ -108,7 +106,6 @@ log=/var/log/${name}.log
 
 run_worker() {
   ${variables.length === 0 ? ":" : variables.join("\n  ")}
-  if [ -r ${environmentFile} ]; then set -a; . ${environmentFile}; set +a; fi
   exec ${[program, "--config", config, "worker"].map(quote).join(" ")}
 }
 

@@ -11,7 +11,7 @@ import { schedulesOf } from "../../procedures/schedules.ts";
 import { command } from "../../runbook/action.ts";
 import { renderShell } from "../../runbook/shell.ts";
 import type { Context } from "../context.ts";
-import { environmentFile, type InitSystem, initd, systemd } from "../service.ts";
+import { type InitSystem, initd, systemd } from "../service.ts";
 
 /** A worker that begins with the machine and is started again whenever it ends. */
 
@@ -52,7 +52,7 @@ export async function install(context: Context, options: Options): Promise<numbe
   await chmod(path, mode);
   for (const one of init.install) await require(one);
   context.terminal.out(
-    `A worker runs now, and begins with the machine (${init.name}, ${path}).\nSecrets that the configuration names stand in ${environmentFile}, as NAME=VALUE lines that only root reads.\nLook at it with: ipai service status · ipai schedules`,
+    `A worker runs now, and begins with the machine (${init.name}, ${path}).\nSecrets that the configuration names stand in /etc/ipai/environment, as NAME=VALUE lines that only root reads.\nLook at it with: ipai service status · ipai schedules`,
   );
   return 0;
 }
