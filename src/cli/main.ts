@@ -150,6 +150,25 @@ json(program.command("worker"))
   .description("stay, run what is scheduled, and go on with what another process left")
   .action(run(async (context, options) => (await import("./commands/worker.ts")).worker(context, options)));
 
+const audit = program.command("audit").description("who did what, in a chain that shows every change of it");
+json(audit.command("list", { isDefault: true }))
+  .description("the latest entries")
+  .option("-n, --limit <count>", "how many", "20")
+  .action(run(async (context, options) => (await import("./commands/audit.ts")).listAudit(context, options)));
+audit
+  .command("export")
+  .description("every entry, a line of JSON each")
+  .action(run(async (context) => (await import("./commands/audit.ts")).exportAudit(context)));
+json(audit.command("verify"))
+  .description("check the chain, of the control database or of an export")
+  .argument("[file]", "an export")
+  .option("--head <hash>", "a head that the chain is known to have had")
+  .action(
+    run(async (context, file, options) =>
+      (await import("./commands/audit.ts")).verifyAudit(context, file as string | undefined, options),
+    ),
+  );
+
 const notify = program.command("notify").description("who is told what happened, and whether it arrives");
 json(notify.command("list", { isDefault: true }))
   .description("the latest messages, and what became of them")

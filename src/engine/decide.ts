@@ -29,7 +29,7 @@ async function settleSteps(session: Session, decision: "again" | "done"): Promis
   for (const entry of listStopped(session)) {
     const inner = await findWaitingInner(session, entry);
     // What was decided is meant for the step at which the procedure inside stopped.
-    if (inner !== undefined) await persist(() => decideRun(session.engine.control, inner, decision));
+    if (inner !== undefined) await persist(() => decideRun(session.engine.control, inner, decision, session.run.actor));
     if (inner !== undefined || decision === "again") again.push(entry);
     else await settleByPerson(session, { path: entry.path, phase: "do" });
   }

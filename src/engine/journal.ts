@@ -4,6 +4,7 @@ import type { ErrorRecord } from "../errors/error.ts";
 import { hashPlan } from "../runbook/hash.ts";
 import { type Plan, undoClassOf } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
+import { inTransaction, record } from "./audit.ts";
 import type { Control } from "./control.ts";
 import { NothingToDecide, RunFenced, RunNotFound } from "./errors.ts";
 import type {
@@ -64,16 +65,33 @@ export async function createRun(control: Tables, plan: Plan, actor: string, now:
     status: "planned",
   } as const;
   for (;;) {
-    const created = await control.db
-      .insertInto("runs")
-      .values({ id: newRunId(now), ...values })
-      .onConflict((conflict) => conflict.doNothing())
-      .returningAll()
-      .executeTakeFirst();
+    const created = await inTransaction(control.db, async (tx) => {
+      const run = await tx
+        .insertInto("runs")
+        .values({ id: newRunId(now), ...values })
+        .onConflict((conflict) => conflict.doNothing())
+        .returningAll()
+        .executeTakeFirst();
+      if (run !== undefined) await audit(tx, run, "run.planned", actor, { plan: run.plan_hash });
+      return run;
+    });
     const run = created ?? (place === undefined ? undefined : await findInnerRun(control, place));
     // Neither: two runs of one second drew the same letters. Draw again.
     if (run !== undefined) return run;
   }
+}
+
+/** What changes nothing is no matter for the audit: checks run every few minutes. */
+async function audit(
+  tx: Control["db"],
+  run: Pick<Run, "id" | "stack" | "procedure" | "plan">,
+  action: string,
+  actor: string,
+  detail: Readonly<Record<string, Json>> = {},
+): Promise<void> {
+  if (run.plan.lease === "none") return;
+  const { id: subject, stack, procedure } = run;
+  await record(tx, { actor, action, stack, subject, detail: { procedure, ...detail } }, new Date());
 }
 
 export async function findInnerRun(control: Tables, place: Place): Promise<Run | undefined> {
@@ -138,11 +156,15 @@ export async function listEvents(
 
 /** Records a person's consent to exactly this plan. */
 export async function approveRun(control: Tables, run: Run, actor: string): Promise<void> {
-  await control.db
-    .insertInto("approvals")
-    .values({ run: run.id, plan_hash: run.plan_hash, actor })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
+  await inTransaction(control.db, async (tx) => {
+    const given = await tx
+      .insertInto("approvals")
+      .values({ run: run.id, plan_hash: run.plan_hash, actor })
+      .onConflict((conflict) => conflict.doNothing())
+      .returning("run")
+      .executeTakeFirst();
+    if (given !== undefined) await audit(tx, run, "run.approved", actor, { plan: run.plan_hash });
+  });
 }
 
 export async function isApproved(control: Control, run: Run): Promise<boolean> {
@@ -157,24 +179,37 @@ export async function isApproved(control: Control, run: Run): Promise<boolean> {
 
 /** Asks whoever carries the run out to stop and take back. */
 export async function requestCancel(control: Control, run: string, actor: string): Promise<void> {
-  await control.db
-    .updateTable("runs")
-    .set({ cancel_requested_by: actor })
-    .where("id", "=", run)
-    .where("status", "!=", "ended")
-    .execute();
+  await inTransaction(control.db, async (tx) => {
+    const asked = await tx
+      .updateTable("runs")
+      .set({ cancel_requested_by: actor })
+      .where("id", "=", run)
+      .where("status", "!=", "ended")
+      .returningAll()
+      .executeTakeFirst();
+    if (asked !== undefined) await audit(tx, asked, "run.cancel_requested", actor);
+  });
 }
 
 /** Records what a person decided about a run that waits for it. Refused at any other time, when it could be meant for another step. */
-export async function decideRun(control: Control, run: Pick<Run, "id">, decision: Decision): Promise<void> {
-  const decided = await control.db
-    .updateTable("runs")
-    .set({ decision })
-    .where("id", "=", run.id)
-    .where("status", "=", "waiting")
-    .where("waiting_for", "in", ["decision", "undo"])
-    .returning("id")
-    .executeTakeFirst();
+export async function decideRun(
+  control: Control,
+  run: Pick<Run, "id">,
+  decision: Decision,
+  actor: string,
+): Promise<void> {
+  const decided = await inTransaction(control.db, async (tx) => {
+    const found = await tx
+      .updateTable("runs")
+      .set({ decision })
+      .where("id", "=", run.id)
+      .where("status", "=", "waiting")
+      .where("waiting_for", "in", ["decision", "undo"])
+      .returningAll()
+      .executeTakeFirst();
+    if (found !== undefined) await audit(tx, found, "run.decided", actor, { decision });
+    return found;
+  });
   if (decided !== undefined) return;
   throw NothingToDecide({ run: run.id, status: describeStatus(await getRun(control, run.id)) });
 }
@@ -249,7 +284,9 @@ export async function updateRun(control: Control, fence: Fence, change: RunChang
       .executeTakeFirst();
     if (updated === undefined) throw RunFenced({ run: fence.run });
     if (fence.outer !== undefined) await checkFence(tx, fence.outer);
-    if (change.status === "ended") await endWhatBelongsTo(tx, updated);
+    if (change.status !== "ended") return updated;
+    await endWhatBelongsTo(tx, updated);
+    await audit(tx, updated, "run.ended", updated.worker ?? updated.actor, { outcome: updated.outcome });
     return updated;
   });
 }

@@ -3,6 +3,7 @@ import type { Selectable } from "kysely";
 import { toErrorRecord, toIpaiError } from "../errors/error.ts";
 import type { Plan } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
+import { type Entry, inTransaction, record } from "./audit.ts";
 import type { Control } from "./control.ts";
 import { ScheduleUnderWay } from "./errors.ts";
 import { approveRun, createRun, type Tables, toJsonb } from "./journal.ts";
@@ -81,31 +82,47 @@ export interface OneOff {
 }
 
 /** Something that shall happen once, at an instant. */
-export async function addOneOff(control: Control, given: OneOff): Promise<Occurrence> {
-  const { stack, procedure, actor, at, graceSeconds } = given;
-  return control.db
-    .insertInto("occurrences")
-    .values({
-      ...{ stack, procedure, actor, at, starts_at: at, state: "due" },
-      schedule: `once-${randomBytes(3).toString("hex")}`,
-      input: toJsonb(given.input),
-      give_up_at: new Date(at.getTime() + graceSeconds * 1000),
-    })
-    .returningAll()
-    .executeTakeFirstOrThrow();
+export async function addOneOff(control: Control, given: OneOff, now: Date): Promise<Occurrence> {
+  const { stack, procedure, input, actor, at, graceSeconds } = given;
+  return inTransaction(control.db, async (tx) => {
+    const added = await tx
+      .insertInto("occurrences")
+      .values({
+        ...{ stack, procedure, actor, at, starts_at: at, state: "due" },
+        schedule: `once-${randomBytes(3).toString("hex")}`,
+        input: toJsonb(input),
+        give_up_at: new Date(at.getTime() + graceSeconds * 1000),
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    const detail = { procedure, input, at: at.toISOString() };
+    await record(tx, { actor, action: "once.added", stack, subject: added.schedule, detail }, now);
+    return added;
+  });
 }
 
 /** Takes back something that has not begun. False: there is no such thing any more. */
-export async function removeOneOff(control: Control, stack: string, name: string): Promise<boolean> {
-  const removed = await control.db
-    .deleteFrom("occurrences")
-    .where("stack", "=", stack)
-    .where("schedule", "=", name)
-    .where("schedule", "like", "once-%")
-    .where("state", "=", "due")
-    .returning("schedule")
-    .executeTakeFirst();
-  return removed !== undefined;
+export async function removeOneOff(
+  control: Control,
+  stack: string,
+  name: string,
+  actor: string,
+  now: Date,
+): Promise<boolean> {
+  return inTransaction(control.db, async (tx) => {
+    const removed = await tx
+      .deleteFrom("occurrences")
+      .where("stack", "=", stack)
+      .where("schedule", "=", name)
+      .where("schedule", "like", "once-%")
+      .where("state", "=", "due")
+      .returning("procedure")
+      .executeTakeFirst();
+    if (removed === undefined) return false;
+    const { procedure } = removed;
+    await record(tx, { actor, action: "once.dropped", stack, subject: name, detail: { procedure } }, now);
+    return true;
+  });
 }
 
 /** What became of an occurrence that was taken up. */
@@ -271,21 +288,33 @@ export async function listPauses(control: Control, stack: string): Promise<Reado
 /** Until it is let go on, nothing of it happens, and nothing is made up for afterwards. */
 export async function pauseSchedule(control: Control, schedule: Schedule, actor: string, now: Date): Promise<void> {
   await begin(control, schedule, now);
-  await control.db
-    .updateTable("schedules")
-    .set({ paused_by: actor, paused_at: now })
-    .where("stack", "=", schedule.stack)
-    .where("name", "=", schedule.name)
-    .where("paused_at", "is", null)
-    .execute();
+  await inTransaction(control.db, async (tx) => {
+    const paused = await tx
+      .updateTable("schedules")
+      .set({ paused_by: actor, paused_at: now })
+      .where("stack", "=", schedule.stack)
+      .where("name", "=", schedule.name)
+      .where("paused_at", "is", null)
+      .returning("name")
+      .executeTakeFirst();
+    if (paused !== undefined) await record(tx, aboutSchedule(schedule, "schedule.paused", actor), now);
+  });
 }
 
-export async function unpauseSchedule(control: Control, schedule: Schedule, now: Date): Promise<void> {
-  await control.db
-    .updateTable("schedules")
-    .set({ paused_by: null, paused_at: null, since: now })
-    .where("stack", "=", schedule.stack)
-    .where("name", "=", schedule.name)
-    .where("paused_at", "is not", null)
-    .execute();
+export async function unpauseSchedule(control: Control, schedule: Schedule, actor: string, now: Date): Promise<void> {
+  await inTransaction(control.db, async (tx) => {
+    const resumed = await tx
+      .updateTable("schedules")
+      .set({ paused_by: null, paused_at: null, since: now })
+      .where("stack", "=", schedule.stack)
+      .where("name", "=", schedule.name)
+      .where("paused_at", "is not", null)
+      .returning("name")
+      .executeTakeFirst();
+    if (resumed !== undefined) await record(tx, aboutSchedule(schedule, "schedule.resumed", actor), now);
+  });
+}
+
+function aboutSchedule({ stack, name: subject, procedure }: Schedule, action: string, actor: string): Entry {
+  return { actor, action, stack, subject, detail: { procedure } };
 }

@@ -151,6 +151,18 @@ export interface DeliveriesTable {
   settled_at: NullableInstant;
 }
 
+export interface AuditTable {
+  number: number;
+  at: string;
+  actor: string;
+  action: string;
+  stack: string | null;
+  subject: string;
+  detail: JsonColumn<Readonly<Record<string, Json>>>;
+  previous: string;
+  hash: string;
+}
+
 /** The workers that live, or lately did. */
 export interface WorkersTable {
   name: string;
@@ -179,4 +191,5 @@ export interface ControlSchema {
   workers: WorkersTable;
   messages: MessagesTable;
   deliveries: DeliveriesTable;
+  audit: AuditTable;
 }

@@ -210,10 +210,10 @@ async function playPeople(stacks: readonly Stack[], stop: AbortSignal): Promise<
 async function answer(run: Run, stacks: readonly Stack[]): Promise<void> {
   if (run.parent !== null || (run.status !== "waiting" && run.status !== "planned")) return;
   if (run.waiting_for === "approval" || run.status === "planned") return approveRun(test.control, run, "berta");
-  if (run.waiting_for === "undo") return decideRun(test.control, run, "again");
+  if (run.waiting_for === "undo") return decideRun(test.control, run, "again", "anna");
   const decision = pick(["again", "again", "done", "undo"] as const) ?? "again";
   if (decision === "again") stacks.find(({ name }) => name === run.stack)?.world.write(`fixed-${run.procedure}`);
-  return decideRun(test.control, run, decision);
+  return decideRun(test.control, run, decision, "anna");
 }
 
 /** The database may be away: then there is nothing to be done about any. */

@@ -228,7 +228,7 @@ export async function decide(
   decision: Decision,
   options: EngineOptions = {},
 ): Promise<Run> {
-  await decideRun(control, run, decision);
+  await decideRun(control, run, decision, "anna");
   return resume(control, run, options);
 }
 

@@ -1,6 +1,9 @@
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { refusal } from "../harness/backups.ts";
 import { bring, edit, fingerprint, fingerprintAtRest, installedCode } from "../harness/release.ts";
-import { checks, ipai, leftovers, parsed, type RunJson, serves, sql, until, urls } from "../harness/sandbox.ts";
+import { checks, home, ipai, leftovers, parsed, type RunJson, serves, sql, until, urls } from "../harness/sandbox.ts";
 
 /** The main job on the practice stack: what `ipai demo` shows, looked at from outside. */
 
@@ -107,4 +110,18 @@ interface Backup {
 afterAll(async () => {
   const reset = await ipai(["demo", "reset"]);
   expect([reset.exitCode, reset.stderr]).toEqual([0, expect.any(String)]);
+
+  it("tells an auditor who did what, and shows it when somebody has changed that", async () => {
+    expect((await ipai(["audit", "verify"])).exitCode).toBe(0);
+    const exported = (await ipai(["audit", "export"])).stdout;
+    const [first] = exported.split("\n").map((line) => JSON.parse(line || "{}") as { actor?: string; action?: string });
+    expect(first).toMatchObject({ action: "run.planned", actor: expect.any(String) });
+    const file = join(home, "audit.jsonl");
+    await writeFile(file, exported);
+    expect((await ipai(["audit", "verify", file])).exitCode).toBe(0);
+    await writeFile(file, exported.replace('"action":"run.approved"', '"action":"run.declined"'));
+    const broken = await ipai(["audit", "verify", file, "--json"]);
+    expect([refusal(broken).code, broken.exitCode]).toEqual(["audit.broken", 24]);
+    await rm(file);
+  });
 });

@@ -148,7 +148,7 @@ export async function resumeRun(context: Context, id: string, options: Options):
   }
   const decision = decisions.find((known) => known === options.decide);
   if (options.decide !== undefined && decision === undefined) throw UnknownDecision({ given: options.decide });
-  if (decision !== undefined) await decideRun(app.control, run, decision);
+  if (decision !== undefined) await decideRun(app.control, run, decision, app.actor);
   return await carryOut(context, app, run, options);
 }
 

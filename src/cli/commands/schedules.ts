@@ -171,7 +171,7 @@ export async function resume(context: Context, name: string): Promise<number> {
   await using app = await context.openApp();
   const { config } = app.stack(context.globals.stack);
   const schedule = getSchedule(config, name);
-  await unpauseSchedule(app.control, schedule, new Date());
+  await unpauseSchedule(app.control, schedule, app.actor, new Date());
   const [next] = listNext(schedule, new Date(), 1);
   context.terminal.out(`${name} goes on${next === undefined ? "" : `: next ${instant(next, config.timezone)}`}.`);
   return 0;
@@ -183,7 +183,7 @@ export async function runOnce(context: Context, procedure: string, options: Opti
   const at = parseInstant(options.at ?? "", stack.config.timezone);
   const input = parseInput(options.input ?? "{}", procedure);
   const given = { stack: stack.name, procedure, input, actor: app.actor, at, graceSeconds: oneOffGraceSeconds };
-  const { schedule } = await addOneOff(app.control, given);
+  const { schedule } = await addOneOff(app.control, given, new Date());
   if (options.json === true) context.terminal.out(JSON.stringify({ name: schedule, at }));
   else
     context.terminal.out(
@@ -198,7 +198,7 @@ const oneOffGraceSeconds = 3600;
 export async function drop(context: Context, name: string): Promise<number> {
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
-  if (!(await removeOneOff(app.control, stack.name, name))) throw NoSuchOneOff({ name });
+  if (!(await removeOneOff(app.control, stack.name, name, app.actor, new Date()))) throw NoSuchOneOff({ name });
   context.terminal.out(`${name} does not happen.`);
   return 0;
 }

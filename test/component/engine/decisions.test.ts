@@ -95,7 +95,7 @@ describe("a decision", () => {
     const w = world();
     const plan = planOf([w.blind("a", { onFail: "ask", verify: [w.exists("fixed")] })]);
     const run = await interruptedRun(test.control, plan, "a");
-    await expect(decideRun(test.control, run, "done")).rejects.toMatchObject({
+    await expect(decideRun(test.control, run, "done", "anna")).rejects.toMatchObject({
       code: "run.nothing_to_decide",
       message: expect.stringContaining("it is running"),
     });
@@ -207,7 +207,7 @@ describe("after the pivot", () => {
       planOf([w.act("a"), pivot, w.blind("b", { onFail: "ask", verify: [w.exists("fixed")] })]),
     );
     w.write("fixed");
-    await decideRun(test.control, run, "again");
+    await decideRun(test.control, run, "again", "anna");
     // The cancel comes while the run goes on, and the process that carries it out dies.
     await test.control.db
       .updateTable("runs")

@@ -214,7 +214,7 @@ describe("a time that has come", () => {
     await noteTimes(test.control, [schedule], hour("09:59"));
     await pauseSchedule(test.control, schedule, "anna", hour("10:30"));
     await noteTimes(test.control, [schedule], hour("12:00"));
-    await unpauseSchedule(test.control, schedule, hour("12:30"));
+    await unpauseSchedule(test.control, schedule, "anna", hour("12:30"));
     await noteTimes(test.control, [schedule], hour("13:00"));
     expect(await timesOf(schedule.stack, "due")).toEqual(["2026-11-25T13:00:00.000Z"]);
     await takeUpNext(test.control, hour("13:00"), async ({ stack }) => nothingMuch(stack));
@@ -228,7 +228,7 @@ describe("something that shall happen once", () => {
   });
 
   it("happens at its instant, for the one who asked for it", async () => {
-    await addOneOff(test.control, once("once-1"));
+    await addOneOff(test.control, once("once-1"), new Date());
     const take = (now: string) => takeUpNext(test.control, new Date(now), async ({ stack }) => nothingMuch(stack));
     expect(await take("2026-11-26T01:59:59Z")).toBeUndefined();
     const settled = await take("2026-11-26T02:00:00Z");
@@ -237,9 +237,9 @@ describe("something that shall happen once", () => {
   });
 
   it("can be taken back until it has begun", async () => {
-    const { schedule } = await addOneOff(test.control, once("once-2"));
-    expect(await removeOneOff(test.control, "once-2", schedule)).toBe(true);
-    expect(await removeOneOff(test.control, "once-2", schedule)).toBe(false);
+    const { schedule } = await addOneOff(test.control, once("once-2"), new Date());
+    expect(await removeOneOff(test.control, "once-2", schedule, "anna", new Date())).toBe(true);
+    expect(await removeOneOff(test.control, "once-2", schedule, "anna", new Date())).toBe(false);
   });
 });
 
@@ -298,7 +298,7 @@ describe("what another process left", () => {
     const run = await approvedRun(test.control, plan);
     const engine = createEngine(test.control, { plan: async () => plan });
     await advance(engine, run.id);
-    await decideRun(test.control, run, "undo");
+    await decideRun(test.control, run, "undo", "anna");
     let now = Date.now();
     const { ports } = portsOf({ now: () => new Date(now) });
     const worker = new Worker({ ...ports, carryOut: (id) => advance(engine, id) });
@@ -348,7 +348,7 @@ describe("what nobody asks for any more", () => {
         .set({ created_at: age(8) })
         .where("id", "=", id)
         .execute();
-    await addOneOff(control, { ...scheduleOf({ stack: "forget-1" }), actor: "anna", at: age(36) });
+    await addOneOff(control, { ...scheduleOf({ stack: "forget-1" }), actor: "anna", at: age(36) }, new Date());
     await forgetOld(control, new Date());
     expect(await listOccurrences(control, "forget-1", 10)).toHaveLength(1);
     await control.db
@@ -394,9 +394,12 @@ describe("a worker", () => {
     await vi.waitFor(() => expect(events.map(({ kind }) => kind)).toContain("trouble"), { timeout: 20_000 });
     await test.start();
     const schedule = scheduleOf({ stack: "after-trouble" });
-    await vi.waitFor(() => addOneOff(test.control, { ...schedule, actor: "anna", at: new Date(Date.now() - 1000) }), {
-      timeout: 20_000,
-    });
+    await vi.waitFor(
+      () => addOneOff(test.control, { ...schedule, actor: "anna", at: new Date(Date.now() - 1000) }, new Date()),
+      {
+        timeout: 20_000,
+      },
+    );
     await vi.waitFor(async () => expect(await timesOf("after-trouble", "started")).toHaveLength(1), {
       timeout: 20_000,
     });

@@ -59,7 +59,7 @@ it("is told of a receiver that does not take it", async () => {
 it("does not beat while something that has come is not begun", async () => {
   const before = beats;
   const at = new Date("2026-11-25T10:00:00Z");
-  await addOneOff(test.control, { stack: "s", procedure: "p", input: {}, actor: "anna", at, graceSeconds: 3600 });
+  await addOneOff(test.control, { stack: "s", procedure: "p", input: {}, actor: "anna", at, graceSeconds: 3600 }, at);
   expect(await beatTimes(1, new Date("2026-11-25T10:04:00Z"))).toEqual([]);
   expect(await beatTimes(2, new Date("2026-11-25T10:05:01Z"))).toEqual(Array(2).fill("what is scheduled is not begun"));
   expect(beats).toBe(before + 1);
