@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import type { Control } from "./control.ts";
 import { RunBeingAdvanced } from "./errors.ts";
-import type { Fence } from "./journal.ts";
+import type { Fence } from "./fence.ts";
 import { persist } from "./persist.ts";
 
 /** The right of one process to carry out one run. */

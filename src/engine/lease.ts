@@ -1,7 +1,8 @@
 import { sql } from "kysely";
 import type { Control } from "./control.ts";
 import { StackBusy } from "./errors.ts";
-import { checkFence, type Fence, type Run } from "./journal.ts";
+import { checkFence, type Fence } from "./fence.ts";
+import type { Run } from "./journal.ts";
 
 /** The right of a run to touch one stack. Kept by the run, through crashes and waits, until it ends. */
 

@@ -93,6 +93,20 @@ describe("the main job", () => {
     expect(after.stderr).toContain("upgrade.nothing_to_do");
   });
 
+  it("tells an auditor who did what, and shows it when somebody has changed that", async () => {
+    expect((await ipai(["audit", "verify"])).exitCode).toBe(0);
+    const exported = (await ipai(["audit", "export"])).stdout;
+    const [first] = exported.split("\n").map((line) => JSON.parse(line || "{}") as { actor?: string; action?: string });
+    expect(first).toMatchObject({ action: "run.planned", actor: expect.any(String) });
+    const file = join(home, "audit.jsonl");
+    await writeFile(file, exported);
+    expect((await ipai(["audit", "verify", file])).exitCode).toBe(0);
+    await writeFile(file, exported.replace('"action":"run.approved"', '"action":"run.declined"'));
+    const broken = await ipai(["audit", "verify", file, "--json"]);
+    expect([refusal(broken).code, broken.exitCode]).toEqual(["audit.broken", 24]);
+    await rm(file);
+  });
+
   it("finds a change without a new version, and updates only what changed", async () => {
     await edit("ipai_demo_report/views/entry_views.xml", "</odoo>", "<!-- changed --></odoo>");
     const plan = (await ipai(["upgrade", "--plan"])).stdout;
@@ -110,18 +124,4 @@ interface Backup {
 afterAll(async () => {
   const reset = await ipai(["demo", "reset"]);
   expect([reset.exitCode, reset.stderr]).toEqual([0, expect.any(String)]);
-
-  it("tells an auditor who did what, and shows it when somebody has changed that", async () => {
-    expect((await ipai(["audit", "verify"])).exitCode).toBe(0);
-    const exported = (await ipai(["audit", "export"])).stdout;
-    const [first] = exported.split("\n").map((line) => JSON.parse(line || "{}") as { actor?: string; action?: string });
-    expect(first).toMatchObject({ action: "run.planned", actor: expect.any(String) });
-    const file = join(home, "audit.jsonl");
-    await writeFile(file, exported);
-    expect((await ipai(["audit", "verify", file])).exitCode).toBe(0);
-    await writeFile(file, exported.replace('"action":"run.approved"', '"action":"run.declined"'));
-    const broken = await ipai(["audit", "verify", file, "--json"]);
-    expect([refusal(broken).code, broken.exitCode]).toEqual(["audit.broken", 24]);
-    await rm(file);
-  });
 });
