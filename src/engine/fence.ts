@@ -1,6 +1,5 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import { RunFenced } from "./errors.ts";
-import type { Run } from "./journal.ts";
 import type { ControlSchema } from "./schema.ts";
 
 /** The right to write: of a process that carries a run out, as long as no other one does, and of those around an inner run. */
@@ -16,7 +15,10 @@ type Connection = Kysely<ControlSchema> | Transaction<ControlSchema>;
  * Fails unless this process still has the run. Called before each action and inside each write, where the shared lock makes a
  * successor wait: it must not read the journal before this write is in it.
  */
-export async function checkFence(db: Connection, fence: Fence): Promise<Pick<Run, "cancel_requested_by">> {
+export async function checkFence(
+  db: Connection,
+  fence: Fence,
+): Promise<{ readonly cancel_requested_by: string | null }> {
   const run = await db
     .selectFrom("runs")
     .select("cancel_requested_by")
