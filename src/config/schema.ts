@@ -110,6 +110,10 @@ const compose = z.strictObject({
         .min(1, "must name at least one file")
         .default(["compose.yaml"])
         .describe("Its compose files; relative paths are below the folder"),
+      envFiles: z
+        .array(text)
+        .default([])
+        .describe("Files with its variables, where it is not the folder's .env; relative paths are below the folder"),
       program: argv
         .default(["docker", "compose"])
         .describe("How Compose is called: [docker-compose] where there is only its version 1"),

@@ -48,6 +48,8 @@ export interface Container {
   /** Folder of the project, and its compose files, as Compose noted them. */
   readonly directory: string;
   readonly files: readonly string[];
+  /** With its variables, where they are not in the folder's .env. */
+  readonly envFiles: readonly string[];
   readonly command: readonly string[];
   readonly image: string;
   readonly user: string;
@@ -96,10 +98,8 @@ function toContainer(found: z.infer<typeof inspected>): readonly Container[] {
     service,
     project,
     directory,
-    files: (label("project.config_files") ?? "")
-      .split(",")
-      .filter((file) => file !== "")
-      .map((file) => (file.startsWith(`${directory}/`) ? file.slice(directory.length + 1) : file)),
+    files: listFiles(label("project.config_files"), directory),
+    envFiles: listFiles(label("project.environment_file"), directory).filter((file) => file !== ".env"),
     command: [found.Path, ...(found.Args ?? [])],
     image: Config.Image,
     user: Config.User,
@@ -126,6 +126,11 @@ function toContainer(found: z.infer<typeof inspected>): readonly Container[] {
     ),
   };
   return [{ ...container, role: roleOf(container) }];
+}
+
+function listFiles(text: string | undefined, directory: string): readonly string[] {
+  const files = (text ?? "").split(",").filter((file) => file !== "");
+  return files.map((file) => (file.startsWith(`${directory}/`) ? file.slice(directory.length + 1) : file));
 }
 
 /** By what it runs: names and images are the user's own. One that has done its work and ended serves nobody. */
@@ -168,6 +173,7 @@ export interface Project {
   readonly name: string;
   readonly directory: string;
   readonly files: readonly string[];
+  readonly envFiles: readonly string[];
   readonly odoo: readonly Container[];
   readonly database: Container;
   readonly cache: Container | undefined;
@@ -197,6 +203,7 @@ export function findProjects(containers: readonly Container[]): readonly Project
         directory: first.directory,
         // A file that was added later is noted in the containers that were made since.
         files: [...new Set(all.flatMap(({ files }) => files))],
+        envFiles: [...new Set(all.flatMap(({ envFiles }) => envFiles))],
         odoo,
         database,
         cache: one("cache"),

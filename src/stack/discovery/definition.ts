@@ -58,6 +58,7 @@ function projectKeys(found: Discovered, program: readonly string[]): Definition 
     project: project.name,
     directory: project.directory,
     files: [...project.files, ...(adds ? [toolsFile] : [])],
+    ...(project.envFiles.length === 0 ? {} : { envFiles: [...project.envFiles] }),
     ...(program.join(" ") === "docker compose" ? {} : { program: [...program] }),
     ...unusualNames(project.name, project.all),
     ...unless(toolsName, "tools", project.tools?.service ?? toolsName),
@@ -213,7 +214,7 @@ export function renderTools({ project, server, odoo, database }: Discovered, doc
     ` `,
     `   cd ${project.directory}`,
     "   (umask 077; mkdir -p secrets; openssl rand -hex 24 > secrets/backup_password)",
-    `   docker compose ${[...project.files, toolsFile].map((name) => `-f ${name}`).join(" ")} -p ${project.name} up -d --build ${[...(own === undefined ? [project.database.service] : []), toolsName, odooToolsName].join(" ")}`,
+    `   docker compose ${[...project.envFiles.map((name) => `--env-file ${name}`), ...[...project.files, toolsFile].map((name) => `-f ${name}`)].join(" ")} -p ${project.name} up -d --build ${[...(own === undefined ? [project.database.service] : []), toolsName, odooToolsName].join(" ")}`,
     ...(own === undefined ? restarts(project) : []),
   ].join("\n");
   return file.toString({ lineWidth: 0 });

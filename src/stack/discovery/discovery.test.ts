@@ -301,6 +301,18 @@ describe("the clock", () => {
   });
 });
 
+describe("a project whose variables are in a file of another name", () => {
+  it("is asked and made with that file", () => {
+    const labels = { "com.docker.compose.project.environment_file": "/srv/erp/production.env" };
+    const found = discovered([{ ...odoo, labels }]);
+    const text = renderStack("erp", defineStack(found, ["docker", "compose"]));
+    expect(parseConfig(text, "ipai.yaml", {}).stacks["erp"]?.runtime).toMatchObject({
+      compose: { envFiles: ["production.env"] },
+    });
+    expect(renderTools(found, "FROM x")).toContain("docker compose --env-file production.env -f");
+  });
+});
+
 describe("what is written", () => {
   it("is accepted, with the connection that the image's entrypoint would have handed over", () => {
     const found = discovered();

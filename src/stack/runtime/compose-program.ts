@@ -59,12 +59,13 @@ export function composeWordsOf(given: ComposeProject, ...args: readonly string[]
   return [...program, ...project, ...files, ...args] as unknown as readonly [string, ...string[]];
 }
 
-function composeWords({ program, project, directory, files }: ComposeProject) {
-  const paths = files.map((file) => (file.startsWith("/") ? file : `${directory}/${file}`));
+function composeWords({ program, project, directory, files, envFiles }: ComposeProject) {
+  const below = (file: string) => (file.startsWith("/") ? file : `${directory}/${file}`);
+  const variables = envFiles.flatMap((file) => ["--env-file", below(file)]);
   return {
     program,
-    project: ["--project-name", project, "--project-directory", directory],
-    files: paths.flatMap((path) => ["--file", path]),
+    project: ["--project-name", project, "--project-directory", directory, ...variables],
+    files: files.flatMap((file) => ["--file", below(file)]),
   };
 }
 
