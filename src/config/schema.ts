@@ -1,53 +1,28 @@
 import { z } from "zod";
 import type { Secret } from "./secret.ts";
-import { findCronFault, parseDuration } from "./units.ts";
+import {
+  absolutePath,
+  argv,
+  cronExpression,
+  databaseName,
+  duration,
+  environment,
+  environmentReference,
+  httpUrl,
+  isHostAddress,
+  percent,
+  port,
+  redisUrl,
+  seconds,
+  serviceName,
+  text,
+  zone,
+} from "./values.ts";
 
 /**
  * `ipai.yaml`: every key, its default, and what it is for. Error messages, `config schema`, `docs/configuration.md` and the types
  * come from here, so each key says what it means and in which unit.
  */
-
-const text = z.string().min(1, "must not be empty");
-const absolutePath = z.string().regex(/^\//, "must be an absolute path");
-const argv = z.array(z.string()).min(1, "must name a program");
-const port = z.int().min(1).max(65_535);
-const percent = z.number().min(1).max(100);
-const seconds = z.int().min(1);
-const durationHint = 'must be a duration such as "15m", "4h" or "7d"';
-const duration = z.string(durationHint).transform((given, context) => {
-  const parsed = parseDuration(given);
-  if (parsed === undefined) context.addIssue({ code: "custom", message: durationHint });
-  return parsed ?? 0;
-});
-const zone = z.string().refine(isTimeZone, "must be an IANA time zone such as Asia/Manila");
-const serviceName = z
-  .string()
-  .regex(/^[A-Za-z0-9][\w.-]*$/, "must begin with a letter or digit and have only letters, digits, and _ . -");
-/** Odoo's own rule for names; copies get up to 29 more characters, and PostgreSQL cuts names off after 63. */
-const databaseName = z
-  .string()
-  .regex(/^[A-Za-z0-9][\w.-]*$/, "must begin with a letter or digit and have only letters, digits, and _ . -")
-  .max(34, "must have at most 34 characters, so that the copies that are made of it can be named");
-const environment = z
-  .record(z.string().regex(/^[A-Za-z_]\w*$/, "must be a name for an environment variable"), z.string())
-  .default({})
-  .describe("Environment variables of the process. They show in the process list: no secrets here");
-/** `${NAME}`: the value comes from the environment; a secret in the file itself would be read by whoever reads the file. */
-const environmentReference = z.string().regex(/^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/, {
-  error: "must be ${NAME}, so that the secret comes from the environment",
-  abort: true,
-});
-
-/** Addresses show in commands, so they hold no password; a path is joined to them, so they end without a slash. */
-function address(example: string, ...protocols: readonly string[]) {
-  return z
-    .string()
-    .refine((given) => protocols.includes(parseUrl(given)?.protocol ?? ""), `must be a URL such as ${example}`)
-    .refine((given) => !hasCredentials(given), "must not hold a user or password: it shows in commands")
-    .transform((given) => given.replace(/\/+$/, ""));
-}
-const httpUrl = address("http://127.0.0.1:8069", "http:", "https:");
-const redisUrl = address("redis://127.0.0.1:6379", "redis:", "rediss:");
 
 export const cluster = z
   .strictObject({
@@ -225,13 +200,9 @@ const backup = z
 const schedule = z.strictObject({
   procedure: text.describe("What runs, as `ipai schedules` names it"),
   input: z.record(z.string(), z.json()).default({}).describe("Its input, by name; none when absent"),
-  cron: z
-    .string()
-    .superRefine((given, context) => {
-      const fault = findCronFault(given);
-      if (fault !== undefined) context.addIssue({ code: "custom", message: `must be a cron expression: ${fault}` });
-    })
-    .describe("When, in the stack's zone: minute, hour, day of the month, month, day of the week, as in crontab"),
+  cron: cronExpression.describe(
+    "When, in the stack's zone: minute, hour, day of the month, month, day of the week, as in crontab",
+  ),
   missed: z
     .enum(["latest", "all", "none"])
     .default("latest")
@@ -377,27 +348,4 @@ export interface Config {
   readonly stacks: Readonly<Record<string, StackConfig>>;
   /** A PostgreSQL for the control database; undefined means the embedded one. */
   readonly control: { readonly url: Secret | undefined };
-}
-
-/** This machine, or another as ssh takes it: no password, no path, and nothing that it could take for an option. */
-export function isHostAddress(given: string): boolean {
-  return given === "local" || /^ssh:\/\/([A-Za-z_][\w.-]*@)?(\w[\w.-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/.test(given);
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function parseUrl(given: string): URL | undefined {
-  return URL.parse(given) ?? undefined;
-}
-
-function hasCredentials(given: string): boolean {
-  const url = parseUrl(given);
-  return url !== undefined && (url.username !== "" || url.password !== "");
 }

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { parseConfig } from "../../config/load.ts";
-import { isHostAddress } from "../../config/schema.ts";
+import { isHostAddress } from "../../config/values.ts";
 import { defineError, IpaiError } from "../../errors/error.ts";
 import { CommandFailed } from "../../host/errors.ts";
 import { createPerformer, type Performer, readOutput } from "../../host/perform.ts";
