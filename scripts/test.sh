@@ -84,7 +84,8 @@ fi
 node -e '
   const [folder] = process.argv.slice(1);
   const sum = (name, all) => all.reduce((total, one) => total + (one[name] ?? 0), 0);
-  const all = require("fs").readdirSync(folder).map((file) => JSON.parse(require("fs").readFileSync(folder + "/" + file)));
+  const files = require("fs").readdirSync(folder).filter((file) => file.endsWith(".json"));
+  const all = files.map((file) => JSON.parse(require("fs").readFileSync(folder + "/" + file)));
   const tests = all.flatMap((one) => (one.testResults ?? []).flatMap((file) => file.assertionResults));
   for (const test of tests.filter(({ status }) => status === "failed")) console.log(`FAILED ${test.fullName}`);
   const skipped = sum("numPendingTests", all) + sum("numTodoTests", all);
