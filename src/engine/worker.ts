@@ -40,6 +40,8 @@ export type WorkerEvent =
 
 /** Runs that one worker has begun and not ended; most of that time they wait for programs, or for a stack. */
 const runsMax = 32;
+/** So many are planned at the same time. */
+const beginnersMax = 4;
 const lookEveryMs = 1000;
 /** How often others' leavings are looked for, milliseconds. */
 const takeOverEveryMs = 5000;
@@ -65,6 +67,7 @@ export async function work(ports: WorkerPorts, stop: AbortSignal): Promise<void>
 
 export class Worker {
   readonly #ports: WorkerPorts;
+  readonly #beginners = new Set<Promise<void>>();
   readonly #running = new Map<string, Promise<void>>();
   /** Runs that wait to be taken over, since when they are seen, and those that could not go on, until when they are left alone. */
   readonly #seen = new Map<string, number>();
@@ -81,7 +84,7 @@ export class Worker {
   async look(): Promise<void> {
     const { control, schedules, now } = this.#ports;
     await noteTimes(control, schedules, now());
-    while (this.#running.size < runsMax && (await this.#begin()));
+    if (this.#beginners.size < beginnersMax) this.#add(this.#beginners, this.#beginAll());
     if (now().getTime() - this.#lastTakeOver < takeOverEveryMs) return;
     this.#lastTakeOver = now().getTime();
     await this.#takeOver();
@@ -91,12 +94,27 @@ export class Worker {
   }
 
   async drain(): Promise<void> {
-    await Promise.all(this.#running.values());
+    while (this.#beginners.size + this.#running.size > 0)
+      await Promise.all([...this.#beginners, ...this.#running.values()]);
   }
 
   async beat(): Promise<void> {
     const isKnown = await sayAlive(this.#ports.control, this.#ports.name).catch(() => true);
     if (!isKnown) this.isGivenUp = true;
+  }
+
+  /** Not waited for: a host that is slow to answer must not keep other stacks waiting. */
+  async #beginAll(): Promise<void> {
+    try {
+      while (this.#running.size < runsMax && (await this.#begin()));
+    } catch (error) {
+      this.#ports.tell({ kind: "trouble", error: toIpaiError(error) });
+    }
+  }
+
+  #add(all: Set<Promise<void>>, work: Promise<void>): void {
+    const ended: Promise<void> = work.finally(() => all.delete(ended));
+    all.add(ended);
   }
 
   /** False: there is nothing to begin. */

@@ -221,6 +221,29 @@ describe("a time that has come", () => {
   });
 });
 
+describe("a plan that takes long to make", () => {
+  it("keeps no other stack waiting", async () => {
+    const slow = Promise.withResolvers<void>();
+    const { ports } = portsOf({
+      plan: async ({ stack }) => {
+        if (stack === "slow") await slow.promise;
+        return nothingMuch(stack);
+      },
+    });
+    const worker = new Worker(ports);
+    const soon = { ...scheduleOf(), actor: "anna", at: new Date(Date.now() - 2000) };
+    await addOneOff(test.control, { ...soon, stack: "slow" }, new Date());
+    await worker.look();
+    await addOneOff(test.control, { ...soon, stack: "quick" }, new Date());
+    await worker.look();
+    await vi.waitFor(async () => expect(await timesOf("quick", "started")).toHaveLength(1), { timeout: 5000 });
+    expect(await timesOf("slow", "started")).toEqual([]);
+    slow.resolve();
+    await worker.drain();
+    expect(await timesOf("slow", "started")).toHaveLength(1);
+  });
+});
+
 describe("something that shall happen once", () => {
   const once = (stack: string) => ({
     ...{ stack, procedure: "test", input: { a: 1 }, actor: "anna", graceSeconds: 3600 },
