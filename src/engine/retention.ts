@@ -1,8 +1,8 @@
 import type { Control } from "./control.ts";
 
-/** How long is kept what nobody will ask for: looks that found what they should, and times whose runs tell their story. Days. */
+/** How long is kept what nobody will ask for: looks that found what they should; times and messages, whose runs tell their story. Days. */
 const quietRunDays = 7;
-const occurrenceDays = 35;
+const otherDays = 35;
 
 /** Removes what is older. Runs that changed something, or that did not end well, are kept. */
 export async function forgetOld(control: Control, now: Date): Promise<void> {
@@ -12,9 +12,6 @@ export async function forgetOld(control: Control, now: Date): Promise<void> {
     .where("is_quiet", "=", true)
     .where("created_at", "<", before(quietRunDays))
     .execute();
-  await control.db
-    .deleteFrom("occurrences")
-    .where("state", "!=", "due")
-    .where("at", "<", before(occurrenceDays))
-    .execute();
+  await control.db.deleteFrom("occurrences").where("state", "!=", "due").where("at", "<", before(otherDays)).execute();
+  await control.db.deleteFrom("messages").where("at", "<", before(otherDays)).execute();
 }

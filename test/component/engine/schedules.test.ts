@@ -14,6 +14,7 @@ import {
   takeUpNext,
   unpauseSchedule,
 } from "../../../src/engine/occurrences.ts";
+import { post } from "../../../src/engine/outbox.ts";
 import { forgetOld } from "../../../src/engine/retention.ts";
 import type { Schedule } from "../../../src/engine/schedule.ts";
 import { Worker, type WorkerEvent, type WorkerPorts, work } from "../../../src/engine/worker.ts";
@@ -379,7 +380,11 @@ describe("what nobody asks for any more", () => {
       .set({ state: "failed", settled_at: new Date() })
       .where("stack", "=", "forget-1")
       .execute();
+    const message = { stack: "forget-1", chapter: "backup", severity: "info", title: "old", lines: [] } as const;
+    await post(control.db, [], [{ ...message, key: "old" }], age(36));
+    await post(control.db, [], [{ ...message, key: "new" }], age(34));
     await forgetOld(control, new Date());
+    expect((await control.db.selectFrom("messages").select("key").execute()).map(({ key }) => key)).toEqual(["new"]);
     expect(await listOccurrences(control, "forget-1", 10)).toEqual([]);
     await expect(getRun(control, quiet.id)).rejects.toMatchObject({ code: "run.not_found" });
     expect((await getRun(control, loud.id)).outcome).toBe("succeeded");
