@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Control } from "../src/engine/control.ts";
-import { getRun, listRuns, listSteps, toJsonb } from "../src/engine/journal.ts";
+import { getRun, listRuns, listSteps } from "../src/engine/journal.ts";
+import { toJsonb } from "../src/engine/json.ts";
 import { startControl } from "../test/harness/control.ts";
 import { planOf, World } from "../test/harness/plans.ts";
 import { type Bench, time } from "./bench.ts";

@@ -3,6 +3,7 @@ import { type Kysely, sql } from "kysely";
 import { canonicalJson } from "../runbook/hash.ts";
 import type { Json } from "../runbook/value.ts";
 import type { Control } from "./control.ts";
+import { toJsonb } from "./json.ts";
 import type { ControlSchema } from "./schema.ts";
 
 /**
@@ -46,10 +47,18 @@ export async function record(tx: Connection, entry: Entry, now: Date): Promise<v
     .orderBy("number", "desc")
     .limit(1)
     .executeTakeFirst();
-  const link = { ...entry, number: (last?.number ?? 0) + 1, at: now.toISOString(), previous: last?.hash ?? beginning };
+  // As it comes back from the database, or the hash would be of something else.
+  const detail = JSON.parse(toJsonb(entry.detail)) as Entry["detail"];
+  const link = {
+    ...entry,
+    detail,
+    number: (last?.number ?? 0) + 1,
+    at: now.toISOString(),
+    previous: last?.hash ?? beginning,
+  };
   await tx
     .insertInto("audit")
-    .values({ ...link, detail: JSON.stringify(entry.detail), hash: hashOf(link) })
+    .values({ ...link, detail: JSON.stringify(detail), hash: hashOf(link) })
     .execute();
 }
 

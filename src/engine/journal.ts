@@ -8,6 +8,7 @@ import { inTransaction, record } from "./audit.ts";
 import type { Control } from "./control.ts";
 import { NothingToDecide, RunFenced, RunNotFound } from "./errors.ts";
 import { checkFence, type Fence, isHeld, requireHeld } from "./fence.ts";
+import { toJsonb } from "./json.ts";
 import type {
   ControlSchema,
   Decision,
@@ -360,11 +361,4 @@ export async function addEvents(control: Control, fence: Fence, events: readonly
     order by place
     returning id`.execute(control.db);
   requireHeld(rows[0], fence);
-}
-
-/** JSON as PostgreSQL takes it: programs print NUL characters, and a text cut off in the middle of one ends with half a character. */
-export function toJsonb(value: unknown): string {
-  return JSON.stringify(value, (_, member: unknown) =>
-    typeof member === "string" ? member.toWellFormed().replaceAll("\0", "\uFFFD") : member,
-  );
 }

@@ -6,7 +6,8 @@ import type { Json } from "../runbook/value.ts";
 import { type Entry, inTransaction, record } from "./audit.ts";
 import type { Control } from "./control.ts";
 import { ScheduleUnderWay } from "./errors.ts";
-import { approveRun, createRun, type Tables, toJsonb } from "./journal.ts";
+import { approveRun, createRun, type Tables } from "./journal.ts";
+import { toJsonb } from "./json.ts";
 import { listDue, type Schedule } from "./schedule.ts";
 import type { OccurrencesTable } from "./schema.ts";
 

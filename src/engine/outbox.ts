@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Kysely, sql } from "kysely";
 import type { Control } from "./control.ts";
-import { toJsonb } from "./journal.ts";
+import { toJsonb } from "./json.ts";
 import { channelsFor, type Message, type Route } from "./message.ts";
 import type { ControlSchema, DeliveryState } from "./schema.ts";
 

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Json } from "../runbook/value.ts";
 import type { Control } from "./control.ts";
-import { toJsonb } from "./journal.ts";
+import { toJsonb } from "./json.ts";
 
 /** What procedures keep beyond their runs, such as backups and proofs. Writing the same record again replaces it. */
 export interface Records {

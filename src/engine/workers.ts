@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { sql } from "kysely";
 import type { Control } from "./control.ts";
-import { toJsonb } from "./journal.ts";
+import { toJsonb } from "./json.ts";
 import type { ProcessMark } from "./schema.ts";
 
 /** Who works, and what becomes of those that gave no sign of life. */

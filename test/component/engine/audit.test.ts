@@ -88,6 +88,13 @@ describe("the chain", () => {
     expect(findFault(links)).toBeUndefined();
   });
 
+  it("holds whatever somebody may have typed", async () => {
+    const odd = { "é\u0000": "a\u0000b\ud800", n: [1e21, 1.5, -0, 0.1 + 0.2], "": null, z: { b: 1, a: [true] } };
+    await inTransaction(test.control.db, (tx) => record(tx, { ...entry("odd"), detail: odd }, new Date()));
+    await add("next");
+    expect(findFault(await listLinks(test.control))).toBeUndefined();
+  });
+
   it("has nothing of what was taken back", async () => {
     await add("a");
     await inTransaction(test.control.db, async (tx) => {
