@@ -59,7 +59,9 @@ export const initd: InitSystem = {
 };
 
 function renderUnit({ program, config, environment }: ServiceSettings): string {
-  const variables = Object.entries(environment).map(([key, value]) => `Environment=${unitQuote(`${key}=${value}`)}`);
+  const variables = Object.entries(environment).map(
+    ([key, value]) => `Environment=${variableQuote(`${key}=${value}`)}`,
+  );
   return `# Written by \`ipai service install\`. Secrets of the configuration, and IPAI_DATABASE_URL, stand in /etc/ipai/environment.
 [Unit]
 Description=ipai worker: what is scheduled, and runs that another process left
@@ -72,8 +74,9 @@ ExecStart=${[program, "--config", config, "worker"].map(unitQuote).join(" ")}
 ${["Environment=HOME=/root", ...variables].join("\n")}
 Restart=always
 RestartSec=2
-# What is under way ends first; whatever takes longer is gone on with after the next start.
-KillMode=mixed
+# The control database, and what plans start to outlive them, belong to this group too: only the worker itself is told. Its own
+# programs end with it.
+KillMode=process
 TimeoutStopSec=${stopSeconds}
 
 [Install]
@@ -82,8 +85,13 @@ WantedBy=multi-user.target
 }
 
 /** systemd takes % for its own. */
+function variableQuote(text: string): string {
+  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%")}"`;
+}
+
+/** In a command line $ too. */
 function unitQuote(text: string): string {
-  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%").replaceAll("$", "$$$$")}"`;
+  return variableQuote(text).replaceAll("$", "$$$$");
 }
 
 /** The script is its own supervisor: \`loop\` starts the worker again whenever it ends without having been told to. */

@@ -302,7 +302,10 @@ export const configSchema = z.strictObject({
   heartbeat: z
     .strictObject({
       url: environmentReference.describe("Address that is called, as ${NAME} from the environment"),
-      every: duration.prefault("5m").describe("How often, with unit"),
+      every: duration
+        .prefault("5m")
+        .refine((given) => given >= 10 && given <= 86_400, "must be between 10s and 1d")
+        .describe("How often, with unit"),
     })
     .optional()
     .describe("Says elsewhere that `ipai worker` works: whoever hears nothing any more raises the alarm"),

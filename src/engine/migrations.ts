@@ -106,6 +106,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
         create table schedules (
           stack text not null,
           name text not null,
+          rule text not null,
           since timestamptz not null,
           paused_by text,
           paused_at timestamptz,
@@ -181,7 +182,13 @@ export const migrations: Readonly<Record<string, Migration>> = {
           check ((state = 'due') = (settled_at is null))
         )`.execute(db);
       await sql`create index deliveries_due on deliveries (next_at) where state = 'due'`.execute(db);
-      await sql`alter table occurrences add column is_told boolean not null default false`.execute(db);
+      await sql`alter table occurrences add column is_told boolean not null default true`.execute(db);
+      await sql`alter table occurrences alter column is_told set default false`.execute(db);
+      await sql`create index occurrences_not_told on occurrences (at) where state in ('failed', 'missed') and not is_told`.execute(
+        db,
+      );
+      await sql`create index occurrences_of_a_run on occurrences (run)`.execute(db);
+      await sql`create index runs_not_ended on runs (stack) where status <> 'ended'`.execute(db);
     },
   },
   "0007_audit": {

@@ -27,7 +27,14 @@ export async function postNews(control: Control, settings: NewsSettings, now: Da
 async function runNews(control: Control, { chapterOf }: NewsSettings, now: Date): Promise<readonly Message[]> {
   const runs = await control.db
     .selectFrom("runs")
-    .select(["id", "procedure", "stack", "title", "status", "outcome", "waiting_for", "error", "actor", "fence"])
+    .select(["id", "procedure", "stack", "title", "status", "outcome", "waiting_for", "error", "actor"])
+    .select(({ selectFrom }) =>
+      selectFrom("events")
+        .select(({ fn }) => fn.countAll<string>().as("count"))
+        .whereRef("events.run", "=", "runs.id")
+        .where("events.kind", "=", "run.waiting")
+        .as("waits"),
+    )
     .where("parent", "is", null)
     .where("is_quiet", "=", false)
     .where("created_at", ">", new Date(now.getTime() - 30 * newsMs))
@@ -39,7 +46,10 @@ async function runNews(control: Control, { chapterOf }: NewsSettings, now: Date)
   });
 }
 
-type Told = Pick<Run, "id" | "stack" | "title" | "status" | "outcome" | "waiting_for" | "error" | "actor" | "fence">;
+type Told = Pick<Run, "id" | "stack" | "title" | "status" | "outcome" | "waiting_for" | "error" | "actor"> & {
+  /** How often it has begun to wait. */
+  readonly waits: string | null;
+};
 
 const severities: Readonly<Record<Outcome, Severity>> = {
   succeeded: "info",
@@ -67,10 +77,10 @@ export function tellRun(run: Told, chapter: string): Message {
     };
   const isConsent = run.waiting_for === "approval";
   return {
-    // It may wait more than once, for something else each time: a worker has taken it in between.
+    // It may wait more than once, for something else each time.
     ...{
       ...common,
-      key: `run:${run.id}:waiting:${run.waiting_for}:${run.fence}`,
+      key: `run:${run.id}:waiting:${run.waiting_for}:${run.waits ?? "0"}`,
       severity: isConsent ? "warning" : "critical",
     },
     title: `${run.title}: ${isConsent ? "waits for consent" : "stopped, and waits for a decision"}`,

@@ -19,12 +19,21 @@ import type { OccurrencesTable } from "./schema.ts";
 export type Occurrence = Selectable<OccurrencesTable>;
 
 /** Notes every time that has come. A schedule that is seen for the first time begins now: nothing before is made up for. */
-export async function noteTimes(control: Control, schedules: readonly Schedule[], now: Date): Promise<void> {
+export async function noteTimes(
+  control: Control,
+  stacks: readonly string[],
+  schedules: readonly Schedule[],
+  now: Date,
+): Promise<void> {
   const rows = await control.db.selectFrom("schedules").selectAll().execute();
+  const wanted = new Set(schedules.map(({ stack, name }) => keyOf(stack, name)));
+  for (const row of rows)
+    if (stacks.includes(row.stack) && !wanted.has(keyOf(row.stack, row.name))) await forget(control, row);
   const known = new Map(rows.map((row) => [keyOf(row.stack, row.name), row]));
   for (const schedule of schedules) {
     const row = known.get(keyOf(schedule.stack, schedule.name));
-    if (row === undefined) await begin(control, schedule, now);
+    // Other times than before: what they would have been until now was never meant.
+    if (row === undefined || row.rule !== ruleOf(schedule)) await begin(control, schedule, now);
     else if (row.paused_at === null && listDue(schedule, row.since, now).length > 0)
       await noteDue(control, schedule, now);
   }
@@ -32,12 +41,27 @@ export async function noteTimes(control: Control, schedules: readonly Schedule[]
 
 const keyOf = (stack: string, name: string) => `${stack}\0${name}`;
 
-async function begin(control: Control, { stack, name }: Schedule, now: Date): Promise<void> {
-  const row = { stack, name, since: now, paused_by: null, paused_at: null };
+const ruleOf = ({ cron, timezone }: Schedule) => `${cron} ${timezone}`;
+
+async function begin(control: Control, schedule: Schedule, now: Date): Promise<void> {
+  const { stack, name } = schedule;
+  const rule = ruleOf(schedule);
   await control.db
     .insertInto("schedules")
-    .values(row)
-    .onConflict((conflict) => conflict.doNothing())
+    .values({ stack, name, rule, since: now, paused_by: null, paused_at: null })
+    .onConflict((conflict) =>
+      conflict.columns(["stack", "name"]).doUpdateSet({ rule, since: now }).where("schedules.rule", "!=", rule),
+    )
+    .execute();
+}
+
+/** One that is taken away and put back begins anew. A pause stays: a person has to end it. */
+async function forget(control: Control, { stack, name }: { stack: string; name: string }): Promise<void> {
+  await control.db
+    .deleteFrom("schedules")
+    .where("stack", "=", stack)
+    .where("name", "=", name)
+    .where("paused_at", "is", null)
     .execute();
 }
 
@@ -140,24 +164,57 @@ export interface Settled {
  */
 export async function takeUpNext(
   control: Control,
+  stacks: readonly string[],
   now: Date,
   plan: (occurrence: Occurrence) => Promise<Plan>,
 ): Promise<Settled | undefined> {
+  if (stacks.length === 0) return undefined;
   return control.db.transaction().execute(async (tx) => {
     const occurrence = await tx
       .selectFrom("occurrences")
       .selectAll()
+      .where("stack", "in", stacks)
       .where("state", "=", "due")
       .where("starts_at", "<=", now)
+      // Of one schedule only the first that is due: while it is planned, nobody takes the next.
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom("occurrences as earlier")
+              .select("earlier.at")
+              .whereRef("earlier.stack", "=", "occurrences.stack")
+              .whereRef("earlier.schedule", "=", "occurrences.schedule")
+              .whereRef("earlier.at", "<", "occurrences.at")
+              .where("earlier.state", "=", "due"),
+          ),
+        ),
+      )
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom("schedules")
+              .select("schedules.name")
+              .whereRef("schedules.stack", "=", "occurrences.stack")
+              .whereRef("schedules.name", "=", "occurrences.schedule")
+              .where("schedules.paused_at", "is not", null),
+          ),
+        ),
+      )
       .orderBy("starts_at")
       .limit(1)
       .forUpdate()
       .skipLocked()
       .executeTakeFirst();
     if (occurrence === undefined) return undefined;
+    if (now > occurrence.give_up_at) {
+      await settle({ db: tx }, occurrence, { state: "missed", settled_at: now });
+      return { occurrence };
+    }
+    const began = performance.now();
     const planned = await planAlone({ db: tx }, occurrence, plan).catch((thrown: unknown) => ({ thrown }));
-    if (!("thrown" in planned)) return start({ db: tx }, occurrence, planned, now);
-    await putOff({ db: tx }, occurrence, planned.thrown, now);
+    const later = new Date(now.getTime() + performance.now() - began);
+    if (!("thrown" in planned)) return start({ db: tx }, occurrence, planned, later);
+    await putOff({ db: tx }, occurrence, planned.thrown, later);
     return { occurrence };
   });
 }
@@ -207,7 +264,7 @@ async function settle(
   { db }: Tables,
   { stack, schedule, at }: Occurrence,
   change: {
-    readonly state?: "started" | "failed";
+    readonly state?: "started" | "failed" | "missed";
     readonly run?: string;
     readonly error?: string;
     readonly settled_at?: Date;

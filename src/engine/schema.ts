@@ -97,6 +97,8 @@ export interface RecordsTable {
 export interface SchedulesTable {
   stack: string;
   name: string;
+  /** Cron expression and zone by which its times were noted. */
+  rule: string;
   since: Instant;
   paused_by: string | null;
   paused_at: NullableInstant;

@@ -7,7 +7,7 @@ import type { Run } from "./journal.ts";
 import { noteTimes, type Occurrence, takeUpNext } from "./occurrences.ts";
 import { forgetOld } from "./retention.ts";
 import type { Schedule } from "./schedule.ts";
-import { aliveSeconds, enterWorker, giveUpFrozen, leaveWorker, sayAlive } from "./workers.ts";
+import { aliveSeconds, enterWorker, frozenSeconds, giveUpFrozen, leaveWorker, sayAlive } from "./workers.ts";
 
 /**
  * Does what nobody waits for: begins what its time has come for, and goes on with what another process left. Several may work on one
@@ -20,6 +20,8 @@ export interface WorkerPorts {
   readonly now: () => Date;
   /** Waits so many milliseconds, or until it is told to stop. */
   readonly pause: (milliseconds: number, stop: AbortSignal) => Promise<void>;
+  /** It works on these, and leaves all others alone: another worker may know them. */
+  readonly stacks: readonly string[];
   readonly schedules: readonly Schedule[];
   readonly plan: (occurrence: Occurrence) => Promise<Plan>;
   /** Carries a run out, to its end or to where it waits. */
@@ -48,8 +50,11 @@ const takeOverEveryMs = 5000;
 const forgetEveryMs = 3_600_000;
 const usualPatienceMs = 15_000;
 
-/** Works until it is told to stop, and then until what it carries out has ended. */
-export async function work(ports: WorkerPorts, stop: AbortSignal): Promise<void> {
+/**
+ * Works until it is told to stop, and then until what it carries out has ended. `given up`: others took it for frozen meanwhile, and
+ * its runs are theirs.
+ */
+export async function work(ports: WorkerPorts, stop: AbortSignal): Promise<"stopped" | "given up"> {
   const worker = new Worker(ports);
   await enterWorker(ports.control, ports.name);
   const heart = setInterval(() => void worker.beat(), aliveSeconds * 1000);
@@ -58,7 +63,10 @@ export async function work(ports: WorkerPorts, stop: AbortSignal): Promise<void>
       await worker.look().catch((error: unknown) => ports.tell({ kind: "trouble", error: toIpaiError(error) }));
       await ports.pause(lookEveryMs, stop);
     }
-    if (!worker.isGivenUp) await worker.drain();
+    if (worker.isGivenUp) return "given up";
+    worker.stop();
+    await worker.drain();
+    return "stopped";
   } finally {
     clearInterval(heart);
     await leaveWorker(ports.control, ports.name).catch(() => undefined);
@@ -72,6 +80,10 @@ export class Worker {
   /** Runs that wait to be taken over, since when they are seen, and those that could not go on, until when they are left alone. */
   readonly #seen = new Map<string, number>();
   readonly #rests = new Map<string, Rest>();
+  /** Since when this worker has shown without a gap that it lives. Who was away himself cannot tell who else was. */
+  #steadySince: number | undefined;
+  #lastBeat = 0;
+  #isStopping = false;
   #lastTakeOver = 0;
   #lastForgotten = 0;
   isGivenUp = false;
@@ -83,7 +95,7 @@ export class Worker {
   /** One look around: everything that can be begun now is begun. */
   async look(): Promise<void> {
     const { control, schedules, now } = this.#ports;
-    await noteTimes(control, schedules, now());
+    await noteTimes(control, this.#ports.stacks, schedules, now());
     if (this.#beginners.size < beginnersMax) this.#add(this.#beginners, this.#beginAll());
     if (now().getTime() - this.#lastTakeOver < takeOverEveryMs) return;
     this.#lastTakeOver = now().getTime();
@@ -93,20 +105,30 @@ export class Worker {
     await forgetOld(control, now());
   }
 
+  /** Begins nothing more. */
+  stop(): void {
+    this.#isStopping = true;
+  }
+
+  /** Until everything has ended that it has begun. */
   async drain(): Promise<void> {
     while (this.#beginners.size + this.#running.size > 0)
       await Promise.all([...this.#beginners, ...this.#running.values()]);
   }
 
   async beat(): Promise<void> {
-    const isKnown = await sayAlive(this.#ports.control, this.#ports.name).catch(() => true);
-    if (!isKnown) this.isGivenUp = true;
+    const now = this.#ports.now().getTime();
+    const isKnown = await sayAlive(this.#ports.control, this.#ports.name).catch(() => undefined);
+    if (isKnown === false) this.isGivenUp = true;
+    const isSteady = isKnown === true && now - this.#lastBeat <= 3 * aliveSeconds * 1000;
+    this.#steadySince = isSteady ? (this.#steadySince ?? this.#lastBeat) : undefined;
+    this.#lastBeat = isKnown === true ? now : 0;
   }
 
   /** Not waited for: a host that is slow to answer must not keep other stacks waiting. */
   async #beginAll(): Promise<void> {
     try {
-      while (this.#running.size < runsMax && (await this.#begin()));
+      while (!this.#isStopping && !this.isGivenUp && this.#running.size < runsMax && (await this.#begin()));
     } catch (error) {
       this.#ports.tell({ kind: "trouble", error: toIpaiError(error) });
     }
@@ -119,8 +141,8 @@ export class Worker {
 
   /** False: there is nothing to begin. */
   async #begin(): Promise<boolean> {
-    const { control, now, plan, tell } = this.#ports;
-    const settled = await takeUpNext(control, now(), plan);
+    const { control, now, stacks, plan, tell } = this.#ports;
+    const settled = await takeUpNext(control, stacks, now(), plan);
     if (settled === undefined) return false;
     const { occurrence, run } = settled;
     if (run === undefined) tell({ kind: "not_begun", occurrence });
@@ -132,8 +154,9 @@ export class Worker {
   }
 
   async #takeOver(): Promise<void> {
-    const { control, tell } = this.#ports;
-    for (const worker of await giveUpFrozen(control)) tell({ kind: "gave_up", worker });
+    const { control, name, now, tell } = this.#ports;
+    const isSteady = this.#steadySince !== undefined && now().getTime() - this.#steadySince >= frozenSeconds * 1000;
+    if (isSteady) for (const worker of await giveUpFrozen(control, name)) tell({ kind: "gave_up", worker });
     const left = await this.#listLeft();
     for (const known of this.#seen.keys()) if (!left.has(known)) this.#seen.delete(known);
     for (const [run, patience] of left) {
@@ -148,11 +171,13 @@ export class Worker {
 
   /** Runs that somebody has to go on with, and how long they are left to whoever may be about to do it, milliseconds. */
   async #listLeft(): Promise<ReadonlyMap<string, number>> {
-    const { control, patienceMs = usualPatienceMs } = this.#ports;
+    const { control, stacks, patienceMs = usualPatienceMs } = this.#ports;
+    if (stacks.length === 0) return new Map();
     const consented = await control.db
       .selectFrom("runs")
       .select("id")
       .where("parent", "is", null)
+      .where("stack", "in", stacks)
       .where("status", "in", ["planned", "waiting"])
       .where(({ or, eb, exists, and, selectFrom }) =>
         or([
@@ -170,7 +195,7 @@ export class Worker {
         ]),
       )
       .execute();
-    const left = [...(await listUnattended(control))].map((run) => [run, 0] as const);
+    const left = [...(await listUnattended(control, stacks))].map((run) => [run, 0] as const);
     return new Map([...left, ...consented.map(({ id }) => [id, patienceMs] as const)]);
   }
 

@@ -64,15 +64,18 @@ const isFrozen = sql<boolean>`seen_at < now() - make_interval(secs => ${frozenSe
  * Gives up the workers that have been silent for too long. One of this machine is ended, with what it had started: then its runs are
  * free. One of another machine loses its locks: should it wake up, its fence is gone, and it writes nothing and begins nothing.
  */
-export async function giveUpFrozen(control: Control): Promise<readonly string[]> {
+export async function giveUpFrozen(control: Control, own: string): Promise<readonly string[]> {
   const frozen = await control.db
-    .deleteFrom("workers")
+    .selectFrom("workers")
+    .select(["name", "host", "process"])
     .where(isFrozen)
-    .returning(["name", "host", "process"])
+    .where("name", "!=", own)
     .execute();
   for (const worker of frozen) {
     if (worker.host === hostname()) await endProcess(worker.process);
     else await dropLocks(control, worker.name);
+    // Last: one that was not ended is found again.
+    await control.db.deleteFrom("workers").where("name", "=", worker.name).where(isFrozen).execute();
   }
   return frozen.map(({ name }) => name);
 }

@@ -44,5 +44,5 @@ async function empty({ control, now, tell }: CourierPorts, name: string, channel
     tell({ kind: "sent", batch, answer });
     return answer;
   };
-  while (await deliverNext(control, [name], now(), deliver));
+  while (await deliverNext(control, name, now(), deliver));
 }

@@ -17,11 +17,23 @@ export async function send({ url, headers, body }: OutgoingRequest, now: () => D
       signal: AbortSignal.timeout(timeoutMs),
     } as const;
     const response = await fetch(url.reveal(), options);
-    const said = (await response.text()).trim().slice(0, reasonLengthMax);
+    const said = withoutAddress(await response.text(), url.reveal())
+      .trim()
+      .slice(0, reasonLengthMax);
     return judge(response.status, said, response.headers.get("retry-after"), now());
   } catch (error) {
     return { kind: "again", reason: reasonOf(error) };
   }
+}
+
+/** Receivers like to repeat what they were asked for, and it is a secret. */
+function withoutAddress(said: string, address: string): string {
+  const { pathname, search, searchParams } = new URL(address);
+  // Short words of a path are words; keys are long.
+  const words = [...pathname.split("/"), ...searchParams.values()].filter((part) => part.length >= 8);
+  const parts = [address, `${pathname}${search}`, pathname, ...words];
+  const secrets = parts.filter((part) => part.length > 1).toSorted((a, b) => b.length - a.length);
+  return secrets.reduce((text, part) => text.replaceAll(part, "…"), said.replaceAll("\0", ""));
 }
 
 /** 408, 425, 429 and 5xx pass; every other answer but success says that this message is not wanted. */

@@ -21,7 +21,7 @@ const defaults = { input: {}, missed: "latest", grace: 6 * 3600, jitter: 0 } as 
 
 /** The lines of the runbook's crontab, at its times. */
 function usual({ backup }: StackConfig): Readonly<Record<string, ScheduleDefinition>> {
-  const health = { ...defaults, procedure: "health", cron: "*/5 * * * *", missed: "none" } as const;
+  const health = { ...defaults, procedure: "health", cron: "*/5 * * * *", missed: "none", grace: 240 } as const;
   if (backup === undefined) return { health };
   return {
     backup: { ...defaults, procedure: "backup", cron: "0 2 * * *" },

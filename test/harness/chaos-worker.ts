@@ -40,9 +40,10 @@ const say = (kind: string, data: object) => process.stdout.write(`${JSON.stringi
 /** A person was faster. */
 const expected = ["run.nothing_to_decide"];
 say("ready", {});
+const stackNames = Array.from({ length: 20 }, (_, index) => `stack-${index + 1}`);
 await work(
   {
-    ...{ control, name, schedules: [], now: () => new Date(), patienceMs: 0 },
+    ...{ control, name, schedules: [], stacks: stackNames, now: () => new Date(), patienceMs: 0 },
     pause: () => new Promise((resolve) => setTimeout(resolve, 100)),
     plan: ({ procedure }) => findPlan(procedure),
     carryOut: (run) => advance(engine, run),

@@ -20,22 +20,33 @@ export async function worker(context: Context, options: { json?: boolean }): Pro
   const name = `worker ${process.pid} on ${hostname()}`;
   context.terminal.err(`${name} works on ${Object.keys(app.config.stacks).join(", ")}: ${schedules.length} schedules.`);
   const ports = {
-    ...{ control: app.control, name, schedules, now: () => new Date(), tell: say },
+    ...{
+      control: app.control,
+      name,
+      schedules,
+      stacks: Object.keys(app.config.stacks),
+      now: () => new Date(),
+      tell: say,
+    },
     pause: (milliseconds: number, signal: AbortSignal) =>
       sleep(milliseconds, undefined, { signal }).catch(() => undefined),
     plan: ({ procedure, stack, input }: { procedure: string; stack: string; input: unknown }) =>
       app.plan(procedure, stack, input as never),
     carryOut: (run: string) => advance({ ...engine, worker: name }, run),
   };
-  const stop = stopOnSignals(context);
+  const stopping = stopOnSignals(context);
+  const stop = stopping.signal;
   const courier = {
     ...notifySettings(app.config),
     ...{ control: app.control, now: ports.now, pause: ports.pause },
     tell: (event: CourierEvent) =>
       context.terminal.out(options.json === true ? JSON.stringify(courierJson(event)) : courierLine(event)),
   };
-  await Promise.all([work(ports, stop), carryMessages(courier, stop), ...heartbeats(context, app, ports, stop)]);
-  return 0;
+  const worked = work(ports, stop).finally(() => stopping.abort());
+  const [how] = await Promise.all([worked, carryMessages(courier, stop), ...heartbeats(context, app, ports, stop)]);
+  if (how === "stopped") return 0;
+  context.terminal.err("Others took this worker for frozen, and have its runs now. Start it again.");
+  return givenUpExitCode;
 }
 
 function heartbeats(context: Context, app: App, ports: Pick<WorkerPorts, "now" | "pause">, stop: AbortSignal) {
@@ -47,7 +58,7 @@ function heartbeats(context: Context, app: App, ports: Pick<WorkerPorts, "now" |
 }
 
 /** The first signal lets what is under way end; the second leaves at once, and another worker goes on with it. */
-function stopOnSignals(context: Context): AbortSignal {
+function stopOnSignals(context: Context): AbortController {
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.on(signal, () => {
@@ -57,8 +68,11 @@ function stopOnSignals(context: Context): AbortSignal {
       );
       stop.abort();
     });
-  return stop.signal;
+  return stop;
 }
+
+/** Whatever watches over it starts it anew. */
+const givenUpExitCode = 75;
 
 function line(event: WorkerEvent): string {
   const at = new Date().toISOString();

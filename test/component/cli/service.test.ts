@@ -30,7 +30,7 @@ describe("the files", () => {
     const checked = spawnSync("systemd-analyze", ["verify", unit], { encoding: "utf8" });
     const own = checked.stderr?.split("\n").filter((line) => line.includes("ipai-worker")) ?? [];
     await rm(folder, { recursive: true });
-    expect(systemd.render(settings)).toContain('"IPAI_HOME=/srv/it\'s $$HOME 100%%"');
+    expect(systemd.render(settings)).toContain('"IPAI_HOME=/srv/it\'s $HOME 100%%"');
     if (checked.error === undefined) expect(own).toEqual([]);
   });
 

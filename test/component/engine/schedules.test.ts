@@ -60,7 +60,13 @@ function portsOf(options: Partial<WorkerPorts> = {}): Told {
   return {
     events,
     ports: {
-      ...{ control, name: "worker of the tests", schedules: [], now: () => new Date() },
+      ...{
+        control,
+        name: "worker of the tests",
+        schedules: [],
+        stacks: options.schedules?.map(({ stack }) => stack) ?? [],
+      },
+      now: () => new Date(),
       pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, Math.min(milliseconds, 20))),
       plan: async ({ stack }) => nothingMuch(stack),
       carryOut: (run) => advance(engine, run),
@@ -143,13 +149,13 @@ describe("a time that has come", () => {
   it("begins one run, however many workers look at once", async () => {
     const schedule = scheduleOf({ cron: "* * * * *" });
     const at = new Date("2026-11-25T10:00:30Z");
-    await noteTimes(test.control, [schedule], at);
+    await noteTimes(test.control, [schedule.stack], [schedule], at);
     const later = new Date(at.getTime() + 60_000);
     const controls = await Promise.all([test.open(), test.open(), test.open()]);
     const took = await Promise.all(
       controls.map(async (control) => {
-        await noteTimes(control, [schedule], later);
-        return takeUpNext(control, later, async ({ stack }) => nothingMuch(stack));
+        await noteTimes(control, [schedule.stack], [schedule], later);
+        return takeUpNext(control, [schedule.stack], later, async ({ stack }) => nothingMuch(stack));
       }),
     );
     expect(took.filter((one) => one !== undefined)).toHaveLength(1);
@@ -159,15 +165,15 @@ describe("a time that has come", () => {
   it("that cannot be planned is tried again while that makes sense, and then has failed", async () => {
     const schedule = scheduleOf({ cron: "0 * * * *", graceSeconds: 150 });
     let now = new Date("2026-11-25T10:59:30Z");
-    await noteTimes(test.control, [schedule], now);
+    await noteTimes(test.control, [schedule.stack], [schedule], now);
     const away = async () => {
       throw HostUnreachable({ host: "erp", reason: "no route" });
     };
     const states: unknown[] = [];
     for (const second of ["11:00:00", "11:00:59", "11:01:00", "11:02:00", "11:03:00"]) {
       now = new Date(`2026-11-25T${second}Z`);
-      await noteTimes(test.control, [schedule], now);
-      await takeUpNext(test.control, now, away);
+      await noteTimes(test.control, [schedule.stack], [schedule], now);
+      await takeUpNext(test.control, [schedule.stack], now, away);
       const [one] = await listOccurrences(test.control, schedule.stack, 1);
       states.push([one?.state, one?.starts_at.toISOString().slice(11, 19)]);
     }
@@ -185,8 +191,8 @@ describe("a time that has come", () => {
     const schedule = scheduleOf({ cron: "* * * * *", graceSeconds: 300 });
     const look = async (second: string) => {
       const now = new Date(`2026-11-25T${second}Z`);
-      await noteTimes(test.control, [schedule], now);
-      return (await takeUpNext(test.control, now, async ({ stack }) => nothingMuch(stack)))?.run;
+      await noteTimes(test.control, [schedule.stack], [schedule], now);
+      return (await takeUpNext(test.control, [schedule.stack], now, async ({ stack }) => nothingMuch(stack)))?.run;
     };
     await look("09:59:30");
     const first = await look("10:00:00");
@@ -200,11 +206,12 @@ describe("a time that has come", () => {
 
   it("does not begin before its jitter is over", async () => {
     const schedule = scheduleOf({ cron: "0 * * * *", jitterSeconds: 600 });
-    await noteTimes(test.control, [schedule], new Date("2026-11-25T10:59:30Z"));
-    await noteTimes(test.control, [schedule], new Date("2026-11-25T11:00:00Z"));
+    await noteTimes(test.control, [schedule.stack], [schedule], new Date("2026-11-25T10:59:30Z"));
+    await noteTimes(test.control, [schedule.stack], [schedule], new Date("2026-11-25T11:00:00Z"));
     const [one] = await listOccurrences(test.control, schedule.stack, 1);
     const startsAt = one?.starts_at ?? new Date(0);
-    const take = (now: Date) => takeUpNext(test.control, now, async ({ stack }) => nothingMuch(stack));
+    const take = (now: Date) =>
+      takeUpNext(test.control, [schedule.stack], now, async ({ stack }) => nothingMuch(stack));
     expect(await take(new Date(startsAt.getTime() - 1))).toBeUndefined();
     expect((await take(startsAt))?.run).toBeTruthy();
   });
@@ -212,13 +219,13 @@ describe("a time that has come", () => {
   it("does not come while its schedule is paused, and is not made up for", async () => {
     const schedule = scheduleOf({ cron: "0 * * * *", missed: "all" });
     const hour = (text: string) => new Date(`2026-11-25T${text}:30Z`);
-    await noteTimes(test.control, [schedule], hour("09:59"));
+    await noteTimes(test.control, [schedule.stack], [schedule], hour("09:59"));
     await pauseSchedule(test.control, schedule, "anna", hour("10:30"));
-    await noteTimes(test.control, [schedule], hour("12:00"));
+    await noteTimes(test.control, [schedule.stack], [schedule], hour("12:00"));
     await unpauseSchedule(test.control, schedule, "anna", hour("12:30"));
-    await noteTimes(test.control, [schedule], hour("13:00"));
+    await noteTimes(test.control, [schedule.stack], [schedule], hour("13:00"));
     expect(await timesOf(schedule.stack, "due")).toEqual(["2026-11-25T13:00:00.000Z"]);
-    await takeUpNext(test.control, hour("13:00"), async ({ stack }) => nothingMuch(stack));
+    await takeUpNext(test.control, [schedule.stack], hour("13:00"), async ({ stack }) => nothingMuch(stack));
   });
 });
 
@@ -226,6 +233,7 @@ describe("a plan that takes long to make", () => {
   it("keeps no other stack waiting", async () => {
     const slow = Promise.withResolvers<void>();
     const { ports } = portsOf({
+      stacks: ["slow", "quick"],
       plan: async ({ stack }) => {
         if (stack === "slow") await slow.promise;
         return nothingMuch(stack);
@@ -245,7 +253,36 @@ describe("a plan that takes long to make", () => {
   });
 });
 
+describe("a schedule whose rule changes", () => {
+  it("begins anew: times that were never meant are not made up for", async () => {
+    const schedule = scheduleOf({ cron: "0 22 * * *", timezone: "UTC" });
+    const at = (hour: string) => new Date(`2026-11-25T${hour}:00Z`);
+    await noteTimes(test.control, [schedule.stack], [schedule], at("09:00"));
+    await noteTimes(test.control, [schedule.stack], [{ ...schedule, cron: "0 12 * * *" }], at("15:00"));
+    await noteTimes(test.control, [schedule.stack], [{ ...schedule, cron: "0 12 * * *" }], at("16:00"));
+    expect(await listOccurrences(test.control, schedule.stack, 10)).toEqual([]);
+  });
+
+  it("and one that was off for a while", async () => {
+    const schedule = scheduleOf({ cron: "0 * * * *", timezone: "UTC" });
+    const at = (hour: string) => new Date(`2026-11-25T${hour}:30Z`);
+    await noteTimes(test.control, [schedule.stack], [schedule], at("09:00"));
+    await noteTimes(test.control, [schedule.stack], [], at("09:30"));
+    await noteTimes(test.control, [schedule.stack], [schedule], at("13:30"));
+    await noteTimes(test.control, [schedule.stack], [schedule], at("13:40"));
+    expect(await listOccurrences(test.control, schedule.stack, 10)).toEqual([]);
+  });
+});
+
 describe("something that shall happen once", () => {
+  it("does not happen much later, when nobody worked at its instant", async () => {
+    await addOneOff(test.control, { ...once("once-3"), graceSeconds: 3600 }, new Date());
+    const take = (now: string) =>
+      takeUpNext(test.control, ["once-3"], new Date(now), async ({ stack }) => nothingMuch(stack));
+    expect((await take("2026-11-26T03:00:01Z"))?.run).toBeUndefined();
+    expect(await timesOf("once-3", "missed")).toHaveLength(1);
+  });
+
   const once = (stack: string) => ({
     ...{ stack, procedure: "test", input: { a: 1 }, actor: "anna", graceSeconds: 3600 },
     at: new Date("2026-11-26T02:00:00Z"),
@@ -253,7 +290,8 @@ describe("something that shall happen once", () => {
 
   it("happens at its instant, for the one who asked for it", async () => {
     await addOneOff(test.control, once("once-1"), new Date());
-    const take = (now: string) => takeUpNext(test.control, new Date(now), async ({ stack }) => nothingMuch(stack));
+    const take = (now: string) =>
+      takeUpNext(test.control, ["once-1"], new Date(now), async ({ stack }) => nothingMuch(stack));
     expect(await take("2026-11-26T01:59:59Z")).toBeUndefined();
     const settled = await take("2026-11-26T02:00:00Z");
     expect(settled?.occurrence.input).toEqual({ a: 1 });
@@ -271,8 +309,8 @@ describe("what another process left", () => {
   const pausing = (w: World) => planOf([w.act("a")], { lease: "exclusive" });
 
   async function takesOver(run: string, now: () => Date = () => new Date()): Promise<readonly WorkerEvent[]> {
-    const { ports, events } = portsOf({ now });
-    const { plan } = await getRun(test.control, run);
+    const { plan, stack } = await getRun(test.control, run);
+    const { ports, events } = portsOf({ now, stacks: [stack] });
     const engine = createEngine(test.control, { plan: async () => plan });
     const worker = new Worker({ ...ports, carryOut: (id) => advance(engine, id) });
     await worker.look();
@@ -289,7 +327,7 @@ describe("what another process left", () => {
   it("with a consent is begun, but not before the one who gave it had the time to", async () => {
     const run = await approvedRun(test.control, pausing(World.create(test.home)));
     let now = Date.now();
-    const { ports } = portsOf({ now: () => new Date(now) });
+    const { ports } = portsOf({ now: () => new Date(now), stacks: [run.stack] });
     const engine = createEngine(test.control, { plan: async () => run.plan });
     const worker = new Worker({ ...ports, carryOut: (id) => advance(engine, id) });
     for (const pauseMs of [0, 10_000]) {
@@ -307,7 +345,7 @@ describe("what another process left", () => {
   it("without a consent is left alone", async () => {
     const run = await createRun(test.control, pausing(World.create(test.home)), "anna", new Date());
     let now = Date.now();
-    const { ports } = portsOf({ now: () => new Date(now) });
+    const { ports } = portsOf({ now: () => new Date(now), stacks: [run.stack] });
     const worker = new Worker(ports);
     await worker.look();
     now += 60_000;
@@ -324,7 +362,7 @@ describe("what another process left", () => {
     await advance(engine, run.id);
     await decideRun(test.control, run, "undo", "anna");
     let now = Date.now();
-    const { ports } = portsOf({ now: () => new Date(now) });
+    const { ports } = portsOf({ now: () => new Date(now), stacks: [run.stack] });
     const worker = new Worker({ ...ports, carryOut: (id) => advance(engine, id) });
     await worker.look();
     now += 16_000;
@@ -337,7 +375,7 @@ describe("what another process left", () => {
     const run = await interruptedRun(test.control, pausing(World.create(test.home)), "a");
     let now = Date.now();
     let tries = 0;
-    const { ports, events } = portsOf({ now: () => new Date(now) });
+    const { ports, events } = portsOf({ now: () => new Date(now), stacks: [run.stack] });
     const carryOut = async () => {
       tries += 1;
       throw HostUnreachable({ host: "erp", reason: "no route" });
@@ -395,7 +433,7 @@ describe("a worker", () => {
   it("says that it lives, ends what is under way when it is stopped, and leaves nothing", async () => {
     const schedule = scheduleOf({ cron: "* * * * *" });
     let now = new Date("2026-11-25T10:00:30Z");
-    await noteTimes(test.control, [schedule], now);
+    await noteTimes(test.control, [schedule.stack], [schedule], now);
     now = new Date("2026-11-25T10:01:00Z");
     const going = Promise.withResolvers<void>();
     const stop = new AbortController();
@@ -416,7 +454,7 @@ describe("a worker", () => {
 
   it("goes on when the control database was away", async () => {
     const stop = new AbortController();
-    const { ports, events } = portsOf({ name: "patient" });
+    const { ports, events } = portsOf({ name: "patient", stacks: ["after-trouble"] });
     const ended = work(ports, stop.signal);
     await test.stop();
     await vi.waitFor(() => expect(events.map(({ kind }) => kind)).toContain("trouble"), { timeout: 20_000 });
@@ -450,8 +488,18 @@ describe("a worker", () => {
         .replace(/^.*\) /, "")
         .split(" ")[19] ?? "";
     const look = async () => {
-      const { ports, events } = portsOf();
-      await new Worker(ports).look();
+      let now = Date.now();
+      const { ports, events } = portsOf({ now: () => new Date(now) });
+      await enterWorker(test.control, ports.name);
+      const worker = new Worker(ports);
+      await worker.look();
+      expect(events).toEqual([]);
+      // Who has just come cannot tell who was away.
+      for (let beats = 0; beats < 14; beats++) {
+        await worker.beat();
+        now += 5000;
+      }
+      await worker.look();
       return events.filter(({ kind }) => kind === "gave_up");
     };
 

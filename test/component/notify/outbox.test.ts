@@ -7,7 +7,7 @@ import { Secret } from "../../../src/config/secret.ts";
 import { advance } from "../../../src/engine/advance.ts";
 import type { Message } from "../../../src/engine/message.ts";
 import { noteTimes } from "../../../src/engine/occurrences.ts";
-import { listDeliveries, post } from "../../../src/engine/outbox.ts";
+import { deliverNext, listDeliveries, post } from "../../../src/engine/outbox.ts";
 import type { Schedule } from "../../../src/engine/schedule.ts";
 import { type CourierEvent, type CourierPorts, carryMessages } from "../../../src/notify/courier.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
@@ -240,6 +240,37 @@ describe("a receiver", () => {
   }, 40_000);
 });
 
+describe("an answer that repeats the address", () => {
+  it("does not show it to whoever lists the messages", async () => {
+    await send(messageOf("a"));
+    receiver.behave = (request, response) => {
+      response.statusCode = 404;
+      response.end(`Cannot POST ${request.url}; key s3cr3tkey\0`);
+    };
+    const url = new Secret(`http://127.0.0.1:${receiver.port}/hooks/t0ps3cr3t?key=s3cr3tkey`);
+    await carry([1], { channels: { ops: { kind: "webhook", url, secret: undefined } } });
+    const [delivery] = await listDeliveries(test.control, 1);
+    expect(delivery?.error).toBe("404: Cannot POST …; key …");
+  });
+});
+
+describe("a courier that dies while it sends", () => {
+  it("leaves a batch that goes out again as it was, under the same key", async () => {
+    await send(messageOf("a"));
+    const sent: string[] = [];
+    const died = deliverNext(test.control, "ops", new Date(now), async ({ key }) => {
+      sent.push(key);
+      throw new TypeError("killed");
+    });
+    await died.catch(() => undefined);
+    await send(messageOf("b"));
+    now += 61_000;
+    await carry([1, 1]);
+    expect(receiver.requests.map(({ key }) => key)).toContain(sent[0]);
+    expect(receiver.titles().toSorted()).toEqual(["a", "b"]);
+  });
+});
+
 describe("several couriers", () => {
   it("send each message once", async () => {
     await send(...Array.from({ length: 45 }, (_, index) => messageOf(`m${index}`)));
@@ -305,8 +336,8 @@ describe("the journal's news", () => {
       ...{ stack: "lost", name: "often", procedure: "test", input: {}, cron: "*/5 * * * *", timezone: "UTC" },
       ...{ missed: "none", graceSeconds: 60, jitterSeconds: 0 },
     };
-    await noteTimes(test.control, [schedule], new Date("2026-11-25T00:00:30Z"));
-    await noteTimes(test.control, [schedule], new Date("2026-11-25T08:03:00Z"));
+    await noteTimes(test.control, [schedule.stack], [schedule], new Date("2026-11-25T00:00:30Z"));
+    await noteTimes(test.control, [schedule.stack], [schedule], new Date("2026-11-25T08:03:00Z"));
     await carry([1, 1], { routes, chapterOf });
     const mine = receiver.titles().filter((title) => title.startsWith("often"));
     expect(mine).toEqual(["often was missed: 96 times, from 2026-11-25T00:05:00.000Z to 2026-11-25T08:00:00.000Z"]);
