@@ -1,7 +1,8 @@
 import { Document } from "yaml";
 import type { Json } from "../../runbook/value.ts";
+import { containerOf } from "../runtime/compose.ts";
 import type { Container, Mount } from "./containers.ts";
-import { type Discovered, dataDirectory, isAnonymous, mountOf } from "./findings.ts";
+import { type Discovered, dataDirectory, dataOf, isAnonymous, mountOf } from "./findings.ts";
 import { programOf } from "./questions.ts";
 
 /** What was found, as a stack of `ipai.yaml`, and as the services that are missing for work on it. Pure. */
@@ -43,8 +44,6 @@ export function defineStack(found: Discovered, program: readonly string[]): Defi
 }
 
 type Definition = Readonly<Record<string, Json>>;
-
-const dataOf = ({ odoo }: Discovered) => odoo.values["data_dir"] ?? dataDirectory;
 
 /** A key whose value is not the default one. */
 function unless(usual: string | number | null, name: string, value: string | number | null): Definition {
@@ -110,7 +109,7 @@ function urls({ publicAddress, publicAddresses: [first = "http://127.0.0.1"] }: 
 
 /** Containers whose names Compose did not make itself. */
 function unusualNames(project: string, all: readonly Container[]): { containers?: Json } {
-  const unusual = all.filter(({ name, service }) => name !== `${project}-${service}-1`);
+  const unusual = all.filter(({ name, service }) => name !== containerOf({ project, containers: {} }, service));
   return unusual.length === 0
     ? {}
     : { containers: Object.fromEntries(unusual.map(({ name, service }) => [service, name])) };
@@ -152,7 +151,8 @@ export function renderStack(name: string, stack: Definition): string {
  * Two containers to work in, for a project that has none: one of PostgreSQL's image with restic, one of Odoo's. Both have Odoo's
  * volumes and the server's socket, for which the server's container is made anew once.
  */
-export function renderTools({ project, server, odoo, database }: Discovered, dockerfile: string): string {
+export function renderTools(found: Discovered, dockerfile: string): string {
+  const { project, server, odoo, database } = found;
   const [first] = project.odoo;
   const mounts = (first?.mounts ?? []).filter(
     (mount) => mount.destination !== socketOf(server.sockets) && !isAnonymous(mount),
@@ -193,7 +193,7 @@ export function renderTools({ project, server, odoo, database }: Discovered, doc
     [odooToolsName]: {
       image: first?.image ?? "odoo:18.0",
       ...idle,
-      environment: { HOME: odoo.values["data_dir"] ?? dataDirectory },
+      environment: { HOME: dataOf(found) },
       volumes: shared,
     },
   };

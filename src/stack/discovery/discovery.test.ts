@@ -84,7 +84,6 @@ function discovered(others: readonly Given[] = [], changed: Partial<Discovered> 
       sockets: "/var/run/postgresql",
       port: 5432,
       data: "/var/lib/postgresql/data",
-      localLogin: ["trust"],
     },
     database: {
       name: "erp",

@@ -112,10 +112,10 @@ function adminPassword({ odoo: { passwords }, database: { admin } }: Discovered)
 
 /** Where the database's server and Odoo keep what must not be lost. */
 function unnamedVolumes(found: Discovered): readonly SetupFinding[] {
-  const { project, server, odoo } = found;
+  const { project, server } = found;
   const kept: readonly (readonly [Container, string])[] = [
     [project.database, server.data],
-    ...project.odoo.map((container) => [container, odoo.values["data_dir"] ?? dataDirectory] as const),
+    ...project.odoo.map((container) => [container, dataOf(found)] as const),
   ];
   return kept.flatMap(([container, folder]) => {
     const mount = mountOf(container, folder);
@@ -141,6 +141,9 @@ export function mountOf({ mounts }: Container, folder: string) {
 
 /** Odoo's own, in its image. */
 export const dataDirectory = "/var/lib/odoo";
+
+/** Where this one keeps its files. */
+export const dataOf = ({ odoo }: Discovered) => odoo.values["data_dir"] ?? dataDirectory;
 
 function unpinnedImages({ project }: Discovered): readonly SetupFinding[] {
   const loose = project.all.filter(({ image }) => {
@@ -212,9 +215,9 @@ function proxyMode({ project: { proxy }, odoo: { values } }: Discovered): readon
   return [finding(13, "warn", "Odoo does not know of its proxy: everybody seems to come from one address", hint)];
 }
 
-function separateFilestores({ project, odoo }: Discovered): readonly SetupFinding[] {
-  const folder = odoo.values["data_dir"] ?? dataDirectory;
-  const sources = new Set(project.odoo.map((container) => mountOf(container, folder)?.source));
+function separateFilestores(found: Discovered): readonly SetupFinding[] {
+  const folder = dataOf(found);
+  const sources = new Set(found.project.odoo.map((container) => mountOf(container, folder)?.source));
   if (sources.size <= 1) return [];
   const title = `The Odoo services keep their files apart (${folder} is not the same volume)`;
   const hint =

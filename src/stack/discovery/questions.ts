@@ -44,8 +44,7 @@ done
 const queries = [
   `select json_build_object('superuser', current_user, 'version', current_setting('server_version_num')::int,
     'sockets', current_setting('unix_socket_directories'), 'port', current_setting('port')::int,
-    'data', current_setting('data_directory'),
-    'localLogin', (select array_agg(distinct auth_method) from pg_hba_file_rules where type = 'local' and database <> '{replication}'));
+    'data', current_setting('data_directory'));
 `,
   `select datname from pg_database where datallowconn and not datistemplate order by datname;
 `,
@@ -68,7 +67,6 @@ const serverAnswer = z.object({
   sockets: z.string(),
   port: z.number(),
   data: z.string(),
-  localLogin: z.array(z.string()).nullable(),
 });
 const databaseAnswer = z.object({
   name: z.string(),

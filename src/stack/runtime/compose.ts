@@ -50,7 +50,10 @@ const pidScript = `pid_of() {
 }`;
 
 /** The container of a service, as Compose names it when nobody gave it another name. */
-export function containerOf({ project, containers }: ComposeProject, service: string): string {
+export function containerOf(
+  { project, containers }: Pick<ComposeProject, "project" | "containers">,
+  service: string,
+): string {
   return containers[service] ?? `${project}-${service}-1`;
 }
 
