@@ -4,12 +4,13 @@ import { hashPlan } from "../runbook/hash.ts";
 import type { Entry } from "../runbook/plan.ts";
 import { runAct } from "./act.ts";
 import { claimRun } from "./claim.ts";
+import { ApprovalExpired, isApproved, isExpired } from "./consent.ts";
 import { heedDecision } from "./decide.ts";
 import { Cancelled, PlanDrifted, RunFenced } from "./errors.ts";
 import { endsProcess, hasBegun, isIrreversible, isPointOfNoReturn, policyOf } from "./failure.ts";
 import { checkFence } from "./fence.ts";
 import { runInner, undoInner } from "./inner.ts";
-import { getRun, isApproved, type Run, type RunChange, updateRun } from "./journal.ts";
+import { getRun, type Run, type RunChange, updateRun } from "./journal.ts";
 import { persist } from "./persist.ts";
 import type { Outcome } from "./schema.ts";
 import { type Engine, keyOf, openSession, type Session } from "./session.ts";
@@ -60,6 +61,8 @@ async function carryOut(session: Session): Promise<void> {
 async function begin(session: Session): Promise<void> {
   const { engine, run, plan } = session;
   if (run.cancel_requested_by !== null) return end(session, "cancelled", Cancelled({ by: run.cancel_requested_by }));
+  if (isExpired(run, new Date()))
+    return end(session, "cancelled", ApprovalExpired({ run: run.id, until: run.consent_until?.toISOString() ?? "" }));
   if (!(await persist(() => isApproved(engine.control, run)))) {
     if (run.status === "planned") await change(session, { status: "waiting", waiting_for: "approval" });
     return;

@@ -52,9 +52,27 @@ export interface Place {
   readonly step: string;
 }
 
+/** What a plan needs before it may begin. */
+export interface ConsentRule {
+  /** So many different people; whoever starts it counts when he consents. */
+  readonly people: 1 | 2;
+  /** How long it may wait for them, seconds. After that it is void. */
+  readonly validSeconds: number;
+}
+
+const usualConsent: ConsentRule = { people: 1, validSeconds: 7 * 86_400 };
+
 /** Records a plan that is about to be approved. For a procedure inside another one: the run that has this place already, if any. */
-export async function createRun(control: Tables, plan: Plan, actor: string, now: Date, place?: Place): Promise<Run> {
+export async function createRun(
+  control: Tables,
+  plan: Plan,
+  actor: string,
+  now: Date,
+  { place, consent = usualConsent }: { readonly place?: Place; readonly consent?: ConsentRule } = {},
+): Promise<Run> {
   const values = {
+    consents: consent.people,
+    consent_until: new Date(now.getTime() + consent.validSeconds * 1000),
     parent: place?.run ?? null,
     parent_step: place?.step ?? null,
     procedure: plan.procedure,
@@ -74,7 +92,7 @@ export async function createRun(control: Tables, plan: Plan, actor: string, now:
         .onConflict((conflict) => conflict.doNothing())
         .returningAll()
         .executeTakeFirst();
-      if (run !== undefined) await audit(tx, run, "run.planned", actor, { plan: run.plan_hash });
+      if (run !== undefined) await auditRun(tx, run, "run.planned", actor, { plan: run.plan_hash });
       return run;
     });
     const run = created ?? (place === undefined ? undefined : await findInnerRun(control, place));
@@ -84,7 +102,7 @@ export async function createRun(control: Tables, plan: Plan, actor: string, now:
 }
 
 /** What changes nothing is no matter for the audit: checks run every few minutes. */
-async function audit(
+export async function auditRun(
   tx: Control["db"],
   run: Pick<Run, "id" | "stack" | "procedure" | "plan">,
   action: string,
@@ -118,7 +136,7 @@ export async function getRun(control: Control, idOrPart: string): Promise<Run> {
 const summary = [
   ...(["id", "parent", "parent_step", "procedure", "stack", "title", "plan_hash", "undo_class", "actor"] as const),
   ...(["status", "waiting_for", "decision", "outcome", "error", "cancel_requested_by", "fence", "worker"] as const),
-  ...(["created_at", "started_at", "finished_at", "is_quiet"] as const),
+  ...(["created_at", "started_at", "finished_at", "is_quiet", "consents", "consent_until"] as const),
 ];
 
 /** The newest runs first, without those inside other runs, and without the quiet ones unless they are wanted. */
@@ -156,29 +174,6 @@ export async function listEvents(
     .execute();
 }
 
-/** Records a person's consent to exactly this plan. */
-export async function approveRun(control: Tables, run: Run, actor: string): Promise<void> {
-  await inTransaction(control.db, async (tx) => {
-    const given = await tx
-      .insertInto("approvals")
-      .values({ run: run.id, plan_hash: run.plan_hash, actor })
-      .onConflict((conflict) => conflict.doNothing())
-      .returning("run")
-      .executeTakeFirst();
-    if (given !== undefined) await audit(tx, run, "run.approved", actor, { plan: run.plan_hash });
-  });
-}
-
-export async function isApproved(control: Control, run: Run): Promise<boolean> {
-  const found = await control.db
-    .selectFrom("approvals")
-    .select("actor")
-    .where("run", "=", run.id)
-    .where("plan_hash", "=", run.plan_hash)
-    .executeTakeFirst();
-  return found !== undefined;
-}
-
 /** Asks whoever carries the run out to stop and take back. */
 export async function requestCancel(control: Control, run: string, actor: string): Promise<void> {
   await inTransaction(control.db, async (tx) => {
@@ -189,7 +184,7 @@ export async function requestCancel(control: Control, run: string, actor: string
       .where("status", "!=", "ended")
       .returningAll()
       .executeTakeFirst();
-    if (asked !== undefined) await audit(tx, asked, "run.cancel_requested", actor);
+    if (asked !== undefined) await auditRun(tx, asked, "run.cancel_requested", actor);
   });
 }
 
@@ -209,7 +204,7 @@ export async function decideRun(
       .where("waiting_for", "in", ["decision", "undo"])
       .returningAll()
       .executeTakeFirst();
-    if (found !== undefined) await audit(tx, found, "run.decided", actor, { decision });
+    if (found !== undefined) await auditRun(tx, found, "run.decided", actor, { decision });
     return found;
   });
   if (decided !== undefined) return;
@@ -262,7 +257,7 @@ export async function updateRun(control: Control, fence: Fence, change: RunChang
     if (fence.outer !== undefined) await checkFence(tx, fence.outer);
     if (change.status !== "ended") return updated;
     await endWhatBelongsTo(tx, updated);
-    await audit(tx, updated, "run.ended", updated.worker ?? updated.actor, { outcome: updated.outcome });
+    await auditRun(tx, updated, "run.ended", updated.worker ?? updated.actor, { outcome: updated.outcome });
     return updated;
   });
 }

@@ -214,4 +214,16 @@ export const migrations: Readonly<Record<string, Migration>> = {
           for each statement execute function refuse_change()`.execute(db);
     },
   },
+  "0008_consent": {
+    async up(db) {
+      await sql`
+        alter table runs
+          add column consents smallint not null default 1 check (consents between 1 and 2),
+          add column consent_until timestamptz`.execute(db);
+      await sql`
+        alter table approvals
+          add column via text not null default 'shell',
+          add column on_behalf_of text`.execute(db);
+    },
+  },
 };

@@ -41,6 +41,9 @@ export interface RunsTable {
   created_at: Instant;
   started_at: NullableInstant;
   finished_at: NullableInstant;
+  /** How many people must consent before it begins, and until when they may. */
+  consents: Generated<number>;
+  consent_until: NullableInstant;
   /** It only looked, and ended well. */
   is_quiet: ColumnType<boolean, never, never>;
 }
@@ -81,6 +84,10 @@ export interface ApprovalsTable {
   plan_hash: string;
   actor: string;
   at: Instant;
+  /** How it came: `shell`, `session`, `token NAME`, `schedule`. */
+  via: Generated<string>;
+  /** The absent person whose right was used. */
+  on_behalf_of: string | null;
 }
 
 /** What procedures keep beyond a run: backups, proofs. The engine does not look inside. */

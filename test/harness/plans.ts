@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { Secret } from "../../src/config/secret.ts";
 import { advance } from "../../src/engine/advance.ts";
 import { claimRun } from "../../src/engine/claim.ts";
+import { approveRun } from "../../src/engine/consent.ts";
 import type { Control } from "../../src/engine/control.ts";
 import { ProcedureUnknown } from "../../src/engine/errors.ts";
 import {
-  approveRun,
   createRun,
   decideRun,
   listSteps,

@@ -1,5 +1,6 @@
 import { advance } from "../../engine/advance.ts";
-import { approveRun, createRun, listSteps, type Run, requestCancel } from "../../engine/journal.ts";
+import { approveRun } from "../../engine/consent.ts";
+import { createRun, listSteps, type Run, requestCancel } from "../../engine/journal.ts";
 import { findObstacle } from "../../engine/lease.ts";
 import type { Plan } from "../../runbook/plan.ts";
 import { planJson, renderPlan } from "../../runbook/render.ts";

@@ -1,6 +1,6 @@
 import { listUnattended } from "../../engine/attended.ts";
+import { approveRun } from "../../engine/consent.ts";
 import {
-  approveRun,
   decideRun,
   getRun,
   listEvents,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { advance } from "../../../src/engine/advance.ts";
-import { approveRun, createRun, getRun, requestCancel, sendSignal } from "../../../src/engine/journal.ts";
+import { approveRun } from "../../../src/engine/consent.ts";
+import { createRun, getRun, requestCancel, sendSignal } from "../../../src/engine/journal.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import {
   approvedRun,
@@ -116,14 +117,6 @@ describe("approval", () => {
     expect(w.effects()).toEqual([]);
     await approveRun(test.control, run, "berta");
     expect(await resume(test.control, run)).toMatchObject({ outcome: "succeeded" });
-  });
-
-  it("of another plan is none", async () => {
-    const w = world();
-    const run = await createRun(test.control, planOf([w.act("a")]), "anna", new Date());
-    await approveRun(test.control, { ...run, plan_hash: "0".repeat(64) }, "berta");
-    expect(await resume(test.control, run)).toMatchObject({ status: "waiting", waiting_for: "approval" });
-    expect(w.effects()).toEqual([]);
   });
 
   it("is void when the stack would be planned differently now", async () => {
