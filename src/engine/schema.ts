@@ -188,6 +188,89 @@ export interface ProcessMark {
   readonly began: string;
 }
 
+/** A person, also one who left. The tables from here to `PasskeysTable` are better-auth's, under our names. */
+export interface PeopleTable {
+  id: string;
+  /** Under which she appears everywhere as the actor. */
+  handle: string;
+  name: string;
+  email: string;
+  email_verified: Generated<boolean>;
+  image: string | null;
+  /** She has an authenticator app. */
+  two_factor_enabled: Generated<boolean>;
+  /** Her log-ins on machines, and the comments of her SSH keys: she is the actor there too. */
+  shell_names: Generated<string[]>;
+  /** Handles that entries of the audit chain know her by. Nobody else gets them. */
+  former_handles: Generated<string[]>;
+  left_at: NullableInstant;
+  created_at: Instant;
+  updated_at: Instant;
+}
+
+export interface SessionsTable {
+  id: string;
+  person: string;
+  token: string;
+  /** `password`, `passkey`, or `oidc NAME`. */
+  method: string;
+  /** It was begun, or later confirmed, with a second factor. */
+  second_factor: boolean;
+  ip_address: string | null;
+  user_agent: string | null;
+  expires_at: Instant;
+  created_at: Instant;
+  updated_at: Instant;
+}
+
+/** How a person signs in: `credential` for her password, or an OIDC provider. */
+export interface AccountsTable {
+  id: string;
+  person: string;
+  provider: string;
+  account: string;
+  password: string | null;
+  created_at: Instant;
+  updated_at: Instant;
+}
+
+export interface SecondFactorsTable {
+  id: string;
+  person: string;
+  verified: boolean | null;
+}
+
+export interface PasskeysTable {
+  id: string;
+  person: string;
+  name: string | null;
+  created_at: NullableInstant;
+}
+
+/** A link with which a person sets her password, once. A new one takes the place of the old. */
+export interface InvitationsTable {
+  person: string;
+  token_hash: string;
+  invited_by: string;
+  created_at: Instant;
+  expires_at: Instant;
+}
+
+export interface UsedCodesTable {
+  person: string;
+  code: string;
+  used_at: Instant;
+}
+
+/** Sign-ins that were refused, counted by minute; `told` of them stand in the audit chain. */
+export interface RefusalsTable {
+  minute: Instant;
+  source: string;
+  handle: string;
+  count: number;
+  told: number;
+}
+
 export interface ControlSchema {
   runs: RunsTable;
   steps: StepsTable;
@@ -201,4 +284,12 @@ export interface ControlSchema {
   messages: MessagesTable;
   deliveries: DeliveriesTable;
   audit: AuditTable;
+  people: PeopleTable;
+  sessions: SessionsTable;
+  accounts: AccountsTable;
+  second_factors: SecondFactorsTable;
+  passkeys: PasskeysTable;
+  invitations: InvitationsTable;
+  used_codes: UsedCodesTable;
+  refusals: RefusalsTable;
 }
