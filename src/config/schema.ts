@@ -260,6 +260,18 @@ const stack = z
       .describe(
         "What `ipai worker` runs by itself, by name. backup, proof and health are there already: `off` takes one away, another definition replaces it",
       ),
+    consent: z
+      .strictObject({
+        second: z
+          .enum(["never", "irreversible", "change"])
+          .default("never")
+          .describe(
+            "Which plans need two different people: none, those that cannot be taken back, or every one that changes the stack",
+          ),
+        valid: duration.prefault("7d").describe("How long a plan waits for consent before it is void, with unit"),
+      })
+      .prefault({})
+      .describe("Whose consent a plan needs before it begins"),
     objectives: z
       .strictObject({
         rto: duration.prefault("4h").describe("Recovery time objective: how long the suite may be away, with unit"),

@@ -8,6 +8,7 @@ import * as outbox from "./migrations/0006_outbox.ts";
 import * as audit from "./migrations/0007_audit.ts";
 import * as consent from "./migrations/0008_consent.ts";
 import * as people from "./migrations/0009_people.ts";
+import * as rights from "./migrations/0010_rights.ts";
 
 /**
  * The control database's schema, in numbered steps that are never edited once released. Kysely's migrator runs them under a lock
@@ -23,4 +24,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0007_audit": audit,
   "0008_consent": consent,
   "0009_people": people,
+  "0010_rights": rights,
 };

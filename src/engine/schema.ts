@@ -271,6 +271,55 @@ export interface RefusalsTable {
   told: number;
 }
 
+export interface GrantsTable {
+  id: Generated<number>;
+  person: string;
+  role: string;
+  stacks: string[];
+  procedures: string[];
+  given_by: string;
+  given_at: Instant;
+  taken_at: NullableInstant;
+}
+
+/** What a program shows to act for a person; of its secret only a hash is kept. */
+export interface TokensTable {
+  id: string;
+  person: string;
+  name: string;
+  secret_hash: string;
+  /** Of her grants, what it may use. */
+  limits: JsonColumn<Json>;
+  created_at: Instant;
+  expires_at: Instant;
+  used_at: NullableInstant;
+  revoked_at: NullableInstant;
+}
+
+/** When somebody is away, and who consents in her place. */
+export interface AbsencesTable {
+  id: Generated<number>;
+  person: string;
+  from_at: Instant;
+  until_at: Instant;
+  deputy: string | null;
+  noted_by: string;
+  noted_at: Instant;
+  ended_at: NullableInstant;
+}
+
+/** Somebody is on call for a while, whoever's turn it is. */
+export interface CoversTable {
+  id: Generated<number>;
+  rota: string;
+  person: string;
+  from_at: Instant;
+  until_at: Instant;
+  noted_by: string;
+  noted_at: Instant;
+  ended_at: NullableInstant;
+}
+
 export interface ControlSchema {
   runs: RunsTable;
   steps: StepsTable;
@@ -292,4 +341,8 @@ export interface ControlSchema {
   invitations: InvitationsTable;
   used_codes: UsedCodesTable;
   refusals: RefusalsTable;
+  grants: GrantsTable;
+  tokens: TokensTable;
+  absences: AbsencesTable;
+  covers: CoversTable;
 }
