@@ -1,10 +1,13 @@
-import { hostname, userInfo } from "node:os";
+import { hostname } from "node:os";
+import { principalOfShell } from "../access/identify.ts";
+import type { Principal } from "../access/principal.ts";
+import { peopleFor, type Subject } from "../access/rights.ts";
 import { ipaiHome } from "../config/home.ts";
 import { getStack, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { type Control, openControl } from "../engine/control.ts";
 import { ProcedureUnknown } from "../engine/errors.ts";
-import type { RunEvent } from "../engine/journal.ts";
+import { type ConsentRule, createRun, type Run, type RunEvent } from "../engine/journal.ts";
 import { post } from "../engine/outbox.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
@@ -13,10 +16,11 @@ import { runChecks } from "../procedures/monitoring/check.ts";
 import { healthChecks } from "../procedures/monitoring/health.ts";
 import { type AnyProcedure, createFactReader, type Procedure } from "../procedures/procedure.ts";
 import { createCallRegistry, procedures } from "../procedures/registry.ts";
-import type { Plan } from "../runbook/plan.ts";
+import { type Plan, type UndoClass, undoClassOf } from "../runbook/plan.ts";
 import { validatePlan } from "../runbook/validate.ts";
 import type { Json } from "../runbook/value.ts";
 import { createStack, type Stack } from "../stack/stack.ts";
+import { findActor } from "./actor.ts";
 import { Executors } from "./executors.ts";
 import { routesOf } from "./notify.ts";
 
@@ -26,9 +30,17 @@ export interface App extends AsyncDisposable {
   readonly control: Control;
   readonly records: Records;
   readonly performer: Performer;
+  /** Whoever typed the command. */
+  readonly principal: Principal;
   readonly actor: string;
   stack(name?: string): Stack;
   plan(procedure: string, stack: string, input: Json): Promise<Plan>;
+  /** Whose consent a plan needs. */
+  consentFor(plan: Plan): ConsentRule;
+  /** What a right to a run, or to a plan, is a right to. */
+  subjectOf(run: Pick<Run, "stack" | "procedure" | "undo_class">): Subject;
+  /** Records a plan, which waits for consent then. */
+  record(plan: Plan): Promise<Run>;
   engine(options?: { waitForLease?: boolean; onEvent?: (event: RunEvent) => void }): Engine;
 }
 
@@ -74,13 +86,26 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     const facts = await procedure.facts(createFactReader(stack(stackName), performer, records), parsed);
     return validatePlan(procedure.plan(stack(stackName), parsed, facts));
   };
+  const consentFor = (plan: Plan): ConsentRule => {
+    const { second, valid } = stack(plan.stack).config.consent;
+    return { people: peopleFor(second, plan, undoClassOf(plan)), validSeconds: valid };
+  };
+  const principal = await principalOfShell(control, await findActor(environment), new Date());
+  const actor = principal.handle;
   return {
     config,
     control,
     records,
     performer,
-    actor: findActor(environment),
+    principal,
+    actor,
     stack,
+    consentFor,
+    subjectOf: ({ stack: name, procedure, undo_class }) => ({
+      stack: name,
+      procedure: { name: procedure, chapter: chapterOf(procedure), undoClass: undo_class as UndoClass },
+    }),
+    record: (plan) => createRun(control, plan, actor, new Date(), { consent: consentFor(plan) }),
     plan: (name, stackName, input) => planFor(name, undefined, stackName, input),
     engine: (engineOptions = {}) => ({
       control,
@@ -105,7 +130,7 @@ export function getProcedure(name: string, version?: number): AnyProcedure {
   return found;
 }
 
-/** The person behind a root shell, as far as the machine knows. */
-function findActor(environment: NodeJS.ProcessEnv): string {
-  return environment["SUDO_USER"] ?? userInfo().username;
+/** A procedure that this version does not have any more belongs to no chapter. */
+function chapterOf(procedure: string): string {
+  return procedures.find(({ name }) => name === procedure)?.chapter ?? "";
 }

@@ -79,7 +79,7 @@ it(`keeps every promise in chaos (seed ${seed})`, async () => {
   for (const worker of workers) worker.kill("SIGKILL");
   await Promise.all(workers.map((worker) => worker.ended));
   await vi.waitFor(() => expect(listMarked(mark)).toEqual([]));
-});
+}, troubleMs + 2 * patienceMs);
 
 // ── the stacks and what is done to them ─────────────────────────────────────────────────────────
 

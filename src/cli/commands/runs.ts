@@ -1,5 +1,5 @@
 import { listUnattended } from "../../engine/attended.ts";
-import { approveRun } from "../../engine/consent.ts";
+import { isApproved, listApprovals } from "../../engine/consent.ts";
 import {
   decideRun,
   getRun,
@@ -11,9 +11,11 @@ import {
 import type { Decision } from "../../engine/schema.ts";
 import { defineError } from "../../errors/error.ts";
 import { renderPlan } from "../../runbook/render.ts";
+import { consentTo } from "../consent.ts";
 import type { Context } from "../context.ts";
 import { renderError } from "../render/error.ts";
 import {
+  renderConsent,
   renderSteps,
   renderWaiting,
   runExitCode,
@@ -92,7 +94,11 @@ export async function listRuns(context: Context, options: Options): Promise<numb
 export async function showRun(context: Context, id: string, options: Options): Promise<number> {
   await using app = await context.openApp();
   const run = await getRun(app.control, id);
-  const [steps, unattended] = await Promise.all([listSteps(app.control, run.id), listUnattended(app.control)]);
+  const [steps, approvals, unattended] = await Promise.all([
+    listSteps(app.control, run.id),
+    listApprovals(app.control, run),
+    listUnattended(app.control),
+  ]);
   const { terminal } = context;
   if (options.json === true) {
     terminal.out(JSON.stringify(runJson(run, steps), null, 2));
@@ -107,6 +113,7 @@ export async function showRun(context: Context, id: string, options: Options): P
         ["run", run.id],
         ["procedure", `${run.procedure} on ${run.stack}, plan ${run.plan_hash.slice(0, 12)}, undo ${run.undo_class}`],
         ["started", `${run.started_at === null ? "not yet" : instant(run.started_at, zone)} by ${run.actor}`],
+        ["consent", renderConsent(run, approvals)],
         ["outcome", `${stateOf(run, unattended)}${seconds === null ? "" : ` after ${duration(seconds)}`}`],
       ]),
       "",
@@ -172,6 +179,7 @@ export async function approve(context: Context, id: string, options: Options): P
   if (run.started_at !== null || run.status === "ended") throw NothingToApprove({ run: run.id });
   if (options.json !== true) context.terminal.err(renderPlan(run.plan, { detail: options.detail === true }));
   if (options.yes !== true && !(await confirm(context, run))) return runExitCode(run);
-  await approveRun(app.control, run, app.actor);
+  // Everybody who was needed may have consented already, and nobody have begun.
+  if (!(await isApproved(app.control, run))) await consentTo(app, run);
   return await carryOut(context, app, run, options);
 }

@@ -32,6 +32,7 @@ export async function worker(context: Context, options: { json?: boolean }): Pro
       sleep(milliseconds, undefined, { signal }).catch(() => undefined),
     plan: ({ procedure, stack, input }: { procedure: string; stack: string; input: unknown }) =>
       app.plan(procedure, stack, input as never),
+    consentFor: app.consentFor,
     carryOut: (run: string) => advance({ ...engine, worker: name }, run),
   };
   const stopping = stopOnSignals(context);

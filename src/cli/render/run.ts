@@ -1,3 +1,4 @@
+import type { Approval } from "../../engine/consent.ts";
 import type { Run, RunSummary, StepRow } from "../../engine/journal.ts";
 import type { Outcome } from "../../engine/schema.ts";
 import type { ErrorRecord } from "../../errors/error.ts";
@@ -87,6 +88,13 @@ export function runExitCode({ outcome }: Pick<Run, "outcome">): number {
   return outcome === null ? 7 : exitCodes[outcome];
 }
 
+/** Who consented to the plan, by what right, and how many it needs. */
+export function renderConsent({ consents }: Pick<Run, "consents">, approvals: readonly Approval[]): string {
+  const given = approvals.map(({ actor, onBehalfOf }) => `${actor}${onBehalfOf === null ? "" : ` for ${onBehalfOf}`}`);
+  const missing = consents - given.length;
+  return [...given, ...(missing > 0 ? [`${missing} more needed`] : [])].join(", ");
+}
+
 /** Where a run stands, in a word or two, for lists. */
 export function stateOf(run: RunSummary, unattended: ReadonlySet<string>): string {
   if (run.outcome !== null) return run.outcome;
@@ -134,7 +142,10 @@ function waitingFor(run: Run): string {
 }
 
 export function renderWaiting(run: Run, steps: readonly StepRow[]): readonly string[] {
-  if (run.waiting_for === "approval") return [`  Approve it with: ipai approve ${run.id}`];
+  if (run.waiting_for === "approval")
+    return [
+      `  ${run.consents === 1 ? "Approve it" : "It needs two people. Another one approves it"} with: ipai approve ${run.id}`,
+    ];
   const failed = steps.filter((step) => step.outcome === "failed").at(-1);
   const at =
     failed === undefined
