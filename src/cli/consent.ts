@@ -1,6 +1,6 @@
+import { Forbidden, noteForbidden, UnknownPerson } from "../access/forbidden.ts";
 import { principalOf } from "../access/identify.ts";
 import { rightToConsent } from "../access/principal.ts";
-import { Forbidden, noteRefusal, UnknownPerson } from "../access/refusals.ts";
 import { approveRun } from "../engine/consent.ts";
 import type { Run } from "../engine/journal.ts";
 import type { IpaiError } from "../errors/error.ts";
@@ -14,7 +14,7 @@ export async function consentTo(app: App, run: Run): Promise<void> {
   const { control, principal } = app;
   const right = run.consents === 1 ? {} : await findRight(app, run);
   if (!("code" in right)) return approveRun(control, run, principal.handle, right);
-  await noteRefusal(control, principal, app.subjectOf(run), right.code, run.id, new Date());
+  await noteForbidden(control, principal, app.subjectOf(run), right.code, run.id, new Date());
   throw right;
 }
 

@@ -9,6 +9,7 @@ import * as audit from "./migrations/0007_audit.ts";
 import * as consent from "./migrations/0008_consent.ts";
 import * as people from "./migrations/0009_people.ts";
 import * as rights from "./migrations/0010_rights.ts";
+import * as requests from "./migrations/0012_requests.ts";
 
 /**
  * The control database's schema, in numbered steps that are never edited once released. Kysely's migrator runs them under a lock
@@ -25,4 +26,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0008_consent": consent,
   "0009_people": people,
   "0010_rights": rights,
+  "0012_requests": requests,
 };

@@ -271,6 +271,15 @@ export interface RefusalsTable {
   told: number;
 }
 
+/** Which run a request has begun that may be repeated. */
+export interface RequestsTable {
+  actor: string;
+  key: string;
+  fingerprint: string;
+  run: string;
+  at: Instant;
+}
+
 export interface GrantsTable {
   id: Generated<number>;
   person: string;
@@ -341,6 +350,7 @@ export interface ControlSchema {
   invitations: InvitationsTable;
   used_codes: UsedCodesTable;
   refusals: RefusalsTable;
+  requests: RequestsTable;
   grants: GrantsTable;
   tokens: TokensTable;
   absences: AbsencesTable;

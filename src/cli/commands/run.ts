@@ -1,3 +1,4 @@
+import { runJson } from "../../api/shapes.ts";
 import { advance } from "../../engine/advance.ts";
 import { listSteps, type Run, requestCancel } from "../../engine/journal.ts";
 import { findObstacle } from "../../engine/lease.ts";
@@ -9,7 +10,7 @@ import type { App } from "../app.ts";
 import { consentTo } from "../consent.ts";
 import type { Context } from "../context.ts";
 import { createProgress } from "../render/progress.ts";
-import { renderOutcome, runExitCode, runJson } from "../render/run.ts";
+import { renderOutcome, runExitCode } from "../render/run.ts";
 
 export interface RunOptions {
   readonly plan?: boolean;

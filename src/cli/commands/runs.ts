@@ -1,3 +1,4 @@
+import { runJson, secondsBetween, summaryJson } from "../../api/shapes.ts";
 import { listUnattended } from "../../engine/attended.ts";
 import { isApproved, listApprovals } from "../../engine/consent.ts";
 import {
@@ -14,16 +15,7 @@ import { renderPlan } from "../../runbook/render.ts";
 import { consentTo } from "../consent.ts";
 import type { Context } from "../context.ts";
 import { renderError } from "../render/error.ts";
-import {
-  renderConsent,
-  renderSteps,
-  renderWaiting,
-  runExitCode,
-  runJson,
-  secondsBetween,
-  stateOf,
-  summaryJson,
-} from "../render/run.ts";
+import { renderConsent, renderSteps, renderWaiting, runExitCode, stateOf } from "../render/run.ts";
 import { duration, instant, table } from "../render/text.ts";
 import { carryOut, confirm } from "./run.ts";
 

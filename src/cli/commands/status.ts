@@ -1,3 +1,4 @@
+import { secondsBetween, summaryJson } from "../../api/shapes.ts";
 import type { StackConfig } from "../../config/schema.ts";
 import { listUnattended } from "../../engine/attended.ts";
 import { listRuns, type RunSummary } from "../../engine/journal.ts";
@@ -10,7 +11,7 @@ import { schedulesOf } from "../../procedures/schedules.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
-import { secondsBetween, stateOf, summaryJson } from "../render/run.ts";
+import { stateOf } from "../render/run.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
 import type { Terminal } from "../terminal.ts";
 import { checkHealth, renderHealth } from "./health.ts";

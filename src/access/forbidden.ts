@@ -19,7 +19,7 @@ export const UnknownPerson = defineError<{ name: string }>("access.unknown_perso
     `Work under your own name (sudo), and let an admin add you: ipai people add HANDLE --shell-name ${d.name}`,
 });
 
-export async function noteRefusal(
+export async function noteForbidden(
   control: Control,
   { handle: actor, via }: Pick<Principal, "handle" | "via">,
   { stack, procedure }: Subject,
