@@ -3,7 +3,14 @@ import { ConfigInvalid, type Problem, UnknownStack } from "./errors.ts";
 import { findFile, type LoadOptions, readText } from "./file.ts";
 import { describeIssue } from "./issues.ts";
 import { rules, variableOf } from "./rules.ts";
-import { type Config, configSchema, type ParsedConfig, type ParsedStack, type StackConfig } from "./schema.ts";
+import {
+  type Config,
+  configSchema,
+  type ParsedConfig,
+  type ParsedStack,
+  type ServeConfig,
+  type StackConfig,
+} from "./schema.ts";
 import { Secret } from "./secret.ts";
 
 export type { LoadOptions } from "./file.ts";
@@ -69,6 +76,7 @@ function build(parsed: ParsedConfig, file: string, environment: NodeJS.ProcessEn
   );
   return {
     file,
+    serve: buildServe(parsed.serve, reveal),
     stacks: Object.fromEntries(stacks),
     notify: Object.fromEntries(notify),
     heartbeat:
@@ -79,11 +87,26 @@ function build(parsed: ParsedConfig, file: string, environment: NodeJS.ProcessEn
   };
 }
 
-function buildStack(
-  name: string,
-  stack: ParsedStack,
-  reveal: (reference: string | undefined) => Secret | undefined,
-): StackConfig {
+type Reveal = (reference: string | undefined) => Secret | undefined;
+
+function buildServe(parsed: ParsedConfig["serve"], reveal: Reveal): ServeConfig {
+  const oidc = Object.entries(parsed.oidc).map(([name, provider]) => {
+    const { clientId, clientSecret } = provider;
+    const revealed = {
+      clientId: reveal(clientId) ?? new Secret(""),
+      clientSecret: reveal(clientSecret) ?? new Secret(""),
+    };
+    return [name, { ...provider, ...revealed }] as const;
+  });
+  return {
+    ...parsed,
+    url: parsed.url ?? `http://${parsed.listen}`,
+    secret: reveal(parsed.secret),
+    oidc: Object.fromEntries(oidc),
+  };
+}
+
+function buildStack(name: string, stack: ParsedStack, reveal: Reveal): StackConfig {
   const { backup, services } = stack;
   const { cache } = services;
   return {

@@ -136,6 +136,11 @@ function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
       [["stacks", name, "services", "cache", "password"], services.cache?.password] as const,
     ]),
     [["heartbeat", "url"], config.heartbeat?.url],
+    [["serve", "secret"], config.serve.secret],
+    ...Object.entries(config.serve.oidc).flatMap(([name, { clientId, clientSecret }]) => [
+      [["serve", "oidc", name, "clientId"], clientId] as const,
+      [["serve", "oidc", name, "clientSecret"], clientSecret] as const,
+    ]),
     ...Object.entries(config.notify).flatMap(([name, { url, secret }]) => [
       [["notify", name, "url"], url] as const,
       [["notify", name, "secret"], secret] as const,
@@ -154,7 +159,7 @@ function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
     .filter(([path, text]) => /\$\{[A-Za-z_]\w*\}/.test(text) && !mayRefer(path))
     .map(([path, text]) => ({
       path,
-      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, backup.password, services.cache.password and the addresses and secrets under notify and heartbeat come from the environment`,
+      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, backup.password, services.cache.password and the addresses and secrets under notify, heartbeat and serve come from the environment`,
     }));
 }
 
@@ -162,6 +167,7 @@ function mayRefer(path: readonly PropertyKey[]): boolean {
   const [first, , ...inStack] = path;
   if (first === "control") return path.length === 2 && path[1] === "database";
   if (first === "heartbeat") return path.length === 2 && path[1] === "url";
+  if (first === "serve") return path.length === 2 ? path[1] === "secret" : /^client(Id|Secret)$/.test(String(path[3]));
   if (first === "notify") return path.length === 3 && (path[2] === "url" || path[2] === "secret");
   return first === "stacks" && ["backup.password", "services.cache.password"].includes(inStack.join("."));
 }

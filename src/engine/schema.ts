@@ -244,6 +244,7 @@ export interface PasskeysTable {
   id: string;
   person: string;
   name: string | null;
+  credential: string;
   created_at: NullableInstant;
 }
 
@@ -267,6 +268,7 @@ export interface RefusalsTable {
   minute: Instant;
   source: string;
   handle: string;
+  method: string;
   count: number;
   told: number;
 }

@@ -114,9 +114,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       minute timestamptz not null,
       source text not null,
       handle text not null,
+      method text not null,
       count integer not null,
       told integer not null,
-      primary key (minute, source, handle)
+      primary key (minute, source, handle, method)
     )`.execute(db);
-  await sql`create index refusals_of_a_handle on refusals (handle, minute)`.execute(db);
+  await sql`create index refusals_of_a_handle on refusals (handle, method, minute)`.execute(db);
 }
