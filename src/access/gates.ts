@@ -170,7 +170,8 @@ export async function describeSession(
 ): Promise<Pick<VisitSession, "method"> & { readonly secondFactor: boolean }> {
   const visit = visitOf(at.context);
   const person = await findById(gate.control, personId);
-  if (person !== undefined) visit.person = person;
+  // As she was when the request came, where that is known: what it changes shows by the difference.
+  if (person !== undefined) visit.person ??= person;
   if (person === undefined || person.left_at !== null) {
     visit.reason = "left";
     throw APIError.from("UNAUTHORIZED", { code: "INVALID_EMAIL_OR_PASSWORD", message: "Invalid email or password" });
