@@ -1,6 +1,7 @@
 import type { Control } from "../engine/control.ts";
 import { listRepresented } from "./absences.ts";
 import { listGrants } from "./grants.ts";
+import { findByActor } from "./people.ts";
 import type { Principal } from "./principal.ts";
 import type { Grant } from "./rights.ts";
 
@@ -35,12 +36,7 @@ const everything: readonly Grant[] = [{ role: "admin", stacks: [], procedures: [
 
 /** The person behind a shell, by her handle or by a name that she has there. */
 export async function principalOfShell(control: Control, name: string, now: Date): Promise<Principal> {
-  const found = await control.db
-    .selectFrom("people")
-    .select("id")
-    .where(({ or, eb, val, fn }) => or([eb("handle", "=", name), eb(val(name), "=", fn.any("shell_names"))]))
-    .where("left_at", "is", null)
-    .executeTakeFirst();
+  const found = await findByActor(control.db, name);
   const known = found === undefined ? undefined : await principalOf(control, found.id, "shell", now);
   if (known !== undefined) return { ...known, grants: everything };
   return { handle: name, person: undefined, via: "shell", grants: everything, deputyFor: [] };

@@ -58,7 +58,7 @@ export const planSchema = z.object({
     risk: z.enum(["read", "change", "destroy"]),
     undoClass: z.enum(["instant", "restore", "irreversible"]),
     forecastSeconds: z.number(),
-    plan: z.looseObject({ procedure: z.string(), stack: z.string(), title: z.string(), steps: z.array(z.json()) }),
+    plan: z.looseObject({ procedure: z.string(), stack: z.string(), title: z.string(), steps: z.array(z.unknown()) }),
   }),
   text: z.string().describe("For people, with the commands that will run"),
   script: z.string().describe("As a bash script that does the same without ipai"),
@@ -94,7 +94,7 @@ export const occurrenceSchema = z.object({
 export const scheduleSchema = z.object({
   name: z.string(),
   procedure: z.string(),
-  input: z.json(),
+  input: z.unknown(),
   cron: z.string(),
   timezone: z.string(),
   missed: z.enum(["latest", "all", "none"]),
@@ -126,7 +126,7 @@ export const linkSchema = z.object({
   action: z.string(),
   stack: z.string().nullable(),
   subject: z.string(),
-  detail: z.record(z.string(), z.json()),
+  detail: z.record(z.string(), z.unknown()),
   previous: z.string(),
   hash: z.string(),
 });

@@ -75,8 +75,8 @@ export class Guard {
     throw Forbidden({ who: this.principal.handle, right, what });
   }
 
-  /** What is everybody's own: her name, her tokens. */
-  own(): void {
+  /** For everybody who is known: what is one's own, and lists, which leave out what may not be seen. */
+  signedIn(): void {
     this.#isAsked = true;
   }
 

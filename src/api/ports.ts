@@ -34,6 +34,8 @@ export interface ApiPorts {
   /** Has a run carried out in this process; returns at once. */
   readonly carryOut: (run: string) => void;
   readonly subjectOf: (run: Pick<Run, "stack" | "procedure" | "undo_class">) => Subject;
+  /** Whether a refusal may still go into the audit chain: so many a minute, or whoever is refused could flood it. */
+  readonly mayNote: () => boolean;
   /** What happened that nobody is told of in an answer. */
   readonly log: (line: string) => void;
 }

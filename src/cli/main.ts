@@ -150,6 +150,10 @@ json(program.command("worker"))
   .description("stay, run what is scheduled, and go on with what another process left")
   .action(run(async (context, options) => (await import("./commands/worker.ts")).worker(context, options)));
 
+json(program.command("serve"))
+  .description("stay as a worker does, and answer the API for people and programs")
+  .action(run(async (context, options) => (await import("./commands/serve.ts")).serve(context, options)));
+
 const audit = program.command("audit").description("who did what, in a chain that shows every change of it");
 json(audit.command("list", { isDefault: true }))
   .description("the latest entries")

@@ -1,5 +1,5 @@
 import type { ChannelConfig, Config } from "../config/schema.ts";
-import type { Route } from "../engine/message.ts";
+import type { Message, Route } from "../engine/message.ts";
 import type { Channel } from "../notify/channels.ts";
 import { procedures } from "../procedures/registry.ts";
 
@@ -25,4 +25,12 @@ function toChannel({ kind, url, secret }: ChannelConfig): Channel {
 function chapterOf(procedure: string): string | undefined {
   const chapter = procedures.find(({ name }) => name === procedure)?.chapter;
   return chapter === "sandbox" ? undefined : chapter;
+}
+
+/** What somebody sends who wants to see whether messages arrive. */
+export function testMessage(actor: string, now: Date): Message {
+  return {
+    ...{ key: `test:${now.toISOString()}`, stack: "ipai", chapter: "monitoring", severity: "info" },
+    ...{ title: "this is a test", lines: [`Sent by ${actor}. If you can read this, messages arrive.`] },
+  };
 }

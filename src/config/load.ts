@@ -3,15 +3,9 @@ import { ConfigInvalid, type Problem, UnknownStack } from "./errors.ts";
 import { findFile, type LoadOptions, readText } from "./file.ts";
 import { describeIssue } from "./issues.ts";
 import { rules, variableOf } from "./rules.ts";
-import {
-  type Config,
-  configSchema,
-  type ParsedConfig,
-  type ParsedStack,
-  type ServeConfig,
-  type StackConfig,
-} from "./schema.ts";
+import { type Config, configSchema, type ParsedConfig, type ParsedStack, type StackConfig } from "./schema.ts";
 import { Secret } from "./secret.ts";
+import type { ServeConfig } from "./serve.ts";
 
 export type { LoadOptions } from "./file.ts";
 
@@ -77,6 +71,13 @@ function build(parsed: ParsedConfig, file: string, environment: NodeJS.ProcessEn
   return {
     file,
     serve: buildServe(parsed.serve, reveal),
+    hooks: Object.fromEntries(
+      Object.entries(parsed.hooks).map(([name, hook]) => [
+        name,
+        { ...hook, secret: reveal(hook.secret) ?? new Secret("") },
+      ]),
+    ),
+    oncall: parsed.oncall,
     stacks: Object.fromEntries(stacks),
     notify: Object.fromEntries(notify),
     heartbeat:

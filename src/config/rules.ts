@@ -21,6 +21,7 @@ export const rules: readonly ((given: Given) => readonly Broken[])[] = [
   ensureNothingShared,
   ensureEnvironment,
   ensureNoOtherReferences,
+  ensureStacksAreThere,
 ];
 
 /** The variable that `${NAME}` names. */
@@ -141,6 +142,7 @@ function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
       [["serve", "oidc", name, "clientId"], clientId] as const,
       [["serve", "oidc", name, "clientSecret"], clientSecret] as const,
     ]),
+    ...Object.entries(config.hooks).map(([name, { secret }]) => [["hooks", name, "secret"], secret] as const),
     ...Object.entries(config.notify).flatMap(([name, { url, secret }]) => [
       [["notify", name, "url"], url] as const,
       [["notify", name, "secret"], secret] as const,
@@ -168,6 +170,7 @@ function mayRefer(path: readonly PropertyKey[]): boolean {
   if (first === "control") return path.length === 2 && path[1] === "database";
   if (first === "heartbeat") return path.length === 2 && path[1] === "url";
   if (first === "serve") return path.length === 2 ? path[1] === "secret" : /^client(Id|Secret)$/.test(String(path[3]));
+  if (first === "hooks") return path.length === 3 && path[2] === "secret";
   if (first === "notify") return path.length === 3 && (path[2] === "url" || path[2] === "secret");
   return first === "stacks" && ["backup.password", "services.cache.password"].includes(inStack.join("."));
 }
@@ -181,4 +184,18 @@ function listTexts(
   return Object.entries(value).flatMap(([key, inner]) =>
     listTexts(inner, [...path, Array.isArray(value) ? Number(key) : key]),
   );
+}
+
+/** Hooks and rotas name stacks that there are. */
+function ensureStacksAreThere({ config }: Given): readonly Broken[] {
+  const known = Object.keys(config.stacks);
+  const named = [
+    ...Object.entries(config.hooks).map(([name, { stack }]) => [["hooks", name, "stack"], stack] as const),
+    ...Object.entries(config.oncall).flatMap(([name, { stacks }]) =>
+      stacks.map((stack, index) => [["oncall", name, "stacks", index], stack] as const),
+    ),
+  ];
+  return named
+    .filter(([, stack]) => !known.includes(stack))
+    .map(([path, stack]) => ({ path, message: `${path.join(".")}: there is no stack ${stack}${meant(stack, known)}` }));
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Secret } from "./secret.ts";
+import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
 import {
   absolutePath,
   argv,
@@ -303,51 +304,6 @@ const channel = z
   .refine((given) => given.secret === undefined || given.kind === "webhook", "only a webhook has a secret")
   .describe("Where people, or other programs, are told what happened");
 
-const provider = z
-  .strictObject({
-    issuer: httpUrl.describe("Its address; /.well-known/openid-configuration is below it"),
-    clientId: environmentReference.describe("Who ipai is there, as ${NAME} from the environment"),
-    clientSecret: environmentReference.describe("And with which secret, as ${NAME} from the environment"),
-    scopes: z.array(text).default(["openid", "profile", "email"]).describe("What it is asked for"),
-    match: z
-      .union(
-        [z.literal("email"), z.strictObject({ handle: text.describe("Claim that holds the person's handle") })],
-        "must be email, or { handle: CLAIM }",
-      )
-      .default("email")
-      .describe("How its users are found among the people: by an address that it has verified, or by a claim"),
-    secondFactor: z
-      .boolean()
-      .default(false)
-      .describe("true: it asks for a second factor itself, so whoever it signs in has shown one"),
-  })
-  .describe("An OpenID Connect provider. It signs in people who are there already, and never makes any");
-
-const serve = z
-  .strictObject({
-    listen: z
-      .string()
-      .regex(/^(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, "must be ADDRESS:PORT")
-      .default("127.0.0.1:8420")
-      .describe("Address and port that it listens on"),
-    url: httpUrl.optional().describe("Address that people open; http://LISTEN when absent. Sign-in is bound to it"),
-    secret: environmentReference
-      .optional()
-      .describe(
-        "What sessions are signed and second factors encrypted with, as ${NAME} from the environment; a file of ipai's own when absent. Machines that serve together need the same",
-      ),
-    secondFactor: z
-      .enum(["required", "optional"])
-      .default("optional")
-      .describe("required: without one a session can do nothing but set one up. Who has one always needs it"),
-    oidc: z
-      .record(z.string().regex(/^[a-z][a-z0-9-]*$/, "must begin with a letter and have only a-z, 0-9 and -"), provider)
-      .default({})
-      .describe("OpenID Connect providers by their name"),
-  })
-  .prefault({})
-  .describe("Console and API");
-
 export const configSchema = z.strictObject({
   stacks: z
     .record(z.string().regex(/^[a-z][a-z0-9-]*$/, "must begin with a letter and have only a-z, 0-9 and -"), stack)
@@ -367,6 +323,8 @@ export const configSchema = z.strictObject({
     .optional()
     .describe("Says elsewhere that `ipai worker` works: whoever hears nothing any more raises the alarm"),
   serve,
+  hooks,
+  oncall: rotas,
   control: z
     .strictObject({
       database: z
@@ -402,20 +360,11 @@ export interface ChannelConfig extends Omit<z.output<typeof channel>, "url" | "s
   readonly secret: Secret | undefined;
 }
 
-export interface ProviderConfig extends Omit<z.output<typeof provider>, "clientId" | "clientSecret"> {
-  readonly clientId: Secret;
-  readonly clientSecret: Secret;
-}
-
-export interface ServeConfig extends Omit<z.output<typeof serve>, "url" | "secret" | "oidc"> {
-  readonly url: string;
-  readonly secret: Secret | undefined;
-  readonly oidc: Readonly<Record<string, ProviderConfig>>;
-}
-
 export interface Config {
   readonly file: string;
   readonly serve: ServeConfig;
+  readonly hooks: Readonly<Record<string, HookConfig>>;
+  readonly oncall: Readonly<Record<string, RotaConfig>>;
   readonly notify: Readonly<Record<string, ChannelConfig>>;
   readonly heartbeat: { readonly url: Secret; readonly everySeconds: number } | undefined;
   readonly stacks: Readonly<Record<string, StackConfig>>;

@@ -26,14 +26,6 @@ export type Run = Selectable<RunsTable>;
 /** A run without its plan, which is large: what a list shows. */
 export type RunSummary = Omit<Run, "plan">;
 export type StepRow = Selectable<StepsTable>;
-export interface RunEvent {
-  readonly run: string;
-  readonly at: Date;
-  readonly kind: string;
-  readonly path: string | null;
-  readonly data: Json;
-}
-
 /** A run's id: its second in UTC and four random letters. Sorts by time, can be typed, and is a legal file and database name. */
 function newRunId(now: Date): string {
   const instant = now
@@ -156,22 +148,21 @@ export async function listRuns(
   return query.execute();
 }
 
-export async function listSteps(control: Control, run: string): Promise<readonly StepRow[]> {
-  return control.db.selectFrom("steps").selectAll().where("run", "=", run).orderBy("started_at").execute();
+/** The runs that somebody has begun on a stack and that have not ended, the oldest first. */
+export async function listUnended({ db }: Tables, stack: string, actor: string): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("runs")
+    .select("id")
+    .where("stack", "=", stack)
+    .where("actor", "=", actor)
+    .where("status", "!=", "ended")
+    .orderBy("created_at")
+    .execute();
+  return rows.map(({ id }) => id);
 }
 
-export async function listEvents(
-  control: Control,
-  run: string,
-  after = "0",
-): Promise<readonly (RunEvent & { id: string })[]> {
-  return control.db
-    .selectFrom("events")
-    .selectAll()
-    .where("run", "=", run)
-    .where("id", ">", after)
-    .orderBy("id")
-    .execute();
+export async function listSteps(control: Control, run: string): Promise<readonly StepRow[]> {
+  return control.db.selectFrom("steps").selectAll().where("run", "=", run).orderBy("started_at").execute();
 }
 
 /** Asks whoever carries the run out to stop and take back. */
@@ -213,23 +204,6 @@ export async function decideRun(
 
 export function describeStatus(run: Run): string {
   return run.outcome ?? (run.waiting_for === null ? run.status : `waiting for ${run.waiting_for}`);
-}
-
-/** Tells a run that waits for a person's signal that it has come. */
-export async function sendSignal(control: Control, run: string, signal: string, actor: string): Promise<void> {
-  const event = { run, kind: "signal", path: signal, data: toJsonb({ actor }) };
-  await control.db.insertInto("events").values(event).execute();
-}
-
-export async function hasSignal(control: Control, run: string, signal: string): Promise<boolean> {
-  const found = await control.db
-    .selectFrom("events")
-    .select("id")
-    .where("run", "=", run)
-    .where("kind", "=", "signal")
-    .where("path", "=", signal)
-    .executeTakeFirst();
-  return found !== undefined;
 }
 
 export interface RunChange {
@@ -342,18 +316,4 @@ export async function finishStep(control: Control, fence: Fence, key: StepKey, r
     .returningAll()
     .executeTakeFirst();
   return requireHeld(row, fence);
-}
-
-export async function addEvents(control: Control, fence: Fence, events: readonly RunEvent[]): Promise<void> {
-  if (events.length === 0) return;
-  const { rows } = await sql`
-    insert into events (run, at, kind, path, data)
-    select run, at, kind, path, data
-    from rows from (
-      jsonb_to_recordset(${toJsonb(events)}::jsonb) as (run text, at timestamptz, kind text, path text, data jsonb)
-    ) with ordinality as given (run, at, kind, path, data, place)
-    where ${isHeld(fence)}
-    order by place
-    returning id`.execute(control.db);
-  requireHeld(rows[0], fence);
 }

@@ -57,8 +57,11 @@ const usualPatienceMs = 15_000;
  * Works until it is told to stop, and then until what it carries out has ended. `given up`: others took it for frozen meanwhile, and
  * its runs are theirs.
  */
-export async function work(ports: WorkerPorts, stop: AbortSignal): Promise<"stopped" | "given up"> {
-  const worker = new Worker(ports);
+export async function work(
+  ports: WorkerPorts,
+  stop: AbortSignal,
+  worker = new Worker(ports),
+): Promise<"stopped" | "given up"> {
   await enterWorker(ports.control, ports.name);
   const heart = setInterval(() => void worker.beat(), aliveSeconds * 1000);
   try {
@@ -106,6 +109,11 @@ export class Worker {
     if (now().getTime() - this.#lastForgotten < forgetEveryMs) return;
     this.#lastForgotten = now().getTime();
     await forgetOld(control, now());
+  }
+
+  /** Carries a run out for somebody who does not wait for it. When that is not possible, it is found with what others left. */
+  take(run: string): void {
+    if (!this.#isStopping && !this.isGivenUp && !this.#running.has(run)) this.#carry(run);
   }
 
   /** Begins nothing more. */

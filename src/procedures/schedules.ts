@@ -1,6 +1,8 @@
+import type { z } from "zod";
 import type { ScheduleDefinition, StackConfig } from "../config/schema.ts";
 import type { Schedule } from "../engine/schedule.ts";
 import { defineError } from "../errors/error.ts";
+import type { Json } from "../runbook/value.ts";
 import { procedures } from "./registry.ts";
 
 /** What runs by itself on a stack: the runbook's crontab, and what the configuration makes of it. */
@@ -16,6 +18,24 @@ export const ScheduleUnknown = defineError<{ stack: string; name: string; known:
   message: (d) => `There is no schedule ${d.name} on ${d.stack}.`,
   hint: (d) => `There is: ${d.known}.`,
 });
+
+export const InputInvalid = defineError<{ procedure: string; reason: string }>("usage.bad_input", {
+  exitCode: 14,
+  message: (d) => `This is no input for ${d.procedure}: ${d.reason}.`,
+  hint: () => 'It is JSON, such as {"backup":"latest"}.',
+});
+
+/** Throws for what is no input of a procedure, or no procedure. */
+export function parseInput(procedure: string, given: Json): void {
+  const found = procedures.find(({ name }) => name === procedure);
+  const parsed = found?.input.safeParse(given);
+  if (parsed === undefined) throw InputInvalid({ procedure, reason: "there is no such procedure" });
+  if (!parsed.success) throw InputInvalid({ procedure, reason: reasonsOf(parsed.error) });
+}
+
+function reasonsOf({ issues }: z.ZodError): string {
+  return issues.map(({ path, message }) => [...path, message].join(": ")).join("; ");
+}
 
 const defaults = { input: {}, missed: "latest", grace: 6 * 3600, jitter: 0 } as const;
 
@@ -43,8 +63,7 @@ function toSchedule(stack: StackConfig, name: string, given: ScheduleDefinition)
   const found = procedures.find((one) => one.name === procedure && one.chapter !== "sandbox");
   if (found === undefined) throw invalid(`there is no procedure ${procedure}.`);
   const parsed = found.input.safeParse(input);
-  if (!parsed.success)
-    throw invalid(parsed.error.issues.map(({ path, message }) => [...path, message].join(": ")).join("; "));
+  if (!parsed.success) throw invalid(reasonsOf(parsed.error));
   const { name: stackName, timezone } = stack;
   return {
     ...{ stack: stackName, name, procedure, input, cron, timezone, missed },

@@ -199,7 +199,7 @@ async function restartDatabase(calm: AbortSignal): Promise<void> {
 
 /** Somebody approves what waits, decides what is asked, and now and then cancels what goes on. */
 async function playPeople(stacks: readonly Stack[], stop: AbortSignal): Promise<void> {
-  let cancels = 3;
+  let cancels = Math.ceil(runCount / 6);
   while (!stop.aborted && (await listOpen()).length > 0) {
     await sleep(150);
     for (const run of await listOpen()) {

@@ -100,7 +100,7 @@ export class Visitor {
     const cookies = response.headers.getSetCookie();
     for (const cookie of cookies) this.#keep(cookie);
     const text = await response.text();
-    const isJson = text !== "" && /json/.test(response.headers.get("content-type") ?? "");
+    const isJson = text !== "" && /\bjson\b/.test(response.headers.get("content-type") ?? "");
     return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers, cookies };
   }
 

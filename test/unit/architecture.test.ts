@@ -101,9 +101,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "config",
     "errors",
   ],
-  access: ["engine", "runbook/plan.ts", "config/secret.ts", "errors"],
+  access: ["engine", "runbook/plan.ts", "runbook/value.ts", "config/secret.ts", "errors"],
+  api: ["access", "engine", "runbook", "config/secret.ts", "errors"],
   notify: ["engine", "config/secret.ts", "errors"],
-  cli: ["access", "procedures", "notify", "engine", "stack", "host", "runbook", "config", "errors"],
+  cli: ["api", "access", "procedures", "notify", "engine", "stack", "host", "runbook", "config", "errors"],
 };
 
 const importsPointDownwards: Rule = (sources) =>

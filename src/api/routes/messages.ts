@@ -15,10 +15,12 @@ export const listMessages = endpoint({
   },
   query: z.object({ limit: z.coerce.number().int().min(1).max(500).default(50) }),
   answer: z.array(deliverySchema),
-  handle: async ({ query, ports, guard }) =>
-    (await listDeliveries(ports.control, query.limit))
+  handle: async ({ query, ports, guard }) => {
+    guard.signedIn();
+    return (await listDeliveries(ports.control, query.limit))
       .filter(({ stack }) => guard.can("look", { stack }))
-      .map((row) => ({ ...row, at: row.at.toISOString() })),
+      .map((row) => ({ ...row, at: row.at.toISOString() }));
+  },
 });
 
 export const testChannel = endpoint({

@@ -2,7 +2,8 @@ import { z } from "zod";
 import { Forbidden } from "../../access/forbidden.ts";
 import { rightToConsent } from "../../access/principal.ts";
 import { approveRun, isApproved, listApprovals } from "../../engine/consent.ts";
-import { decideRun, getRun, listRuns, listSteps, type Run, requestCancel, sendSignal } from "../../engine/journal.ts";
+import { sendSignal } from "../../engine/events.ts";
+import { decideRun, getRun, listRuns, listSteps, type Run, requestCancel } from "../../engine/journal.ts";
 import { beginOnce, findBegun } from "../../engine/requests.ts";
 import type { Plan } from "../../runbook/plan.ts";
 import { undoClassOf } from "../../runbook/plan.ts";
@@ -28,6 +29,7 @@ export const listRunsEndpoint = endpoint({
   }),
   answer: z.array(runSchema),
   handle: async ({ query, ports, guard }) => {
+    guard.signedIn();
     const runs = await listRuns(ports.control, query.limit, { stack: query.stack, quiet: query.all });
     return runs.filter((run) => guard.can("look", ports.subjectOf(run))).map(summaryJson);
   },
@@ -55,7 +57,7 @@ export const showPlan = endpoint({
 const toStart = z.object({
   stack: z.string(),
   procedure: z.string().describe("As GET /api/procedures names it"),
-  input: z.record(z.string(), z.json()).default({}),
+  input: z.record(z.string(), z.unknown()).default({}),
 });
 
 export const previewPlan = endpoint({
@@ -80,7 +82,7 @@ export const startRun = endpoint({
     const request = key === null ? undefined : { actor, key, content: body as unknown as Json };
     const begun = request === undefined ? undefined : await findBegun(ports.control, request);
     if (begun !== undefined) {
-      guard.own();
+      guard.signedIn();
       return answerRun(ports, await getRun(ports.control, begun));
     }
     const plan = await planFor(ports, guard, body);
@@ -147,7 +149,7 @@ export const signal = endpoint({
     const { body, ports, guard } = asked;
     const run = await findRun(asked, "steer");
     if (run.status === "ended") throw BadRequest({ reason: `run ${run.id} has ended` });
-    await sendSignal(ports.control, run.id, body.signal, guard.principal.handle);
+    await sendSignal(ports.control, run, body.signal, guard.principal.handle);
     return answerRun(ports, run);
   },
 });

@@ -84,7 +84,7 @@ export const runOnce = endpoint({
   params,
   body: z.object({
     procedure: z.string(),
-    input: z.record(z.string(), z.json()).default({}),
+    input: z.record(z.string(), z.unknown()).default({}),
     at: z.iso.datetime({ offset: true }).describe("An instant that is still to come"),
     graceSeconds: z
       .int()

@@ -11,10 +11,12 @@ const params = z.object({ stack: z.string() });
 export const listStacks = endpoint({
   ...{ method: "get", path: "/api/stacks", tag: "stacks", summary: "The stacks that may be seen" },
   answer: z.array(z.object({ name: z.string(), timezone: z.string(), url: z.string() })),
-  handle: async ({ ports, guard }) =>
-    Object.values(ports.stacks)
+  handle: async ({ ports, guard }) => {
+    guard.signedIn();
+    return Object.values(ports.stacks)
       .filter(({ name }) => guard.can("look", { stack: name }))
-      .map(({ name, timezone, url }) => ({ name, timezone, url })),
+      .map(({ name, timezone, url }) => ({ name, timezone, url }));
+  },
 });
 
 export const listProcedures = endpoint({
@@ -25,11 +27,11 @@ export const listProcedures = endpoint({
       chapter: z.string(),
       title: z.string(),
       summary: z.string(),
-      input: z.json().describe("JSON Schema"),
+      input: z.unknown().describe("JSON Schema"),
     }),
   ),
   handle: async ({ ports, guard }) => {
-    guard.own();
+    guard.signedIn();
     return ports.procedures;
   },
 });
@@ -54,7 +56,7 @@ export const showHealth = endpoint({
   },
 });
 
-const report = z.object({ status: z.string(), checks: z.array(z.json()) });
+const report = z.object({ status: z.string(), checks: z.array(z.unknown()) });
 
 export function findStack({
   params: { stack },

@@ -1,10 +1,9 @@
-import type { Message } from "../../engine/message.ts";
 import { listDeliveries } from "../../engine/outbox.ts";
 import { defineError } from "../../errors/error.ts";
 import { render } from "../../notify/channels.ts";
 import { send } from "../../notify/send.ts";
 import type { Context } from "../context.ts";
-import { notifySettings } from "../notify.ts";
+import { notifySettings, testMessage } from "../notify.ts";
 import { instant, table } from "../render/text.ts";
 
 /** Who is told, and whether it arrives. */
@@ -36,10 +35,7 @@ export async function testChannel(context: Context, given: string | undefined): 
   if (names.length === 0) throw NoChannel({ given: given ?? "at all", known: known.join(", ") || "none" });
   for (const name of names) {
     const now = new Date();
-    const message: Message = {
-      ...{ key: `test:${now.toISOString()}`, stack: "ipai", chapter: "monitoring", severity: "info" },
-      ...{ title: "this is a test", lines: [`Sent by ${app.actor}. If you can read this, messages arrive.`] },
-    };
+    const message = testMessage(app.actor, now);
     const channel = channels[name];
     if (channel === undefined) continue;
     const answer = await send(render(channel, [message], message.key, now), () => new Date());

@@ -1,14 +1,8 @@
 import { runJson, secondsBetween, summaryJson } from "../../api/shapes.ts";
 import { listUnattended } from "../../engine/attended.ts";
 import { isApproved, listApprovals } from "../../engine/consent.ts";
-import {
-  decideRun,
-  getRun,
-  listEvents,
-  listSteps,
-  listRuns as queryRuns,
-  requestCancel,
-} from "../../engine/journal.ts";
+import { listEvents } from "../../engine/events.ts";
+import { decideRun, getRun, listSteps, listRuns as queryRuns, requestCancel } from "../../engine/journal.ts";
 import type { Decision } from "../../engine/schema.ts";
 import { defineError } from "../../errors/error.ts";
 import { renderPlan } from "../../runbook/render.ts";

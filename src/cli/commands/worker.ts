@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { advance } from "../../engine/advance.ts";
 import { describeStatus } from "../../engine/journal.ts";
-import { type WorkerEvent, type WorkerPorts, work } from "../../engine/worker.ts";
+import { Worker, type WorkerEvent, type WorkerPorts, work } from "../../engine/worker.ts";
 import { type CourierEvent, carryMessages } from "../../notify/courier.ts";
 import { beat } from "../../notify/heartbeat.ts";
 import { schedulesOf } from "../../procedures/schedules.ts";
@@ -13,6 +13,19 @@ import { notifySettings } from "../notify.ts";
 /** Stays, and does what nobody waits for, on every stack of the configuration. */
 export async function worker(context: Context, options: { json?: boolean }): Promise<number> {
   await using app = await context.openApp();
+  return stay(context, app, options, async () => undefined);
+}
+
+/**
+ * Works until a signal ends it. `beside`: what else this process does meanwhile; it is told to stop with the worker, and may give it
+ * runs to carry out.
+ */
+export async function stay(
+  context: Context,
+  app: App,
+  options: { json?: boolean },
+  beside: (worker: Worker, stop: AbortSignal) => Promise<void>,
+): Promise<number> {
   const schedules = Object.values(app.config.stacks).flatMap(schedulesOf);
   const engine = app.engine({ waitForLease: true });
   const say = (event: WorkerEvent) =>
@@ -43,8 +56,10 @@ export async function worker(context: Context, options: { json?: boolean }): Pro
     tell: (event: CourierEvent) =>
       context.terminal.out(options.json === true ? JSON.stringify(courierJson(event)) : courierLine(event)),
   };
-  const worked = work(ports, stop).finally(() => stopping.abort());
-  const [how] = await Promise.all([worked, carryMessages(courier, stop), ...heartbeats(context, app, ports, stop)]);
+  const own = new Worker(ports);
+  const worked = work(ports, stop, own).finally(() => stopping.abort());
+  const others = [carryMessages(courier, stop), ...heartbeats(context, app, ports, stop), beside(own, stop)];
+  const [how] = await Promise.all([worked, ...others]);
   if (how === "stopped") return 0;
   context.terminal.err("Others took this worker for frozen, and have its runs now. Start it again.");
   return givenUpExitCode;

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { advance } from "../../../src/engine/advance.ts";
 import { approveRun } from "../../../src/engine/consent.ts";
-import { createRun, getRun, requestCancel, sendSignal } from "../../../src/engine/journal.ts";
+import { sendSignal } from "../../../src/engine/events.ts";
+import { createRun, getRun, requestCancel } from "../../../src/engine/journal.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import {
   approvedRun,
@@ -63,10 +64,10 @@ describe("a wait", () => {
     const run = await approvedRun(test.control, planOf([w.wait("go", { signal: "go" })]));
     const running = resume(test.control, run, events);
     await events.when("step.started", "go");
-    await sendSignal(test.control, other.id, "go", "berta");
-    await sendSignal(test.control, run.id, "stay", "berta");
+    await sendSignal(test.control, other, "go", "berta");
+    await sendSignal(test.control, run, "stay", "berta");
     expect((await getRun(test.control, run.id)).status).toBe("running");
-    await sendSignal(test.control, run.id, "go", "berta");
+    await sendSignal(test.control, run, "go", "berta");
     expect(await running).toMatchObject({ outcome: "succeeded" });
   });
 
