@@ -34,7 +34,7 @@ export function createApi(ports: ApiPorts): OpenAPIHono {
   app.use(
     bodyLimit({
       maxSize: bodyBytesMax,
-      onError: () => problemResponse(toProblem(BadRequest({ reason: "it is too large" }))),
+      onError: refuseTooLarge,
     }),
   );
   app.onError((error) => answerError(ports, error));
@@ -50,6 +50,13 @@ export function createApi(ports: ApiPorts): OpenAPIHono {
   });
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
   return app;
+}
+
+/** The rest of the body is not read, so nothing more can be asked on this connection. */
+function refuseTooLarge(): Response {
+  const response = problemResponse(toProblem(BadRequest({ reason: "it is too large" })));
+  response.headers.set("connection", "close");
+  return response;
 }
 
 /** Of whoever opened the connection. */

@@ -34,23 +34,26 @@ export async function listEvents(
 export type ListedEvent = RunEvent & { readonly id: string } & Pick<Run, "stack" | "procedure" | "undo_class">;
 
 /**
- * How runs went on, of all stacks, after an event; without one only the newest, to begin after it. Transactions end in another order
- * than that of their numbers, so some before it come again: whoever follows leaves out what he has.
+ * How runs went on, of all stacks, after an event. Transactions end in another order than that of their numbers, so some before it
+ * come again: whoever follows leaves out what he has.
  */
-export async function listRunEvents({ db }: Tables, after: string | undefined): Promise<readonly ListedEvent[]> {
-  const query = db
+export async function listRunEvents({ db }: Tables, after: string): Promise<readonly ListedEvent[]> {
+  return db
     .selectFrom("events")
     .innerJoin("runs", "runs.id", "events.run")
     .selectAll("events")
     .select(["stack", "procedure", "undo_class"])
-    .where("kind", "like", "run.%");
-  if (after === undefined) return query.orderBy("events.id", "desc").limit(1).execute();
-  const from = String(Math.max(0, Number(after) - overlap));
-  return query
-    .where("events.id", ">", from)
+    .where("kind", "like", "run.%")
+    .where("events.id", ">", String(Math.max(0, Number(after) - overlap)))
     .orderBy("events.id")
     .limit(10 * overlap)
     .execute();
+}
+
+/** The number of the newest event. */
+export async function lastEvent({ db }: Tables): Promise<string> {
+  const row = await db.selectFrom("events").select("id").orderBy("id", "desc").limit(1).executeTakeFirst();
+  return row?.id ?? "0";
 }
 
 const overlap = 500;

@@ -3,7 +3,7 @@ import { type Selectable, sql, type Transaction } from "kysely";
 import type { ErrorRecord } from "../errors/error.ts";
 import { hashPlan } from "../runbook/hash.ts";
 import { type Plan, undoClassOf } from "../runbook/plan.ts";
-import type { Json } from "../runbook/value.ts";
+import { type Json, listSecrets } from "../runbook/value.ts";
 import { inTransaction, record } from "./audit.ts";
 import type { Control } from "./control.ts";
 import { NothingToDecide, RunFenced, RunNotFound } from "./errors.ts";
@@ -229,6 +229,8 @@ export async function updateRun(control: Control, fence: Fence, change: RunChang
       .executeTakeFirst();
     if (updated === undefined) throw RunFenced({ run: fence.run });
     if (fence.outer !== undefined) await checkFence(tx, fence.outer);
+    if (change.started_at !== undefined)
+      await auditRun(tx, updated, "run.began", updated.worker ?? updated.actor, { secrets: listSecrets(updated.plan) });
     if (change.status !== "ended") return updated;
     await endWhatBelongsTo(tx, updated);
     await auditRun(tx, updated, "run.ended", updated.worker ?? updated.actor, { outcome: updated.outcome });

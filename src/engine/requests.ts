@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
+import { sql } from "kysely";
 import { defineError } from "../errors/error.ts";
 import { canonicalJson } from "../runbook/hash.ts";
 import type { Json } from "../runbook/value.ts";
 import type { Control } from "./control.ts";
-import type { Tables } from "./journal.ts";
+import { listUnended, type Tables } from "./journal.ts";
 
 /** Requests that a sender may repeat because an answer was lost: under the same key the same run is begun once. */
 export interface Request {
@@ -30,34 +31,45 @@ export async function findBegun({ db }: Tables, { actor, key, content }: Request
   return row?.run;
 }
 
-/** Begins a run under a key, or finds the one that a repetition of the same moment has begun. */
-export async function beginOnce(
-  control: Control,
-  request: Request | undefined,
-  begin: (tables: Tables) => Promise<{ readonly id: string }>,
-  now: Date,
-): Promise<string> {
-  return control.db
-    .transaction()
-    .execute(async (tx) => {
-      const { id } = await begin({ db: tx });
-      if (request === undefined) return id;
-      const { actor, key, content } = request;
-      const row = { actor, key, fingerprint: fingerprintOf(content), run: id, at: now };
-      const added = await tx
-        .insertInto("requests")
-        .values(row)
-        .onConflict((conflict) => conflict.doNothing())
-        .returning("run")
-        .executeTakeFirst();
-      if (added === undefined) throw new Repeated();
-      return id;
-    })
-    .catch(async (error: unknown) => {
-      const before = error instanceof Repeated && request !== undefined ? await findBegun(control, request) : undefined;
-      if (before === undefined) throw error;
-      return before;
-    });
+/** What a request begins, and beside what. */
+export interface Beginning {
+  /** Absent: every request is a new one. */
+  readonly request: Request | undefined;
+  /** Not beside another run of the same actor on this stack: that one is found instead. */
+  readonly aloneOn?: { readonly stack: string; readonly actor: string };
+  readonly begin: (tables: Tables) => Promise<{ readonly id: string }>;
+}
+
+/** Begins a run, or finds the one that was begun already: under the key, or by the same actor. */
+export async function beginOnce(control: Control, beginning: Beginning, now: Date): Promise<string> {
+  const { request } = beginning;
+  try {
+    return await control.db.transaction().execute((tx) => beginIn({ db: tx }, beginning, now));
+  } catch (error) {
+    const before = error instanceof Repeated && request !== undefined ? await findBegun(control, request) : undefined;
+    if (before === undefined) throw error;
+    return before;
+  }
+}
+
+async function beginIn(tables: Tables, { request, aloneOn, begin }: Beginning, now: Date): Promise<string> {
+  if (aloneOn !== undefined) {
+    const { stack, actor } = aloneOn;
+    await sql`select pg_advisory_xact_lock(hashtextextended(${`${stack} ${actor}`}, 6))`.execute(tables.db);
+    const [underWay] = await listUnended(tables, stack, actor);
+    if (underWay !== undefined) return underWay;
+  }
+  const { id } = await begin(tables);
+  if (request === undefined) return id;
+  const { actor, key, content } = request;
+  const added = await tables.db
+    .insertInto("requests")
+    .values({ actor, key, fingerprint: fingerprintOf(content), run: id, at: now })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning("run")
+    .executeTakeFirst();
+  if (added === undefined) throw new Repeated();
+  return id;
 }
 
 /** Takes back what was begun a second time. */

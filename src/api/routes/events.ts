@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { listEvents, listRunEvents, type RunEvent } from "../../engine/events.ts";
+import { lastEvent, listEvents, listRunEvents, type RunEvent } from "../../engine/events.ts";
 import { getRun } from "../../engine/journal.ts";
 import { endpoint } from "../endpoint.ts";
 import { NotFound } from "../problem.ts";
@@ -41,15 +41,16 @@ export const allEvents = endpoint({
     guard.signedIn();
     let told: ReadonlySet<string> | undefined;
     return stream(headers, signal, async (after) => {
-      const events = await listRunEvents(ports.control, after);
+      const begin = after ?? (await lastEvent(ports.control));
+      const events = await listRunEvents(ports.control, begin);
       const known = told;
-      // At the first look: what came after the last one that the listener has, if he was here before.
+      // At the first look it is the number that tells: what the listener has is not known any more.
       const isNew = ({ id }: { readonly id: string }) =>
-        known === undefined ? after !== undefined && Number(id) > Number(after) : !known.has(id);
+        known === undefined ? Number(id) > Number(begin) : !known.has(id);
       const news = events.filter(isNew);
       told = new Set(events.map(({ id }) => id));
       const visible = news.filter((event) => guard.can("look", ports.subjectOf(event)));
-      return { events: visible.map(toServerEvent), last: events.at(-1)?.id ?? after ?? "0", isOver: false };
+      return { events: visible.map(toServerEvent), last: events.at(-1)?.id ?? begin, isOver: false };
     });
   },
 });

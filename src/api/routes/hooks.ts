@@ -1,6 +1,6 @@
 import { noteForbidden } from "../../access/forbidden.ts";
 import { giveConsent, isApproved } from "../../engine/consent.ts";
-import { getRun, listUnended } from "../../engine/journal.ts";
+import { getRun } from "../../engine/journal.ts";
 import { beginOnce, findBegun } from "../../engine/requests.ts";
 import { deliveryOf, knowsSecret } from "../hook.ts";
 import type { ApiPorts } from "../ports.ts";
@@ -26,16 +26,14 @@ export async function openHook(ports: ApiPorts, name: string, request: Request):
   const asked = key === undefined ? undefined : { actor, key, content: { stack, procedure } };
   const before = asked === undefined ? undefined : await findBegun(control, asked);
   if (before !== undefined) return answer(ports, before);
-  const underWay = await listUnended(control, stack, actor);
-  // One at a time: a sender that is in a hurry does not pile up runs.
-  if (underWay[0] !== undefined) return answer(ports, underWay[0]);
   const plan = await ports.plan(procedure, stack, input);
   const begin = async (tables: Parameters<typeof giveConsent>[0]) => {
     const run = await ports.record(tables, plan, actor);
     await giveConsent(tables, run, actor, { via: "hook" });
     return run;
   };
-  return answer(ports, await beginOnce(control, asked, begin, now));
+  // One at a time: a sender that is in a hurry does not pile up runs.
+  return answer(ports, await beginOnce(control, { request: asked, aloneOn: { stack, actor }, begin }, now));
 }
 
 async function answer(ports: ApiPorts, id: string): Promise<Response> {

@@ -3,8 +3,8 @@ import { Forbidden } from "../../access/forbidden.ts";
 import { rightToConsent } from "../../access/principal.ts";
 import { approveRun, isApproved, listApprovals } from "../../engine/consent.ts";
 import { sendSignal } from "../../engine/events.ts";
-import { decideRun, getRun, listRuns, listSteps, type Run, requestCancel } from "../../engine/journal.ts";
-import { beginOnce, findBegun } from "../../engine/requests.ts";
+import { decideRun, getRun, listRuns, listSteps, type Run, requestCancel, type Tables } from "../../engine/journal.ts";
+import { beginOnce, findBegun, type Request } from "../../engine/requests.ts";
 import type { Plan } from "../../runbook/plan.ts";
 import { undoClassOf } from "../../runbook/plan.ts";
 import { planJson, renderPlan } from "../../runbook/render.ts";
@@ -80,19 +80,24 @@ export const startRun = endpoint({
     const { handle: actor, via } = guard.principal;
     const key = headers.get("idempotency-key");
     const request = key === null ? undefined : { actor, key, content: body as unknown as Json };
+    guard.signedIn();
     const begun = request === undefined ? undefined : await findBegun(ports.control, request);
-    if (begun !== undefined) {
-      guard.signedIn();
-      return answerRun(ports, await getRun(ports.control, begun));
-    }
-    const plan = await planFor(ports, guard, body);
-    const id = await beginOnce(ports.control, request, (tables) => ports.record(tables, plan, actor), ports.now());
+    const id = begun ?? (await plan(ports, guard, body, request));
     const run = await getRun(ports.control, id);
-    if (body.consent && !(await listApprovals(ports.control, run)).some((one) => one.actor === actor))
+    const hasConsented = (await listApprovals(ports.control, run)).some((one) => one.actor === actor);
+    // Also of a repetition: what was interrupted may have been the consent.
+    if (body.consent && !hasConsented && run.status === "planned")
       await approveRun(ports.control, { id, plan_hash: body.planHash ?? run.plan_hash }, actor, { via });
     return begin(ports, id);
   },
 });
+
+async function plan(ports: ApiPorts, guard: Guard, body: z.output<typeof toStart>, request: Request | undefined) {
+  const { handle: actor } = guard.principal;
+  const planned = await planFor(ports, guard, body);
+  const record = (tables: Tables) => ports.record(tables, planned, actor);
+  return beginOnce(ports.control, { request, begin: record }, ports.now());
+}
 
 export const approve = endpoint({
   ...{ method: "post", path: "/api/runs/{run}/approvals", tag: "runs", summary: "Consent to exactly this plan" },
