@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import type { GlobalOptions } from "./context.ts";
+import { registerPeople } from "./program/people.ts";
+import { changing, json, run } from "./program/register.ts";
 
 /**
  * `ipai`. Commands are loaded when they are used, so that help is there at once. This is the only place that sets the exit code.
@@ -17,17 +18,6 @@ const program = new Command("ipai")
   .exitOverride((stop) => process.exit(stop.exitCode === 0 ? 0 : usageExitCode));
 
 const usageExitCode = 14;
-
-const changing = (target: Command) =>
-  target
-    .option("--plan", "show the plan with the commands that would run, and stop")
-    .option("--detail", "show verifications and undo steps as well")
-    .option("--script", "print the plan as a bash script that does the same without ipai, and stop")
-    .option("-y, --yes", "do not ask")
-    .option("--wait", "wait when another run holds the stack")
-    .option("--json", "print the run as JSON");
-
-const json = (target: Command) => target.option("--json", "print JSON");
 
 program
   .command("demo")
@@ -268,26 +258,7 @@ control
   .description("stop the embedded one; the next command starts it again")
   .action(run(async (context) => (await import("./commands/control.ts")).controlStop(context)));
 
-type Options = Readonly<Record<string, unknown>>;
-type Handler = (context: import("./context.ts").Context, first: unknown, ...rest: Options[]) => Promise<number>;
-
-/** Gives a command its context, prints what it throws, and sets the exit code. */
-function run(handler: (context: import("./context.ts").Context, ...args: never[]) => Promise<number>) {
-  return async (...args: unknown[]): Promise<void> => {
-    const { createContext } = await import("./context.ts");
-    const globals = program.opts<GlobalOptions>();
-    const context = createContext(globals);
-    // Commander passes arguments, options and the command itself.
-    process.exitCode = await (handler as unknown as Handler)(
-      context,
-      ...(args.slice(0, -1) as [unknown, ...Options[]]),
-    ).catch(async (error: unknown) => {
-      const { printError } = await import("./render/error.ts");
-      const options = args.at(-2) as Options;
-      return printError(context.terminal, error, { debug: globals.debug === true, json: options["json"] === true });
-    });
-  };
-}
+registerPeople(program);
 
 await program.parseAsync();
 // The command is over: nothing that it may have left open keeps the terminal waiting. (On Linux its output has been written by now.)

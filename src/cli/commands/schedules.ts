@@ -1,4 +1,3 @@
-import { Cron } from "croner";
 import { getRun, type Run } from "../../engine/journal.ts";
 import {
   addOneOff,
@@ -16,16 +15,10 @@ import { getSchedule, InputInvalid, parseInput, schedulesOf } from "../../proced
 import type { Json } from "../../runbook/value.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
+import { parseFuture } from "../instant.ts";
 import { instant, table } from "../render/text.ts";
 
 /** What happens by itself, when, and what became of it. */
-
-export const BadInstant = defineError<{ given: string }>("usage.bad_instant", {
-  exitCode: 14,
-  message: (d) => `${d.given} is no instant that is still to come.`,
-  hint: () =>
-    'Write "2026-11-26 02:00", which is meant in the stack\'s zone, or an instant with its own: 2026-11-25T18:00:00Z.',
-});
 
 export const NoSuchOneOff = defineError<{ name: string }>("usage.no_one_off", {
   exitCode: 14,
@@ -173,7 +166,7 @@ export async function resume(context: Context, name: string): Promise<number> {
 export async function runOnce(context: Context, procedure: string, options: Options): Promise<number> {
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
-  const at = parseInstant(options.at ?? "", stack.config.timezone);
+  const at = parseFuture(options.at ?? "", stack.config.timezone, new Date());
   const input = readInput(options.input ?? "{}", procedure);
   const given = { stack: stack.name, procedure, input, actor: app.actor, at, graceSeconds: oneOffGraceSeconds };
   const { schedule } = await addOneOff(app.control, given, new Date());
@@ -194,24 +187,6 @@ export async function drop(context: Context, name: string): Promise<number> {
   if (!(await removeOneOff(app.control, stack.name, name, app.actor, new Date()))) throw NoSuchOneOff({ name });
   context.terminal.out(`${name} does not happen.`);
   return 0;
-}
-
-/** An instant with its own offset, or a wall-clock time of the stack's zone. */
-function parseInstant(given: string, timezone: string): Date {
-  const hasOffset = /(Z|[+-]\d\d:?\d\d)$/.test(given);
-  const at = hasOffset ? new Date(given) : wallClock(given, timezone);
-  if (at === undefined || Number.isNaN(at.getTime()) || at.getTime() <= Date.now()) throw BadInstant({ given });
-  return at;
-}
-
-function wallClock(given: string, timezone: string): Date | undefined {
-  const [, day, time, seconds = ":00"] = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(:\d\d)?$/.exec(given.trim()) ?? [];
-  if (day === undefined) return undefined;
-  try {
-    return new Cron(`${day}T${time}${seconds}`, { timezone }).nextRun() ?? undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function readInput(text: string, procedure: string): Json {
