@@ -15,6 +15,16 @@ export const duration = z.string(durationHint).transform((given, context) => {
   if (parsed === undefined) context.addIssue({ code: "custom", message: durationHint });
   return parsed ?? 0;
 });
+export const timeOfDay = z
+  .string('must be a time of day such as "08:00"')
+  .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day such as "08:00"');
+/** With a name before it or not; nothing that could begin another header. */
+export const mailAddress = z
+  .string()
+  .regex(
+    /^([^<>@\p{Cc}]+ <[^\s<>@,]+@[^\s<>@,]+>|[^\s<>@,]+@[^\s<>@,]+)$/u,
+    "must be an address such as ops@example.com, or NAME <ops@example.com>",
+  );
 export const zone = z.string().refine(isTimeZone, "must be an IANA time zone such as Asia/Manila");
 export const serviceName = z
   .string()

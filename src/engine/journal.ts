@@ -24,7 +24,7 @@ import type {
 
 export type Run = Selectable<RunsTable>;
 /** A run without its plan, which is large: what a list shows. */
-export type RunSummary = Omit<Run, "plan">;
+export type RunSummary = Omit<Run, "plan" | "is_told">;
 export type StepRow = Selectable<StepsTable>;
 export interface RunEvent {
   readonly run: string;

@@ -1,3 +1,5 @@
+import type { Pace } from "./pace.ts";
+
 /** What people are told. Pure. */
 
 export type Severity = "info" | "warning" | "critical";
@@ -5,6 +7,10 @@ export type Severity = "info" | "warning" | "critical";
 export interface Message {
   /** Names what is told: the same thing is never told twice. */
   readonly key: string;
+  /** What happened, for a program: `run.started`, `run.succeeded`, `health.changed`. */
+  readonly event: string;
+  /** The run that it is about, when it is about one. */
+  readonly run: string | null;
   readonly stack: string;
   /** Of the runbook: `backup`, `upgrade`, `monitoring`. */
   readonly chapter: string;
@@ -13,7 +19,7 @@ export interface Message {
   readonly lines: readonly string[];
 }
 
-/** Who is told of what. */
+/** Who is told of what, and when. */
 export interface Route {
   readonly channel: string;
   /** At least so bad. */
@@ -21,14 +27,14 @@ export interface Route {
   /** Only these, when there are some. */
   readonly stacks: readonly string[];
   readonly chapters: readonly string[];
+  readonly pace: Pace;
 }
 
 const order: readonly Severity[] = ["info", "warning", "critical"];
 
-export function channelsFor(routes: readonly Route[], { stack, chapter, severity }: Message): readonly string[] {
+export function routesFor(routes: readonly Route[], { stack, chapter, severity }: Message): readonly Route[] {
   const wants = (chosen: readonly string[], one: string) => chosen.length === 0 || chosen.includes(one);
   return routes
     .filter((route) => order.indexOf(severity) >= order.indexOf(route.severity))
-    .filter((route) => wants(route.stacks, stack) && wants(route.chapters, chapter))
-    .map(({ channel }) => channel);
+    .filter((route) => wants(route.stacks, stack) && wants(route.chapters, chapter));
 }
