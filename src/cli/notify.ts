@@ -1,7 +1,7 @@
 import type { ChannelConfig } from "../config/channel.ts";
 import type { Config } from "../config/schema.ts";
-import type { Route } from "../engine/message.ts";
 import type { Story } from "../engine/news.ts";
+import type { Route } from "../engine/route.ts";
 import { type ChannelSettings, createChannel } from "../notify/channels.ts";
 import { procedures } from "../procedures/registry.ts";
 

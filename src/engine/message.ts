@@ -1,5 +1,3 @@
-import type { Pace } from "./pace.ts";
-
 /** What people are told. Pure. */
 
 export type Severity = "info" | "warning" | "critical";
@@ -17,24 +15,4 @@ export interface Message {
   readonly severity: Severity;
   readonly title: string;
   readonly lines: readonly string[];
-}
-
-/** Who is told of what, and when. */
-export interface Route {
-  readonly channel: string;
-  /** At least so bad. */
-  readonly severity: Severity;
-  /** Only these, when there are some. */
-  readonly stacks: readonly string[];
-  readonly chapters: readonly string[];
-  readonly pace: Pace;
-}
-
-const order: readonly Severity[] = ["info", "warning", "critical"];
-
-export function routesFor(routes: readonly Route[], { stack, chapter, severity }: Message): readonly Route[] {
-  const wants = (chosen: readonly string[], one: string) => chosen.length === 0 || chosen.includes(one);
-  return routes
-    .filter((route) => order.indexOf(severity) >= order.indexOf(route.severity))
-    .filter((route) => wants(route.stacks, stack) && wants(route.chapters, chapter));
 }

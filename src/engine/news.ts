@@ -2,8 +2,9 @@ import { type Kysely, sql } from "kysely";
 import type { Control } from "./control.ts";
 import { duration } from "./duration.ts";
 import type { Run } from "./journal.ts";
-import type { Message, Route, Severity } from "./message.ts";
+import type { Message, Severity } from "./message.ts";
 import { post } from "./outbox.ts";
+import type { Route } from "./route.ts";
 import type { ControlSchema, Outcome } from "./schema.ts";
 
 /** What the journal has to tell: runs that began, ended or wait for somebody, and times at which nothing happened. */

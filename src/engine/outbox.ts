@@ -3,8 +3,9 @@ import { inTransaction } from "./audit.ts";
 import { type Batch, type Carrier, type Taken, takeBatch } from "./batch.ts";
 import type { Control } from "./control.ts";
 import { toJsonb } from "./json.ts";
-import { type Message, type Route, routesFor } from "./message.ts";
+import type { Message } from "./message.ts";
 import { dueAt } from "./pace.ts";
+import { type Route, routesFor } from "./route.ts";
 import type { ControlSchema, DeliveryState } from "./schema.ts";
 
 /**

@@ -2,7 +2,8 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { Secret } from "../../src/config/secret.ts";
 import type { Batch } from "../../src/engine/batch.ts";
 import type { Control } from "../../src/engine/control.ts";
-import type { Message, Route } from "../../src/engine/message.ts";
+import type { Message } from "../../src/engine/message.ts";
+import type { Route } from "../../src/engine/route.ts";
 import { type Channel, createChannel } from "../../src/notify/channels.ts";
 import { type CourierEvent, type CourierPorts, carryMessages } from "../../src/notify/courier.ts";
 

@@ -135,6 +135,20 @@ describe("a receiver", () => {
     expect(receiver.requests).toHaveLength(1);
   });
 
+  it("that says 200 and never comes to an end has taken it; one that says 500 so has not", async () => {
+    await send(messageOf("a"));
+    receiver.behave = (_, response) => {
+      response.statusCode = receiver.requests.length === 1 ? 500 : 200;
+      response.write("x".repeat(100_000));
+      if (response.statusCode === 500) response.write("the end does not come");
+    };
+    const began = performance.now();
+    await carry([5, 1]);
+    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(receiver.requests).toHaveLength(2);
+    expect(await states()).toEqual(["delivered"]);
+  });
+
   it("that takes fifteen seconds and more does not keep another one waiting", async () => {
     const slow = await new Receiver().listen();
     slow.behave = () => undefined;
