@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Secret } from "./secret.ts";
-import { duration, environmentReference, mailAddress, text, timeOfDay, zone } from "./values.ts";
+import { duration, durationOrTime, environmentReference, mailAddress, text, timeOfDay, zone } from "./values.ts";
 
 /** The channels under `notify`. What every kind has is said once; the rest is each kind's own. */
 
@@ -35,11 +35,7 @@ const common = {
     .default([])
     .transform((given) => (Array.isArray(given) ? given : [given]))
     .describe("When only what is critical is told; the rest comes at their end"),
-  digest: z
-    .union(
-      [timeOfDay, duration.refine((given) => given >= 1, "must be at least 1s")],
-      'must be a duration such as "15m", or a time of day such as "08:00"',
-    )
+  digest: durationOrTime
     .optional()
     .describe("What is not critical is collected for so long, or until a time of day, and sent together"),
   limit: limit.optional().describe("How many posts are sent at most; what is due beyond is folded into the next one"),

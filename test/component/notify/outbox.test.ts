@@ -1,15 +1,11 @@
 import { createHmac } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Secret } from "../../../src/config/secret.ts";
-import { advance } from "../../../src/engine/advance.ts";
 import type { Message } from "../../../src/engine/message.ts";
-import { noteTimes } from "../../../src/engine/occurrences.ts";
 import { deliverNext, listDeliveries, post } from "../../../src/engine/outbox.ts";
-import type { Schedule } from "../../../src/engine/schedule.ts";
 import type { CourierPorts } from "../../../src/notify/courier.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import { carry as carryOn, messageOf, routeTo, webhookTo } from "../../harness/messages.ts";
-import { approvedRun, createEngine, planOf, runPlan, World } from "../../harness/plans.ts";
 import { Receiver } from "../../harness/receiver.ts";
 
 let test: TestControl;
@@ -223,56 +219,7 @@ describe("a webhook's request", () => {
   });
 });
 
-describe("the journal's news", () => {
-  const storyOf = () => ({ chapter: "upgrade" });
-  beforeEach(() => {
-    clock.now = Date.now();
-  });
-
-  it("are runs that ended, each told once, however often it is looked", async () => {
-    const w = World.create(test.home);
-    const good = await runPlan(test.control, planOf([w.act("a")], { title: "Good work" }));
-    await runPlan(test.control, planOf([w.act("b"), w.failing("c")], { title: "Bad work" }));
-    await carry([1, 1, 1], { routes, storyOf });
-    const mine = receiver.titles().filter((title) => /^(Good|Bad) work.*(complete|failed)/.test(title));
-    expect(mine.toSorted()).toEqual([
-      "Bad work: failed, and everything was taken back",
-      expect.stringMatching(/^Good work: complete in \d/),
-    ]);
-    expect(receiver.requests[0]?.body).toContain(good.id);
-  });
-
-  it("are runs that wait for a decision, and again when they wait for another one", async () => {
-    const w = World.create(test.home);
-    const plan = planOf([w.failing("a", { onFail: "ask" })], { title: "Asks twice" });
-    const run = await approvedRun(test.control, plan);
-    const engine = createEngine(test.control, { plan: async () => plan });
-    await advance(engine, run.id);
-    await carry([1, 1], { routes, storyOf });
-    await test.control.db.updateTable("runs").set({ decision: "again" }).where("id", "=", run.id).execute();
-    await advance(engine, run.id);
-    await carry([1, 1], { routes, storyOf });
-    const mine = receiver.titles().filter((title) => title.startsWith("Asks twice"));
-    expect(mine).toEqual(Array(2).fill("Asks twice: stopped, and waits for a decision"));
-    await test.control.db
-      .updateTable("runs")
-      .set({ status: "ended", outcome: "unknown", waiting_for: null })
-      .where("id", "=", run.id)
-      .execute();
-  });
-
-  it("are times at which nothing ran: of one schedule, one message", async () => {
-    const schedule: Schedule = {
-      ...{ stack: "lost", name: "often", procedure: "test", input: {}, cron: "*/5 * * * *", timezone: "UTC" },
-      ...{ missed: "none", graceSeconds: 60, jitterSeconds: 0 },
-    };
-    await noteTimes(test.control, [schedule.stack], [schedule], new Date("2026-11-25T00:00:30Z"));
-    await noteTimes(test.control, [schedule.stack], [schedule], new Date("2026-11-25T08:03:00Z"));
-    await carry([1, 1], { routes, storyOf });
-    const mine = receiver.titles().filter((title) => title.startsWith("often"));
-    expect(mine).toEqual(["often was missed: 96 times, from 2026-11-25T00:05:00.000Z to 2026-11-25T08:00:00.000Z"]);
-  });
-
+describe("messages", () => {
   it("are only for those who want them", async () => {
     const told = [
       routeTo("ops", { severity: "critical", stacks: [], chapters: [] }),
