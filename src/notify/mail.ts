@@ -62,8 +62,10 @@ function htmlOf(messages: readonly Message[]): string {
 }
 
 function blockOf(message: Message): string {
-  const lines = message.lines.map((line) => `<br>\n${escapeHtml(cut(line, plainText.lengthMax))}`);
-  const style = `border-left: 4px solid ${borders[message.severity]}; padding-left: 12px; white-space: pre-wrap`;
+  const lines = message.lines.map(
+    (line) => `<br>${escapeHtml(cut(line, plainText.lengthMax)).replaceAll("\n", "<br>")}`,
+  );
+  const style = `border-left: 4px solid ${borders[message.severity]}; padding-left: 12px`;
   return `<p style="${style}"><strong>${escapeHtml(headline(message))}</strong>${lines.join("")}</p>`;
 }
 

@@ -116,6 +116,7 @@ describe("a mail", () => {
     expect(html).toContain("🔴 erp: &lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;");
     expect(html).toContain("@all &lt;b&gt; &amp; `x`");
     expect(html).not.toContain("<script");
+    expect(mail([{ ...message, lines: ["one\ntwo", "three"] }]).html).toContain("<br>one<br>two<br>three</p>");
     expect(html).toContain("color-scheme: light dark");
     expect(html.replaceAll(/border-left[^;]*;/g, "")).not.toMatch(/(?<!-)(?:color|background)\s*:/);
   });
