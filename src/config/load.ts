@@ -1,3 +1,4 @@
+import { withSecrets } from "./channel.ts";
 import { ConfigDocument } from "./document.ts";
 import { ConfigInvalid, type Problem, UnknownStack } from "./errors.ts";
 import { findFile, type LoadOptions, readText } from "./file.ts";
@@ -65,8 +66,7 @@ function build(parsed: ParsedConfig, file: string, environment: NodeJS.ProcessEn
       : new Secret(environment[variableOf(reference)] ?? "");
   const stacks = Object.entries(parsed.stacks).map(([name, stack]) => [name, buildStack(name, stack, reveal)] as const);
   const notify = Object.entries(parsed.notify).map(
-    ([name, channel]) =>
-      [name, { ...channel, url: reveal(channel.url) ?? new Secret(""), secret: reveal(channel.secret) }] as const,
+    ([name, channel]) => [name, withSecrets(channel, (reference) => reveal(reference) ?? new Secret(""))] as const,
   );
   return {
     file,

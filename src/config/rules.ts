@@ -1,3 +1,4 @@
+import { channelSecretKeys, referencesOf } from "./channel.ts";
 import { meant } from "./issues.ts";
 import type { ParsedConfig } from "./schema.ts";
 
@@ -20,6 +21,7 @@ export const rules: readonly ((given: Given) => readonly Broken[])[] = [
   ensureServicesOnce,
   ensureNothingShared,
   ensureEnvironment,
+  ensureAddresses,
   ensureNoOtherReferences,
   ensureStacksAreThere,
 ];
@@ -143,10 +145,9 @@ function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
       [["serve", "oidc", name, "clientSecret"], clientSecret] as const,
     ]),
     ...Object.entries(config.hooks).map(([name, { secret }]) => [["hooks", name, "secret"], secret] as const),
-    ...Object.entries(config.notify).flatMap(([name, { url, secret }]) => [
-      [["notify", name, "url"], url] as const,
-      [["notify", name, "secret"], secret] as const,
-    ]),
+    ...Object.entries(config.notify).flatMap(([name, channel]) =>
+      referencesOf(channel).map(([key, reference]) => [["notify", name, key], reference] as const),
+    ),
   ];
   return references.flatMap(([path, reference]) => {
     if (reference === undefined || environment[variableOf(reference)]) return [];
@@ -155,13 +156,36 @@ function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
   });
 }
 
+/** What is no address would be found out when the first message cannot be sent. The address itself is not shown: it is a secret. */
+function ensureAddresses({ config, environment }: Given): readonly Broken[] {
+  return Object.entries(config.notify).flatMap(([name, channel]) => {
+    const value = environment[variableOf(channel.url)];
+    if (!value) return [];
+    const url = URL.parse(value);
+    const [one, other] = channel.kind === "email" ? ["smtp", "smtps"] : ["http", "https"];
+    const broken = (what: string) => [
+      { path: ["notify", name, "url"], message: `the environment variable ${variableOf(channel.url)} ${what}` },
+    ];
+    if (url === null || ![`${one}:`, `${other}:`].includes(url.protocol) || url.hostname === "")
+      return broken(`must hold an address that begins with ${one}:// or ${other}://`);
+    const isOpen = channel.kind === "email" && !channel.tls && url.protocol === "smtp:" && url.password !== "";
+    return isOpen && !isLoopback(url.hostname)
+      ? broken("holds a password, which `tls: false` would send to another machine for everybody to read")
+      : [];
+  });
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
 /** Elsewhere `${NAME}` would be taken as it is written, which nobody means. */
 function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
   return listTexts(raw, [])
     .filter(([path, text]) => /\$\{[A-Za-z_]\w*\}/.test(text) && !mayRefer(path))
     .map(([path, text]) => ({
       path,
-      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, backup.password, services.cache.password and the addresses and secrets under notify, heartbeat and serve come from the environment`,
+      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, backup.password, services.cache.password and the addresses, secrets and tokens under notify, heartbeat and serve come from the environment`,
     }));
 }
 
@@ -171,7 +195,7 @@ function mayRefer(path: readonly PropertyKey[]): boolean {
   if (first === "heartbeat") return path.length === 2 && path[1] === "url";
   if (first === "serve") return path.length === 2 ? path[1] === "secret" : /^client(Id|Secret)$/.test(String(path[3]));
   if (first === "hooks") return path.length === 3 && path[2] === "secret";
-  if (first === "notify") return path.length === 3 && (path[2] === "url" || path[2] === "secret");
+  if (first === "notify") return path.length === 3 && channelSecretKeys.some((key) => key === path[2]);
   return first === "stacks" && ["backup.password", "services.cache.password"].includes(inStack.join("."));
 }
 

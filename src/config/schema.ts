@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type ChannelConfig, channel } from "./channel.ts";
 import type { Secret } from "./secret.ts";
 import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
 import {
@@ -284,26 +285,6 @@ const stack = z
   })
   .describe("One Odoo installation: where it is and what it is made of");
 
-const channel = z
-  .strictObject({
-    kind: z.enum(["mattermost", "slack", "webhook"]).describe("mattermost and slack take posts, webhook takes JSON"),
-    url: environmentReference.describe("Address of its incoming webhook as ${NAME}, from the environment"),
-    secret: environmentReference
-      .optional()
-      .describe("Of a webhook: what its requests are signed with, as ${NAME} from the environment"),
-    severity: z
-      .enum(["info", "warning", "critical"])
-      .default("warning")
-      .describe("It is told what is at least so bad: info is every run that changed something"),
-    stacks: z.array(text).default([]).describe("Only of these stacks; of all when there is none"),
-    chapters: z
-      .array(text)
-      .default([])
-      .describe("Only of these chapters, such as backup or upgrade; of all when there is none"),
-  })
-  .refine((given) => given.secret === undefined || given.kind === "webhook", "only a webhook has a secret")
-  .describe("Where people, or other programs, are told what happened");
-
 export const configSchema = z.strictObject({
   stacks: z
     .record(z.string().regex(/^[a-z][a-z0-9-]*$/, "must begin with a letter and have only a-z, 0-9 and -"), stack)
@@ -354,11 +335,6 @@ export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup
 
 /** The same with its password read from the environment. */
 type WithSecret<T> = (Omit<NonNullable<T>, "password"> & { readonly password: Secret | undefined }) | undefined;
-
-export interface ChannelConfig extends Omit<z.output<typeof channel>, "url" | "secret"> {
-  readonly url: Secret;
-  readonly secret: Secret | undefined;
-}
 
 export interface Config {
   readonly file: string;

@@ -15,6 +15,22 @@ export const duration = z.string(durationHint).transform((given, context) => {
   if (parsed === undefined) context.addIssue({ code: "custom", message: durationHint });
   return parsed ?? 0;
 });
+const timePattern = /^([01]\d|2[0-3]):[0-5]\d$/;
+export const timeOfDay = z.string().regex(timePattern, 'must be a time of day such as "08:00"');
+/** Seconds, or the time of day as it is written. */
+export const durationOrTime = z.string().transform((given, context) => {
+  const parsed = timePattern.test(given) ? given : parseDuration(given);
+  if (parsed !== undefined && parsed !== 0) return parsed;
+  context.addIssue({ code: "custom", message: 'must be a duration such as "15m", or a time of day such as "08:00"' });
+  return z.NEVER;
+});
+/** With a name before it or not; nothing that could begin another header. */
+export const mailAddress = z
+  .string()
+  .regex(
+    /^([^<>@\p{Cc}]+ <[^\s<>@,]+@[^\s<>@,]+>|[^\s<>@,]+@[^\s<>@,]+)$/u,
+    "must be an address such as ops@example.com, or NAME <ops@example.com>",
+  );
 export const zone = z.string().refine(isTimeZone, "must be an IANA time zone such as Asia/Manila");
 export const serviceName = z
   .string()

@@ -24,7 +24,7 @@ import type {
 
 export type Run = Selectable<RunsTable>;
 /** A run without its plan, which is large: what a list shows. */
-export type RunSummary = Omit<Run, "plan">;
+export type RunSummary = Omit<Run, "plan" | "is_told">;
 export type StepRow = Selectable<StepsTable>;
 /** A run's id: its second in UTC and four random letters. Sorts by time, can be typed, and is a legal file and database name. */
 function newRunId(now: Date): string {

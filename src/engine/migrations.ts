@@ -9,6 +9,7 @@ import * as audit from "./migrations/0007_audit.ts";
 import * as consent from "./migrations/0008_consent.ts";
 import * as people from "./migrations/0009_people.ts";
 import * as rights from "./migrations/0010_rights.ts";
+import * as outboxPaced from "./migrations/0011_outbox_paced.ts";
 import * as requests from "./migrations/0012_requests.ts";
 
 /**
@@ -26,5 +27,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0008_consent": consent,
   "0009_people": people,
   "0010_rights": rights,
+  "0011_outbox_paced": outboxPaced,
   "0012_requests": requests,
 };

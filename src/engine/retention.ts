@@ -16,5 +16,6 @@ export async function forgetOld(control: Control, now: Date): Promise<void> {
     .execute();
   await control.db.deleteFrom("occurrences").where("state", "!=", "due").where("at", "<", before(otherDays)).execute();
   await control.db.deleteFrom("requests").where("at", "<", before(requestDays)).execute();
+  await control.db.deleteFrom("threads").where("at", "<", before(otherDays)).execute();
   await control.db.deleteFrom("messages").where("at", "<", before(otherDays)).execute();
 }

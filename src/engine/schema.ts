@@ -46,6 +46,8 @@ export interface RunsTable {
   consent_until: NullableInstant;
   /** It only looked, and ended well. */
   is_quiet: ColumnType<boolean, never, never>;
+  /** Nobody has to be told of it any more. A new status makes it news (a trigger). */
+  is_told: Generated<boolean>;
 }
 
 export interface StepsTable {
@@ -137,6 +139,8 @@ export interface MessagesTable {
   /** In the order in which they were written. */
   place: Generated<string>;
   at: Instant;
+  event: string;
+  run: string | null;
   stack: string;
   chapter: string;
   severity: "info" | "warning" | "critical";
@@ -154,10 +158,21 @@ export interface DeliveriesTable {
   /** What it was first sent together with. */
   batch: string | null;
   attempts: Generated<number>;
+  /** When sending it was first begun. */
+  taken_at: NullableInstant;
   next_at: Instant;
   give_up_at: Instant;
   error: string | null;
   settled_at: NullableInstant;
+}
+
+/** A channel's first post about a run: what is told of it later answers to that. */
+export interface ThreadsTable {
+  channel: string;
+  run: string;
+  /** As the receiver calls the post. */
+  root: string;
+  at: Instant;
 }
 
 export interface AuditTable {
@@ -343,6 +358,7 @@ export interface ControlSchema {
   workers: WorkersTable;
   messages: MessagesTable;
   deliveries: DeliveriesTable;
+  threads: ThreadsTable;
   audit: AuditTable;
   people: PeopleTable;
   sessions: SessionsTable;

@@ -18,6 +18,8 @@ export interface Procedure<Input, Facts> {
   readonly title: string;
   /** What it does for whom, in a sentence or two: help, documentation and the exported runbook say this. */
   readonly summary: string;
+  /** What people are told when it succeeded: `Backup proven`. The run's title when absent. */
+  readonly done?: { readonly title: string; readonly line?: string };
   readonly input: z.ZodType<Input>;
   facts(reader: FactReader, input: Input): Promise<Facts>;
   plan(stack: Stack, input: Input, facts: Facts): Plan;

@@ -440,7 +440,7 @@ describe("errors", () => {
       const families = [...new Set([...catalogue].map((code) => code.split(".")[0]))].join("|");
       // In these places a text can only be a code; elsewhere in a plan it is one when it looks like one.
       const places = /(?:\b(?:code|exitCodes): |\bcode [!=]== |\b\d+: )"([a-z0-9_]+\.[a-z0-9_.]+)"/g;
-      const looks = new RegExp(`(?<!name: |secret\\()"((?:${families})\\.(?!conf")[a-z0-9_]+)"`, "g");
+      const looks = new RegExp(`(?<!name: |event: |secret\\()"((?:${families})\\.(?!conf")[a-z0-9_]+)"`, "g");
       return (sources) =>
         sources.flatMap(({ path, code }) =>
           [...code.matchAll(/^src\/(?:stack|procedures)\//.test(path) ? looks : places)]

@@ -10,8 +10,6 @@ import { ipaiHome } from "../../config/home.ts";
 import { createRun } from "../../engine/journal.ts";
 import type { Worker } from "../../engine/worker.ts";
 import { defineError } from "../../errors/error.ts";
-import { render } from "../../notify/channels.ts";
-import { send } from "../../notify/send.ts";
 import { runChecks } from "../../procedures/monitoring/check.ts";
 import { healthChecks } from "../../procedures/monitoring/health.ts";
 import { procedures } from "../../procedures/registry.ts";
@@ -19,7 +17,7 @@ import { parseInput, schedulesOf } from "../../procedures/schedules.ts";
 import type { Json } from "../../runbook/value.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
-import { notifySettings, testMessage } from "../notify.ts";
+import { notifySettings, testBatch } from "../notify.ts";
 import { stay } from "./worker.ts";
 
 /** The API, and a worker in the same process: what somebody starts there begins at once. */
@@ -102,11 +100,7 @@ function apiPorts(context: Context, app: App, auth: Auth, worker: Worker): ApiPo
     channels: Object.fromEntries(
       Object.entries(channels).map(([name, channel]) => [
         name,
-        (actor: string) => {
-          const now = new Date();
-          const message = testMessage(actor, now);
-          return send(render(channel, [message], message.key, now), () => new Date());
-        },
+        (actor: string) => channel.send(testBatch(name, actor), () => new Date()),
       ]),
     ),
     signedIn: async (headers) => {

@@ -421,7 +421,15 @@ describe("what nobody asks for any more", () => {
       .set({ state: "failed", settled_at: new Date() })
       .where("stack", "=", "forget-1")
       .execute();
-    const message = { stack: "forget-1", chapter: "backup", severity: "info", title: "old", lines: [] } as const;
+    const message = {
+      event: "test",
+      run: null,
+      stack: "forget-1",
+      chapter: "backup",
+      severity: "info",
+      title: "old",
+      lines: [],
+    } as const;
     await post(control.db, [], [{ ...message, key: "old" }], age(36));
     await post(control.db, [], [{ ...message, key: "new" }], age(34));
     await forgetOld(control, new Date());
