@@ -11,14 +11,15 @@ import type { Engine } from "../engine/session.ts";
 import { createPerformer, type Performer } from "../host/perform.ts";
 import { runChecks } from "../procedures/monitoring/check.ts";
 import { healthChecks } from "../procedures/monitoring/health.ts";
-import { type AnyProcedure, createFactReader, type Procedure } from "../procedures/procedure.ts";
-import { createCallRegistry, procedures } from "../procedures/registry.ts";
+import { createFactReader, type Procedure } from "../procedures/procedure.ts";
+import { createCallRegistry, type Procedures } from "../procedures/registry.ts";
 import type { Plan } from "../runbook/plan.ts";
 import { validatePlan } from "../runbook/validate.ts";
 import type { Json } from "../runbook/value.ts";
 import { createStack, type Stack } from "../stack/stack.ts";
 import { Executors } from "./executors.ts";
 import { routesOf } from "./notify.ts";
+import { loadProcedures } from "./procedures.ts";
 
 /** The program put together: configuration, control database, executors, procedures. */
 export interface App extends AsyncDisposable {
@@ -28,6 +29,8 @@ export interface App extends AsyncDisposable {
   readonly performer: Performer;
   readonly actor: string;
   stack(name?: string): Stack;
+  /** Read anew each time: a file of the user's may have been changed while this program runs. */
+  procedures(): Promise<Procedures>;
   plan(procedure: string, stack: string, input: Json): Promise<Plan>;
   engine(options?: { waitForLease?: boolean; onEvent?: (event: RunEvent) => void }): Engine;
 }
@@ -69,7 +72,9 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     return known;
   };
   const planFor = async (name: string, version: number | undefined, stackName: string, input: Json): Promise<Plan> => {
-    const procedure = getProcedure(name, version) as unknown as Procedure<unknown, unknown>;
+    const found = (await loadProcedures(config)).find(name, version);
+    if (found === undefined) throw ProcedureUnknown({ name, version: version ?? 1 });
+    const procedure = found as unknown as Procedure<unknown, unknown>;
     const parsed = procedure.input.parse(input);
     const facts = await procedure.facts(createFactReader(stack(stackName), performer, records), parsed);
     return validatePlan(procedure.plan(stack(stackName), parsed, facts));
@@ -81,6 +86,7 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     performer,
     actor: findActor(environment),
     stack,
+    procedures: () => loadProcedures(config),
     plan: (name, stackName, input) => planFor(name, undefined, stackName, input),
     engine: (engineOptions = {}) => ({
       control,
@@ -95,14 +101,6 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
       await control.close();
     },
   };
-}
-
-export function getProcedure(name: string, version?: number): AnyProcedure {
-  const found = procedures.find(
-    (procedure) => procedure.name === name && (version === undefined || procedure.version === version),
-  );
-  if (found === undefined) throw ProcedureUnknown({ name, version: version ?? 1 });
-  return found;
 }
 
 /** The person behind a root shell, as far as the machine knows. */

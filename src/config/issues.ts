@@ -2,22 +2,23 @@ import type { z } from "zod";
 import type { ConfigDocument } from "./document.ts";
 import type { Problem } from "./errors.ts";
 import { findNearest } from "./nearest.ts";
-import { configSchema } from "./schema.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** What the schema found wrong, in words: one line per unknown key, with the name that was probably meant. */
-export function describeIssue(issue: Issue, document: ConfigDocument): readonly Problem[] {
+/** What a schema found wrong, in words: one line per unknown key, with the name that was probably meant. */
+export function describeIssue(issue: Issue, document: ConfigDocument, schema: z.ZodType): readonly Problem[] {
   const where = issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((key) =>
-        document.at([...issue.path, key], `${where}unknown key ${key}${meant(key, knownKeys(issue.path))}`),
+        document.at([...issue.path, key], `${where}unknown key ${key}${meant(key, knownKeys(schema, issue.path))}`),
       );
     case "invalid_union": {
       const inner = nearestBranch(issue.errors);
       if (inner.length === 0) break;
-      return inner.flatMap((one) => describeIssue({ ...one, path: [...issue.path, ...one.path] } as Issue, document));
+      return inner.flatMap((one) =>
+        describeIssue({ ...one, path: [...issue.path, ...one.path] } as Issue, document, schema),
+      );
     }
     case "invalid_key":
       return [document.at(issue.path, `${where}the name ${issue.issues[0]?.message ?? issue.message}`)];
@@ -86,11 +87,9 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((inner, part) => (isObject(inner) ? inner[String(part)] : undefined), value);
 }
 
-/** The keys that the schema knows at a path; names of a record and positions of a list step into their element. */
-function knownKeys(path: readonly PropertyKey[]): readonly string[] {
-  let schema: unknown = configSchema;
-  for (const part of path) schema = stepInto(unwrap(schema), part);
-  const final = unwrap(schema);
+/** The keys that a schema knows at a path; names of a record and positions of a list step into their element. */
+function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
+  const final = unwrap(path.reduce<unknown>((inner, part) => stepInto(unwrap(inner), part), schema));
   const options = isObject(final) && Array.isArray(final["options"]) ? final["options"].map(unwrap) : [final];
   return options.flatMap((option) =>
     isObject(option) && isObject(option["shape"]) ? Object.keys(option["shape"]) : [],

@@ -40,7 +40,7 @@ export function parseConfig(text: string, file: string, environment: NodeJS.Proc
   if (!parsed.success)
     throw invalid(
       file,
-      parsed.error.issues.flatMap((issue) => describeIssue(issue, document)),
+      parsed.error.issues.flatMap((issue) => describeIssue(issue, document, configSchema)),
     );
   const given = { config: parsed.data, raw: document.value, environment };
   const broken = rules.flatMap((rule) => rule(given));
@@ -69,6 +69,7 @@ function build(parsed: ParsedConfig, file: string, environment: NodeJS.ProcessEn
   );
   return {
     file,
+    procedures: parsed.procedures,
     stacks: Object.fromEntries(stacks),
     notify: Object.fromEntries(notify),
     heartbeat:

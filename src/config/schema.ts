@@ -292,6 +292,12 @@ const channel = z
   .describe("Where people, or other programs, are told what happened");
 
 export const configSchema = z.strictObject({
+  procedures: z
+    .array(text)
+    .default([])
+    .describe(
+      "Files with procedures of your own, relative to this file: a file, a folder, or a pattern such as procedures/*.yaml",
+    ),
   stacks: z
     .record(z.string().regex(/^[a-z][a-z0-9-]*$/, "must begin with a letter and have only a-z, 0-9 and -"), stack)
     .describe("Every stack by its name"),
@@ -346,6 +352,8 @@ export interface ChannelConfig extends Omit<z.output<typeof channel>, "url" | "s
 
 export interface Config {
   readonly file: string;
+  /** Where procedures of the user's own are, as the file says it. */
+  readonly procedures: readonly string[];
   readonly notify: Readonly<Record<string, ChannelConfig>>;
   readonly heartbeat: { readonly url: Secret; readonly everySeconds: number } | undefined;
   readonly stacks: Readonly<Record<string, StackConfig>>;

@@ -222,8 +222,12 @@ export function describeStatus(run: Run): string {
 
 /** Tells a run that waits for a person's signal that it has come. */
 export async function sendSignal(control: Control, run: string, signal: string, actor: string): Promise<void> {
-  const event = { run, kind: "signal", path: signal, data: toJsonb({ actor }) };
-  await control.db.insertInto("events").values(event).execute();
+  const about = await getRun(control, run);
+  await inTransaction(control.db, async (tx) => {
+    const event = { run, kind: "signal", path: signal, data: toJsonb({ actor }) };
+    await tx.insertInto("events").values(event).execute();
+    await audit(tx, about, "run.signalled", actor, { signal });
+  });
 }
 
 export async function hasSignal(control: Control, run: string, signal: string): Promise<boolean> {

@@ -2,8 +2,9 @@ import { z } from "zod";
 import { loadConfig } from "../../config/load.ts";
 import { configSchema } from "../../config/schema.ts";
 import type { Context } from "../context.ts";
+import { loadProcedures, requireWhole } from "../procedures.ts";
 
-async function load(context: Context) {
+export async function load(context: Context) {
   const { globals, environment, directory } = context;
   return loadConfig({ environment, directory, ...(globals.config === undefined ? {} : { path: globals.config }) });
 }
@@ -20,6 +21,7 @@ export async function showConfig(context: Context, options: { json?: boolean }):
 export async function checkConfig(context: Context): Promise<number> {
   const config = await load(context);
   const names = Object.keys(config.stacks);
+  requireWhole(await loadProcedures(config));
   context.terminal.out(`${config.file}: good; ${names.length === 1 ? "stack" : "stacks"} ${names.join(", ")}`);
   return 0;
 }

@@ -4,7 +4,7 @@ import { defineError } from "../../errors/error.ts";
 import { render } from "../../notify/channels.ts";
 import { send } from "../../notify/send.ts";
 import type { Context } from "../context.ts";
-import { notifySettings } from "../notify.ts";
+import { channelsOf } from "../notify.ts";
 import { instant, table } from "../render/text.ts";
 
 /** Who is told, and whether it arrives. */
@@ -30,7 +30,7 @@ interface Options {
 /** Sends a message at once, past the outbox: whoever asks wants to see it arrive. */
 export async function testChannel(context: Context, given: string | undefined): Promise<number> {
   await using app = await context.openApp();
-  const { channels } = notifySettings(app.config);
+  const channels = channelsOf(app.config);
   const known = Object.keys(channels);
   const names = given === undefined ? known : known.filter((name) => name === given);
   if (names.length === 0) throw NoChannel({ given: given ?? "at all", known: known.join(", ") || "none" });

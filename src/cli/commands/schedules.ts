@@ -13,10 +13,9 @@ import { listNext, type Schedule } from "../../engine/schedule.ts";
 import { listWorkers } from "../../engine/workers.ts";
 import { defineError } from "../../errors/error.ts";
 import { getSchedule, schedulesOf } from "../../procedures/schedules.ts";
-import type { Json } from "../../runbook/value.ts";
 import type { App } from "../app.ts";
-import { getProcedure } from "../app.ts";
 import type { Context } from "../context.ts";
+import { BadInput, getProcedure, requireInput } from "../procedures.ts";
 import { instant, table } from "../render/text.ts";
 
 /** What happens by itself, when, and what became of it. */
@@ -26,12 +25,6 @@ export const BadInstant = defineError<{ given: string }>("usage.bad_instant", {
   message: (d) => `${d.given} is no instant that is still to come.`,
   hint: () =>
     'Write "2026-11-26 02:00", which is meant in the stack\'s zone, or an instant with its own: 2026-11-25T18:00:00Z.',
-});
-
-export const BadInput = defineError<{ reason: string }>("usage.bad_input", {
-  exitCode: 14,
-  message: (d) => `This is no input for the procedure: ${d.reason}.`,
-  hint: () => '--input takes JSON, such as \'{"backup":"latest"}\'.',
 });
 
 export const NoSuchOneOff = defineError<{ name: string }>("usage.no_one_off", {
@@ -51,12 +44,13 @@ export async function listSchedules(context: Context, options: Options): Promise
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
   const now = new Date();
-  const [pauses, workers, occurrences] = await Promise.all([
+  const [procedures, pauses, workers, occurrences] = await Promise.all([
+    app.procedures(),
     listPauses(app.control, stack.name),
     listWorkers(app.control),
     listOccurrences(app.control, stack.name, historyMax),
   ]);
-  const schedules = schedulesOf(stack.config).map((schedule) => ({
+  const schedules = schedulesOf(stack.config, procedures).map((schedule) => ({
     ...schedule,
     paused: pauses.get(schedule.name),
     next: pauses.has(schedule.name) ? undefined : listNext(schedule, now, 1)[0],
@@ -135,7 +129,7 @@ async function outcomeOf(app: App, occurrence: Occurrence, zone: string): Promis
 export async function nextTimes(context: Context, name: string, options: Options): Promise<number> {
   await using app = await context.openApp();
   const { config } = app.stack(context.globals.stack);
-  const times = listNext(getSchedule(config, name), new Date(), Number(options.count ?? 5));
+  const times = listNext(getSchedule(config, await app.procedures(), name), new Date(), Number(options.count ?? 5));
   if (options.json === true) context.terminal.out(JSON.stringify(times, null, 2));
   else for (const time of times) context.terminal.out(instant(time, config.timezone));
   return 0;
@@ -161,7 +155,7 @@ export async function showHistory(context: Context, name: string | undefined, op
 
 export async function pause(context: Context, name: string): Promise<number> {
   await using app = await context.openApp();
-  const schedule = getSchedule(app.stack(context.globals.stack).config, name);
+  const schedule = getSchedule(app.stack(context.globals.stack).config, await app.procedures(), name);
   await pauseSchedule(app.control, schedule, app.actor, new Date());
   context.terminal.out(`${name} is paused. Nothing of it happens until: ipai schedules resume ${name}`);
   return 0;
@@ -170,7 +164,7 @@ export async function pause(context: Context, name: string): Promise<number> {
 export async function resume(context: Context, name: string): Promise<number> {
   await using app = await context.openApp();
   const { config } = app.stack(context.globals.stack);
-  const schedule = getSchedule(config, name);
+  const schedule = getSchedule(config, await app.procedures(), name);
   await unpauseSchedule(app.control, schedule, app.actor, new Date());
   const [next] = listNext(schedule, new Date(), 1);
   context.terminal.out(`${name} goes on${next === undefined ? "" : `: next ${instant(next, config.timezone)}`}.`);
@@ -181,7 +175,10 @@ export async function runOnce(context: Context, procedure: string, options: Opti
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
   const at = parseInstant(options.at ?? "", stack.config.timezone);
-  const input = parseInput(options.input ?? "{}", procedure);
+  const input = requireInput(
+    getProcedure(await app.procedures(), procedure),
+    parseJson(procedure, options.input ?? "{}"),
+  );
   const given = { stack: stack.name, procedure, input, actor: app.actor, at, graceSeconds: oneOffGraceSeconds };
   const { schedule } = await addOneOff(app.control, given, new Date());
   if (options.json === true) context.terminal.out(JSON.stringify({ name: schedule, at }));
@@ -221,17 +218,10 @@ function wallClock(given: string, timezone: string): Date | undefined {
   }
 }
 
-function parseInput(text: string, procedure: string): Json {
-  let given: unknown;
+function parseJson(procedure: string, text: string): unknown {
   try {
-    given = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
-    throw BadInput({ reason: error instanceof Error ? error.message : String(error) });
+    throw BadInput({ procedure, reason: error instanceof Error ? error.message : String(error) });
   }
-  const parsed = getProcedure(procedure).input.safeParse(given);
-  if (!parsed.success)
-    throw BadInput({
-      reason: parsed.error.issues.map(({ path, message }) => [...path, message].join(": ")).join("; "),
-    });
-  return given as Json;
 }

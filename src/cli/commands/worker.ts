@@ -13,7 +13,8 @@ import { notifySettings } from "../notify.ts";
 /** Stays, and does what nobody waits for, on every stack of the configuration. */
 export async function worker(context: Context, options: { json?: boolean }): Promise<number> {
   await using app = await context.openApp();
-  const schedules = Object.values(app.config.stacks).flatMap(schedulesOf);
+  const procedures = await app.procedures();
+  const schedules = Object.values(app.config.stacks).flatMap((stack) => schedulesOf(stack, procedures));
   const engine = app.engine({ waitForLease: true });
   const say = (event: WorkerEvent) =>
     context.terminal.out(options.json === true ? JSON.stringify(toJson(event)) : line(event));
@@ -37,7 +38,7 @@ export async function worker(context: Context, options: { json?: boolean }): Pro
   const stopping = stopOnSignals(context);
   const stop = stopping.signal;
   const courier = {
-    ...notifySettings(app.config),
+    ...notifySettings(app.config, procedures),
     ...{ control: app.control, now: ports.now, pause: ports.pause },
     tell: (event: CourierEvent) =>
       context.terminal.out(options.json === true ? JSON.stringify(courierJson(event)) : courierLine(event)),
