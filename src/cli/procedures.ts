@@ -19,7 +19,8 @@ export const NoSuchProcedure = defineError<{ name: string; meant: string }>("usa
 
 export const BadInput = defineError<{ procedure: string; reason: string }>("usage.bad_input", {
   exitCode: 14,
-  message: (d) => `This is no input for ${d.procedure}: ${d.reason}. Nothing was started.`,
+  message: (d) =>
+    `This is no input for ${d.procedure}: ${d.reason}${d.reason.endsWith("?") ? "" : "."} Nothing was started.`,
   hint: (d) => `\`ipai procedures show "${d.procedure}"\` says what it takes.`,
 });
 
@@ -117,6 +118,6 @@ export function inputsOf({ input }: AnyProcedure): readonly InputLine[] {
 function typeOf({ type, enum: choices, pattern }: Property): string {
   if (choices !== undefined) return choices.join(" or ");
   if (type === "boolean") return "true or false";
-  if (type === "string") return pattern === undefined ? "text" : `text, ${pattern}`;
+  if (type === "string") return pattern === undefined ? "text" : `text, ${pattern.replace(/^\^\(\?:(.*)\)\$$/, "$1")}`;
   return type === "number" || type === "integer" ? "number" : "JSON";
 }

@@ -48,13 +48,13 @@ function nearestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[
 
 /** The schema's own words where it has some; zod's general ones in ours. */
 function wordsOf(issue: Issue, value: unknown): string {
-  if (issue.code === "invalid_union" && value === undefined) return "is missing";
   switch (issue.code) {
-    case "invalid_type": {
-      if (!issue.message.startsWith("Invalid input")) return issue.message;
-      if (value === undefined) return "is missing";
-      return `must be ${kinds[issue.expected] ?? issue.expected}, not ${kindOf(value)}`;
-    }
+    case "invalid_union":
+      return value === undefined ? "is missing" : issue.message;
+    case "invalid_value":
+      return issue.message.startsWith("Invalid") ? oneOf(issue.values, value) : issue.message;
+    case "invalid_type":
+      return issue.message.startsWith("Invalid input") ? wrongType(issue.expected, value) : issue.message;
     case "too_small":
       return issue.message.startsWith("Too small")
         ? `must be ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}`
@@ -64,6 +64,15 @@ function wordsOf(issue: Issue, value: unknown): string {
     default:
       return issue.message;
   }
+}
+
+function wrongType(expected: string, value: unknown): string {
+  return value === undefined ? "is missing" : `must be ${kinds[expected] ?? expected}, not ${kindOf(value)}`;
+}
+
+function oneOf(values: readonly unknown[], value: unknown): string {
+  if (value === undefined) return "is missing";
+  return `must be ${values.length === 1 ? "" : "one of "}${values.map(String).join(", ")}`;
 }
 
 const kinds: Readonly<Record<string, string>> = {

@@ -27,11 +27,11 @@ export function compileSteps(context: StepContext, specs: readonly StepSpec[], p
 function compileStep(context: StepContext, spec: StepSpec, path: Path, role: Role): readonly Step[] {
   const { complain, places } = context;
   const kind = findKind(spec, { kinds, common: ["id", "title", "when"], path, complain });
-  const taken = places.get(spec.id);
-  if (taken !== undefined) complain([...path, "id"], `the id ${spec.id} is another step's too`);
-  places.set(spec.id, path);
+  const isTaken = places.has(spec.id);
+  if (isTaken) complain([...path, "id"], `the id ${spec.id} is another step's too`);
+  else places.set(spec.id, path);
   const condition = readCondition(context, spec, path);
-  if (kind === undefined || condition === "never") return [];
+  if (kind === undefined || isTaken || condition === "never") return [];
   const made = compileKind(context, spec, path, role, kind);
   for (const step of made) places.set(step.id, path);
   if (condition === undefined) return made;

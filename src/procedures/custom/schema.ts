@@ -171,7 +171,6 @@ const single = z.strictObject({
       risk: effect.default("change").describe("The most that it may do"),
       undo: undoClass.default("instant").describe("The worst way in which it may have to be taken back"),
     })
-    .prefault({})
     .optional()
     .describe("What is consented to for the procedure"),
 });

@@ -11,7 +11,7 @@ import { compileSteps } from "./compile.ts";
 import { type FileProblem, ProcedureInvalid } from "./errors.ts";
 import { type Input, inputSchema, sampleFacts, sampleInput } from "./input.ts";
 import type { Definition } from "./schema.ts";
-import { type Complain, createValues, type Path } from "./values.ts";
+import { type Complain, createValues, outline, type Path } from "./values.ts";
 
 /** A file that could be read, and the procedure that it is. */
 
@@ -39,7 +39,7 @@ export function toProcedure(
   const [first] = stacks;
   if (first === undefined) throw new TypeError("a configuration without a stack");
   const procedure: Procedure<Input, Answers> = {
-    ...{ name, chapter, title, summary, file: source.file },
+    ...{ name, chapter, title: outline(title), summary, file: source.file },
     // What the file says decides, not a number that somebody may forget to raise: the plan is bound to it.
     version: 1,
     risk: riskOf(compilePlan(source, first, sampleOf(source.definition), []).plan),

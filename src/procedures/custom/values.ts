@@ -98,6 +98,13 @@ function readParts(text: string): readonly Token[] {
   return rest === "" && tokens.length > 0 ? tokens : [...tokens, rest];
 }
 
+/** For people who have not said yet what it stands for: `Vacuum <table>`. */
+export function outline(text: string): string {
+  return readParts(text)
+    .map((part) => (typeof part === "string" ? part : `<${part.name.split(".").at(-1)}>`))
+    .join("");
+}
+
 /** Whether there is anything in it that is replaced. */
 export function hasReference(text: string): boolean {
   return readParts(text).some((part) => typeof part !== "string");
