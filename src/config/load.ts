@@ -23,10 +23,14 @@ export function getStack(config: Config, name?: string): StackConfig {
   return stack;
 }
 
-/** A stack's secrets by their path in the configuration. */
+/** A stack's secrets by their path in the configuration; those that are there for procedures of the user's own, by their name. */
 export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> {
   const { backup, services } = stack;
-  const all = { "backup.password": backup?.password, "services.cache.password": services.cache?.password };
+  const all: Readonly<Record<string, Secret | undefined>> = {
+    ...stack.secrets,
+    "backup.password": backup?.password,
+    "services.cache.password": services.cache?.password,
+  };
   return Object.fromEntries(
     Object.entries(all).flatMap(([path, value]) => (value === undefined ? [] : [[path, value]])),
   );
@@ -90,6 +94,9 @@ function buildStack(
   return {
     ...stack,
     name,
+    secrets: Object.fromEntries(
+      Object.entries(stack.secrets).map(([secret, given]) => [secret, reveal(given) ?? new Secret("")]),
+    ),
     workDirectory: stack.workDirectory ?? workDirectoryOf(name, stack),
     backup: backup === undefined ? undefined : { ...backup, password: reveal(backup.password) },
     services: { ...services, cache: cache === undefined ? undefined : { ...cache, password: reveal(cache.password) } },

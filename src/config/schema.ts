@@ -260,6 +260,10 @@ const stack = z
       .describe(
         "What `ipai worker` runs by itself, by name. backup, proof and health are there already: `off` takes one away, another definition replaces it",
       ),
+    secrets: z
+      .record(z.string().regex(/^[A-Za-z]\w*$/, "must be a word"), environmentReference)
+      .default({})
+      .describe("Secrets for procedures of your own, each as ${NAME} from the environment"),
     objectives: z
       .strictObject({
         rto: duration.prefault("4h").describe("Recovery time objective: how long the suite may be away, with unit"),
@@ -333,9 +337,10 @@ export type ComposeProject = z.output<typeof compose>["compose"];
 export type ParsedConfig = z.output<typeof configSchema>;
 export type ParsedStack = z.output<typeof stack>;
 
-export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup" | "services"> {
+export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup" | "services" | "secrets"> {
   readonly name: string;
   readonly workDirectory: string;
+  readonly secrets: Readonly<Record<string, Secret>>;
   readonly backup: WithSecret<ParsedStack["backup"]>;
   readonly services: Omit<ParsedStack["services"], "cache"> & {
     readonly cache: WithSecret<ParsedStack["services"]["cache"]>;

@@ -42,16 +42,16 @@ export function schedulesOf(stack: StackConfig, procedures: Procedures): readonl
 function toSchedule(stack: StackConfig, procedures: Procedures, name: string, given: ScheduleDefinition): Schedule {
   const invalid = (reason: string) => ScheduleInvalid({ stack: stack.name, name, reason });
   const { procedure, input, cron, missed, grace, jitter } = given;
+  const times = { stack: stack.name, name, procedure, input, cron, timezone: stack.timezone, missed };
+  const schedule = { ...times, graceSeconds: grace, jitterSeconds: jitter };
+  // One whose file is wrong fails at its times, and is told of: it keeps nothing else from happening.
+  if (procedures.broken.some((file) => file.name === procedure)) return schedule;
   const found = procedures.find(procedure);
   if (found === undefined || found.chapter === "sandbox") throw invalid(`there is no procedure ${procedure}.`);
   const parsed = found.input.safeParse(input);
   if (!parsed.success)
     throw invalid(parsed.error.issues.map(({ path, message }) => [...path, message].join(": ")).join("; "));
-  const { name: stackName, timezone } = stack;
-  return {
-    ...{ stack: stackName, name, procedure, input, cron, timezone, missed },
-    ...{ graceSeconds: grace, jitterSeconds: jitter },
-  };
+  return schedule;
 }
 
 export function getSchedule(stack: StackConfig, procedures: Procedures, name: string): Schedule {

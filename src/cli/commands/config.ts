@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { loadConfig } from "../../config/load.ts";
 import { configSchema } from "../../config/schema.ts";
+import { schedulesOf } from "../../procedures/schedules.ts";
 import type { Context } from "../context.ts";
 import { loadProcedures, requireWhole } from "../procedures.ts";
 
@@ -21,7 +22,9 @@ export async function showConfig(context: Context, options: { json?: boolean }):
 export async function checkConfig(context: Context): Promise<number> {
   const config = await load(context);
   const names = Object.keys(config.stacks);
-  requireWhole(await loadProcedures(config));
+  const procedures = await loadProcedures(config);
+  requireWhole(procedures);
+  for (const stack of Object.values(config.stacks)) schedulesOf(stack, procedures);
   context.terminal.out(`${config.file}: good; ${names.length === 1 ? "stack" : "stacks"} ${names.join(", ")}`);
   return 0;
 }

@@ -104,7 +104,7 @@ interface ProgramSpec extends Pick<Doing, "env" | "stdin" | "mergeStderr"> {
 function toProgram(context: Context, { command: words, env, stdin, mergeStderr }: ProgramSpec, path: Path): Command {
   const { values } = context;
   const at = (index: number) => [...path, "command", index];
-  const code = words.findIndex((word, index) => isCodeOption(words[0] ?? "", word, index)) + 1;
+  const code = words.findIndex((word, index) => isCodeOption(words, word, index)) + 1;
   if (code > 0)
     constant(
       context,
@@ -120,12 +120,13 @@ function toProgram(context: Context, { command: words, env, stdin, mergeStderr }
   };
 }
 
-/** `sh -c`, `python3 -c`, `perl -e`, `psql -c`: the word after it is a program, and a value in it would be one too. */
-function isCodeOption(program: string, word: string, index: number): boolean {
-  const name = program.split("/").at(-1) ?? "";
-  return (
-    index > 0 && /^(?:(?:ba|da|z|k)?sh|python[\d.]*|perl|ruby|node|psql)$/.test(name) && /^-[a-z]*[ce]$/.test(word)
-  );
+/** `sh -c`, `env python3 -c`, `perl -e`, `psql -c`: the word after it is a program, and a value in it would be one too. */
+function isCodeOption(words: readonly string[], word: string, index: number): boolean {
+  return /^-[a-z]*[ce]$/.test(word) && words.slice(0, index).some(isInterpreter);
+}
+
+function isInterpreter(word: string): boolean {
+  return /^(?:.*\/)?(?:(?:ba|da|z|k)?sh|python[\d.]*|perl|ruby|node|psql)$/.test(word);
 }
 
 function constant({ complain }: Pick<Context, "complain">, text: string, path: Path, hint: string): string {

@@ -80,6 +80,18 @@ function titleOf({ values, complain }: StepContext, { title }: StepSpec, path: P
   return title === undefined ? (usual ?? "") : values.fixed(title, [...path, "title"]);
 }
 
+/** `among`: the name of one of several that one step of the file is. */
+function titleOfOne(
+  context: StepContext,
+  spec: StepSpec,
+  path: Path,
+  usual: string,
+  among: string | undefined,
+): string {
+  const title = titleOf(context, spec, path, usual);
+  return among === undefined || spec.title === undefined ? title : `${title}: ${among}`;
+}
+
 function toAct(context: StepContext, spec: StepSpec, path: Path, role: Role): Act {
   const effect = spec.effect ?? (role === "parallel" ? "read" : "change");
   const reads = effect === "read";
@@ -167,7 +179,7 @@ function toServices(context: StepContext, spec: StepSpec, path: Path, role: Role
   }
   return starts((name) => (single === undefined ? `${spec.id} ${name}` : spec.id)).map((act, index) => ({
     ...act,
-    ...(single === undefined ? {} : { title: titleOf(context, spec, path, act.title) }),
+    title: titleOfOne(context, spec, path, act.title, single === undefined ? names[index] : undefined),
     undo: isTakenBack ? [stopOne(context, names[index] ?? "")] : toUndo(context, spec, path, role, true),
     ...options,
   }));
@@ -240,8 +252,9 @@ function toServings(context: StepContext, spec: StepSpec, served: string, path: 
   return wanted.map(({ name, address }) => {
     const said = name === "public" ? "the public address" : name;
     const wait = serving(stack, said, address);
-    const title = wanted.length === 1 ? titleOf(context, spec, path, wait.title) : wait.title;
-    return { ...wait, id: wanted.length === 1 ? spec.id : `${spec.id} ${name}`, title };
+    const only = wanted.length === 1;
+    const title = titleOfOne(context, spec, path, wait.title, only ? undefined : name);
+    return { ...wait, id: only ? spec.id : `${spec.id} ${name}`, title };
   });
 }
 

@@ -11,6 +11,7 @@ import { createStack, type Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { createProcedures, type Procedures } from "../registry.ts";
 import { sandboxConfig } from "../sandbox/definition.ts";
+import { schedulesOf } from "../schedules.ts";
 
 const examples = join(import.meta.dirname, "../../../docs/examples/procedures");
 const exampleFiles = readdirSync(examples).map((name) => ({
@@ -198,8 +199,8 @@ describe("a file", () => {
     ],
     [
       "puts a value into a script",
-      fileOf(`  - { id: a, title: a, effect: read, command: [/bin/bash, -ec, "echo \${run.id}"] }\n`),
-      ["5:64 nothing is replaced here; what it runs must always be the same: give it values as arguments after it"],
+      fileOf(`  - { id: a, title: a, effect: read, command: [env, /bin/bash, -ec, "echo \${run.id}"] }\n`),
+      ["5:69 nothing is replaced here; what it runs must always be the same: give it values as arguments after it"],
     ],
     [
       "names no such service",
@@ -272,6 +273,37 @@ describe("a file", () => {
     expect(procedures.find("backup")).toBeDefined();
     expect(() => procedures.find("other")).toThrow(expect.objectContaining({ code: "procedure.invalid" }));
     expect(procedures.find("nothing")).toBeUndefined();
+  });
+
+  it("that is wrong and scheduled fails at its times alone", () => {
+    const schedule = {
+      procedure: "other",
+      input: { x: 1 },
+      cron: "0 3 * * *",
+      missed: "latest",
+      grace: 60,
+      jitter: 0,
+    } as const;
+    const config = { ...native.config, schedules: { other: schedule } };
+    const names = (procedures: Procedures) => schedulesOf(config, procedures).map(({ name }) => name);
+    expect(names(read(fileOf(touch), "name: other\n"))).toEqual(["backup", "proof", "health", "other"]);
+    expect(() => names(read(fileOf(touch)))).toThrow(expect.objectContaining({ code: "schedule.invalid" }));
+    expect(() => names(read(fileOf(touch).replace("try", "other")))).toThrow(/Unrecognized key/);
+  });
+
+  it("is judged and never trips, whichever of its lines is missing, or stands twice", () => {
+    const variants = exampleFiles.flatMap(({ text }) => {
+      const lines = text.split("\n");
+      return lines.flatMap((line, index) => [
+        lines.toSpliced(index, 1).join("\n"),
+        lines.toSpliced(index, 0, line).join("\n"),
+        lines.toSpliced(index, 1, line.replace(/: .*/, ":")).join("\n"),
+      ]);
+    });
+    const judged = variants.map((text) => createProcedures([{ name: "p.yaml", text }], [native, compose]));
+    const broken = judged.flatMap((one) => one.broken);
+    expect(broken.length).toBeGreaterThan(variants.length / 2);
+    for (const { problems } of broken) expect(problems).not.toEqual([]);
   });
 
   it("that has the name of another, or a circle with it, is refused", () => {

@@ -21,11 +21,11 @@ const env = z
 const stdin = z.string().optional().describe("Standard input. ${secret.NAME} may be the whole of it");
 const mergeStderr = z.boolean().optional().describe("Sends standard error down the pipeline too");
 const program = z.union(
-  [argv, z.strictObject({ command: argv, env, stdin, mergeStderr })],
+  [argv, z.strictObject({ command: argv.describe("A program with its arguments"), env, stdin, mergeStderr })],
   "must be a list of words, or have command",
 );
 const request = z.strictObject({
-  url: text.describe("Address"),
+  url: text.describe("Address, such as ${stack.url}/web/health"),
   method: z.enum(["GET", "POST"]).default("GET").describe("GET or POST"),
   headers: z.record(z.string(), word).optional().describe("Headers; they show in commands, so no secrets"),
   body: z.string().optional().describe("Body. ${secret.NAME} may be the whole of it"),

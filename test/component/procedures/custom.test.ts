@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startControl, type TestControl } from "../../harness/control.ts";
@@ -94,6 +94,7 @@ stacks:
       odoo: [{ name: web, url: "http://127.0.0.1:9" }]
     odoo: { command: [odoo], database: books }
     urls: { public: "http://127.0.0.1:9" }
+    secrets: { token: "\${BOOK_TOKEN}" }
     schedules:
       health: off
       books: { procedure: book entry, input: { entry: monthly }, cron: "0 0 1 1 *" }
@@ -101,7 +102,7 @@ stacks:
 }
 
 const define = (name: string, text: string) => writeFile(join(folder, "procedures", name), text);
-const environment = () => ({ IPAI_HOME: test.home, NOBODY: "http://127.0.0.1:9/" });
+const environment = () => ({ IPAI_HOME: test.home, NOBODY: "http://127.0.0.1:9/", BOOK_TOKEN: "s3cr3t-w0rd" });
 const at = () => ({ directory: folder, env: environment() });
 const own = (...args: readonly string[]) => ipai(args, at());
 const works = () => writeFile(join(folder, "works"), "");
@@ -236,6 +237,30 @@ steps:
     expect(undone.steps.map(({ id, outcome }) => [id, outcome])).toContainEqual(["inner", "succeeded"]);
     expect([undone.outcome, has("inner")]).toEqual(["failed-and-undone", false]);
     expect(await entries()).not.toContain("inner");
+  });
+
+  it("hands a secret over where nobody sees it", async () => {
+    await define(
+      "secret.yaml",
+      `name: secret
+title: Use a secret
+summary: Sends it somewhere.
+steps:
+  - id: send
+    title: Send it
+    command: [sh, -c, 'printf %s "$TOKEN" > "$1" && cat && printf " %s" "$TOKEN"', send, "${folder}/sent"]
+    env: { TOKEN: "\${secret.token}" }
+    stdin: \${secret.token}
+    undo: nothing
+    verify: [{ title: it is there, command: [cat, "${folder}/sent"], contains: w0rd }]
+`,
+    );
+    const ended = await own("run", "secret", "--yes", "--json");
+    expect(parsed<RunJson>(ended).outcome).toBe("succeeded");
+    expect(await readFile(join(folder, "sent"), "utf8")).toBe("s3cr3t-w0rd");
+    const told = [ended, await own("runs", "logs", parsed<RunJson>(ended).run), await own("run", "secret", "--script")];
+    expect(told.map(({ stdout, stderr }) => stdout + stderr).join("")).not.toContain("s3cr3t");
+    expect(told[1]?.stdout).toContain("[secret] [secret]");
   });
 
   it("waits for a person's signal", async () => {
