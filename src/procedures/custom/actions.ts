@@ -177,8 +177,9 @@ export function requireService(
   return false;
 }
 
-/** A question with what is wanted of its answer. */
-export function toProbe(context: Context, spec: ProbeSpec, path: Path, title: string): Probe {
+/** A question with what is wanted of its answer. `usual`: its title when it has none of its own. */
+export function toProbe(context: Context, spec: ProbeSpec, path: Path, usual: string): Probe {
+  const title = spec.title === undefined ? usual : context.values.fixed(spec.title, [...path, "title"]);
   const common = ["title", ...readings, ...comparisons.map(([key]) => key)];
   findKind(spec, { kinds: questions, common, path, complain: context.complain });
   const wanted = comparisons.flatMap(([key, compare]) => {

@@ -98,7 +98,7 @@ function toAct(context: StepContext, spec: StepSpec, path: Path, role: Role): Ac
   const title = titleOf(context, spec, path);
   const action = toAction(context, spec, path, reads);
   const outputs = Object.entries(spec.outputs ?? {}).map(([name, one]) => [name, toRecorded(one, action)]);
-  const done = spec.done && toProbe(context, spec.done, [...path, "done"], spec.done.title ?? `${title}: it is done`);
+  const done = spec.done && toProbe(context, spec.done, [...path, "done"], `${title}: it is done`);
   return {
     kind: "act",
     id: spec.id,
@@ -130,7 +130,7 @@ function toVerify(context: StepContext, { verify = [] }: StepSpec, path: Path): 
   return verify.map((probe, index) => {
     const at = [...path, "verify", index];
     if (probe.title === undefined) context.complain(at, "title is missing: it says what should have been true");
-    return toProbe(context, probe, at, context.values.fixed(probe.title ?? "", [...at, "title"]));
+    return toProbe(context, probe, at, "");
   });
 }
 
@@ -167,20 +167,21 @@ function toServices(context: StepContext, spec: StepSpec, path: Path, role: Role
   const together = single === undefined ? runtime.together(names) : runtime.service(single);
   const starts = (id: (name: string) => string) =>
     names.map((name) => startService(id(name), `Start ${name}`, runtime.service(name)));
-  const stop = (id: string) => stopService(id, `Stop ${all}`, together);
   const isTakenBack = role === "body" && spec.undo === undefined;
+  const own = isTakenBack ? undefined : toUndo(context, spec, path, role, true);
   const options = {
     ...(spec.onFail === undefined ? {} : { onFail: spec.onFail }),
     ...(spec.timeout === undefined ? {} : { timeoutSeconds: spec.timeout }),
   };
   if (verb === "stop") {
-    const undo = isTakenBack ? starts((name) => `start ${name}`) : toUndo(context, spec, path, role, true);
-    return [{ ...stop(spec.id), title: titleOf(context, spec, path, `Stop ${all}`), undo, ...options }];
+    const title = titleOf(context, spec, path, `Stop ${all}`);
+    const undo = own ?? [...starts((name) => `start ${name}`), ...servingsOf(context, names)];
+    return [{ ...stopService(spec.id, title, together), undo, ...options }];
   }
   return starts((name) => (single === undefined ? `${spec.id} ${name}` : spec.id)).map((act, index) => ({
     ...act,
     title: titleOfOne(context, spec, path, act.title, single === undefined ? names[index] : undefined),
-    undo: isTakenBack ? [stopOne(context, names[index] ?? "")] : toUndo(context, spec, path, role, true),
+    undo: own ?? [stopOne(context, names[index] ?? "")],
     ...options,
   }));
 }
@@ -189,17 +190,23 @@ function stopOne({ stack }: StepContext, name: string): Act {
   return stopService(`stop ${name}`, `Stop ${name}`, stack.runtime.service(name));
 }
 
+/** Those of them that are Odoo are back when they serve. */
+function servingsOf({ stack }: StepContext, names: readonly string[]): readonly Wait[] {
+  const known = stack.config.services.odoo.filter(({ name }) => names.includes(name));
+  return known.map((service) => serving(stack, service.name, stack.odoo.addressOf(service)));
+}
+
 /** A service by its name, or by what it is for. */
 function servicesOf({ stack, complain }: StepContext, name: string, path: Path): readonly string[] {
   const { odoo, database, cache, proxy } = stack.config.services;
-  const roles: Readonly<Record<string, readonly (string | undefined)[]>> = {
-    odoo: odoo.map((service) => service.name),
-    database: [database.name],
-    cache: [cache?.name],
-    proxy: [proxy?.name],
-  };
-  const named = roles[name];
-  if (named === undefined) return requireService({ stack, complain }, name, path, Object.keys(roles)) ? [name] : [];
+  const roles = new Map<string, readonly (string | undefined)[]>([
+    ["odoo", odoo.map((service) => service.name)],
+    ["database", [database.name]],
+    ["cache", [cache?.name]],
+    ["proxy", [proxy?.name]],
+  ]);
+  const named = roles.get(name);
+  if (named === undefined) return requireService({ stack, complain }, name, path, [...roles.keys()]) ? [name] : [];
   const found = named.filter((one) => one !== undefined);
   if (found.length === 0) complain(path, `${stack.name} has no ${name}`);
   return found;
@@ -207,7 +214,7 @@ function servicesOf({ stack, complain }: StepContext, name: string, path: Path):
 
 function toRequirement(context: StepContext, spec: StepSpec, path: Path): Act {
   const title = titleOf(context, spec, path);
-  const probe = toProbe(context, spec.require ?? {}, [...path, "require"], spec.require?.title ?? title);
+  const probe = toProbe(context, spec.require ?? {}, [...path, "require"], title);
   return {
     ...{ kind: "act", id: spec.id, title, effect: "read", action: probe.action, verify: [probe], undo: "nothing" },
     ...{ onFail: spec.onFail ?? "undo", onInterrupt: "again" },
@@ -229,13 +236,13 @@ function toWaits(context: StepContext, spec: StepSpec, given: WaitSpec, path: Pa
     return [];
   }
   if (served !== undefined) return toServings(context, spec, served, path).map((wait) => ({ ...wait, ...limits }));
-  const title = titleOf(context, spec, path, given.title);
+  const title = titleOf(context, spec, path);
   const wait = (what: Wait["until"]): readonly Wait[] => [
     { ...{ kind: "wait", id: spec.id, title, until: what, timeoutSeconds: 300, onTimeout: "undo" }, ...limits },
   ];
   if (until !== undefined) return wait({ instant: context.values.fixed(until, [...at, "until"]) });
   if (signal !== undefined) return wait({ signal: context.values.fixed(signal, [...at, "signal"]) });
-  return wait({ probe: toProbe(context, probe, at, given.title ?? title) });
+  return wait({ probe: toProbe(context, probe, at, title) });
 }
 
 function toServings(context: StepContext, spec: StepSpec, served: string, path: Path): readonly Wait[] {

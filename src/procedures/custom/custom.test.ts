@@ -369,6 +369,19 @@ describe("the plan of a file", () => {
     expect(stepOf(done)).toMatchObject({ onInterrupt: "again", done: { output: { from: "exitCode" } } });
   });
 
+  it("takes a stopped Odoo back by starting it until it serves", () => {
+    const text = fileOf("  - { id: stop, stop: odoo }\n  - { id: start, start: redis }\n");
+    const steps = planOf(read(text), "try", native, {}).steps;
+    const undo = steps.map((step) =>
+      step.kind === "act" && Array.isArray(step.undo) ? step.undo.map(({ id }) => id) : [],
+    );
+    const names = ["odoo-accounting", "odoo-core", "odoo-marketing"];
+    expect(undo).toEqual([
+      [...names.map((name) => `start ${name}`), ...names.map((name) => `serve ${name}`)],
+      ["stop redis"],
+    ]);
+  });
+
   it("hands a secret to an environment and a standard input", () => {
     const secret = "${secret.services.cache.password}";
     const steps = `  - { id: a, title: a, effect: read, command: [cat], stdin: "${secret}", env: { X: "${secret}" } }\n`;

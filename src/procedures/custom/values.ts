@@ -129,14 +129,15 @@ function find(names: Names, name: string, complain: (message: string) => void): 
     return undefined;
   }
   const known = Object.entries(tableOf(names, kind) ?? {}).find(([key]) => key === inner);
-  if (known !== undefined) return kind === "secret" ? { ref: "secret", name: inner } : { known: known[1] };
+  if (known !== undefined && kind === "secret") return { ref: "secret", name: inner };
+  if (known !== undefined) return { known: known[1] };
   complain(strange(names, kind, inner));
   return undefined;
 }
 
 function tableOf({ input, facts, stack, secrets }: Names, kind: string): Readonly<Record<string, Json>> | undefined {
   const secret = Object.fromEntries(secrets.map((name) => [name, ""]));
-  return { input, facts: facts ?? {}, stack, secret }[kind];
+  return new Map(Object.entries({ input, facts: facts ?? {}, stack, secret })).get(kind);
 }
 
 function strange(names: Names, kind: string, inner: string): string {
