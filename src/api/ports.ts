@@ -18,7 +18,8 @@ export interface ApiPorts {
   /** The public address; browsers are answered from this origin only. */
   readonly url: string;
   readonly stacks: Readonly<Record<string, StackEntry>>;
-  readonly procedures: readonly ProcedureEntry[];
+  /** Read anew each time: the user's own may change. */
+  readonly procedures: () => Promise<readonly ProcedureEntry[]>;
   readonly rotas: readonly (Rota & { readonly stacks: readonly string[] })[];
   readonly hooks: Readonly<Record<string, Hook>>;
   readonly channels: Readonly<Record<string, (actor: string) => Promise<Answer>>>;
@@ -28,17 +29,20 @@ export interface ApiPorts {
   readonly auth: (request: Request, address: string) => Promise<Response>;
   readonly plan: (procedure: string, stack: string, input: Json) => Promise<Plan>;
   /** Throws for what is no input of a procedure. */
-  readonly checkInput: (procedure: string, input: Json) => void;
+  readonly checkInput: (procedure: string, input: Json) => Promise<void>;
   /** Records a plan, in the transaction that is given. */
   readonly record: (tables: Tables, plan: Plan, actor: string) => Promise<Run>;
   /** Has a run carried out in this process; returns at once. */
   readonly carryOut: (run: string) => void;
-  readonly subjectOf: (run: Pick<Run, "stack" | "procedure" | "undo_class">) => Subject;
+  readonly subjectOf: (run: RunKind) => Subject;
   /** Whether a refusal may still go into the audit chain: so many a minute, or whoever is refused could flood it. */
   readonly mayNote: () => boolean;
   /** What happened that nobody is told of in an answer. */
   readonly log: (line: string) => void;
 }
+
+/** `undo_class`: absent as long as there is no plan. */
+export type RunKind = Pick<Run, "stack" | "procedure"> & Partial<Pick<Run, "undo_class">>;
 
 export interface StackEntry {
   readonly name: string;

@@ -1,7 +1,8 @@
 import { hostname } from "node:os";
 import { principalOfShell } from "../access/identify.ts";
 import type { Principal } from "../access/principal.ts";
-import { peopleFor, type Subject } from "../access/rights.ts";
+import type { Subject } from "../access/rights.ts";
+import type { RunKind } from "../api/ports.ts";
 import { ipaiHome } from "../config/home.ts";
 import { getStack, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
@@ -15,15 +16,17 @@ import type { Engine } from "../engine/session.ts";
 import { createPerformer, type Performer } from "../host/perform.ts";
 import { runChecks } from "../procedures/monitoring/check.ts";
 import { healthChecks } from "../procedures/monitoring/health.ts";
-import { type AnyProcedure, createFactReader, type Procedure } from "../procedures/procedure.ts";
-import { createCallRegistry, procedures } from "../procedures/registry.ts";
-import { type Plan, type UndoClass, undoClassOf } from "../runbook/plan.ts";
+import { createFactReader, type Procedure } from "../procedures/procedure.ts";
+import { createCallRegistry, type Procedures } from "../procedures/registry.ts";
+import type { Plan } from "../runbook/plan.ts";
 import { validatePlan } from "../runbook/validate.ts";
 import type { Json } from "../runbook/value.ts";
 import { createStack, type Stack } from "../stack/stack.ts";
 import { findActor } from "./actor.ts";
+import { consentRule } from "./consent.ts";
 import { Executors } from "./executors.ts";
 import { routesOf } from "./notify.ts";
+import { Catalogue } from "./procedures.ts";
 
 /** The program put together: configuration, control database, executors, procedures. */
 export interface App extends AsyncDisposable {
@@ -35,11 +38,13 @@ export interface App extends AsyncDisposable {
   readonly principal: Principal;
   readonly actor: string;
   stack(name?: string): Stack;
+  /** Read anew each time: a file of the user's may have been changed while this program runs. */
+  procedures(): Promise<Procedures>;
   plan(procedure: string, stack: string, input: Json): Promise<Plan>;
   /** Whose consent a plan needs. */
   consentFor(plan: Plan): ConsentRule;
   /** What a right to a run, or to a plan, is a right to. */
-  subjectOf(run: Pick<Run, "stack" | "procedure" | "undo_class">): Subject;
+  subjectOf(run: RunKind): Subject;
   /** Records a plan, which waits for consent then. */
   record(plan: Plan): Promise<Run>;
   engine(options?: { waitForLease?: boolean; onEvent?: (event: RunEvent) => void }): Engine;
@@ -81,16 +86,17 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     stacks.set(found.name, known);
     return known;
   };
+  const catalogue = new Catalogue(config);
   const planFor = async (name: string, version: number | undefined, stackName: string, input: Json): Promise<Plan> => {
-    const procedure = getProcedure(name, version) as unknown as Procedure<unknown, unknown>;
+    const found = (await catalogue.load()).find(name, version);
+    if (found === undefined) throw ProcedureUnknown({ name, version: version ?? 1 });
+    const procedure = found as unknown as Procedure<unknown, unknown>;
     const parsed = procedure.input.parse(input);
     const facts = await procedure.facts(createFactReader(stack(stackName), performer, records), parsed);
     return validatePlan(procedure.plan(stack(stackName), parsed, facts));
   };
-  const consentFor = (plan: Plan): ConsentRule => {
-    const { second, valid } = stack(plan.stack).config.consent;
-    return { people: peopleFor(second, plan, undoClassOf(plan)), validSeconds: valid };
-  };
+  const consentFor = (plan: Plan) => consentRule(stack(plan.stack).config.consent, plan);
+  await catalogue.load();
   const principal = await principalOfShell(control, await findActor(environment), new Date());
   const actor = principal.handle;
   return {
@@ -102,11 +108,9 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     actor,
     stack,
     consentFor,
-    subjectOf: ({ stack: name, procedure, undo_class }) => ({
-      stack: name,
-      procedure: { name: procedure, chapter: chapterOf(procedure), undoClass: undo_class as UndoClass },
-    }),
+    subjectOf: (run) => catalogue.subjectOf(run),
     record: (plan) => createRun(control, plan, actor, new Date(), { consent: consentFor(plan) }),
+    procedures: () => catalogue.load(),
     plan: (name, stackName, input) => planFor(name, undefined, stackName, input),
     engine: (engineOptions = {}) => ({
       control,
@@ -121,17 +125,4 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
       await control.close();
     },
   };
-}
-
-export function getProcedure(name: string, version?: number): AnyProcedure {
-  const found = procedures.find(
-    (procedure) => procedure.name === name && (version === undefined || procedure.version === version),
-  );
-  if (found === undefined) throw ProcedureUnknown({ name, version: version ?? 1 });
-  return found;
-}
-
-/** A procedure that this version does not have any more belongs to no chapter. */
-function chapterOf(procedure: string): string {
-  return procedures.find(({ name }) => name === procedure)?.chapter ?? "";
 }

@@ -88,6 +88,36 @@ changing(program.command("upgrade"))
     ),
   );
 
+const procedures = program.command("procedures").description("what can be run: what ipai brings, and your own");
+json(procedures.command("list", { isDefault: true }))
+  .description("every procedure with its chapter and risk")
+  .action(run(async (context, options) => (await import("./commands/procedures.ts")).listProcedures(context, options)));
+json(procedures.command("show"))
+  .description("what a procedure does, and what it takes")
+  .argument("<name...>")
+  .action(
+    run(async (context, name, options) =>
+      (await import("./commands/procedures.ts")).showProcedure(context, name as string[], options),
+    ),
+  );
+procedures
+  .command("check")
+  .description("check your own; errors name file, line and column")
+  .action(run(async (context) => (await import("./commands/procedures.ts")).checkProcedures(context)));
+procedures
+  .command("schema")
+  .description("JSON Schema for editors")
+  .action(run(async (context) => (await import("./commands/procedures.ts")).printSchema(context)));
+
+changing(program.command("run"))
+  .description("run a procedure by its name")
+  .argument("<name and input...>", "its name, then NAME=VALUE for each input")
+  .action(
+    run(async (context, words, options) =>
+      (await import("./commands/procedures.ts")).runNamed(context, words as string[], options),
+    ),
+  );
+
 const schedules = program.command("schedules").description("what runs by itself, and when");
 json(schedules.command("list", { isDefault: true }))
   .description("every schedule, its next time and what became of the last")
@@ -217,6 +247,16 @@ json(runs.command("resume"))
   .option("--wait", "wait when another run holds the stack")
   .action(
     run(async (context, id, options) => (await import("./commands/runs.ts")).resumeRun(context, id as string, options)),
+  );
+runs
+  .command("signal")
+  .description("tell a run that waits for it that it may go on")
+  .argument("<run>")
+  .argument("<signal>", "the word that its step waits for")
+  .action(
+    run(async (context, id, signal) =>
+      (await import("./commands/runs.ts")).signalRun(context, id as string, signal as unknown as string),
+    ),
   );
 json(runs.command("cancel"))
   .description("stop a run and take back what it did")

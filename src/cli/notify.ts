@@ -5,15 +5,22 @@ import type { Batch } from "../engine/batch.ts";
 import type { Message } from "../engine/message.ts";
 import type { Story } from "../engine/news.ts";
 import type { Route } from "../engine/route.ts";
-import { type ChannelSettings, createChannel } from "../notify/channels.ts";
-import { procedures } from "../procedures/registry.ts";
+import { type Channel, type ChannelSettings, createChannel } from "../notify/channels.ts";
+import type { Procedures } from "../procedures/registry.ts";
 
 /** The configuration's channels as the room of messages takes them. */
-export function notifySettings(config: Pick<Config, "notify">) {
-  const channels = Object.fromEntries(
-    Object.entries(config.notify).map(([name, channel]) => [name, createChannel(toSettings(channel))]),
+export function notifySettings(config: Pick<Config, "notify">, procedures: Procedures) {
+  return {
+    routes: routesOf(config),
+    channels: channelsOf(config),
+    storyOf: (procedure: string) => storyOf(procedures, procedure),
+  };
+}
+
+export function channelsOf({ notify }: Pick<Config, "notify">): Readonly<Record<string, Channel>> {
+  return Object.fromEntries(
+    Object.entries(notify).map(([name, channel]) => [name, createChannel(toSettings(channel))]),
   );
-  return { routes: routesOf(config), channels, storyOf };
 }
 
 export function routesOf({ notify }: Pick<Config, "notify">): readonly Route[] {
@@ -28,11 +35,11 @@ function toSettings(channel: ChannelConfig): ChannelSettings {
   return { ...channel, limit };
 }
 
-/** The practice stack's own procedures are no news. */
-function storyOf(procedure: string): Story | undefined {
-  const found = procedures.find(({ name }) => name === procedure);
-  if (found === undefined || found.chapter === "sandbox") return undefined;
-  return { chapter: found.chapter, done: found.done };
+/** The practice stack's own procedures are no news. One that is not there any more was the user's own. */
+function storyOf({ all }: Procedures, procedure: string): Story | undefined {
+  const found = all.find(({ name }) => name === procedure);
+  if (found === undefined) return { chapter: "custom", done: undefined };
+  return found.chapter === "sandbox" ? undefined : { chapter: found.chapter, done: found.done };
 }
 
 /** What somebody sends who wants to see whether messages arrive. */

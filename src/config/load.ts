@@ -25,10 +25,14 @@ export function getStack(config: Config, name?: string): StackConfig {
   return stack;
 }
 
-/** A stack's secrets by their path in the configuration. */
+/** A stack's secrets by their path in the configuration; those that are there for procedures of the user's own, by their name. */
 export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> {
   const { backup, services } = stack;
-  const all = { "backup.password": backup?.password, "services.cache.password": services.cache?.password };
+  const all: Readonly<Record<string, Secret | undefined>> = {
+    ...stack.secrets,
+    "backup.password": backup?.password,
+    "services.cache.password": services.cache?.password,
+  };
   return Object.fromEntries(
     Object.entries(all).flatMap(([path, value]) => (value === undefined ? [] : [[path, value]])),
   );
@@ -42,7 +46,7 @@ export function parseConfig(text: string, file: string, environment: NodeJS.Proc
   if (!parsed.success)
     throw invalid(
       file,
-      parsed.error.issues.flatMap((issue) => describeIssue(issue, document)),
+      parsed.error.issues.flatMap((issue) => describeIssue(issue, document, configSchema)),
     );
   const given = { config: parsed.data, raw: document.value, environment };
   const broken = rules.flatMap((rule) => rule(given));
@@ -78,6 +82,7 @@ function build(parsed: ParsedConfig, file: string, environment: NodeJS.ProcessEn
       ]),
     ),
     oncall: parsed.oncall,
+    procedures: parsed.procedures,
     stacks: Object.fromEntries(stacks),
     notify: Object.fromEntries(notify),
     heartbeat:
@@ -113,6 +118,9 @@ function buildStack(name: string, stack: ParsedStack, reveal: Reveal): StackConf
   return {
     ...stack,
     name,
+    secrets: Object.fromEntries(
+      Object.entries(stack.secrets).map(([secret, given]) => [secret, reveal(given) ?? new Secret("")]),
+    ),
     workDirectory: stack.workDirectory ?? workDirectoryOf(name, stack),
     backup: backup === undefined ? undefined : { ...backup, password: reveal(backup.password) },
     services: { ...services, cache: cache === undefined ? undefined : { ...cache, password: reveal(cache.password) } },

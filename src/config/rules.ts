@@ -134,7 +134,8 @@ function repeated<T extends readonly [readonly PropertyKey[], string]>(values: r
 function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
   const references: (readonly [readonly PropertyKey[], string | undefined])[] = [
     [["control", "database"], config.control.database === "embedded" ? undefined : config.control.database],
-    ...Object.entries(config.stacks).flatMap(([name, { backup, services }]) => [
+    ...Object.entries(config.stacks).flatMap(([name, { backup, services, secrets }]) => [
+      ...Object.entries(secrets).map(([secret, given]) => [["stacks", name, "secrets", secret], given] as const),
       [["stacks", name, "backup", "password"], backup?.password] as const,
       [["stacks", name, "services", "cache", "password"], services.cache?.password] as const,
     ]),
@@ -185,7 +186,7 @@ function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
     .filter(([path, text]) => /\$\{[A-Za-z_]\w*\}/.test(text) && !mayRefer(path))
     .map(([path, text]) => ({
       path,
-      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, backup.password, services.cache.password and the addresses, secrets and tokens under notify, heartbeat and serve come from the environment`,
+      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, backup.password, services.cache.password, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
     }));
 }
 
@@ -196,6 +197,7 @@ function mayRefer(path: readonly PropertyKey[]): boolean {
   if (first === "serve") return path.length === 2 ? path[1] === "secret" : /^client(Id|Secret)$/.test(String(path[3]));
   if (first === "hooks") return path.length === 3 && path[2] === "secret";
   if (first === "notify") return path.length === 3 && channelSecretKeys.some((key) => key === path[2]);
+  if (first === "stacks" && inStack[0] === "secrets") return inStack.length === 2;
   return first === "stacks" && ["backup.password", "services.cache.password"].includes(inStack.join("."));
 }
 

@@ -274,6 +274,10 @@ const stack = z
       })
       .prefault({})
       .describe("Whose consent a plan needs before it begins"),
+    secrets: z
+      .record(z.string().regex(/^[A-Za-z]\w*$/, "must be a word"), environmentReference)
+      .default({})
+      .describe("Secrets for procedures of your own, each as ${NAME} from the environment"),
     objectives: z
       .strictObject({
         rto: duration.prefault("4h").describe("Recovery time objective: how long the suite may be away, with unit"),
@@ -286,6 +290,12 @@ const stack = z
   .describe("One Odoo installation: where it is and what it is made of");
 
 export const configSchema = z.strictObject({
+  procedures: z
+    .array(text)
+    .default([])
+    .describe(
+      "Files with procedures of your own, relative to this file: a file, a folder, or a pattern such as procedures/*.yaml",
+    ),
   stacks: z
     .record(z.string().regex(/^[a-z][a-z0-9-]*$/, "must begin with a letter and have only a-z, 0-9 and -"), stack)
     .describe("Every stack by its name"),
@@ -324,9 +334,10 @@ export type ComposeProject = z.output<typeof compose>["compose"];
 export type ParsedConfig = z.output<typeof configSchema>;
 export type ParsedStack = z.output<typeof stack>;
 
-export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup" | "services"> {
+export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup" | "services" | "secrets"> {
   readonly name: string;
   readonly workDirectory: string;
+  readonly secrets: Readonly<Record<string, Secret>>;
   readonly backup: WithSecret<ParsedStack["backup"]>;
   readonly services: Omit<ParsedStack["services"], "cache"> & {
     readonly cache: WithSecret<ParsedStack["services"]["cache"]>;
@@ -341,6 +352,8 @@ export interface Config {
   readonly serve: ServeConfig;
   readonly hooks: Readonly<Record<string, HookConfig>>;
   readonly oncall: Readonly<Record<string, RotaConfig>>;
+  /** Where procedures of the user's own are, as the file says it. */
+  readonly procedures: readonly string[];
   readonly notify: Readonly<Record<string, ChannelConfig>>;
   readonly heartbeat: { readonly url: Secret; readonly everySeconds: number } | undefined;
   readonly stacks: Readonly<Record<string, StackConfig>>;

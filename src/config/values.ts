@@ -40,8 +40,9 @@ export const databaseName = z
   .string()
   .regex(/^[A-Za-z0-9][\w.-]*$/, "must begin with a letter or digit and have only letters, digits, and _ . -")
   .max(34, "must have at most 34 characters, so that the copies that are made of it can be named");
+export const environmentName = z.string().regex(/^[A-Za-z_]\w*$/, "must be a name for an environment variable");
 export const environment = z
-  .record(z.string().regex(/^[A-Za-z_]\w*$/, "must be a name for an environment variable"), z.string())
+  .record(environmentName, z.string())
   .default({})
   .describe("Environment variables of the process. They show in the process list: no secrets here");
 /** `${NAME}`: the value comes from the environment; a secret in the file itself would be read by whoever reads the file. */

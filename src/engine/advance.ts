@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ErrorRecord, type IpaiError, toErrorRecord, toIpaiError } from "../errors/error.ts";
+import { listDifferences } from "../runbook/differences.ts";
 import { hashPlan } from "../runbook/hash.ts";
 import type { Entry } from "../runbook/plan.ts";
 import { runAct } from "./act.ts";
@@ -67,8 +68,12 @@ async function begin(session: Session): Promise<void> {
     if (run.status === "planned") await change(session, { status: "waiting", waiting_for: "approval" });
     return;
   }
-  const now = hashPlan(await engine.plan(plan.procedure, plan.version, plan.stack, plan.input));
-  if (now !== run.plan_hash) return end(session, "failed", PlanDrifted({ run: run.id, approved: run.plan_hash, now }));
+  const fresh = await engine.plan(plan.procedure, plan.version, plan.stack, plan.input);
+  const [approved, now] = [run.plan_hash, hashPlan(fresh)];
+  if (now !== approved) {
+    const differs = listDifferences(plan, fresh).join(", ");
+    return end(session, "failed", PlanDrifted({ run: run.id, approved, now, differs }));
+  }
   await change(session, { status: "running", started_at: new Date(), waiting_for: null });
 }
 

@@ -1,9 +1,7 @@
-import type { z } from "zod";
 import type { ScheduleDefinition, StackConfig } from "../config/schema.ts";
 import type { Schedule } from "../engine/schedule.ts";
 import { defineError } from "../errors/error.ts";
-import type { Json } from "../runbook/value.ts";
-import { procedures } from "./registry.ts";
+import type { Procedures } from "./registry.ts";
 
 /** What runs by itself on a stack: the runbook's crontab, and what the configuration makes of it. */
 
@@ -18,24 +16,6 @@ export const ScheduleUnknown = defineError<{ stack: string; name: string; known:
   message: (d) => `There is no schedule ${d.name} on ${d.stack}.`,
   hint: (d) => `There is: ${d.known}.`,
 });
-
-export const InputInvalid = defineError<{ procedure: string; reason: string }>("usage.bad_input", {
-  exitCode: 14,
-  message: (d) => `This is no input for ${d.procedure}: ${d.reason}.`,
-  hint: () => 'It is JSON, such as {"backup":"latest"}.',
-});
-
-/** Throws for what is no input of a procedure, or no procedure. */
-export function parseInput(procedure: string, given: Json): void {
-  const found = procedures.find(({ name }) => name === procedure);
-  const parsed = found?.input.safeParse(given);
-  if (parsed === undefined) throw InputInvalid({ procedure, reason: "there is no such procedure" });
-  if (!parsed.success) throw InputInvalid({ procedure, reason: reasonsOf(parsed.error) });
-}
-
-function reasonsOf({ issues }: z.ZodError): string {
-  return issues.map(({ path, message }) => [...path, message].join(": ")).join("; ");
-}
 
 const defaults = { input: {}, missed: "latest", grace: 6 * 3600, jitter: 0 } as const;
 
@@ -52,27 +32,30 @@ function usual({ backup }: StackConfig): Readonly<Record<string, ScheduleDefinit
 }
 
 /** Every schedule of a stack, by its name. Throws `schedule.invalid` for one that names no procedure, or not its input. */
-export function schedulesOf(stack: StackConfig): readonly Schedule[] {
+export function schedulesOf(stack: StackConfig, procedures: Procedures): readonly Schedule[] {
   const all = { ...usual(stack), ...stack.schedules };
-  return Object.entries(all).flatMap(([name, given]) => (given === "off" ? [] : [toSchedule(stack, name, given)]));
+  return Object.entries(all).flatMap(([name, given]) =>
+    given === "off" ? [] : [toSchedule(stack, procedures, name, given)],
+  );
 }
 
-function toSchedule(stack: StackConfig, name: string, given: ScheduleDefinition): Schedule {
+function toSchedule(stack: StackConfig, procedures: Procedures, name: string, given: ScheduleDefinition): Schedule {
   const invalid = (reason: string) => ScheduleInvalid({ stack: stack.name, name, reason });
   const { procedure, input, cron, missed, grace, jitter } = given;
-  const found = procedures.find((one) => one.name === procedure && one.chapter !== "sandbox");
-  if (found === undefined) throw invalid(`there is no procedure ${procedure}.`);
+  const times = { stack: stack.name, name, procedure, input, cron, timezone: stack.timezone, missed };
+  const schedule = { ...times, graceSeconds: grace, jitterSeconds: jitter };
+  // One whose file is wrong fails at its times, and is told of: it keeps nothing else from happening.
+  if (procedures.broken.some((file) => file.name === procedure)) return schedule;
+  const found = procedures.find(procedure);
+  if (found === undefined || found.chapter === "sandbox") throw invalid(`there is no procedure ${procedure}.`);
   const parsed = found.input.safeParse(input);
-  if (!parsed.success) throw invalid(reasonsOf(parsed.error));
-  const { name: stackName, timezone } = stack;
-  return {
-    ...{ stack: stackName, name, procedure, input, cron, timezone, missed },
-    ...{ graceSeconds: grace, jitterSeconds: jitter },
-  };
+  if (!parsed.success)
+    throw invalid(parsed.error.issues.map(({ path, message }) => [...path, message].join(": ")).join("; "));
+  return schedule;
 }
 
-export function getSchedule(stack: StackConfig, name: string): Schedule {
-  const all = schedulesOf(stack);
+export function getSchedule(stack: StackConfig, procedures: Procedures, name: string): Schedule {
+  const all = schedulesOf(stack, procedures);
   const found = all.find((schedule) => schedule.name === name);
   if (found !== undefined) return found;
   throw ScheduleUnknown({ stack: stack.name, name, known: all.map((one) => one.name).join(", ") || "none" });

@@ -79,9 +79,10 @@ export async function startApi(control: Control, home: string, options: ApiOptio
   const ports: ApiPorts = {
     ...{ control, records: createRecords(control), now: () => new Date(), url },
     stacks: { erp: stackOf("erp"), shop: stackOf("shop") },
-    procedures: Object.keys(plans).map((name) => ({
-      ...{ name, chapter: chapters[name] ?? "maintenance", title: name, summary: name, input: { type: "object" } },
-    })),
+    procedures: async () =>
+      Object.keys(plans).map((name) => ({
+        ...{ name, chapter: chapters[name] ?? "maintenance", title: name, summary: name, input: { type: "object" } },
+      })),
     rotas: [
       {
         ...{ name: "night", people: ["viewer", "admin"], from: "2026-01-01", days: 7, at: "08:00" },
@@ -96,7 +97,7 @@ export async function startApi(control: Control, home: string, options: ApiOptio
     },
     auth: auth.handler,
     plan: (procedure, stack) => planFor(procedure, stack),
-    checkInput: () => undefined,
+    checkInput: async () => undefined,
     record: (tables, plan, actor) => {
       const people = peopleFor(options.second ?? "never", plan, undoClassOf(plan));
       return createRun(tables, plan, actor, new Date(), { consent: { people, validSeconds: 3600 } });
@@ -109,7 +110,11 @@ export async function startApi(control: Control, home: string, options: ApiOptio
     },
     subjectOf: ({ stack, procedure, undo_class: undoClass }) => ({
       stack,
-      procedure: { name: procedure, chapter: chapters[procedure] ?? "maintenance", undoClass: undoClass as "instant" },
+      procedure: {
+        name: procedure,
+        chapter: chapters[procedure] ?? "maintenance",
+        ...(undoClass === undefined ? {} : { undoClass: undoClass as "instant" }),
+      },
     }),
     mayNote: () => true,
     log: (line) => process.stderr.write(`${line}\n`),

@@ -175,10 +175,10 @@ async function planFor(
   guard: Guard,
   { stack, procedure, input }: z.output<typeof toStart>,
 ): Promise<Plan> {
-  const entry = ports.procedures.find(({ name }) => name === procedure);
+  const entry = (await ports.procedures()).find(({ name }) => name === procedure);
   if (ports.stacks[stack] === undefined) throw NotFound({ what: `stack ${stack}` });
   if (entry === undefined) throw NotFound({ what: `procedure ${procedure}` });
-  guard.need("start", { stack, procedure: { name: procedure, chapter: entry.chapter } }, `${procedure} on ${stack}`);
+  guard.need("start", ports.subjectOf({ stack, procedure }), `${procedure} on ${stack}`);
   const plan = await ports.plan(procedure, stack, input as Json);
   const subject = ports.subjectOf({ stack, procedure, undo_class: undoClassOf(plan) });
   guard.need("start", subject, `${procedure} on ${stack}`);

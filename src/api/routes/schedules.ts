@@ -97,14 +97,14 @@ export const runOnce = endpoint({
   handle: async (asked) => {
     const { body, ports, guard } = asked;
     const { name: stack } = findStack(asked);
-    const procedure = ports.procedures.find(({ name }) => name === body.procedure);
+    const procedure = (await ports.procedures()).find(({ name }) => name === body.procedure);
     if (procedure === undefined) throw NotFound({ what: `procedure ${body.procedure}` });
-    const subject = { stack, procedure: { name: procedure.name, chapter: procedure.chapter } };
+    const subject = ports.subjectOf({ stack, procedure: procedure.name });
     guard.need("schedule", subject, `${procedure.name} on ${stack}`);
     guard.need("start", subject, `${procedure.name} on ${stack}`);
     const at = new Date(body.at);
     if (at <= ports.now()) throw BadRequest({ reason: `${body.at} is past` });
-    ports.checkInput(procedure.name, body.input as Json);
+    await ports.checkInput(procedure.name, body.input as Json);
     const { handle: actor } = guard.principal;
     const { input, graceSeconds } = body;
     const given = { stack, procedure: procedure.name, input: input as Json, actor, at, graceSeconds };
@@ -122,7 +122,7 @@ export const dropOnce = endpoint({
     const { name: stack } = findStack(asked);
     const due = (await listOccurrences(ports.control, stack, 1, given.name))[0];
     if (due === undefined) throw NotFound({ what: given.name });
-    guard.need("schedule", subjectOf(asked, due), given.name);
+    guard.need("schedule", ports.subjectOf(due), given.name);
     if (!(await removeOneOff(ports.control, stack, given.name, guard.principal.handle, ports.now())))
       throw NotFound({ what: `${given.name} that is still to come` });
   },
@@ -134,13 +134,8 @@ function findSchedule(asked: AskedForName): Schedule {
   const { name } = asked.params;
   const found = findStack(asked).schedules.find((schedule) => schedule.name === name);
   if (found === undefined) throw NotFound({ what: `schedule ${name}` });
-  asked.guard.need("schedule", subjectOf(asked, found), `schedule ${name}`);
+  asked.guard.need("schedule", asked.ports.subjectOf(found), `schedule ${name}`);
   return found;
-}
-
-function subjectOf({ ports }: Pick<AskedForName, "ports">, { stack, procedure }: { stack: string; procedure: string }) {
-  const chapter = ports.procedures.find(({ name }) => name === procedure)?.chapter ?? "";
-  return { stack, procedure: { name: procedure, chapter } };
 }
 
 function occurrenceJson({ schedule, procedure, at, state, actor, run, error }: Occurrence) {

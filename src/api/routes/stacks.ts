@@ -32,7 +32,7 @@ export const listProcedures = endpoint({
   ),
   handle: async ({ ports, guard }) => {
     guard.signedIn();
-    return ports.procedures;
+    return ports.procedures();
   },
 });
 

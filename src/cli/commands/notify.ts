@@ -1,7 +1,7 @@
 import { type DeliveryRow, listDeliveries } from "../../engine/outbox.ts";
 import { defineError } from "../../errors/error.ts";
 import type { Context } from "../context.ts";
-import { notifySettings, testBatch } from "../notify.ts";
+import { channelsOf, testBatch } from "../notify.ts";
 import { instant, table } from "../render/text.ts";
 
 /** Who is told, and whether it arrives. */
@@ -28,7 +28,7 @@ interface Options {
 /** Sends a message at once, past the outbox: whoever asks wants to see it arrive. */
 export async function testChannel(context: Context, given: string | undefined): Promise<number> {
   await using app = await context.openApp();
-  const { channels } = notifySettings(app.config);
+  const channels = channelsOf(app.config);
   const known = Object.keys(channels);
   const names = given === undefined ? known : known.filter((name) => name === given);
   if (names.length === 0) throw NoChannel({ given: given ?? "at all", known: known.join(", ") || "none" });

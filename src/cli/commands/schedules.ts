@@ -11,11 +11,11 @@ import {
 import { listNext, type Schedule } from "../../engine/schedule.ts";
 import { listWorkers } from "../../engine/workers.ts";
 import { defineError } from "../../errors/error.ts";
-import { getSchedule, InputInvalid, parseInput, schedulesOf } from "../../procedures/schedules.ts";
-import type { Json } from "../../runbook/value.ts";
+import { getSchedule, schedulesOf } from "../../procedures/schedules.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
 import { parseFuture } from "../instant.ts";
+import { BadInput, getProcedure, requireInput } from "../procedures.ts";
 import { instant, table } from "../render/text.ts";
 
 /** What happens by itself, when, and what became of it. */
@@ -37,12 +37,13 @@ export async function listSchedules(context: Context, options: Options): Promise
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
   const now = new Date();
-  const [pauses, workers, occurrences] = await Promise.all([
+  const [procedures, pauses, workers, occurrences] = await Promise.all([
+    app.procedures(),
     listPauses(app.control, stack.name),
     listWorkers(app.control),
     listOccurrences(app.control, stack.name, historyMax),
   ]);
-  const schedules = schedulesOf(stack.config).map((schedule) => ({
+  const schedules = schedulesOf(stack.config, procedures).map((schedule) => ({
     ...schedule,
     paused: pauses.get(schedule.name),
     next: pauses.has(schedule.name) ? undefined : listNext(schedule, now, 1)[0],
@@ -121,7 +122,7 @@ async function outcomeOf(app: App, occurrence: Occurrence, zone: string): Promis
 export async function nextTimes(context: Context, name: string, options: Options): Promise<number> {
   await using app = await context.openApp();
   const { config } = app.stack(context.globals.stack);
-  const times = listNext(getSchedule(config, name), new Date(), Number(options.count ?? 5));
+  const times = listNext(getSchedule(config, await app.procedures(), name), new Date(), Number(options.count ?? 5));
   if (options.json === true) context.terminal.out(JSON.stringify(times, null, 2));
   else for (const time of times) context.terminal.out(instant(time, config.timezone));
   return 0;
@@ -147,7 +148,7 @@ export async function showHistory(context: Context, name: string | undefined, op
 
 export async function pause(context: Context, name: string): Promise<number> {
   await using app = await context.openApp();
-  const schedule = getSchedule(app.stack(context.globals.stack).config, name);
+  const schedule = getSchedule(app.stack(context.globals.stack).config, await app.procedures(), name);
   await pauseSchedule(app.control, schedule, app.actor, new Date());
   context.terminal.out(`${name} is paused. Nothing of it happens until: ipai schedules resume ${name}`);
   return 0;
@@ -156,7 +157,7 @@ export async function pause(context: Context, name: string): Promise<number> {
 export async function resume(context: Context, name: string): Promise<number> {
   await using app = await context.openApp();
   const { config } = app.stack(context.globals.stack);
-  const schedule = getSchedule(config, name);
+  const schedule = getSchedule(config, await app.procedures(), name);
   await unpauseSchedule(app.control, schedule, app.actor, new Date());
   const [next] = listNext(schedule, new Date(), 1);
   context.terminal.out(`${name} goes on${next === undefined ? "" : `: next ${instant(next, config.timezone)}`}.`);
@@ -167,7 +168,10 @@ export async function runOnce(context: Context, procedure: string, options: Opti
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
   const at = parseFuture(options.at ?? "", stack.config.timezone, new Date());
-  const input = readInput(options.input ?? "{}", procedure);
+  const input = requireInput(
+    getProcedure(await app.procedures(), procedure),
+    parseJson(procedure, options.input ?? "{}"),
+  );
   const given = { stack: stack.name, procedure, input, actor: app.actor, at, graceSeconds: oneOffGraceSeconds };
   const { schedule } = await addOneOff(app.control, given, new Date());
   if (options.json === true) context.terminal.out(JSON.stringify({ name: schedule, at }));
@@ -189,13 +193,10 @@ export async function drop(context: Context, name: string): Promise<number> {
   return 0;
 }
 
-function readInput(text: string, procedure: string): Json {
-  let given: Json;
+function parseJson(procedure: string, text: string): unknown {
   try {
-    given = JSON.parse(text) as Json;
+    return JSON.parse(text);
   } catch (error) {
-    throw InputInvalid({ procedure, reason: error instanceof Error ? error.message : String(error) });
+    throw BadInput({ procedure, reason: error instanceof Error ? error.message : String(error) });
   }
-  parseInput(procedure, given);
-  return given;
 }

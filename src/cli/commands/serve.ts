@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { serve as listen } from "@hono/node-server";
 import { z } from "zod";
-import { createAuth } from "../../access/auth.ts";
+import { type Auth, createAuth } from "../../access/auth.ts";
 import { loadAuthSecrets } from "../../access/secrets.ts";
 import { createApi } from "../../api/app.ts";
 import type { ApiPorts } from "../../api/ports.ts";
@@ -12,12 +12,13 @@ import type { Worker } from "../../engine/worker.ts";
 import { defineError } from "../../errors/error.ts";
 import { runChecks } from "../../procedures/monitoring/check.ts";
 import { healthChecks } from "../../procedures/monitoring/health.ts";
-import { procedures } from "../../procedures/registry.ts";
-import { parseInput, schedulesOf } from "../../procedures/schedules.ts";
+import type { Procedures } from "../../procedures/registry.ts";
+import { schedulesOf } from "../../procedures/schedules.ts";
 import type { Json } from "../../runbook/value.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
-import { notifySettings, testBatch } from "../notify.ts";
+import { channelsOf, testBatch } from "../notify.ts";
+import { getProcedure, listRunnable, requireInput } from "../procedures.ts";
 import { stay } from "./worker.ts";
 
 /** The API, and a worker in the same process: what somebody starts there begins at once. */
@@ -36,9 +37,12 @@ export async function serve(context: Context, options: { json?: boolean }): Prom
     settings: config.serve,
     secrets: await loadAuthSecrets({ file: secretFile(context.environment), given: config.serve.secret }),
   });
-  return await stay(context, app, options, (worker, stop) =>
-    answer(context, config.serve.listen, createApi(apiPorts(context, app, auth, worker)).fetch, stop),
-  );
+  const procedures = await app.procedures();
+  requireHooks(app, procedures);
+  return await stay(context, app, options, (worker, stop) => {
+    const api = createApi(apiPorts(context, app, { auth, worker, procedures }));
+    return answer(context, config.serve.listen, api.fetch, stop);
+  });
 }
 
 /** Beside the control database, not in it. */
@@ -69,19 +73,32 @@ async function answer(
   await closed;
 }
 
-type Auth = ReturnType<typeof createAuth>;
+/** A hook that could do nothing is told at the start, not when somebody knocks. */
+function requireHooks({ config }: App, procedures: Procedures): void {
+  for (const { procedure, input } of Object.values(config.hooks))
+    requireInput(getProcedure(procedures, procedure), input);
+}
 
-function apiPorts(context: Context, app: App, auth: Auth, worker: Worker): ApiPorts {
+interface Parts {
+  readonly auth: Auth;
+  readonly worker: Worker;
+  readonly procedures: Procedures;
+}
+
+function apiPorts(context: Context, app: App, { auth, worker, procedures }: Parts): ApiPorts {
   const { config, control, records } = app;
-  const { channels } = notifySettings(config);
-  const known = procedures.filter(({ chapter }) => chapter !== "sandbox");
   return {
     ...{ control, records, now: () => new Date(), url: config.serve.url },
     stacks: Object.fromEntries(
       Object.values(config.stacks).map((stack) => [
         stack.name,
         {
-          ...{ name: stack.name, timezone: stack.timezone, url: stack.urls.public, schedules: schedulesOf(stack) },
+          ...{
+            name: stack.name,
+            timezone: stack.timezone,
+            url: stack.urls.public,
+            schedules: schedulesOf(stack, procedures),
+          },
           health: async () => {
             const found = app.stack(stack.name);
             return (await runChecks(found, app.performer, healthChecks(found))) as unknown as Json;
@@ -89,16 +106,17 @@ function apiPorts(context: Context, app: App, auth: Auth, worker: Worker): ApiPo
         },
       ]),
     ),
-    procedures: known.map(({ name, chapter, title, summary, input }) => ({
-      ...{ name, chapter, title, summary },
-      input: z.toJSONSchema(input, { io: "input", unrepresentable: "any" }) as Json,
-    })),
+    procedures: async () =>
+      listRunnable(await app.procedures()).map(({ name, chapter, title, summary, input }) => ({
+        ...{ name, chapter, title, summary },
+        input: z.toJSONSchema(input, { io: "input", unrepresentable: "any" }) as Json,
+      })),
     rotas: Object.entries(config.oncall).map(([name, rota]) => ({ name, ...rota })),
     hooks: Object.fromEntries(
       Object.entries(config.hooks).map(([name, { input, ...hook }]) => [name, { ...hook, input: input as Json }]),
     ),
     channels: Object.fromEntries(
-      Object.entries(channels).map(([name, channel]) => [
+      Object.entries(channelsOf(config)).map(([name, channel]) => [
         name,
         (actor: string) => channel.send(testBatch(name, actor), () => new Date()),
       ]),
@@ -109,7 +127,7 @@ function apiPorts(context: Context, app: App, auth: Auth, worker: Worker): ApiPo
     },
     auth: auth.handler,
     plan: app.plan,
-    checkInput: parseInput,
+    checkInput: async (name, input) => void requireInput(getProcedure(await app.procedures(), name), input),
     record: (tables, plan, actor) => createRun(tables, plan, actor, new Date(), { consent: app.consentFor(plan) }),
     carryOut: (run) => worker.take(run),
     subjectOf: app.subjectOf,

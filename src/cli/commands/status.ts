@@ -62,11 +62,16 @@ async function readStatus(app: App, stack: Stack): Promise<StackStatus> {
 const dayMs = 86_400_000;
 
 async function readByItself(app: App, { name, config }: Stack): Promise<ByItself> {
-  const [workers, lost] = await Promise.all([
+  const [procedures, workers, lost] = await Promise.all([
+    app.procedures(),
     listWorkers(app.control),
     countLost(app.control, name, new Date(Date.now() - dayMs)),
   ]);
-  return { schedules: schedulesOf(config).length, workers: workers.filter(({ lives }) => lives).length, lost };
+  return {
+    schedules: schedulesOf(config, procedures).length,
+    workers: workers.filter(({ lives }) => lives).length,
+    lost,
+  };
 }
 
 function byItselfLine({ schedules, workers, lost }: ByItself): string {

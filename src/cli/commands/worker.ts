@@ -13,7 +13,7 @@ import { notifySettings } from "../notify.ts";
 /** Stays, and does what nobody waits for, on every stack of the configuration. */
 export async function worker(context: Context, options: { json?: boolean }): Promise<number> {
   await using app = await context.openApp();
-  return stay(context, app, options, async () => undefined);
+  return await stay(context, app, options, async () => undefined);
 }
 
 /**
@@ -26,7 +26,8 @@ export async function stay(
   options: { json?: boolean },
   beside: (worker: Worker, stop: AbortSignal) => Promise<void>,
 ): Promise<number> {
-  const schedules = Object.values(app.config.stacks).flatMap(schedulesOf);
+  const procedures = await app.procedures();
+  const schedules = Object.values(app.config.stacks).flatMap((stack) => schedulesOf(stack, procedures));
   const engine = app.engine({ waitForLease: true });
   const say = (event: WorkerEvent) =>
     context.terminal.out(options.json === true ? JSON.stringify(toJson(event)) : line(event));
@@ -51,7 +52,7 @@ export async function stay(
   const stopping = stopOnSignals(context);
   const stop = stopping.signal;
   const courier = {
-    ...notifySettings(app.config),
+    ...notifySettings(app.config, procedures),
     ...{ control: app.control, now: ports.now, pause: ports.pause },
     tell: (event: CourierEvent) =>
       context.terminal.out(options.json === true ? JSON.stringify(courierJson(event)) : courierLine(event)),

@@ -19,6 +19,7 @@ export const backup: Procedure<BackupInput, BackupFacts> = {
   name: "backup",
   chapter: "backup",
   version: 1,
+  risk: "change",
   title: "Full backup",
   summary:
     "Dumps the database and takes the filestore as of the same instant, with a manifest of every table's rows and checksums, and " +

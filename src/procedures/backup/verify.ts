@@ -21,6 +21,7 @@ export const verifyBackup: Procedure<VerifyInput, ProofFacts> = {
   name: "backup verify",
   chapter: "backup",
   version: 1,
+  risk: "change",
   title: "Backup verification",
   summary:
     "Restores a backup on a throw-away PostgreSQL beside the stack's own, compares every table with the manifest and every " +

@@ -17,6 +17,7 @@ export const watch: Procedure<WatchInput, Record<string, never>> = {
   name: "health",
   chapter: "monitoring",
   version: 1,
+  risk: "read",
   title: "Health checks",
   summary: "Asks every health check and keeps the answers. Changes nothing, so it may run beside anything.",
   input,

@@ -29,6 +29,7 @@ export const upgrade: Procedure<UpgradeInput, UpgradeFacts> = {
   name: "upgrade",
   chapter: "upgrade",
   version: 1,
+  risk: "destroy",
   title: "Upgrade modules",
   summary:
     "Updates the modules whose code changed. Odoo is stopped, database and filestore are copied, the update is run and judged by " +
