@@ -1,11 +1,11 @@
 import { hostname } from "node:os";
 import { principalOfShell } from "../access/identify.ts";
 import type { Principal } from "../access/principal.ts";
-import type { Subject } from "../access/rights.ts";
+import { peopleFor, type Subject } from "../access/rights.ts";
 import type { RunKind } from "../api/ports.ts";
 import { ipaiHome } from "../config/home.ts";
 import { getStack, loadConfig } from "../config/load.ts";
-import type { Config } from "../config/schema.ts";
+import type { Config, StackConfig } from "../config/schema.ts";
 import { type Control, openControl } from "../engine/control.ts";
 import { ProcedureUnknown } from "../engine/errors.ts";
 import type { RunEvent } from "../engine/events.ts";
@@ -18,12 +18,11 @@ import { runChecks } from "../procedures/monitoring/check.ts";
 import { healthChecks } from "../procedures/monitoring/health.ts";
 import { createFactReader, type Procedure } from "../procedures/procedure.ts";
 import { createCallRegistry, type Procedures } from "../procedures/registry.ts";
-import type { Plan } from "../runbook/plan.ts";
+import { type Plan, undoClassOf } from "../runbook/plan.ts";
 import { validatePlan } from "../runbook/validate.ts";
 import type { Json } from "../runbook/value.ts";
 import { createStack, type Stack } from "../stack/stack.ts";
 import { findActor } from "./actor.ts";
-import { consentRule } from "./consent.ts";
 import { Executors } from "./executors.ts";
 import { routesOf } from "./notify.ts";
 import { Catalogue } from "./procedures.ts";
@@ -125,4 +124,9 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
       await control.close();
     },
   };
+}
+
+/** Whose consent a plan needs. */
+function consentRule({ second, valid }: StackConfig["consent"], plan: Plan): ConsentRule {
+  return { people: peopleFor(second, plan, undoClassOf(plan)), validSeconds: valid };
 }

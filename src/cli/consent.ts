@@ -1,18 +1,10 @@
 import { Forbidden, noteForbidden, UnknownPerson } from "../access/forbidden.ts";
 import { principalOf } from "../access/identify.ts";
 import { rightToConsent } from "../access/principal.ts";
-import { peopleFor } from "../access/rights.ts";
-import type { StackConfig } from "../config/schema.ts";
 import { approveRun } from "../engine/consent.ts";
-import type { ConsentRule, Run } from "../engine/journal.ts";
+import type { Run } from "../engine/journal.ts";
 import type { IpaiError } from "../errors/error.ts";
-import { type Plan, undoClassOf } from "../runbook/plan.ts";
 import type { App } from "./app.ts";
-
-/** Whose consent a plan needs. */
-export function consentRule({ second, valid }: StackConfig["consent"], plan: Plan): ConsentRule {
-  return { people: peopleFor(second, plan, undoClassOf(plan)), validSeconds: valid };
-}
 
 /**
  * Consent from a shell. Who has one may do everything; but where two people are needed, both must be people that are known, and
