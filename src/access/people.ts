@@ -222,6 +222,31 @@ export function endSessions(db: Connection, handle: string, change: Change): Pro
   });
 }
 
+export interface OpenSession {
+  readonly method: string;
+  readonly secondFactor: boolean;
+  readonly source: string;
+  readonly program: string;
+  readonly since: Date;
+  readonly until: Date;
+}
+
+export async function listSessions(db: Connection, handle: string, now: Date): Promise<readonly OpenSession[]> {
+  const person = await findPerson(db, handle);
+  if (person === undefined) throw PersonNotFound({ handle });
+  const rows = await db
+    .selectFrom("sessions")
+    .select(["method", "second_factor", "ip_address", "user_agent", "created_at", "expires_at"])
+    .where("person", "=", person.id)
+    .where("expires_at", ">", now)
+    .orderBy("created_at", "desc")
+    .execute();
+  return rows.map((row) => ({
+    ...{ method: row.method, secondFactor: row.second_factor, since: row.created_at, until: row.expires_at },
+    ...{ source: row.ip_address ?? "", program: row.user_agent ?? "" },
+  }));
+}
+
 export async function deleteSessions(tx: Connection, id: string): Promise<number> {
   const { numDeletedRows } = await tx.deleteFrom("sessions").where("person", "=", id).executeTakeFirst();
   return Number(numDeletedRows);
@@ -252,7 +277,10 @@ export function changePerson(db: Connection, handle: string, wanted: PersonChang
       .where("id", "=", before.id)
       .returningAll()
       .executeTakeFirstOrThrow();
-    const told = { ...(wanted.shellNames === undefined ? {} : { shellNames: after.shell_names }), from: before.handle };
+    const told = {
+      ...(wanted.shellNames === undefined ? {} : { shellNames: after.shell_names }),
+      ...(after.handle === before.handle ? {} : { from: before.handle }),
+    };
     await tell(tx, change, "changed", after.handle, { ...told, what: Object.keys(wanted) });
     return toPerson(row);
   });

@@ -33,8 +33,7 @@ export function noteRefusal(db: Connection, refusal: Refusal, now: Date): Promis
   const handle = refusal.handle ?? unknown;
   const minute = minuteOf(now);
   return inTransaction(db, async (tx) => {
-    // Counts of one moment are compared with each other, so they are made one after the other.
-    await sql`select pg_advisory_xact_lock(hashtextextended('refusals', 4))`.execute(tx);
+    await awaitTurn(tx);
     const { told } = await tx
       .selectFrom("refusals")
       .select(sql<number>`coalesce(sum(told), 0)::integer`.as("told"))
@@ -66,6 +65,7 @@ export function noteRefusal(db: Connection, refusal: Refusal, now: Date): Promis
 
 /** How many of the minutes before are in no entry. From now on they are in one. */
 export async function takeNotTold(tx: Connection, minute: Date): Promise<number> {
+  await awaitTurn(tx);
   const rows = await tx
     .selectFrom("refusals")
     .select(sql<number>`coalesce(sum(count - told), 0)::integer`.as("missing"))
@@ -74,6 +74,11 @@ export async function takeNotTold(tx: Connection, minute: Date): Promise<number>
   if (rows.missing > 0)
     await tx.updateTable("refusals").set({ told: sql`count` }).where("minute", "<", minute).execute();
   return rows.missing;
+}
+
+/** Counts are compared with each other, so they are made one after the other. */
+async function awaitTurn(tx: Connection): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended('refusals', 4))`.execute(tx);
 }
 
 export function minuteOf(now: Date): Date {

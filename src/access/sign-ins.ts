@@ -34,7 +34,7 @@ async function tellSignIn(gate: Gate, ctx: Context, visit: Visit, way: string): 
   const failure = failureOf(ctx.context.returned);
   if (made === null && failure === undefined && visit.session === undefined) return; // The second factor is asked for next.
   if (made === null && failure !== undefined) {
-    const reason = visit.reason ?? failure;
+    const reason = visit.reason ?? failure.toLowerCase().replaceAll("_", " ");
     const method = way === "oidc" ? `oidc ${ctx.params?.["id"]}` : way;
     return noteRefusal(control.db, { source: visit.source, handle: visit.person?.handle, method, reason }, now());
   }
@@ -86,6 +86,8 @@ export function tell(
 ): Promise<void> {
   return inTransaction(control.db, async (tx) => {
     const notTold = action === "signed_in" ? await takeNotTold(tx, minuteOf(now())) : 0;
+    // Nobody asks for a session that ended by itself, so it is cleared away with the next one that begins.
+    if (action === "signed_in") await tx.deleteFrom("sessions").where("expires_at", "<", now()).execute();
     const all = notTold === 0 ? detail : { ...detail, refusalsNotTold: notTold };
     await record(tx, { actor: handle, action: `person.${action}`, stack: null, subject: handle, detail: all }, now());
   });

@@ -151,7 +151,7 @@ export async function getPerson(app: App, handle: string): Promise<Person> {
 }
 
 /** Stacks that there are: one that is misspelt would be a right to nothing. */
-function toGrant(app: App, given: string, { stacks = [], procedures = [] }: Options): Grant {
+export function toGrant(app: App, given: string, { stacks = [], procedures = [] }: Options): Grant {
   const role = roles.find((known): known is Role => known === given);
   if (role === undefined) throw UnknownRole({ given });
   return { role, stacks: stacks.map((stack) => app.stack(stack).name), procedures };

@@ -293,7 +293,9 @@ steps:
       env: environment(),
     });
     expect(await worker.when("ended")).toMatchObject({ outcome: "succeeded" });
-    await until("it is told of", async () => (await messages()).some(({ title }) => title.startsWith("Book iota: complete")));
+    await until("it is told of", async () =>
+      (await messages()).some(({ title }) => title.startsWith("Book iota: complete")),
+    );
     const told = (await messages()).map(({ channel, title }) => `${channel}: ${title}`);
     expect(told).toContainEqual(expect.stringMatching(/^others: Plain kappa: complete/));
     expect(told.filter((one) => /^others: Book|^books: Plain/.test(one))).toEqual([]);
