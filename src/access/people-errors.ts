@@ -18,12 +18,13 @@ export const BadName = defineError<{ given: string; what: string }>("people.bad_
   exitCode: 14,
   message: (d) => `"${d.given}" cannot be ${d.what}. Nothing was changed.`,
   hint: () =>
-    "A handle begins with a letter and has only a-z, 0-9, dots, - and _; a shell name is what `whoami` or the comment of an SSH key says; an address is NAME@DOMAIN.",
+    "A handle begins with a letter, has only a-z, 0-9, dots, - and _, and is not root; a shell name is what `whoami` or the comment of an SSH key says; an address is NAME@DOMAIN.",
 });
 
 export const NameTaken = defineError<{ name: string; holder: string }>("people.name_taken", {
   exitCode: 25,
   message: (d) =>
-    `${d.name} is ${d.holder}'s, as handle, former handle, shell name or address. Two people must not be one actor. Nothing was changed.`,
-  hint: (d) => `Choose another one. A shell name can be taken from her: ipai people change ${d.holder} --shell NAMES`,
+    `${d.name} belongs to ${d.holder} already, as handle, former handle, shell name or address, and two people must not be one actor. Nothing was changed.`,
+  hint: (d) =>
+    `Choose another one. If it is only a shell name, it can be taken from her: ipai people change ${d.holder} --shell NAMES`,
 });

@@ -126,11 +126,11 @@ export interface NewPerson {
   readonly shellNames?: readonly string[];
 }
 
-export function addPerson(db: Connection, given: NewPerson, change: Change): Promise<Person> {
+export async function addPerson(db: Connection, given: NewPerson, change: Change): Promise<Person> {
   const { handle, name, shellNames = [] } = given;
   const email = given.email.toLowerCase();
   requireWellFormed(given);
-  return changing(db, async (tx) => {
+  return await changing(db, async (tx) => {
     await requireFree(tx, [handle, ...shellNames], undefined);
     await requireFreeAddress(tx, email);
     const row = await tx
@@ -178,7 +178,8 @@ export function invitePerson(
       .execute();
     const removed = afresh ? await takeFactorsAway(tx, id, now) : undefined;
     await tell(tx, change, "invited", handle, { until: expiresAt.toISOString() });
-    if (removed !== undefined) await tell(tx, change, "factor_removed", handle, removed);
+    if (removed !== undefined && Object.values(removed).some((count) => count !== 0))
+      await tell(tx, change, "factor_removed", handle, removed);
     return { token, expiresAt };
   });
 }
@@ -258,11 +259,17 @@ export type PersonChanges = Partial<Pick<NewPerson, "handle" | "name" | "email" 
  * What is not given stays. An old handle stays hers for ever, since the audit chain knows her under it; a new address counts as not
  * verified.
  */
-export function changePerson(db: Connection, handle: string, wanted: PersonChanges, change: Change): Promise<Person> {
+export async function changePerson(
+  db: Connection,
+  handle: string,
+  wanted: PersonChanges,
+  change: Change,
+): Promise<Person> {
   requireWellFormed(wanted);
   const email = wanted.email?.toLowerCase();
-  return changing(db, async (tx) => {
+  return await changing(db, async (tx) => {
     const before = await getPresent(tx, handle);
+    if (Object.keys(wanted).length === 0) return before;
     const after = {
       ...{ handle: wanted.handle ?? before.handle, name: wanted.name ?? before.name, email: email ?? before.email },
       shell_names: [...(wanted.shellNames ?? before.shellNames)],
@@ -287,7 +294,8 @@ export function changePerson(db: Connection, handle: string, wanted: PersonChang
 }
 
 function requireWellFormed({ handle, name, email, shellNames = [] }: PersonChanges): void {
-  if (handle !== undefined && !/^[a-z][a-z0-9._-]{0,62}$/.test(handle))
+  // What everybody is who works as root is nobody in particular.
+  if (handle !== undefined && (handle === "root" || !/^[a-z][a-z0-9._-]{0,62}$/.test(handle)))
     throw BadName({ given: handle, what: "a handle" });
   if (name?.trim() === "") throw BadName({ given: name, what: "a person's name" });
   if (email !== undefined && !/^[^\s@]+@[^\s@]+$/.test(email)) throw BadName({ given: email, what: "an address" });
