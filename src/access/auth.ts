@@ -1,7 +1,7 @@
 import { passkey } from "@better-auth/passkey";
 import { type BetterAuthOptions, type BetterAuthPlugin, betterAuth } from "better-auth";
-import { APIError } from "better-auth/api";
-import { genericOAuth, twoFactor } from "better-auth/plugins";
+import { APIError, isAPIError } from "better-auth/api";
+import { twoFactor } from "better-auth/plugins";
 import { type Control, ControlUnreachable } from "../engine/control.ts";
 import {
   accountModel,
@@ -14,7 +14,7 @@ import {
 } from "./auth-schema.ts";
 import { authPath, isControlThere, passDoor, sourceHeader } from "./door.ts";
 import { describeSession, type Gate, passGates } from "./gates.ts";
-import { type OidcProvider, toGenericOAuth } from "./oidc.ts";
+import { type OidcProvider, oidcPlugin } from "./oidc.ts";
 import { passwordLengthMax, passwordLengthMin } from "./passwords.ts";
 import { type Person, toPerson } from "./people.ts";
 import type { AuthSecrets } from "./secrets.ts";
@@ -32,6 +32,8 @@ export interface AuthPorts {
   readonly secrets: AuthSecrets;
   readonly settings: AuthSettings;
   readonly now?: () => Date;
+  /** Hears of what nobody foresaw; whoever asked is only told that there was something. */
+  readonly fault?: (error: unknown) => void;
 }
 
 export interface AuthSettings extends FactorPolicy {
@@ -64,7 +66,7 @@ export function createAuth(ports: AuthPorts): Auth {
   const { control, settings } = ports;
   const auth = betterAuth(authOptions(ports));
   return {
-    handler: (request, address) => passDoor(request, address, (inside) => auth.handler(inside), control),
+    handler: (request, address) => passDoor(request, address, (inside) => auth.handler(inside), ports),
     sessionOf: async (headers) => {
       try {
         const found = await auth.api.getSession({ headers });
@@ -135,7 +137,10 @@ export function authOptions(ports: AuthPorts): BetterAuthOptions {
       ...{ minPasswordLength: passwordLengthMin, maxPasswordLength: passwordLengthMax },
     },
     trustedOrigins: [new URL(settings.url).origin],
-    onAPIError: { errorURL: `${settings.url}/sign-in` },
+    onAPIError: {
+      errorURL: `${settings.url}/sign-in`,
+      onError: (error) => (isAPIError(error) ? undefined : ports.fault?.(error)),
+    },
     advanced: {
       cookiePrefix: "ipai",
       disableOriginCheck: false,
@@ -160,7 +165,7 @@ function plugins(gate: Gate, { url, oidc }: AuthSettings): BetterAuthPlugin[] {
       registration: { afterVerification: ({ verification }) => requireVerified(verification.registrationInfo) },
       authentication: { afterVerification: ({ verification }) => requireVerified(verification.authenticationInfo) },
     }),
-    genericOAuth({ config: Object.entries(oidc).map((one) => toGenericOAuth(gate.control, ...one)) }),
+    oidcPlugin(gate.control, oidc),
     {
       id: "ipai",
       endpoints: { setUp: setUpEndpoint(gate) },

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { sql } from "kysely";
 import { type Control, ControlUnreachable } from "../engine/control.ts";
 import { findRoute, type Route } from "./routes.ts";
@@ -23,12 +24,17 @@ export function problem(status: number, code: string, title: string, headers: He
   return new Response(JSON.stringify({ type: "about:blank", title, status, code }), { status, headers });
 }
 
+export interface DoorPorts {
+  readonly control: Control;
+  readonly fault?: (error: unknown) => void;
+}
+
 /** `address`: of whoever opened the connection. */
 export async function passDoor(
   request: Request,
   address: string,
   inside: (request: Request) => Promise<Response>,
-  control: Control,
+  ports: DoorPorts,
 ): Promise<Response> {
   const url = new URL(request.url);
   const route = url.pathname.startsWith(`${authPath}/`) ? findRoute(url.pathname.slice(authPath.length)) : undefined;
@@ -38,16 +44,16 @@ export async function passDoor(
   const body = await readBody(request, route);
   if (body instanceof Response) return body;
   const headers = new Headers(request.headers);
+  headers.delete("content-length");
   headers.set(sourceHeader, sourceOf(request.headers, address));
   for (const name of [...url.searchParams.keys()]) if (!route.query?.includes(name)) url.searchParams.delete(name);
-  return answer(() => inside(new Request(url, { method: request.method, headers, body })), control);
+  return answer(() => inside(new Request(url, { method: request.method, headers, body })), ports);
 }
 
 async function readBody(request: Request, route: Route): Promise<string | null | Response> {
   if (route.body === undefined) return null;
-  const bytes = new Uint8Array(await request.arrayBuffer());
-  if (bytes.length > bodyBytesMax) return problem(413, "too_large", "That is too much.");
-  const text = new TextDecoder().decode(bytes);
+  const text = await readText(request);
+  if (text === undefined) return problem(413, "too_large", "That is too much.");
   const given = text === "" ? {} : parse(text);
   // A form, which any page may send, is not JSON.
   if (text !== "" && !/^application\/json\b/i.test(request.headers.get("content-type") ?? ""))
@@ -57,6 +63,18 @@ async function readBody(request: Request, route: Route): Promise<string | null |
   const strange = Object.keys(given).find((key) => !route.body?.includes(key));
   if (strange !== undefined) return problem(400, "unknown_member", "The body has a member that is not known here.");
   return JSON.stringify(given);
+}
+
+/** Up to the limit: what is longer is not taken into memory first. */
+async function readText({ body }: Request): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body ?? []) {
+    length += chunk.length;
+    if (length > bodyBytesMax) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }
 
 function parse(text: string): unknown {
@@ -71,12 +89,15 @@ function parse(text: string): unknown {
 function sourceOf(headers: Headers, address: string): string {
   const isLocal = /^(?:127\.|::1$|::ffff:127\.)/.test(address);
   const forwarded = headers.get("x-forwarded-for")?.split(",").at(-1)?.trim();
-  return isLocal && forwarded !== undefined && forwarded !== "" ? forwarded : address;
+  return isLocal && forwarded !== undefined && isIP(forwarded) !== 0 ? forwarded : address;
 }
 
 /** What went wrong inside is told as a problem; when the control database is away, as that. */
-async function answer(work: () => Promise<Response>, control: Control): Promise<Response> {
-  const response = await work().catch(() => problem(500, "internal.bug", "The server met something unexpected."));
+async function answer(work: () => Promise<Response>, { control, fault }: DoorPorts): Promise<Response> {
+  const response = await work().catch((error: unknown) => {
+    fault?.(error);
+    return problem(500, "internal.bug", "The server met something unexpected.");
+  });
   if (response.status >= 500 && !(await isControlThere(control)))
     return problem(503, ControlUnreachable.code, "The control database does not answer. Nothing was changed.");
   if (response.status < 400) return response;

@@ -120,8 +120,10 @@ async function passCode(gate: Gate, ctx: Context, visit: Visit): Promise<void> {
     );
     throw refusal("TOO_MANY_REQUESTS", "too_many_tries", "Too many codes were wrong. Wait a quarter of an hour.");
   }
-  if (ctx.path !== "/two-factor/verify-totp") return;
-  const isNew = await takeCode(gate, person.id, String(ctx.body?.code));
+  const code = String(ctx.body?.code);
+  // What else may have been typed here by mistake, a backup code, is not kept.
+  if (ctx.path !== "/two-factor/verify-totp" || !/^\d{6}$/.test(code)) return;
+  const isNew = await takeCode(gate, person.id, code);
   if (isNew) return;
   await noteRefusal(
     gate.control.db,
@@ -138,7 +140,7 @@ async function takeCode({ control: { db }, now }: Gate, person: string, code: st
     .execute();
   const taken = await db
     .insertInto("used_codes")
-    .values({ person, code: code.slice(0, 16), used_at: now() })
+    .values({ person, code, used_at: now() })
     .onConflict((existing) => existing.doNothing())
     .executeTakeFirst();
   return taken.numInsertedOrUpdatedRows === 1n;

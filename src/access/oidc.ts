@@ -1,4 +1,5 @@
-import type { GenericOAuthConfig } from "better-auth/plugins";
+import type { BetterAuthPlugin } from "better-auth";
+import { type GenericOAuthConfig, genericOAuth } from "better-auth/plugins";
 import type { Secret } from "../config/secret.ts";
 import type { Control } from "../engine/control.ts";
 
@@ -15,7 +16,17 @@ export interface OidcProvider {
 
 type Claims = Readonly<Record<string, unknown>> & { readonly sub?: string | undefined };
 
-export function toGenericOAuth(control: Control, name: string, provider: OidcProvider): GenericOAuthConfig {
+/**
+ * As better-auth's plugin would have it after each discovery failed: a provider is looked up when somebody first wants to sign in with it.
+ * By itself it would look all of them up at the start, and wait for one that does not answer for ever.
+ */
+export function oidcPlugin(control: Control, providers: Readonly<Record<string, OidcProvider>>): BetterAuthPlugin {
+  const config = Object.entries(providers).map(([name, provider]) => toGenericOAuth(control, name, provider));
+  const pending = new Map(config.map((one) => [one.providerId, one]));
+  return { ...genericOAuth({ config }), init: () => ({ context: { genericOAuthPendingDiscovery: pending } }) };
+}
+
+function toGenericOAuth(control: Control, name: string, provider: OidcProvider): GenericOAuthConfig {
   return {
     providerId: name,
     discoveryUrl: `${provider.issuer}/.well-known/openid-configuration`,
@@ -29,11 +40,16 @@ export function toGenericOAuth(control: Control, name: string, provider: OidcPro
     // By now better-auth has verified signature, issuer, audience and nonce. Without an id token nothing was.
     getUserInfo: async ({ idToken }) => {
       const claims = idToken === undefined ? undefined : readClaims(idToken);
-      if (claims?.sub === undefined) return null;
+      if (claims?.sub === undefined || !isIssuer(claims["iss"], provider.issuer)) return null;
       const email = await findAddress(control, name, provider.match, claims);
       return { id: claims.sub, sub: claims.sub, email, emailVerified: email !== undefined, name: "" };
     },
   };
+}
+
+/** A provider's own word for itself has to be the one that it is configured under. */
+function isIssuer(said: unknown, configured: string): boolean {
+  return typeof said === "string" && said.replace(/\/+$/, "") === configured;
 }
 
 function readClaims(idToken: string): Claims {

@@ -18,6 +18,7 @@ export interface ServerOptions {
   readonly settings?: Partial<AuthSettings>;
   readonly secrets?: AuthSecrets;
   readonly now?: () => Date;
+  readonly fault?: (error: unknown) => void;
 }
 
 export async function startAuthServer(control: Control, options: ServerOptions = {}): Promise<AuthServer> {
@@ -39,6 +40,7 @@ export async function startAuthServer(control: Control, options: ServerOptions =
     secrets: options.secrets ?? testSecrets,
     settings: { secondFactor: "optional", oidc: {}, ...options.settings, url },
     ...(options.now === undefined ? {} : { now: options.now }),
+    ...(options.fault === undefined ? {} : { fault: options.fault }),
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

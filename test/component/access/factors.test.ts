@@ -205,6 +205,16 @@ describe("a passkey", () => {
     expect((await replayed.post("/passkey/verify-authentication", { response })).status).toBe(400);
   });
 
+  it("is added only soon after the sign-in, so not by whoever finds a browser open", async () => {
+    const visitor = await addSignedIn(test.control, server, "nora");
+    const { session } = await visitor.who();
+    const earlier = new Date(Date.now() - 61 * 60_000);
+    await test.control.db.updateTable("sessions").set({ created_at: earlier }).where("id", "=", session.id).execute();
+    expect((await visitor.get("/passkey/generate-register-options")).status).toBe(403);
+    await signIn(visitor, "nora");
+    expect((await addPasskey(visitor, new Authenticator())).status).toBe(200);
+  });
+
   it("that nobody registered, or that another key forges, lets nobody in", async () => {
     const visitor = await addSignedIn(test.control, server, "karla");
     const key = new Authenticator();

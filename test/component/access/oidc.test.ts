@@ -165,6 +165,12 @@ describe("a provider", () => {
     expect(await there.who()).toMatchObject({ isRestricted: true });
     expect((await there.post("/two-factor/verify-totp", { code: codeOf(uri) })).status).toBe(200);
     expect(await there.who()).toMatchObject({ session: { method: "oidc company" }, isRestricted: false });
+    const guesser = new Visitor(server);
+    await signInThere(guesser);
+    const guesses: number[] = [];
+    for (let code = 100_000; code < 100_012; code += 1)
+      guesses.push((await guesser.post("/two-factor/verify-totp", { code: String(code) })).status);
+    expect(guesses).toEqual([...Array(10).fill(401), 429, 429]);
   });
 
   it("sends nobody to another site", async () => {

@@ -254,6 +254,26 @@ describe("a new password", () => {
   });
 });
 
+describe("a session elsewhere", () => {
+  it("is seen and ended by its person, and by nobody else", async () => {
+    const here = await addSignedIn(test.control, server, "tanya");
+    const [first, second] = [new Visitor(server), new Visitor(server)];
+    for (const visitor of [first, second]) await signIn(visitor, "tanya");
+    const { body: all } = await here.get("/list-sessions");
+    expect(all).toHaveLength(3);
+    const stranger = await addSignedIn(test.control, server, "ulla");
+    for (const { token } of all) await stranger.post("/revoke-session", { token });
+    expect(await first.who()).toMatchObject({ person: { handle: "tanya" } });
+    const { session } = await first.who();
+    const { token } = all.find(({ id }: { id: string }) => id === session.id);
+    expect((await here.post("/revoke-session", { token })).status).toBe(200);
+    expect([await first.who(), await second.who()]).toEqual([null, expect.anything()]);
+    expect((await here.post("/revoke-other-sessions")).status).toBe(200);
+    expect([await second.who(), await here.who()]).toEqual([null, expect.anything()]);
+    expect((await actionsOf(test.control, "tanya")).filter((one) => one === "signed_out")).toHaveLength(2);
+  });
+});
+
 describe("several servers", () => {
   it("of one database know each other's sessions, and end them", async () => {
     const visitor = await addSignedIn(test.control, server, "sara");

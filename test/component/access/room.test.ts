@@ -146,9 +146,23 @@ describe("the door", () => {
     expect((await visitor.request("/api/auth/sign-out", broken)).status).toBe(400);
   });
 
+  it("tells of a fault inside to whoever runs it, and nothing of it to whoever asks", async () => {
+    const faults: unknown[] = [];
+    await using broken = await startAuthServer(test.control, { fault: (error) => faults.push(error) });
+    await addWithPassword(test.control, server, "emma");
+    await sql`alter table sessions rename to mislaid`.execute(test.control.db);
+    const answer = await signIn(new Visitor(broken), "emma");
+    await sql`alter table mislaid rename to sessions`.execute(test.control.db);
+    expect(answer).toMatchObject({ status: 500, cookies: [] });
+    expect(JSON.stringify(answer.body)).not.toMatch(/sessions|relation/);
+    expect(faults.map(String)).toEqual([expect.stringContaining("sessions")]);
+  });
+
   it("says that the control database is away, and lets in again when it is back", async () => {
     const visitor = await addSignedIn(test.control, server, "dora");
     await test.stop();
+    await using begunMeanwhile = await startAuthServer(test.control);
+    expect((await signIn(new Visitor(begunMeanwhile), "dora")).status).toBe(503);
     for (const answer of [
       await signIn(visitor, "dora"),
       await visitor.post("/sign-out"),
@@ -163,5 +177,6 @@ describe("the door", () => {
     await expect(server.auth.sessionOf(headers)).rejects.toMatchObject({ code: "control.unreachable" });
     await test.start();
     expect(await visitor.who()).toMatchObject({ person: { handle: "dora" } });
+    expect((await signIn(new Visitor(begunMeanwhile), "dora")).status).toBe(200);
   });
 });
