@@ -1,5 +1,4 @@
 import { hostname, userInfo } from "node:os";
-import { ipaiHome } from "../config/home.ts";
 import { getStack, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { type Control, openControl } from "../engine/control.ts";
@@ -17,6 +16,7 @@ import type { Plan } from "../runbook/plan.ts";
 import { validatePlan } from "../runbook/validate.ts";
 import type { Json } from "../runbook/value.ts";
 import { createStack, type Stack } from "../stack/stack.ts";
+import { controlOptions } from "./control.ts";
 import { Executors } from "./executors.ts";
 import { routesOf } from "./notify.ts";
 
@@ -52,8 +52,7 @@ export async function openApp(options: AppOptions): Promise<App> {
 /** The program on a configuration that is already there: the practice stack makes its own. */
 export async function createApp(config: Config, environment: NodeJS.ProcessEnv): Promise<App> {
   const executors = new Executors(environment);
-  const url = environment["IPAI_DATABASE_URL"] ?? config.control.url?.reveal();
-  const control = await openControl({ home: ipaiHome(environment), url, executor: executors.local });
+  const control = await openControl(controlOptions(config, environment, executors.local));
   const records = createRecords(control);
   const calls = createCallRegistry(
     records,
@@ -106,6 +105,6 @@ export function getProcedure(name: string, version?: number): AnyProcedure {
 }
 
 /** The person behind a root shell, as far as the machine knows. */
-function findActor(environment: NodeJS.ProcessEnv): string {
+export function findActor(environment: NodeJS.ProcessEnv): string {
   return environment["SUDO_USER"] ?? userInfo().username;
 }

@@ -315,6 +315,21 @@ export const configSchema = z.strictObject({
         .union([z.literal("embedded"), environmentReference], "must be embedded or ${NAME}")
         .default("embedded")
         .describe("embedded for a PostgreSQL of ipai's own, or ${NAME} of a variable with a PostgreSQL URL"),
+      backup: z
+        .union(
+          [
+            z.literal("off"),
+            z.strictObject({
+              directory: absolutePath
+                .optional()
+                .describe("Folder for them, on a disk of its own at best; control-backups below IPAI_HOME when absent"),
+              keep: z.int().min(1).default(14).describe("So many are kept"),
+            }),
+          ],
+          "must be off, or have directory or keep",
+        )
+        .prefault({})
+        .describe("`ipai worker` backs it up every night; `off` leaves that to you"),
     })
     .prefault({})
     .describe("The database in which ipai keeps runs and records"),
@@ -344,11 +359,13 @@ export interface ChannelConfig extends Omit<z.output<typeof channel>, "url" | "s
   readonly secret: Secret | undefined;
 }
 
+export type ControlBackupConfig = ParsedConfig["control"]["backup"];
+
 export interface Config {
   readonly file: string;
   readonly notify: Readonly<Record<string, ChannelConfig>>;
   readonly heartbeat: { readonly url: Secret; readonly everySeconds: number } | undefined;
   readonly stacks: Readonly<Record<string, StackConfig>>;
   /** A PostgreSQL for the control database; undefined means the embedded one. */
-  readonly control: { readonly url: Secret | undefined };
+  readonly control: { readonly url: Secret | undefined; readonly backup: ControlBackupConfig };
 }

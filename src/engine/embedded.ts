@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { defineError } from "../errors/error.ts";
 import type { Executor } from "../host/executor.ts";
+import { findServerPrograms } from "./programs.ts";
 
 /**
  * The private PostgreSQL that keeps the control database when the user names none. It listens on a Unix socket in a directory
@@ -16,19 +17,12 @@ export interface EmbeddedControl {
   readonly user: string;
 }
 
-export const NoPostgres = defineError<{ looked: string }>("control.no_postgres", {
-  exitCode: 60,
-  message: (d) => `No PostgreSQL server programs were found (looked in ${d.looked}).`,
-  hint: () => "Install Debian's postgresql package, or set IPAI_DATABASE_URL to a PostgreSQL that ipai may use.",
-});
-
 export const ControlNotStarted = defineError<{ directory: string; output: string }>("control.not_started", {
   exitCode: 61,
   message: (d) => `The control database in ${d.directory} does not start.`,
   hint: (d) => `Is the disk full, or the directory owned by somebody else? Its log is ${join(d.directory, "log")}.`,
 });
 
-const binariesBelow = "/usr/lib/postgresql";
 /** As root, PostgreSQL refuses to run: Debian's service user does it. */
 const serviceUser = "postgres";
 
@@ -81,7 +75,7 @@ type RunProgram = (
 ) => Promise<{ exitCode: number; stdout: string; stderr: string }>;
 
 async function serverPrograms(directory: string, executor: Executor): Promise<RunProgram> {
-  const binaries = await findBinaries();
+  const binaries = await findBinaries(directory);
   const isRoot = process.getuid?.() === 0;
   const asUser = isRoot ? ["setpriv", `--reuid=${serviceUser}`, `--regid=${serviceUser}`, "--init-groups", "--"] : [];
   await mkdir(directory, { recursive: true });
@@ -94,13 +88,10 @@ async function serverPrograms(directory: string, executor: Executor): Promise<Ru
   };
 }
 
-async function findBinaries(): Promise<string> {
-  const versions = await readdir(binariesBelow).catch(() => []);
-  const usable = versions
-    .filter((version) => existsSync(join(binariesBelow, version, "bin", "initdb")))
-    .sort((a, b) => Number(b) - Number(a));
-  if (usable[0] === undefined) throw NoPostgres({ looked: binariesBelow });
-  return join(binariesBelow, usable[0], "bin");
+/** A cluster is started by the version that made it, also when a newer one has been installed beside it. */
+async function findBinaries(directory: string): Promise<string> {
+  const version = await readFile(join(directory, "data", "PG_VERSION"), "utf8").catch(() => undefined);
+  return findServerPrograms(version === undefined ? undefined : Number(version));
 }
 
 async function isRunning(directory: string, run: RunProgram): Promise<boolean> {

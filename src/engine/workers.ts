@@ -44,7 +44,7 @@ export interface WorkerRow {
   readonly lives: boolean;
 }
 
-export async function listWorkers(control: Control): Promise<readonly WorkerRow[]> {
+export async function listWorkers(control: Pick<Control, "db">): Promise<readonly WorkerRow[]> {
   const rows = await control.db
     .selectFrom("workers")
     .select(["name", "host", "process", "started_at", "seen_at", isFrozen.as("isFrozen")])

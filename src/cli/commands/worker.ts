@@ -2,13 +2,16 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { advance } from "../../engine/advance.ts";
 import { describeStatus } from "../../engine/journal.ts";
+import { type KeeperEvent, keepBackups } from "../../engine/keeper.ts";
 import { type WorkerEvent, type WorkerPorts, work } from "../../engine/worker.ts";
+import { LocalExecutor } from "../../host/local.ts";
 import { type CourierEvent, carryMessages } from "../../notify/courier.ts";
 import { beat } from "../../notify/heartbeat.ts";
 import { schedulesOf } from "../../procedures/schedules.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
-import { notifySettings } from "../notify.ts";
+import { backupSettings, controlOptions } from "../control.ts";
+import { notifySettings, routesOf } from "../notify.ts";
 
 /** Stays, and does what nobody waits for, on every stack of the configuration. */
 export async function worker(context: Context, options: { json?: boolean }): Promise<number> {
@@ -43,7 +46,8 @@ export async function worker(context: Context, options: { json?: boolean }): Pro
       context.terminal.out(options.json === true ? JSON.stringify(courierJson(event)) : courierLine(event)),
   };
   const worked = work(ports, stop).finally(() => stopping.abort());
-  const [how] = await Promise.all([worked, carryMessages(courier, stop), ...heartbeats(context, app, ports, stop)]);
+  const others = [...heartbeats(context, app, ports, stop), ...keepers(context, app, ports, stop)];
+  const [how] = await Promise.all([worked, carryMessages(courier, stop), ...others]);
   if (how === "stopped") return 0;
   context.terminal.err("Others took this worker for frozen, and have its runs now. Start it again.");
   return givenUpExitCode;
@@ -55,6 +59,21 @@ function heartbeats(context: Context, app: App, ports: Pick<WorkerPorts, "now" |
   const { url, everySeconds } = config.heartbeat;
   const tell = (reason: string) => context.terminal.err(`${new Date().toISOString()} no heartbeat: ${reason}`);
   return [beat({ ...{ control, url, tell }, ...ports, everyMs: everySeconds * 1000 }, stop)];
+}
+
+/** The control database is backed up by every worker, on its own machine. */
+function keepers(context: Context, app: App, ports: Pick<WorkerPorts, "now" | "pause" | "name">, stop: AbortSignal) {
+  const { control, config } = app;
+  const { isOff, ...settings } = backupSettings(config, context.environment);
+  if (isOff) return [];
+  const options = controlOptions(config, context.environment, new LocalExecutor());
+  const tell = (event: KeeperEvent) => {
+    const what =
+      event.kind === "backed_up" ? `backed up to ${event.made.path}` : `not backed up: ${event.error.message}`;
+    context.terminal.err(`${new Date().toISOString()} control database: ${what}`);
+  };
+  const backup = { ...options, ...settings, actor: ports.name };
+  return [keepBackups({ control, backup, routes: routesOf(config), tell, ...ports }, stop)];
 }
 
 /** The first signal lets what is under way end; the second leaves at once, and another worker goes on with it. */
