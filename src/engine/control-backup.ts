@@ -7,7 +7,7 @@ import { type Kysely, sql } from "kysely";
 import { defineError } from "../errors/error.ts";
 import { findFault, inTransaction, listLinks, record } from "./audit.ts";
 import { CopyFailed, listReplaced, openWorkshop, type Workshop } from "./beside.ts";
-import { openDatabase } from "./control.ts";
+import { migrate, openDatabase } from "./control.ts";
 import { listBackupFiles, type Manifest, measure, nameOf, syncFolder, writeWhole } from "./control-file.ts";
 import { findDifference, readDigests } from "./digests.ts";
 import type { ControlSchema } from "./schema.ts";
@@ -54,14 +54,13 @@ export const publishStage = (stage: string): void => stages.publish(stage);
 export async function backUpControl(request: BackupRequest): Promise<MadeBackup> {
   const began = performance.now();
   const takenAt = new Date();
-  await mkdir(request.directory, { recursive: true, mode: 0o700 });
   const path = request.file ?? join(request.directory, nameOf(takenAt));
   if (existsSync(path)) throw BackupExists({ file: path });
   await using workshop = await openWorkshop(request);
-  await removeHalves(dirname(path));
-  const aside = await mkdtemp(join(dirname(path), `${halfPrefix}${process.pid}-`));
+  const aside = await makeAside(request, path);
   const db = openDatabase(workshop.server.clientConfig());
   try {
+    await migrate(db);
     const manifest = await copy(workshop, db, { ...request, aside, takenAt });
     publishStage("proven");
     await put(manifest, aside, path);
@@ -75,6 +74,19 @@ export async function backUpControl(request: BackupRequest): Promise<MadeBackup>
     await rm(aside, { recursive: true, force: true });
   }
 }
+
+/** A folder beside the file, on the same disk; what processes that were killed have left there is removed. */
+async function makeAside({ file, directory }: BackupRequest, path: string): Promise<string> {
+  try {
+    if (file === undefined) await mkdir(directory, { recursive: true, mode: 0o700 });
+    await removeHalves(dirname(path));
+    return await mkdtemp(join(dirname(path), `${halfPrefix}${process.pid}-`));
+  } catch (error) {
+    throw CopyFailed({ what: `Writing below ${dirname(path)}`, output: wordsOf(error) }, { cause: error });
+  }
+}
+
+const wordsOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 interface Making extends BackupRequest {
   readonly aside: string;
@@ -162,7 +174,6 @@ async function note(
 
 const halfPrefix = ".making-control-";
 
-/** What processes that were killed have left. */
 async function removeHalves(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     const pid = Number(new RegExp(`^\\${halfPrefix}(\\d+)-`).exec(name)?.[1] ?? process.pid);

@@ -35,6 +35,7 @@ export function embeddedAddress(home: string): EmbeddedControl {
 export async function startEmbedded(home: string, executor: Executor): Promise<EmbeddedControl> {
   const directory = join(home, "control");
   const run = await serverPrograms(directory, executor);
+  await rm(stoppedFile(home), { force: true });
   if (!existsSync(join(directory, "data"))) await createCluster(directory, run, await findOwner(executor));
   const started = await run("pg_ctl", [
     "start",
@@ -57,10 +58,20 @@ export async function startEmbedded(home: string, executor: Executor): Promise<E
 export async function stopEmbedded(home: string, executor: Executor): Promise<boolean> {
   const directory = join(home, "control");
   if (!existsSync(join(directory, "data"))) return false;
+  // Before it stops: a worker that finds it silent must know why.
+  await writeFile(stoppedFile(home), "");
   const run = await serverPrograms(directory, executor);
   if (!(await isRunning(directory, run))) return false;
   await run("pg_ctl", ["stop", "-w", "-m", "fast", "-s", "-D", join(directory, "data")]);
   return true;
+}
+
+/** There while a person wants it stopped; the next command that needs the server takes it away. */
+const stoppedFile = (home: string) => join(home, "control", "stopped");
+
+/** It has data, and nobody stopped it. */
+export function isEmbeddedWanted(home: string): boolean {
+  return existsSync(join(home, "control", "data")) && !existsSync(stoppedFile(home));
 }
 
 /** Whether the embedded server runs now. */

@@ -251,6 +251,13 @@ export interface RunChange {
 export async function updateRun(control: Control, fence: Fence, change: RunChange): Promise<Run> {
   const { error, ...rest } = change;
   return control.db.transaction().execute(async (tx) => {
+    const before = await tx
+      .selectFrom("runs")
+      .select("outcome")
+      .where("id", "=", fence.run)
+      .where("fence", "=", fence.fence)
+      .forUpdate()
+      .executeTakeFirst();
     const updated = await tx
       .updateTable("runs")
       .set({ ...rest, ...(error === undefined ? {} : { error: error === null ? null : toJsonb(error) }) })
@@ -260,24 +267,33 @@ export async function updateRun(control: Control, fence: Fence, change: RunChang
       .executeTakeFirst();
     if (updated === undefined) throw RunFenced({ run: fence.run });
     if (fence.outer !== undefined) await checkFence(tx, fence.outer);
-    if (change.status !== "ended") return updated;
-    await endWhatBelongsTo(tx, updated);
-    await audit(tx, updated, "run.ended", updated.worker ?? updated.actor, { outcome: updated.outcome });
+    // Nothing new: the same was written before, and only its acknowledgement was lost. (One inside another may be taken back after it
+    // had ended: that is a new end.)
+    if (change.status !== "ended" || before?.outcome === updated.outcome) return updated;
+    const who = updated.worker ?? updated.actor;
+    for (const inner of await endWhatBelongsTo(tx, updated))
+      await audit(tx, inner, "run.ended", who, { outcome: inner.outcome, with: updated.id });
+    await audit(tx, updated, "run.ended", who, { outcome: updated.outcome });
     return updated;
   });
 }
 
-/** The lease belongs to the run and ends with it, in the same instant; so does an inner run that nobody will go on with. */
-async function endWhatBelongsTo(tx: Transaction<ControlSchema>, run: Run): Promise<void> {
+/** The lease belongs to the run and ends with it, in the same instant; so do inner runs that nobody will go on with: those. */
+async function endWhatBelongsTo(
+  tx: Transaction<ControlSchema>,
+  run: Run,
+): Promise<readonly Pick<Run, "id" | "stack" | "procedure" | "plan" | "outcome">[]> {
   await tx.deleteFrom("leases").where("run", "=", run.id).execute();
-  await sql`
+  const { rows } = await sql<Pick<Run, "id" | "stack" | "procedure" | "plan" | "outcome">>`
     with recursive inner_runs as (
       select id from runs where parent = ${run.id}
       union all
       select runs.id from runs join inner_runs on runs.parent = inner_runs.id
     )
     update runs set status = 'ended', waiting_for = null, outcome = ${run.outcome}, finished_at = ${run.finished_at}
-    where id in (select id from inner_runs) and status <> 'ended'`.execute(tx);
+    where id in (select id from inner_runs) and status <> 'ended'
+    returning id, stack, procedure, plan, outcome`.execute(tx);
+  return rows;
 }
 
 export interface StepKey {

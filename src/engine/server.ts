@@ -50,6 +50,15 @@ export async function openServer(options: ControlOptions): Promise<ControlServer
   return server;
 }
 
+/** Why nobody listens at the embedded server's socket; undefined when somebody does, ready or not. */
+export async function findSilence(home: string): Promise<string | undefined> {
+  return tryConnection(embeddedServer(home).clientConfig()).then(
+    () => undefined,
+    (error: NodeJS.ErrnoException) =>
+      ["ECONNREFUSED", "ENOENT"].includes(error.code ?? "") ? error.message : undefined,
+  );
+}
+
 /** What the connections of a process are called on the server: so they are found when the process does not answer any more. */
 export function connectionName(pid: number, host: string): string {
   // PostgreSQL keeps 63 characters, and ASCII only.

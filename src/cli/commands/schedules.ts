@@ -1,4 +1,3 @@
-import { Cron } from "croner";
 import { getRun, type Run } from "../../engine/journal.ts";
 import {
   addOneOff,
@@ -17,16 +16,10 @@ import type { Json } from "../../runbook/value.ts";
 import type { App } from "../app.ts";
 import { getProcedure } from "../app.ts";
 import type { Context } from "../context.ts";
+import { BadInstant, readInstant } from "../instant.ts";
 import { instant, table } from "../render/text.ts";
 
 /** What happens by itself, when, and what became of it. */
-
-export const BadInstant = defineError<{ given: string }>("usage.bad_instant", {
-  exitCode: 14,
-  message: (d) => `${d.given} is no instant that is still to come.`,
-  hint: () =>
-    'Write "2026-11-26 02:00", which is meant in the stack\'s zone, or an instant with its own: 2026-11-25T18:00:00Z.',
-});
 
 export const BadInput = defineError<{ reason: string }>("usage.bad_input", {
   exitCode: 14,
@@ -203,22 +196,11 @@ export async function drop(context: Context, name: string): Promise<number> {
   return 0;
 }
 
-/** An instant with its own offset, or a wall-clock time of the stack's zone. */
+/** An instant with its own offset, or a wall-clock time of the stack's zone, that is still to come. */
 function parseInstant(given: string, timezone: string): Date {
-  const hasOffset = /(Z|[+-]\d\d:?\d\d)$/.test(given);
-  const at = hasOffset ? new Date(given) : wallClock(given, timezone);
-  if (at === undefined || Number.isNaN(at.getTime()) || at.getTime() <= Date.now()) throw BadInstant({ given });
+  const at = readInstant(given, timezone);
+  if (at.getTime() <= Date.now()) throw BadInstant({ given });
   return at;
-}
-
-function wallClock(given: string, timezone: string): Date | undefined {
-  const [, day, time, seconds = ":00"] = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(:\d\d)?$/.exec(given.trim()) ?? [];
-  if (day === undefined) return undefined;
-  try {
-    return new Cron(`${day}T${time}${seconds}`, { timezone }).nextRun() ?? undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function parseInput(text: string, procedure: string): Json {

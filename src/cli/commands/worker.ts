@@ -3,10 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { advance } from "../../engine/advance.ts";
 import { describeStatus } from "../../engine/journal.ts";
 import { type KeeperEvent, keepBackups } from "../../engine/keeper.ts";
+import { keepUp, type ReviveEvent } from "../../engine/revive.ts";
 import { type WorkerEvent, type WorkerPorts, work } from "../../engine/worker.ts";
 import { LocalExecutor } from "../../host/local.ts";
 import { type CourierEvent, carryMessages } from "../../notify/courier.ts";
-import { beat } from "../../notify/heartbeat.ts";
+import { beat, type HeartbeatPorts } from "../../notify/heartbeat.ts";
 import { schedulesOf } from "../../procedures/schedules.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
@@ -22,7 +23,11 @@ export async function worker(context: Context, options: { json?: boolean }): Pro
     context.terminal.out(options.json === true ? JSON.stringify(toJson(event)) : line(event));
   const name = `worker ${process.pid} on ${hostname()}`;
   context.terminal.err(`${name} works on ${Object.keys(app.config.stacks).join(", ")}: ${schedules.length} schedules.`);
+  let lastLook = new Date();
   const ports = {
+    looked: () => {
+      lastLook = new Date();
+    },
     ...{
       control: app.control,
       name,
@@ -46,14 +51,20 @@ export async function worker(context: Context, options: { json?: boolean }): Pro
       context.terminal.out(options.json === true ? JSON.stringify(courierJson(event)) : courierLine(event)),
   };
   const worked = work(ports, stop).finally(() => stopping.abort());
-  const others = [...heartbeats(context, app, ports, stop), ...keepers(context, app, ports, stop)];
+  const others = [
+    ...heartbeats(context, app, { ...ports, lastLook: () => lastLook }, stop),
+    ...keepers(context, app, ports, stop),
+    ...revivers(context, app, ports, stop),
+  ];
   const [how] = await Promise.all([worked, carryMessages(courier, stop), ...others]);
   if (how === "stopped") return 0;
   context.terminal.err("Others took this worker for frozen, and have its runs now. Start it again.");
   return givenUpExitCode;
 }
 
-function heartbeats(context: Context, app: App, ports: Pick<WorkerPorts, "now" | "pause">, stop: AbortSignal) {
+type HeartPorts = Pick<HeartbeatPorts, "now" | "pause" | "lastLook">;
+
+function heartbeats(context: Context, app: App, ports: HeartPorts, stop: AbortSignal) {
   const { control, config } = app;
   if (config.heartbeat === undefined) return [];
   const { url, everySeconds } = config.heartbeat;
@@ -74,6 +85,18 @@ function keepers(context: Context, app: App, ports: Pick<WorkerPorts, "now" | "p
   };
   const backup = { ...options, ...settings, actor: ports.name };
   return [keepBackups({ control, backup, routes: routesOf(config), tell, ...ports }, stop)];
+}
+
+/** Only the embedded server is this program's to start. */
+function revivers(context: Context, app: App, { pause }: Pick<WorkerPorts, "pause">, stop: AbortSignal) {
+  const { home, url, executor } = controlOptions(app.config, context.environment, new LocalExecutor());
+  if (url !== undefined) return [];
+  const tell = (event: ReviveEvent) => {
+    const what =
+      event.kind === "started_again" ? `was gone (${event.reason}), and is started again` : event.error.message;
+    context.terminal.err(`${new Date().toISOString()} control database: ${what}`);
+  };
+  return [keepUp({ home, executor, pause, tell }, stop)];
 }
 
 /** The first signal lets what is under way end; the second leaves at once, and another worker goes on with it. */
