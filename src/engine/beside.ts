@@ -182,7 +182,10 @@ async function sweep({ client, server }: Pick<Workshop, "client" | "server">): P
 
 /** What a restore replaced is called so, with its instant. */
 export function replacedName(server: ControlServer, now: Date): string {
-  return `${stem(server)}_was_${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, "").toLowerCase()}`;
+  return `${stem(server)}_was_${now
+    .toISOString()
+    .replaceAll(/[-:.Z]/g, "")
+    .toLowerCase()}`;
 }
 
 export interface Replaced {
@@ -195,10 +198,12 @@ export async function listReplaced(db: Kysely<ControlSchema>, server: ControlSer
   const prefix = `${stem(server)}_was_`;
   const { rows } = await sql<{ name: string; bytes: string }>`
     select datname as name, pg_database_size(datname) as bytes from pg_database
-    where starts_with(datname, ${prefix}) and substr(datname, ${prefix.length + 1}) ~ '^\\d{8}t\\d{6}$'
+    where starts_with(datname, ${prefix}) and substr(datname, ${prefix.length + 1}) ~ '^\\d{8}t\\d{9}$'
     order by datname desc`.execute(db);
   return rows.map(({ name, bytes }) => {
-    const [, year, month, day, hour, minute, second] = /(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)$/.exec(name) ?? [];
-    return { name, bytes: Number(bytes), at: new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`) };
+    const [, day = "", time = "", milliseconds = ""] = /(\d{8})t(\d{6})(\d{3})$/.exec(name) ?? [];
+    const date = day.replace(/(....)(..)(..)/, "$1-$2-$3");
+    const at = new Date(`${date}T${time.replace(/(..)(..)(..)/, "$1:$2:$3")}.${milliseconds}Z`);
+    return { name, bytes: Number(bytes), at };
   });
 }

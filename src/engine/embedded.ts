@@ -37,6 +37,7 @@ export async function startEmbedded(home: string, executor: Executor): Promise<E
   const run = await serverPrograms(directory, executor);
   await rm(stoppedFile(home), { force: true });
   if (!existsSync(join(directory, "data"))) await createCluster(directory, run, await findOwner(executor));
+  await removeStale(join(directory, "data", "postmaster.pid"));
   const started = await run("pg_ctl", [
     "start",
     "-w",
@@ -52,6 +53,13 @@ export async function startEmbedded(home: string, executor: Executor): Promise<E
   if (started.exitCode !== 0 && !(await isRunning(directory, run)))
     throw ControlNotStarted({ directory, output: started.stderr + started.stdout });
   return embeddedAddress(home);
+}
+
+/** After a crash of the machine its number may be another program's by now: PostgreSQL would take that for itself, and not start. */
+async function removeStale(pidFile: string): Promise<void> {
+  const pid = Number((await readFile(pidFile, "utf8").catch(() => "")).split("\n")[0]);
+  const program = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => undefined);
+  if (program !== undefined && program.trim() !== "postgres") await rm(pidFile, { force: true });
 }
 
 /** Stops the server; true when one was running. Runs that are under way continue when it is back. */

@@ -1,6 +1,6 @@
-import type { IpaiError } from "../errors/error.ts";
-import { toIpaiError } from "../errors/error.ts";
-import { isEmbeddedWanted, startEmbedded } from "./embedded.ts";
+import { join } from "node:path";
+import { type IpaiError, toIpaiError } from "../errors/error.ts";
+import { ControlNotStarted, isEmbeddedWanted, startEmbedded } from "./embedded.ts";
 import { type ControlOptions, findSilence } from "./server.ts";
 
 /**
@@ -35,6 +35,9 @@ async function look({ home, executor, tell }: RevivePorts): Promise<boolean> {
   if (reason === undefined) return true;
   try {
     await startEmbedded(home, executor);
+    // One that has just been killed may still look as if it ran.
+    const output = await findSilence(home);
+    if (output !== undefined) throw ControlNotStarted({ directory: join(home, "control"), output });
     tell({ kind: "started_again", reason });
     return true;
   } catch (thrown) {

@@ -86,22 +86,33 @@ const variables: Readonly<Record<string, string>> = {
   options: "PGOPTIONS",
 };
 
+/** A socket's folder may be named in the place of a host: then the usual notation has none. */
+function parse(given: string): URL {
+  return URL.parse(given) ?? new URL(given.replace("@/", "@localhost/"));
+}
+
+/** Host and port, or the folder of the socket. */
+export function whereOf(given: string): string {
+  const { host, searchParams } = parse(given);
+  return searchParams.get("host") ?? host;
+}
+
 function serverAt(given: string): ControlServer {
   const clientConfig = (database?: string): pg.ClientConfig => {
-    const url = new URL(given);
+    const url = parse(given);
     url.searchParams.delete("application_name");
     if (database !== undefined) url.pathname = `/${encodeURIComponent(database)}`;
     return { connectionString: url.href, connectionTimeoutMillis: 5_000, application_name: ownName() };
   };
   // Not connected: it only tells what the URL, and the variables beside it, come to.
   const { host, port, user, password, database = "" } = new pg.Client(clientConfig());
-  const more = [...new URL(given).searchParams].flatMap(([name, value]) => {
+  const more = [...parse(given).searchParams].flatMap(([name, value]) => {
     const variable = variables[name];
     // node-postgres' own word for a certificate that nobody looks at.
     return variable === undefined ? [] : [[variable, value === "no-verify" ? "require" : value] as const];
   });
   return {
-    where: new URL(given).host || host,
+    where: whereOf(given),
     database,
     clientConfig,
     programEnvironment: (name) => ({

@@ -1,5 +1,6 @@
 import { ipaiHome } from "../../config/home.ts";
 import { embeddedAddress, isEmbeddedRunning, stopEmbedded } from "../../engine/embedded.ts";
+import { whereOf } from "../../engine/server.ts";
 import { LocalExecutor } from "../../host/local.ts";
 import type { Context } from "../context.ts";
 import { controlOptions, findConfig } from "../control.ts";
@@ -7,7 +8,7 @@ import { controlOptions, findConfig } from "../control.ts";
 export async function controlStatus(context: Context): Promise<number> {
   const { home, url, executor } = controlOptions(await findConfig(context), context.environment, new LocalExecutor());
   if (url !== undefined) {
-    context.terminal.out(`The control database is the PostgreSQL at ${new URL(url).host}.`);
+    context.terminal.out(`The control database is the PostgreSQL at ${whereOf(url)}.`);
     return 0;
   }
   const isRunning = await isEmbeddedRunning(home, executor);

@@ -57,15 +57,6 @@ it("is told of a receiver that does not take it", async () => {
   status = 200;
 });
 
-it("does not beat while something that has come is not begun", async () => {
-  const before = beats;
-  const at = new Date("2026-11-25T10:00:00Z");
-  await addOneOff(test.control, { stack: "s", procedure: "p", input: {}, actor: "anna", at, graceSeconds: 3600 }, at);
-  expect(await beatTimes(1, new Date("2026-11-25T10:04:00Z"))).toEqual([]);
-  expect(await beatTimes(2, new Date("2026-11-25T10:05:01Z"))).toEqual(Array(2).fill("what is scheduled is not begun"));
-  expect(beats).toBe(before + 1);
-});
-
 it("does not beat when the worker has not had one good look for minutes", async () => {
   const before = beats;
   const now = new Date();
@@ -73,6 +64,15 @@ it("does not beat when the worker has not had one good look for minutes", async 
   expect(await beatTimes(2, now, new Date(now.getTime() - 181_000))).toEqual(
     Array(2).fill("the worker cannot look around"),
   );
+  expect(beats).toBe(before + 1);
+});
+
+it("does not beat while something that has come is not begun", async () => {
+  const before = beats;
+  const at = new Date("2026-11-25T10:00:00Z");
+  await addOneOff(test.control, { stack: "s", procedure: "p", input: {}, actor: "anna", at, graceSeconds: 3600 }, at);
+  expect(await beatTimes(1, new Date("2026-11-25T10:04:00Z"))).toEqual([]);
+  expect(await beatTimes(2, new Date("2026-11-25T10:05:01Z"))).toEqual(Array(2).fill("what is scheduled is not begun"));
   expect(beats).toBe(before + 1);
 });
 
