@@ -5,7 +5,6 @@ import type { Config } from "../config/schema.ts";
 import type { ControlOptions } from "../engine/server.ts";
 import { toIpaiError } from "../errors/error.ts";
 import type { Executor } from "../host/executor.ts";
-import type { Context } from "./context.ts";
 import { routesOf } from "./notify.ts";
 
 /** Where the control database is, for the program and for those commands that need nothing else of it. */
@@ -36,8 +35,14 @@ export function backupSettings(
   return { directory: given.directory ?? usual, keep: given.keep, isOff: false };
 }
 
+interface Caller {
+  readonly globals: { readonly config?: string };
+  readonly environment: NodeJS.ProcessEnv;
+  readonly directory: string;
+}
+
 /** A new machine has no configuration yet, and its control database is the first thing that comes back. */
-export async function findConfig({ globals, environment, directory }: Context): Promise<Config | undefined> {
+export async function findConfig({ globals, environment, directory }: Caller): Promise<Config | undefined> {
   try {
     return await loadConfig({
       environment,
