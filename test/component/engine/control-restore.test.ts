@@ -82,7 +82,7 @@ describe("a restore", () => {
     const links = await listLinks(test.control);
     expect(findFault(links)).toBeUndefined();
     expect(links.at(-1)).toMatchObject({ actor: "berta", action: "control.restored", subject: file });
-    const replaced = { entries: before.length, head: before.at(-1)?.hash, lost: 4, database: restored?.kept };
+    const replaced = { entries: before.length, head: before.at(-1)?.hash, lost: 5, database: restored?.kept };
     expect(links.at(-1)?.detail).toMatchObject({ replaced, entries: plan?.manifest.audit.entries });
     const old = openDatabase((await openServer({ home: test.home, executor })).clientConfig(restored?.kept));
     expect(await listLinks({ db: old }).finally(() => old.destroy())).toEqual(before);
