@@ -213,6 +213,7 @@ service
   .command("install")
   .description("install and start it: a unit of systemd, or a script in init.d where there is none")
   .option("--plan", "show the file and the commands, and stop")
+  .option("--serve", "one that answers the API as well, as `ipai serve` does")
   .action(run(async (context, options) => (await import("./commands/service.ts")).install(context, options)));
 json(service.command("status"))
   .description("is it installed, does it run, which workers live (exit code 0: one does, 3: none)")

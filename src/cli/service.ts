@@ -5,6 +5,8 @@ import { quote } from "../runbook/shell.ts";
 export interface ServiceSettings {
   /** The launcher. */
   readonly program: string;
+  /** `serve` is a worker that answers the API as well. */
+  readonly command: "worker" | "serve";
   readonly config: string;
   /** Variables that say where things are. Secrets are not among them: the program finds those in its own file. */
   readonly environment: Readonly<Record<string, string>>;
@@ -62,7 +64,7 @@ export const initd: InitSystem = {
   status: [`/etc/init.d/${name}`, "status"],
 };
 
-function renderUnit({ program, config, environment }: ServiceSettings): string {
+function renderUnit({ program, command, config, environment }: ServiceSettings): string {
   const variables = Object.entries(environment).map(
     ([key, value]) => `Environment=${variableQuote(`${key}=${value}`)}`,
   );
@@ -74,7 +76,7 @@ After=network-online.target postgresql.service docker.service
 Wants=network-online.target
 
 [Service]
-ExecStart=${[program, "--config", config, "worker"].map(unitQuote).join(" ")}
+ExecStart=${[program, "--config", config, command].map(unitQuote).join(" ")}
 ${["Environment=HOME=/root", ...variables].join("\n")}
 Restart=always
 RestartSec=2
@@ -115,7 +117,7 @@ function unitQuote(text: string): string {
 }
 
 /** The script is its own supervisor: \`loop\` starts the worker again whenever it ends without having been told to. */
-function renderScript({ program, config, environment }: ServiceSettings): string {
+function renderScript({ program, command, config, environment }: ServiceSettings): string {
   const variables = Object.entries(environment).map(([key, value]) => `export ${key}=${quote(value)}`);
   return `#!/bin/sh
 # Written by \`ipai service install\`. Secrets of the configuration, and IPAI_DATABASE_URL, stand in /etc/ipai/environment.
@@ -134,7 +136,7 @@ log=${log}
 
 run_worker() {
   ${variables.length === 0 ? ":" : variables.join("\n  ")}
-  exec ${[program, "--config", config, "worker"].map(quote).join(" ")}
+  exec ${[program, "--config", config, command].map(quote).join(" ")}
 }
 
 stopping= signals=0 child= told=

@@ -30,6 +30,7 @@ export const ServiceFailed = defineError<{ command: string; output: string }>("s
 
 interface Options {
   readonly plan?: boolean;
+  readonly serve?: boolean;
   readonly json?: boolean;
 }
 
@@ -41,7 +42,7 @@ function findInit(): InitSystem {
 export async function install(context: Context, options: Options): Promise<number> {
   const init = findInit();
   const { path, mode, beside } = init;
-  const content = init.render(await settingsOf(context));
+  const content = init.render({ ...(await settingsOf(context)), command: options.serve === true ? "serve" : "worker" });
   if (options.plan === true) {
     const files = [`# ${path}`, content, ...(beside === undefined ? [] : [`# ${beside.path}`, beside.content])];
     context.terminal.out([...files, ...init.install.map(asShell)].join("\n"));
