@@ -40,6 +40,12 @@ export interface RestoreRequest extends ControlOptions {
   readonly actor: string;
   readonly file: string;
   readonly routes: readonly Route[];
+  /** What is to be done about people's rights. `lost`: undefined when it is not known. Returns it in words. */
+  readonly settleRights: (
+    tx: Kysely<ControlSchema>,
+    lost: readonly Link[] | undefined,
+    now: Date,
+  ) => Promise<readonly string[]>;
   /** Asked when everything is known and nothing is changed. */
   readonly consent: (plan: RestorePlan) => Promise<boolean>;
 }
@@ -53,6 +59,7 @@ export interface RestorePlan {
   readonly live: Live | undefined;
   readonly lost: Lost;
   readonly aftermath: Aftermath;
+  readonly rights: readonly string[];
 }
 
 interface Live {
@@ -173,14 +180,16 @@ interface Preparing extends RestoreRequest {
 }
 
 async function prepare(workshop: Workshop, database: string, given: Preparing): Promise<RestorePlan> {
-  const { file, manifest, routes, actor, kept, now } = given;
+  const { file, manifest, routes, settleRights, actor, kept, now } = given;
   const db = openDatabase(workshop.server.clientConfig(database));
   try {
     await migrate(db);
     const { live, lost } = await withLive(workshop, (there) => compare(db, there, manifest));
     return await inTransaction(db, async (tx) => {
       const aftermath = await settleAftermath(tx, manifest.takenAt, now);
-      const plan = { file, manifest, where: workshop.server.where, live, lost, aftermath };
+      const isKnown = live !== undefined && live.fault === undefined && !lost.isOtherChain;
+      const rights = await settleRights(tx, isKnown ? lost.entries : undefined, now);
+      const plan = { file, manifest, where: workshop.server.where, live, lost, aftermath, rights };
       await post(tx, routes, [tell(plan, actor, now)], now);
       const replaced = live === undefined ? null : { ...live, database: kept, lost: lost.entries.length };
       const { takenAt, audit, dump } = manifest;
@@ -269,7 +278,7 @@ function hasCode(error: unknown, code: string): boolean {
 /** So many of anything are named. */
 const namedMax = 20;
 
-function tell({ manifest, lost, aftermath, file }: RestorePlan, actor: string, now: Date): Message {
+function tell({ manifest, lost, aftermath, rights, file }: RestorePlan, actor: string, now: Date): Message {
   const list = (title: string, items: readonly string[]) =>
     items.length === 0 ? [] : [`${title}:`, ...items.slice(0, namedMax), ...(items.length > namedMax ? ["…"] : [])];
   const runs = (all: readonly Loose[]) => all.map(({ run, stack, title }) => `${stack}: ${title} (${run})`);
@@ -284,6 +293,7 @@ function tell({ manifest, lost, aftermath, file }: RestorePlan, actor: string, n
       ...list("Waiting for a decision", runs(aftermath.runs)),
       ...list("Waiting for consent anew", runs(aftermath.consents)),
       ...list("Not ended, and not in the backup", runs(lost.runs)),
+      ...list("Rights", rights),
       ...list("Passed, and not begun", aftermath.once),
       ...list("Messages that may not have arrived", aftermath.messages),
     ],

@@ -1,3 +1,4 @@
+import { settleRights } from "../../src/access/aftermath.ts";
 import { backUpControl } from "../../src/engine/control-backup.ts";
 import { restoreControl } from "../../src/engine/control-restore.ts";
 import { LocalExecutor } from "../../src/host/local.ts";
@@ -6,4 +7,4 @@ import { LocalExecutor } from "../../src/host/local.ts";
 const [home = "", what = "", path = ""] = process.argv.slice(2);
 const common = { home, executor: new LocalExecutor(), actor: "anna" };
 if (what === "backup") await backUpControl({ ...common, directory: path, keep: 14 });
-else await restoreControl({ ...common, file: path, routes: [], consent: () => Promise.resolve(true) });
+else await restoreControl({ ...common, file: path, routes: [], settleRights, consent: () => Promise.resolve(true) });

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { settleRights } from "../../access/aftermath.ts";
 import { listReplaced, type Replaced } from "../../engine/beside.ts";
 import { openDatabase } from "../../engine/control.ts";
 import { backUpControl } from "../../engine/control-backup.ts";
@@ -90,7 +91,7 @@ export async function restore(context: Context, given: string, options: Options)
   const { terminal } = context;
   const shown: RestorePlan[] = [];
   const restored = await restoreControl({
-    ...{ ...settings, file },
+    ...{ ...settings, file, settleRights },
     consent: async (plan) => {
       shown.push(plan);
       if (options.json !== true) terminal[options.plan === true ? "out" : "err"](renderPlan(plan));
@@ -128,7 +129,7 @@ async function ask({ terminal }: Context): Promise<boolean> {
 /** So many of anything are listed. */
 const listedMax = 20;
 
-function renderPlan({ file, manifest, where, live, lost, aftermath }: RestorePlan): string {
+function renderPlan({ file, manifest, where, live, lost, aftermath, rights }: RestorePlan): string {
   const list = (title: string, items: readonly string[]) =>
     items.length === 0
       ? []
@@ -149,6 +150,7 @@ function renderPlan({ file, manifest, where, live, lost, aftermath }: RestorePla
     ...list("Not ended, and not in the backup: look at their stacks", runs(lost.runs)),
     ...list("These runs wait for a decision then", runs(aftermath.runs)),
     ...list("These runs wait for consent anew", runs(aftermath.consents)),
+    ...list("Everybody signs in anew; rights", rights),
     ...list("These times have passed, and do not begin", aftermath.once),
     ...list("These messages may have arrived, and are not sent again", aftermath.messages),
   ].join("\n");

@@ -17,6 +17,7 @@ const reason = existsSync("/run/systemd/system")
       : "only root can install one";
 
 const settings = {
+  command: "worker" as const,
   program: "/opt/ipai ops/bin/ipai",
   config: "/etc/ipai/ipai.yaml",
   environment: { IPAI_HOME: "/srv/it's $HOME 100%" },

@@ -4,6 +4,10 @@ import { join } from "node:path";
 import { sql } from "kysely";
 import { Migrator } from "kysely/migration";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { settleRights } from "../../../src/access/aftermath.ts";
+import { giveGrant, listGrants, takeGrant } from "../../../src/access/grants.ts";
+import { addPerson, findPerson, leavePerson } from "../../../src/access/people.ts";
+import { createToken, readToken, revokeToken } from "../../../src/access/tokens.ts";
 import { findFault, inTransaction, listLinks, record } from "../../../src/engine/audit.ts";
 import { claimRun } from "../../../src/engine/claim.ts";
 import { approveRun } from "../../../src/engine/consent.ts";
@@ -41,7 +45,7 @@ const backUp = async () => {
 async function restore(file: string, more: Partial<RestoreRequest> = {}) {
   const plans: RestorePlan[] = [];
   const consent = async (plan: RestorePlan) => plans.push(plan) > 0;
-  const given = { home: test.home, executor, actor: "berta", file, routes, consent, ...more };
+  const given = { home: test.home, executor, actor: "berta", file, routes, settleRights, consent, ...more };
   return { restored: await restoreControl(given), plan: plans[0] };
 }
 
@@ -368,4 +372,42 @@ it("leaves the file as it was", async () => {
   const before = readFileSync(file);
   await restore(file);
   expect(existsSync(file) && readFileSync(file).equals(before)).toBe(true);
+});
+
+describe("rights that were taken away since the backup", () => {
+  const anna = async () => {
+    const found = await findPerson(test.control.db, "anna");
+    if (found === undefined) throw new Error("nobody");
+    return found;
+  };
+
+  it("do not come back: tokens, roles, people who left, sessions", async () => {
+    const by = { actor: "root", now: new Date() };
+    for (const handle of ["anna", "berta"])
+      await addPerson(test.control.db, { handle, name: handle, email: `${handle}@example.com` }, by);
+    const grant = { role: "admin", stacks: ["erp"], procedures: [] } as const;
+    await giveGrant(test.control, await anna(), grant, "root", new Date());
+    const wanted = { name: "laptop", limits: [grant], expiresAt: new Date(Date.now() + 3_600_000) };
+    const token = await createToken(test.control, await anna(), wanted, "anna", new Date());
+    const file = await backUp();
+    await revokeToken(test.control, await anna(), "laptop", "root", new Date());
+    const [given] = (await listGrants(test.control, [(await anna()).id])).get((await anna()).id) ?? [];
+    await takeGrant(test.control, await anna(), given?.id ?? 0, "root", new Date());
+    await leavePerson(test.control.db, "berta", by);
+    const { plan } = await restore(file);
+    expect(plan?.rights).toEqual([
+      ...["The token laptop of anna is revoked again", "anna is no longer admin, again", "berta has left, again"],
+    ]);
+    expect(await readToken(test.control, token, new Date())).toMatchObject({ kind: "revoked" });
+    expect((await listGrants(test.control, [(await anna()).id])).size).toBe(0);
+    expect((await findPerson(test.control.db, "berta"))?.leftAt).not.toBeNull();
+  });
+
+  it("are to be looked at, where what came after the backup is not known", async () => {
+    const file = await backUp();
+    await sql`alter table audit disable trigger audit_only_grows`.execute(test.control.db);
+    await sql`update audit set hash = reverse(hash)`.execute(test.control.db);
+    const { plan } = await restore(file);
+    expect(plan?.rights.join()).toContain("is not known, look at them");
+  });
 });
