@@ -105,6 +105,7 @@ const limits = {
   "/two-factor/*": { window: 60, max: 20 },
   "/passkey/*": { window: 60, max: 60 },
   "/set-up": { window: 60, max: 10 },
+  "/change-password": { window: 60, max: 10 },
 };
 
 /** What better-auth is asked to be. */
