@@ -36,6 +36,7 @@ export async function serve(context: Context, options: { json?: boolean }): Prom
     control,
     settings: config.serve,
     secrets: await loadAuthSecrets({ file: secretFile(context.environment), given: config.serve.secret }),
+    fault: (error) => context.terminal.err(`${new Date().toISOString()} sign-in: ${String(error)}`),
   });
   const procedures = await app.procedures();
   requireHooks(app, procedures);
