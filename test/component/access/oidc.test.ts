@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { OidcProvider as Settings } from "../../../src/access/oidc.ts";
 import { leavePerson } from "../../../src/access/people.ts";
+import type { OidcProvider as Settings } from "../../../src/access/sign-in/oidc.ts";
 import { Secret } from "../../../src/config/secret.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import { type OidcProvider, oidcClient, startOidcProvider } from "../../harness/oidc-provider.ts";

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from "kysely";
-import { inTransaction, record } from "../engine/audit.ts";
-import type { ControlSchema } from "../engine/schema.ts";
+import { inTransaction, record } from "../../engine/audit.ts";
+import type { ControlSchema } from "../../engine/schema.ts";
 
 /**
  * Sign-ins that were refused. All are counted, by minute; of what a machine can produce by the thousand, only so many stand in the audit

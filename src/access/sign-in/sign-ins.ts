@@ -1,7 +1,7 @@
 import { createAuthMiddleware, isAPIError } from "better-auth/api";
-import { inTransaction, record } from "../engine/audit.ts";
-import type { Control } from "../engine/control.ts";
-import type { Json } from "../runbook/value.ts";
+import { inTransaction, record } from "../../engine/audit.ts";
+import type { Control } from "../../engine/control.ts";
+import type { Json } from "../../runbook/value.ts";
 import { asksAgain, type Gate } from "./gates.ts";
 import { minuteOf, noteRefusal, takeNotTold } from "./refusals.ts";
 import { findById, type Visit, visitOf } from "./visit.ts";

@@ -1,5 +1,5 @@
 import { APIError, createAuthMiddleware, getSessionFromCtx } from "better-auth/api";
-import type { Control } from "../engine/control.ts";
+import type { Control } from "../../engine/control.ts";
 import { findPasswordFault } from "./passwords.ts";
 import { countRefusals, noteRefusal } from "./refusals.ts";
 import { findRoute, type Standing } from "./routes.ts";
