@@ -39,6 +39,9 @@ type Transaction = Kysely<ControlSchema>;
 
 export async function settleAftermath(tx: Transaction, takenAt: string, now: Date): Promise<Aftermath> {
   await tx.deleteFrom("workers").execute();
+  // What ended or was missed until then has been told since, or is no news any more.
+  await tx.updateTable("runs").set({ is_told: true }).where("status", "=", "ended").execute();
+  await tx.updateTable("occurrences").set({ is_told: true }).where("state", "in", ["failed", "missed"]).execute();
   // A process that still has a run of the journal that was replaced, here or elsewhere, must not be taken for a new one.
   await sql`update runs set fence = fence + 100000 where status <> 'ended'`.execute(tx);
   const error = toJsonb(toErrorRecord(ControlRestored({ takenAt })));
@@ -92,7 +95,7 @@ async function stop(
 async function unanswer(tx: Transaction): Promise<readonly Stopped[]> {
   const rows = await tx
     .updateTable("runs")
-    .set({ decision: null, cancel_requested_by: null })
+    .set({ decision: null, cancel_requested_by: null, is_told: false })
     .where("status", "=", "waiting")
     .where("waiting_for", "in", ["decision", "undo"])
     .returning([...told, "waiting_for"])
@@ -106,7 +109,7 @@ async function unanswer(tx: Transaction): Promise<readonly Stopped[]> {
 async function withdrawConsents(tx: Transaction): Promise<readonly Stopped[]> {
   const rows = await tx
     .updateTable("runs")
-    .set({ status: "waiting", waiting_for: "approval", cancel_requested_by: null })
+    .set({ status: "waiting", waiting_for: "approval", cancel_requested_by: null, is_told: false })
     .where("parent", "is", null)
     .where(({ or, eb }) => or([eb("status", "=", "planned"), eb("waiting_for", "=", "approval")]))
     .where(({ exists, selectFrom }) =>
@@ -154,11 +157,13 @@ async function decideAnew(tx: Transaction, now: Date): Promise<void> {
     where s.stack = first.stack and s.name = first.schedule and s.since >= first.at`.execute(tx);
 }
 
+/** Those that were due by now. What is held for a later hour has not been sent. */
 async function holdDeliveries(tx: Transaction, now: Date): Promise<readonly string[]> {
   const held = await tx
     .updateTable("deliveries")
     .set({ state: "given_up", settled_at: now, error: "the control database was restored: it may have arrived before" })
     .where("state", "=", "due")
+    .where("next_at", "<=", now)
     .returning("message")
     .execute();
   const keys = [...new Set(held.map(({ message }) => message))];

@@ -33,7 +33,7 @@ export async function openControl(options: ControlOptions): Promise<Control> {
     throw error;
   }
   const locks = new SessionLocks(async () => {
-    const client = new pg.Client({ ...connection, application_name: "ipai run" });
+    const client = new pg.Client(connection);
     client.on("error", () => undefined);
     await client.connect();
     return client;

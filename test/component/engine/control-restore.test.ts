@@ -352,9 +352,14 @@ describe("what was under way when the backup was taken", () => {
       title: "Old news",
     } as const;
     await post(test.control.db, routes, [{ ...message, lines: [] }], new Date());
+    const later = { ...message, key: "k2", title: "Of the next hour", lines: [] };
+    await post(test.control.db, routes, [later], new Date(Date.now() + 3_600_000));
     const file = await backUp();
     const { plan } = await restore(file);
     expect(plan?.aftermath.messages).toContain("erp: Old news");
+    expect(plan?.aftermath.messages).not.toContain("erp: Of the next hour");
+    const held = (await listDeliveries(test.control, 10)).find(({ title }) => title === "Of the next hour");
+    expect(held?.state).toBe("due");
     const sent: string[] = [];
     const deliver = async ({ messages }: { messages: readonly { title: string; lines: readonly string[] }[] }) => {
       sent.push(...messages.flatMap(({ title, lines }) => [title, ...lines]));

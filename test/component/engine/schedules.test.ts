@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { sql } from "kysely";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { advance } from "../../../src/engine/advance.ts";
@@ -550,6 +551,12 @@ describe("a worker", () => {
       await vi.waitFor(async () => expect((await getRun(test.control, run.id)).status).toBe("running"), {
         timeout: 5000,
       });
+      // What a process holds on its runs is found by its name, as all its connections are.
+      const { rows: holders } = await sql<{ name: string }>`
+        select distinct application_name as name from pg_locks join pg_stat_activity using (pid)
+        where locktype = 'advisory' and objsubid = 1
+          and (classid::bigint << 32 | objid::bigint) = hashtextextended(${run.id}, 1)`.execute(test.control.db);
+      expect(holders).toEqual([{ name: connectionName(process.pid, hostname()) }]);
       await silent("far away", { pid: 1, began: "1" }, "another-machine");
       // A transaction of its own, and what it holds: the one end of the audit.
       const theirs = new pg.Client({ ...connectionOf(test), application_name: connectionName(1, "another-machine") });
