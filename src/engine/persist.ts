@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { defineError } from "../errors/error.ts";
+import { defineError, type IpaiError, toIpaiError } from "../errors/error.ts";
 
 export const ControlLost = defineError<{ reason: string }>("control.lost", {
   exitCode: 66,
@@ -8,6 +8,19 @@ export const ControlLost = defineError<{ reason: string }>("control.lost", {
     `The control database went away and did not come back within ten minutes: ${d.reason}. The run stays as it is recorded.`,
   hint: () => "Start the control database; then `ipai runs resume` goes on with the run.",
 });
+
+export const ControlAway = defineError<{ reason: string }>("control.away", {
+  exitCode: 66,
+  retryable: true,
+  message: (d) => `The control database does not answer: ${d.reason}. Nothing is begun until it does.`,
+  hint: () =>
+    "A worker starts the embedded one again by itself, unless a person stopped it; `ipai control status` says whether it runs.",
+});
+
+/** What goes wrong while somebody looks around: a database that is away is no fault of this program. */
+export function toTrouble(thrown: unknown): IpaiError {
+  return isConnectionLost(thrown) ? ControlAway({ reason: thrown.message }, { cause: thrown }) : toIpaiError(thrown);
+}
 
 /**
  * Repeats a question to the journal, or a write that may be repeated, while the control database is away. A restart of that

@@ -24,24 +24,36 @@ export async function keepUp(ports: RevivePorts, stop: AbortSignal): Promise<voi
   let restMs = lookEveryMs;
   while (!stop.aborted) {
     await ports.pause(restMs, stop);
-    if (!stop.aborted) restMs = (await look(ports)) ? lookEveryMs : Math.min(restMsMax, restMs * 2);
+    if (!stop.aborted) restMs = (await look(ports, stop)) ? lookEveryMs : Math.min(restMsMax, restMs * 2);
   }
 }
 
 /** False: it should run, and could not be started. */
-async function look({ home, executor, tell }: RevivePorts): Promise<boolean> {
+async function look(ports: RevivePorts, stop: AbortSignal): Promise<boolean> {
+  const { home, tell } = ports;
   if (!isEmbeddedWanted(home)) return true;
   const reason = await findSilence(home);
   if (reason === undefined) return true;
   try {
-    await startEmbedded(home, executor);
-    // One that has just been killed may still look as if it ran.
-    const output = await findSilence(home);
-    if (output !== undefined) throw ControlNotStarted({ directory: join(home, "control"), output });
+    await start(ports, stop);
     tell({ kind: "started_again", reason });
     return true;
   } catch (thrown) {
     tell({ kind: "not_started", error: toIpaiError(thrown) });
     return false;
+  }
+}
+
+/** One that has just been killed looks for a moment as if it still ran. */
+const triesMax = 20;
+const tryPauseMs = 250;
+
+async function start({ home, executor, pause }: RevivePorts, stop: AbortSignal): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    await startEmbedded(home, executor);
+    const output = await findSilence(home);
+    if (output === undefined) return;
+    if (tries === triesMax || stop.aborted) throw ControlNotStarted({ directory: join(home, "control"), output });
+    await pause(tryPauseMs, stop);
   }
 }

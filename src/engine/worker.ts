@@ -6,6 +6,7 @@ import type { Control } from "./control.ts";
 import { RunBeingAdvanced, RunFenced } from "./errors.ts";
 import type { ConsentRule, Run } from "./journal.ts";
 import { noteTimes, type Occurrence, takeUpNext } from "./occurrences.ts";
+import { toTrouble } from "./persist.ts";
 import { forgetOld } from "./retention.ts";
 import type { Schedule } from "./schedule.ts";
 import { aliveSeconds, enterWorker, frozenSeconds, giveUpFrozen, leaveWorker, sayAlive } from "./workers.ts";
@@ -70,7 +71,7 @@ export async function work(
     while (!stop.aborted && !worker.isGivenUp) {
       await worker
         .look()
-        .then(ports.looked, (error: unknown) => ports.tell({ kind: "trouble", error: toIpaiError(error) }));
+        .then(ports.looked, (error: unknown) => ports.tell({ kind: "trouble", error: toTrouble(error) }));
       await ports.pause(lookEveryMs, stop);
     }
     if (worker.isGivenUp) return "given up";
@@ -145,7 +146,7 @@ export class Worker {
     try {
       while (!this.#isStopping && !this.isGivenUp && this.#running.size < runsMax && (await this.#begin()));
     } catch (error) {
-      this.#ports.tell({ kind: "trouble", error: toIpaiError(error) });
+      this.#ports.tell({ kind: "trouble", error: toTrouble(error) });
     }
   }
 

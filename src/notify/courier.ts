@@ -2,7 +2,7 @@ import type { Batch } from "../engine/batch.ts";
 import type { Control } from "../engine/control.ts";
 import { type NewsSettings, postNews } from "../engine/news.ts";
 import { type Answer, deliverNext } from "../engine/outbox.ts";
-import { toIpaiError } from "../errors/error.ts";
+import { toTrouble } from "../engine/persist.ts";
 import type { Channel } from "./channels.ts";
 
 /** Carries messages out of the house, for as long as it is not told to stop. Several may work beside each other. */
@@ -24,7 +24,7 @@ const lookEveryMs = 1000;
 export async function carryMessages(ports: CourierPorts, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     await look(ports).catch((thrown: unknown) => {
-      const { code, message } = toIpaiError(thrown);
+      const { code, message } = toTrouble(thrown);
       ports.tell({ kind: "trouble", code, message });
     });
     await ports.pause(lookEveryMs, stop);

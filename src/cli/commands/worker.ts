@@ -33,8 +33,11 @@ export async function stay(
   const procedures = await app.procedures();
   const schedules = Object.values(app.config.stacks).flatMap((stack) => schedulesOf(stack, procedures));
   const engine = app.engine({ waitForLease: true });
-  const say = (event: WorkerEvent) =>
+  const [isNews, isCourierNews] = [newsOnly(), newsOnly()];
+  const say = (event: WorkerEvent) => {
+    if (event.kind === "trouble" && !isNews(event.error.message)) return;
     context.terminal.out(options.json === true ? JSON.stringify(toJson(event)) : line(event));
+  };
   const name = `worker ${process.pid} on ${hostname()}`;
   context.terminal.err(`${name} works on ${Object.keys(app.config.stacks).join(", ")}: ${schedules.length} schedules.`);
   let lastLook = new Date();
@@ -62,8 +65,10 @@ export async function stay(
   const courier = {
     ...notifySettings(app.config, procedures),
     ...{ control: app.control, now: ports.now, pause: ports.pause },
-    tell: (event: CourierEvent) =>
-      context.terminal.out(options.json === true ? JSON.stringify(courierJson(event)) : courierLine(event)),
+    tell: (event: CourierEvent) => {
+      if (event.kind === "trouble" && !isCourierNews(event.message)) return;
+      context.terminal.out(options.json === true ? JSON.stringify(courierJson(event)) : courierLine(event));
+    },
   };
   const own = new Worker(ports);
   const worked = work(ports, stop, own).finally(() => stopping.abort());
@@ -86,7 +91,7 @@ function heartbeats(context: Context, app: App, ports: HeartPorts, stop: AbortSi
   if (config.heartbeat === undefined) return [];
   const { url, everySeconds } = config.heartbeat;
   const tell = (reason: string) => context.terminal.err(`${new Date().toISOString()} no heartbeat: ${reason}`);
-  return [beat({ ...{ control, url, tell }, ...ports, everyMs: everySeconds * 1000 }, stop)];
+  return [beat({ ...ports, ...{ control, url, tell }, everyMs: everySeconds * 1000 }, stop)];
 }
 
 /** The control database is backed up by every worker, on its own machine. */
@@ -114,6 +119,17 @@ function revivers(context: Context, app: App, { pause }: Pick<WorkerPorts, "paus
     context.terminal.err(`${new Date().toISOString()} control database: ${what}`);
   };
   return [keepUp({ home, executor, pause, tell }, stop)];
+}
+
+/** The same trouble comes with every look: it is said once a minute. */
+function newsOnly(): (text: string) => boolean {
+  let last = "";
+  let saidAt = 0;
+  return (text) => {
+    if (text === last && Date.now() - saidAt < 60_000) return false;
+    [last, saidAt] = [text, Date.now()];
+    return true;
+  };
 }
 
 /** The first signal lets what is under way end; the second leaves at once, and another worker goes on with it. */
