@@ -101,7 +101,8 @@ describe("a backup made while Odoo writes", () => {
   it("succeeds, and its run is told as JSON", () => {
     expect(backup).toMatchObject({ procedure: "backup", stack: "sandbox", outcome: "succeeded", undoClass: "instant" });
     expect(Object.keys(backup)).toEqual([
-      ...["run", "procedure", "stack", "outcome", "startedAt", "finishedAt", "seconds", "undoClass", "steps"],
+      ...["run", "procedure", "stack", "title", "actor", "planHash", "consentsNeeded", "createdAt", "waitingFor"],
+      ...["outcome", "startedAt", "finishedAt", "seconds", "undoClass", "steps"],
     ]);
     expect(Object.keys(backup.steps[0] ?? {})).toEqual(["id", "title", "outcome", "seconds", "attempts"]);
     expect(writes.done).toBeGreaterThan(5);
