@@ -176,6 +176,27 @@ const odoo = z
   })
   .describe("The Odoo installation");
 
+const keep = z
+  .strictObject({
+    daily: z.int().min(0).default(30).describe("Days of which one set each is kept"),
+    weekly: z.int().min(0).default(8).describe("Weeks, from Monday, of which one set each is kept"),
+    monthly: z.int().min(0).default(12).describe("Months of which one set each is kept"),
+    byHand: duration.prefault("7d").describe("How long a set that was made by hand is kept at least, with unit"),
+    beforeChange: duration
+      .prefault("30d")
+      .describe("How long a set that was made before an upgrade or a restore is kept, with unit"),
+  })
+  .prefault({})
+  .transform(({ byHand, beforeChange, ...counts }) => ({
+    ...counts,
+    byHandSeconds: byHand,
+    beforeChangeSeconds: beforeChange,
+  }))
+  .describe(
+    "Which sets `ipai backup prune` keeps, besides the newest, the last proven and those that are pinned. Days are those of the stack's " +
+      "zone, and ages are counted up to the newest set",
+  );
+
 const backup = z
   .strictObject({
     repository: absolutePath.describe("Folder of the restic repository"),
@@ -189,6 +210,7 @@ const backup = z
       .default(6)
       .describe("Hours that a backup may take; so long Odoo's file clean-up is held off at most"),
     jobs: z.int().min(1).default(2).describe("Workers of dump and restore at the same time"),
+    keep,
   })
   .refine(
     (given) => (given.password === undefined) !== (given.passwordFile === undefined),
@@ -258,7 +280,7 @@ const stack = z
       )
       .default({})
       .describe(
-        "What `ipai worker` runs by itself, by name. backup, proof and health are there already: `off` takes one away, another definition replaces it",
+        "What `ipai worker` runs by itself, by name. backup, retention, proof and health are there already: `off` takes one away, another definition replaces it",
       ),
     objectives: z
       .strictObject({

@@ -6,6 +6,7 @@ import { renderPlan } from "../runbook/render.ts";
 import { validatePlan } from "../runbook/validate.ts";
 import { createStack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
+import { type PruneFacts, pruneBackups } from "./backup/prune.ts";
 import { verifyBackup } from "./backup/verify.ts";
 import { sandboxConfig } from "./sandbox/definition.ts";
 import { sandboxDown } from "./sandbox/down.ts";
@@ -55,10 +56,37 @@ const fresh = {
   isMade: false,
 };
 
+const night = (day: number): PruneFacts["sets"][number] => ({
+  ...{ id: `202601${day}t180000_abcd`, takenAt: `2026-01-${day}T18:00:00.000Z`, reason: "scheduled" },
+  snapshots: [`${day}`.repeat(32)],
+});
+const proven = { at: "2026-01-11T20:00:00Z", run: "r", seconds: 9, tables: 1, rows: 1, attachments: 1, mismatches: 0 };
+const entry = { proof: null, doubt: null, pin: null, removed: null };
+const aged: PruneFacts = {
+  sets: [night(10), night(11), night(12), night(13), ...Array.from({ length: 4 }, (_, index) => night(20 + index))],
+  catalogue: [
+    { ...entry, id: night(10).id, pin: { reason: "year end", by: "ana", at: "2026-01-11T00:00:00Z" } },
+    { ...entry, id: night(11).id, proof: proven },
+    { ...entry, id: "20260109t180000_gone" },
+  ],
+};
+const keepingLittle = createStack({
+  ...stack.config,
+  backup: stack.config.backup && {
+    ...stack.config.backup,
+    keep: { daily: 3, weekly: 1, monthly: 1, byHandSeconds: 0, beforeChangeSeconds: 0 },
+  },
+});
+
 const plans: readonly (readonly [name: string, plan: Plan])[] = [
-  ["backup", backup.plan(stack, {}, { ...sized, isRepositoryThere: true, isFilestoreNear: true })],
-  ["backup-first", backup.plan(stack, {}, { ...sized, isRepositoryThere: false, isFilestoreNear: false })],
+  ["backup", backup.plan(stack, { reason: "by-hand" }, { ...sized, isRepositoryThere: true, isFilestoreNear: true })],
+  [
+    "backup-first",
+    backup.plan(stack, { reason: "by-hand" }, { ...sized, isRepositoryThere: false, isFilestoreNear: false }),
+  ],
   ["backup-verify", verifyBackup.plan(stack, { backup: "latest" }, { backup: "20260101t000000_abcd", ...sized })],
+  ["backup-prune", pruneBackups.plan(keepingLittle, {}, aged)],
+  ["backup-prune-nothing", pruneBackups.plan(stack, {}, { sets: [night(10)], catalogue: [] })],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
   ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
   ["sandbox-up", sandboxUp.plan(stack, sandbox, fresh)],

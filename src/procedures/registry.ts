@@ -2,7 +2,8 @@ import type { Message } from "../engine/message.ts";
 import type { Records } from "../engine/records.ts";
 import type { CallFunction, CallRegistry } from "../host/perform.ts";
 import { backup } from "./backup/backup.ts";
-import { forgetBackups, recordBackup, recordDoubt, recordProof } from "./backup/calls.ts";
+import { forgetBackups, recordBackup, recordDoubt, recordInventory, recordProof } from "./backup/calls.ts";
+import { pruneBackups } from "./backup/prune.ts";
 import { verifyBackup } from "./backup/verify.ts";
 import type { HealthReport } from "./monitoring/check.ts";
 import { keepHealth, watch } from "./monitoring/watch.ts";
@@ -19,6 +20,7 @@ import "./upgrade/errors.ts";
 export const procedures: readonly AnyProcedure[] = [
   backup,
   verifyBackup,
+  pruneBackups,
   upgrade,
   watch,
   sandboxUp,
@@ -37,6 +39,7 @@ export function createCallRegistry(
     ["backup.record@1", recordBackup(records)],
     ["backup.record_doubt@1", recordDoubt(records)],
     ["backup.record_proof@1", recordProof(records)],
+    ["backup.record_inventory@1", recordInventory(records)],
     ["backup.forget_all@1", forgetBackups(records)],
     ["monitoring.watch@1", keepHealth(records, checkHealth, tell)],
   ]);

@@ -1,6 +1,7 @@
 import type { ScheduleDefinition, StackConfig } from "../config/schema.ts";
 import type { Schedule } from "../engine/schedule.ts";
 import { defineError } from "../errors/error.ts";
+import { backup } from "./backup/backup.ts";
 import { procedures } from "./registry.ts";
 
 /** What runs by itself on a stack: the runbook's crontab, and what the configuration makes of it. */
@@ -20,11 +21,13 @@ export const ScheduleUnknown = defineError<{ stack: string; name: string; known:
 const defaults = { input: {}, missed: "latest", grace: 6 * 3600, jitter: 0 } as const;
 
 /** The lines of the runbook's crontab, at its times. */
-function usual({ backup }: StackConfig): Readonly<Record<string, ScheduleDefinition>> {
+function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>> {
   const health = { ...defaults, procedure: "health", cron: "*/5 * * * *", missed: "none", grace: 240 } as const;
-  if (backup === undefined) return { health };
+  if (stack.backup === undefined) return { health };
   return {
     backup: { ...defaults, procedure: "backup", cron: "0 2 * * *" },
+    // After the backup: what is there may only age by a set that is newer.
+    retention: { ...defaults, procedure: "backup prune", cron: "0 3 * * *" },
     // Once a week the last backup is restored: one that was never restored is a hope.
     proof: { ...defaults, procedure: "backup verify", input: { backup: "latest" }, cron: "0 4 * * 0" },
     health,
@@ -39,7 +42,9 @@ export function schedulesOf(stack: StackConfig): readonly Schedule[] {
 
 function toSchedule(stack: StackConfig, name: string, given: ScheduleDefinition): Schedule {
   const invalid = (reason: string) => ScheduleInvalid({ stack: stack.name, name, reason });
-  const { procedure, input, cron, missed, grace, jitter } = given;
+  const { procedure, cron, missed, grace, jitter } = given;
+  // A set that nobody asked for is kept as one of many.
+  const input = procedure === backup.name ? { reason: "scheduled", ...given.input } : given.input;
   const found = procedures.find((one) => one.name === procedure && one.chapter !== "sandbox");
   if (found === undefined) throw invalid(`there is no procedure ${procedure}.`);
   const parsed = found.input.safeParse(input);

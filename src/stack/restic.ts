@@ -16,11 +16,19 @@ export interface Restic {
    * Stores a folder's content as of `taken` (`YYYY-MM-DD HH:MM:SS`, UTC), whole or not at all. Prints JSON lines: progress, then a
    * `summary`, then the repository's `growth`.
    */
-  store(folder: Text, taken: Text): CommandAction;
+  store(folder: Text, taken: Text, reason: string): CommandAction;
   exists(backup: Text): Probe;
   /** Writes a backup's content into a folder; restic checks the hash of every blob that it reads. */
   fetch(backup: Text, folder: Text): CommandAction;
   list(): CommandAction;
+  /** Takes snapshots, by restic's own ids, out of the repository. What only they needed is still there: see `prune`. */
+  forget(snapshots: readonly string[]): CommandAction;
+  /** Exactly these snapshots are there, of this stack. */
+  holds(snapshots: readonly string[]): Probe;
+  /** Gives back the room of what no snapshot needs any more. */
+  prune(): CommandAction;
+  /** Whether every snapshot's parts are there, without reading them. */
+  checkStructure(): CommandAction;
   /** Reads every byte of the repository and checks it, also what only other backups need. */
   check(): CommandAction;
   /** Bytes that a backup takes when it is read back, as JSON. */
@@ -43,11 +51,44 @@ const storeExitCodes = {
   3: "backup.source_unreadable",
   28: "backup.repository_full",
 };
+const forgetExitCodes = { ...exitCodes, 1: "backup.forget_failed", 3: "backup.forget_failed" };
 const readExitCodes = { ...exitCodes, 1: "backup.repository_damaged", 3: "backup.repository_damaged" };
+
+/** restic with its arguments; `prefix` is a program that starts it. */
+type Program = (args: readonly Text[], options?: Partial<CommandAction>, prefix?: readonly Text[]) => CommandAction;
 
 export function createRestic(stack: StackConfig, tools: string): Restic | undefined {
   const { backup } = stack;
   if (backup === undefined) return undefined;
+  const { repository } = backup;
+  const restic = createProgram(stack, backup, tools);
+  return {
+    repository,
+    isInitialised: () => ({
+      title: "the repository exists",
+      // 0.14 answers 1 both for "no repository" and for "wrong password": the file itself decides.
+      action: command(tools, ["test", "-e", `${repository}/config`], { okExitCodes: [0, 1] }),
+      output: { from: "exitCode", as: "number" },
+      compare: "eq",
+      with: 0,
+      code: "backup.repository_unreadable",
+    }),
+    initialise: () => explained(restic(["init"], { exitCodes: storeExitCodes })),
+    unlock: () => restic(["unlock"], { exitCodes: openExitCodes }),
+    store: (folder, taken, reason) =>
+      explained(
+        restic(
+          ["backup", "--json", "--ignore-ctime", ...setOf(stack, runId, reason), "--time", taken, "."],
+          { exitCodes: storeExitCodes },
+          ["sh", "-c", storeScript, "store", folder, stack.name, tagOf(runId)],
+        ),
+      ),
+    ...createReading(stack, restic),
+    ...createRemoving(stack, restic),
+  };
+}
+
+function createProgram(stack: StackConfig, backup: NonNullable<StackConfig["backup"]>, tools: string): Program {
   const env: Readonly<Record<string, Value>> = {
     RESTIC_REPOSITORY: backup.repository,
     // It reads and prints times without their zone.
@@ -59,46 +100,33 @@ export function createRestic(stack: StackConfig, tools: string): Restic | undefi
       ? { RESTIC_PASSWORD: secret("backup.password") }
       : { RESTIC_PASSWORD_FILE: backup.passwordFile }),
   };
-  const restic = (
-    args: readonly Text[],
-    options: Partial<CommandAction> = {},
-    prefix: readonly Text[] = [],
-  ): CommandAction => ({
+  return (args, options = {}, prefix = []) => ({
     ...command(tools, [...prefix, "restic", ...args] as unknown as readonly [Text, ...Text[]], { env }),
     ...options,
   });
-  const tagOf = (backup: Text): Text => prefixed("run=", backup);
-  // Reading needs no lock, so it also works where nothing can be written any more. What it reads is what a disaster would leave:
-  // the repository, not the cache beside it.
-  const select = (wanted: Text): readonly Text[] => [
-    "--no-lock",
-    "--no-cache",
-    "--host",
-    stack.name,
-    "--tag",
-    tagOf(wanted),
-  ];
+}
+
+function tagOf(backup: Text): Text {
+  return prefixed("run=", backup);
+}
+
+/** The tags say what the catalogue says, and outlive it. */
+function setOf(stack: StackConfig, backup: Text, reason: string): readonly Text[] {
+  return ["--host", stack.name, "--tag", tagOf(backup), "--tag", `reason=${reason}`];
+}
+
+/**
+ * Reading needs no lock, so it also works where nothing can be written any more. What it reads is what a disaster would leave: the
+ * repository, not the cache beside it.
+ */
+const bare = ["--no-lock", "--no-cache"];
+
+function createReading(
+  stack: StackConfig,
+  restic: Program,
+): Pick<Restic, "exists" | "fetch" | "list" | "check" | "checkStructure" | "measure" | "print"> {
+  const select = (wanted: Text): readonly Text[] => [...bare, "--host", stack.name, "--tag", tagOf(wanted)];
   return {
-    repository: backup.repository,
-    isInitialised: () => ({
-      title: "the repository exists",
-      // 0.14 answers 1 both for "no repository" and for "wrong password": the file itself decides.
-      action: command(tools, ["test", "-e", `${backup.repository}/config`], { okExitCodes: [0, 1] }),
-      output: { from: "exitCode", as: "number" },
-      compare: "eq",
-      with: 0,
-      code: "backup.repository_unreadable",
-    }),
-    initialise: () => explained(restic(["init"], { exitCodes: storeExitCodes })),
-    unlock: () => restic(["unlock"], { exitCodes: openExitCodes }),
-    store: (folder, taken) =>
-      explained(
-        restic(
-          ["backup", "--json", "--ignore-ctime", "--host", stack.name, "--tag", tagOf(runId), "--time", taken, "."],
-          { exitCodes: storeExitCodes },
-          ["sh", "-c", storeScript, "store", folder, stack.name, tagOf(runId)],
-        ),
-      ),
     exists: (wanted) => ({
       title: "the repository has this backup",
       action: restic(["snapshots", "--json", ...select(wanted)], { exitCodes: openExitCodes }),
@@ -109,12 +137,32 @@ export function createRestic(stack: StackConfig, tools: string): Restic | undefi
     }),
     fetch: (wanted, folder) =>
       explained(restic(["restore", "latest", ...select(wanted), "--target", folder], { exitCodes: readExitCodes })),
-    list: () =>
-      restic(["snapshots", "--json", "--no-lock", "--no-cache", "--host", stack.name], { exitCodes: openExitCodes }),
-    check: () => explained(restic(["check", "--read-data", "--no-lock", "--no-cache"], { exitCodes: readExitCodes })),
+    list: () => listOf(stack, restic),
+    check: () => explained(restic(["check", "--read-data", ...bare], { exitCodes: readExitCodes })),
+    checkStructure: () => explained(restic(["check", ...bare], { exitCodes: readExitCodes })),
     measure: (wanted) =>
       restic(["stats", "--json", "--mode", "restore-size", ...select(wanted)], { exitCodes: readExitCodes }),
     print: (wanted, file) => restic(["dump", ...select(wanted), "latest", file], { exitCodes: readExitCodes }),
+  };
+}
+
+function listOf(stack: StackConfig, restic: Program): CommandAction {
+  return restic(["snapshots", "--json", ...bare, "--host", stack.name], { exitCodes: openExitCodes });
+}
+
+function createRemoving(stack: StackConfig, restic: Program): Pick<Restic, "forget" | "holds" | "prune"> {
+  const list = listOf(stack, restic);
+  return {
+    forget: (snapshots) => explained(restic(["forget", ...snapshots], { exitCodes: forgetExitCodes })),
+    holds: (snapshots) => ({
+      title: "the repository holds every set that is kept, and no other",
+      action: { ...list, pipeline: [...list.pipeline, { argv: ["sh", "-c", idsScript] }] },
+      output: { from: "stdout" },
+      compare: "eq",
+      with: snapshots.toSorted().join("\n"),
+      code: "backup.forget_failed",
+    }),
+    prune: () => explained(restic(["prune"], { exitCodes: forgetExitCodes })),
   };
 }
 
@@ -131,6 +179,9 @@ before=$(size) && cd -- "$folder" || exit
 "$@" || { code=$?; [ "$code" != 3 ] || restic forget latest --host "$host" --tag "$tag" >&2; exit "$code"; }
 printf '{"message_type":"growth","bytes":%s}\\n' "$(($(size) - before))"
 `;
+
+/** Of restic's JSON the ids alone, a line each, sorted. */
+const idsScript = `grep -o '"id":"[0-9a-f]*"' | cut -d '"' -f 4 | LC_ALL=C sort`;
 
 /**
  * Tells causes apart that a program reports under one exit code, by what it prints: a full disk on this side does not mean that what

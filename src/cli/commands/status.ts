@@ -49,7 +49,7 @@ interface ByItself {
 async function readStatus(app: App, stack: Stack): Promise<StackStatus> {
   const [health, backups, leases, runs, unattended, byItself] = await Promise.all([
     checkHealth(stack, app.performer),
-    listBackups(app.records, stack.name, 100),
+    listBackups(app.records, stack.name),
     listLeases(app.control.db, stack.name),
     listRuns(app.control, 5, { stack: stack.name }),
     listUnattended(app.control),

@@ -11,8 +11,11 @@ import { NoRepository } from "./errors.ts";
 import { type BackupFacts, knownRepository, readBackupFacts } from "./facts.ts";
 import { readInstant, resticTime, snapshot, takenAt, withFilesHeld } from "./hold.ts";
 import { aboutSql, attachmentsSql, manifestSql, rolesSql, sequencesSql } from "./manifest.ts";
+import { type SetReason, setReasons } from "./retention.ts";
 
-const input = z.object({});
+const input = z.object({
+  reason: z.enum(setReasons).default("by-hand").describe("Why it is made: it decides for how long the set is kept"),
+});
 type BackupInput = z.infer<typeof input>;
 
 export const backup: Procedure<BackupInput, BackupFacts> = {
@@ -28,7 +31,7 @@ export const backup: Procedure<BackupInput, BackupFacts> = {
   plan: planBackup,
 };
 
-function planBackup(stack: Stack, _input: BackupInput, facts: BackupFacts): Plan {
+function planBackup(stack: Stack, { reason }: BackupInput, facts: BackupFacts): Plan {
   const { restic } = stack;
   if (restic === undefined) throw NoRepository({ stack: stack.name });
   const folder = workingFolder(stack);
@@ -37,7 +40,7 @@ function planBackup(stack: Stack, _input: BackupInput, facts: BackupFacts): Plan
     version: backup.version,
     stack: stack.name,
     title: `Back up ${stack.config.odoo.database} and its filestore`,
-    input: {},
+    input: { reason },
     facts: {},
     lease: "shared",
     notes: notesOf(stack, restic, facts),
@@ -61,10 +64,10 @@ function planBackup(stack: Stack, _input: BackupInput, facts: BackupFacts): Plan
         ]),
         checkFilestore(stack, folder),
         findLostAttachments(stack, folder),
-        store(restic, folder),
+        store(restic, folder, reason),
         readAccount(stack, folder),
       ]),
-      record(stack),
+      record(stack, reason),
     ],
   };
 }
@@ -302,8 +305,8 @@ function findLostAttachments(stack: Stack, folder: string): Act {
 }
 
 /** restic's own account goes to a file, so that a run which was killed in between still finds it. */
-function store(restic: Restic, folder: string): Act {
-  const action = restic.store(`${folder}/set`, resticTime);
+function store(restic: Restic, folder: string, reason: SetReason): Act {
+  const action = restic.store(`${folder}/set`, resticTime, reason);
   const noted: CommandAction = { ...action, pipeline: [...action.pipeline, { argv: ["tee", `${folder}/stored`] }] };
   return change(
     { id: "store", title: "Store the set in the repository", action: noted },
@@ -331,8 +334,9 @@ grep '"message_type":"summary"' "$1/stored" 2>/dev/null || echo '{"total_bytes_p
 grep '"message_type":"growth"' "$1/stored" 2>/dev/null || echo '{"bytes": -1}'
 `;
 
-function record(stack: Stack): Act {
+function record(stack: Stack, reason: SetReason): Act {
   const input = {
+    reason,
     stack: stack.name,
     id: runId,
     takenAt,

@@ -78,6 +78,15 @@ export const RepositoryUnwritable = defineError<Command>("backup.repository_unwr
   hint: () => "Is it read-only, or its disk failing? The last lines of restic's output say which.",
 });
 
+export const ForgetFailed = defineError<Command | Found>("backup.forget_failed", {
+  exitCode: 34,
+  message: () =>
+    "Sets that are not needed any more could not all be taken out of the repository. Those that are kept were not touched.",
+  hint: () =>
+    "The last lines of restic's output say why. Those that are left go with the next `ipai backup prune`. A repository that only lets " +
+    "itself be added to is pruned where it is served, not from here.",
+});
+
 export const RepositoryFull = defineError<Command>("backup.repository_full", {
   exitCode: 35,
   message: () => "The disk of the backup repository is full. No backup was made; older ones are untouched.",

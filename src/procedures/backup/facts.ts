@@ -2,8 +2,9 @@ import { z } from "zod";
 import { command } from "../../runbook/action.ts";
 import type { Restic } from "../../stack/restic.ts";
 import type { FactReader } from "../procedure.ts";
-import { findBackup } from "./calls.ts";
+import { findBackup, reasonOf } from "./calls.ts";
 import { BackupNotFound, NoRepository, NoSpace, RepositoryUnreadable } from "./errors.ts";
+import type { SetReason } from "./retention.ts";
 
 /** What the plans of backup and proof depend on. What cannot go well is refused here, before anything is begun. */
 
@@ -63,8 +64,7 @@ export interface ProofFacts {
 export async function readProofFacts(reader: FactReader, wanted: string): Promise<ProofFacts> {
   const { workDirectory } = reader.stack.config;
   const restic = getRepository(reader);
-  if (!(await findRepository(reader, restic))) throw BackupNotFound({ backup: wanted });
-  const backup = await chooseBackup(reader, restic, wanted);
+  const backup = await chooseBackup(reader, wanted);
   const { databaseBytes, setBytes } = await measureBackup(reader, restic, backup);
   const work = await readFolder(reader, workDirectory);
   // Besides the set, the restored tables with their indexes, a few temporary files, and the cluster itself.
@@ -72,14 +72,37 @@ export async function readProofFacts(reader: FactReader, wanted: string): Promis
   return { backup, databaseBytes };
 }
 
-const snapshots = z.array(z.object({ time: z.string(), tags: z.array(z.string()).default([]) }));
+/** A set as the repository tells of it. */
+export interface SetInRepository {
+  /** The run that made it. */
+  readonly id: string;
+  readonly takenAt: string;
+  readonly reason: SetReason;
+  /** restic's own ids of it. */
+  readonly snapshots: readonly string[];
+}
+
+const snapshots = z.array(z.object({ id: z.string(), time: z.string(), tags: z.array(z.string()).default([]) }));
+
+/** The stack's sets in its repository, oldest first; none when there is no repository yet. What others keep in it is not ours. */
+export async function listSnapshots(reader: FactReader): Promise<readonly SetInRepository[]> {
+  const restic = getRepository(reader);
+  if (!(await findRepository(reader, restic))) return [];
+  const found = snapshots.parse(await reader.json(restic.list())).flatMap(({ id, time, tags }) => {
+    const run = tags.find((tag) => tag.startsWith("run="))?.slice("run=".length);
+    return run === undefined ? [] : [{ run, id, takenAt: new Date(time).toISOString(), reason: reasonOf(tags) }];
+  });
+  return [...Map.groupBy(found, ({ run }) => run)]
+    .flatMap(([id, [first, ...others]]) =>
+      first === undefined ? [] : [{ ...first, id, snapshots: [first, ...others].map((one) => one.id) }],
+    )
+    .map(({ id, takenAt, reason, snapshots: own }) => ({ id, takenAt, reason, snapshots: own }))
+    .toSorted((a, b) => a.takenAt.localeCompare(b.takenAt));
+}
 
 /** The repository is asked, not the catalogue: it is what a restore would have. */
-async function chooseBackup(reader: FactReader, restic: Restic, wanted: string): Promise<string> {
-  const ids = snapshots
-    .parse(await reader.json(restic.list()))
-    .toSorted((a, b) => a.time.localeCompare(b.time))
-    .flatMap(({ tags }) => tags.filter((tag) => tag.startsWith("run=")).map((tag) => tag.slice("run=".length)));
+async function chooseBackup(reader: FactReader, wanted: string): Promise<string> {
+  const ids = (await listSnapshots(reader)).map(({ id }) => id);
   const chosen = wanted === "latest" ? ids.at(-1) : ids.find((id) => id === wanted);
   if (chosen === undefined) throw BackupNotFound({ backup: wanted });
   return chosen;

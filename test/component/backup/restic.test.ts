@@ -55,7 +55,7 @@ describe("a repository", () => {
   it("gives back what was stored, with its size, and tells how much it grew", async () => {
     const { restic } = await open("whole");
     await perform(restic.initialise());
-    const stored = await perform(restic.store(source, taken));
+    const stored = await perform(restic.store(source, taken, "by-hand"));
     expect(stored.stdout).toMatch(/"message_type":"summary".*\n.*"message_type":"growth","bytes":[1-9]\d+/);
     await perform(restic.fetch("one", join(folder, "target")));
     expect(await readFile(join(folder, "target/data"), "utf8")).toBe("some rows\n".repeat(1000));
@@ -72,21 +72,21 @@ describe("a repository", () => {
     // Reading a process's memory at its beginning is an input/output error, whoever reads.
     execFileSync("mount", ["--bind", "/proc/1/mem", join(unreadable, "data")]);
     try {
-      await expect(perform(restic.store(unreadable, taken))).rejects.toMatchObject({
+      await expect(perform(restic.store(unreadable, taken, "by-hand"))).rejects.toMatchObject({
         code: "backup.source_unreadable",
       });
     } finally {
       execFileSync("umount", [join(unreadable, "data")]);
     }
     expect(await ids(restic)).toEqual([]);
-    await perform(restic.store(unreadable, taken), { run: "two" });
+    await perform(restic.store(unreadable, taken, "by-hand"), { run: "two" });
     expect(await ids(restic)).toEqual(["run=two"]);
   });
 
   it("is damaged when any byte of a pack is another, wherever it lies", async () => {
     const { restic, repository } = await open("bytes");
     await perform(restic.initialise());
-    await perform(restic.store(source, taken));
+    await perform(restic.store(source, taken, "by-hand"));
     const [name = ""] = await listPacks(repository);
     const pack = join(repository, "data", name);
     const { length } = await readFile(pack);
@@ -101,7 +101,7 @@ describe("a repository", () => {
   it("is not read from the cache beside it", async () => {
     const { restic, repository } = await open("cached");
     await perform(restic.initialise());
-    await perform(restic.store(source, taken));
+    await perform(restic.store(source, taken, "by-hand"));
     const names = await readdir(join(folder, "work/restic-cache"), { recursive: true });
     const cached = (await listPacks(repository)).filter((name) => names.some((path) => path.endsWith(`/data/${name}`)));
     expect(cached).toHaveLength(1);

@@ -1,0 +1,180 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type App, createApp } from "../../../src/cli/app.ts";
+import { parseConfig } from "../../../src/config/load.ts";
+import { advance } from "../../../src/engine/advance.ts";
+import { findFault, listLinks } from "../../../src/engine/audit.ts";
+import { approveRun, createRun, type Run } from "../../../src/engine/journal.ts";
+import {
+  type BackupEntry,
+  listCatalogue,
+  pinBackup,
+  recordBackup,
+  recordDoubt,
+  recordProof,
+} from "../../../src/procedures/backup/calls.ts";
+import type { SetReason } from "../../../src/procedures/backup/retention.ts";
+import { sandboxConfig } from "../../../src/procedures/sandbox/definition.ts";
+import { startControl, type TestControl } from "../../harness/control.ts";
+import { perform } from "../../harness/perform.ts";
+
+/** Retention with a real repository and a real catalogue, over nights that are as long as a test wants them. */
+let folder: string;
+let control: TestControl;
+let app: App;
+
+beforeAll(async () => {
+  control = await startControl();
+  folder = await mkdtemp(join(tmpdir(), "ipai-retention-"));
+  await writeFile(join(folder, "repository-password"), "secret\n");
+  const settings = { folder, basePort: 10_000, odoo: { command: ["odoo"], addons: [], environment: {} } };
+  const [comment = "", ...json] = sandboxConfig(settings).split("\n");
+  const definition = JSON.parse(json.join("\n")) as { stacks: { sandbox: { backup: Record<string, unknown> } } };
+  const keep = { daily: 7, weekly: 3, monthly: 2, byHand: "3d", beforeChange: "10d" };
+  definition.stacks.sandbox.backup["keep"] = keep;
+  const config = parseConfig(`${comment}\n${JSON.stringify(definition)}`, "ipai.yaml", {});
+  app = await createApp(config, { ...process.env, IPAI_HOME: control.home, IPAI_DATABASE_URL: undefined });
+  await perform(restic().initialise());
+});
+afterAll(async () => {
+  await app[Symbol.asyncDispose]();
+  await control[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+function restic() {
+  const found = app.stack().restic;
+  if (found === undefined) throw new TypeError("the practice stack has a repository");
+  return found;
+}
+
+const scopeOf = (run: string) => ({
+  scope: {
+    run: { id: run, startedAt: new Date().toISOString() },
+    output: () => undefined,
+    secret: () => {
+      throw new TypeError("no secret");
+    },
+  },
+  signal: new AbortController().signal,
+});
+
+/** A set as a backup stores and records it, without a database. */
+async function make(id: string, takenAt: Date, reason: SetReason = "scheduled"): Promise<void> {
+  const set = join(folder, "set");
+  await mkdir(set, { recursive: true });
+  await writeFile(join(set, "dump"), `${id}\n`.repeat(20_000));
+  const taken = takenAt.toISOString().slice(0, 19).replace("T", " ");
+  await perform(restic().store(set, taken, reason), { run: id });
+  const counts = { databaseBytes: 1, storedBytes: 1, setBytes: 1, files: 0, unsound: 0 };
+  const entry = { stack: "sandbox", id, takenAt: takenAt.toISOString(), reason, ...counts };
+  await recordBackup(app.records)(entry, scopeOf(id));
+}
+
+async function verify(backup: string, isSound: boolean): Promise<void> {
+  const run = `verify ${backup}`;
+  await recordDoubt(app.records)({ stack: "sandbox", backup, run }, scopeOf(run));
+  const counts = { databaseBytes: 1, tables: 1, rows: 1, attachments: 0, unsound: 0, takenAt: "" };
+  if (isSound) await recordProof(app.records)({ stack: "sandbox", backup, run, ...counts }, scopeOf(run));
+}
+
+async function prune(): Promise<Run> {
+  const plan = await app.plan("backup prune", "sandbox", {});
+  const run = await createRun(app.control, plan, "anna", new Date());
+  await approveRun(app.control, run, "anna");
+  return advance(app.engine(), run.id);
+}
+
+async function stored(): Promise<readonly string[]> {
+  const found = JSON.parse((await perform(restic().list())).stdout) as { tags: string[] }[];
+  return found.map(({ tags }) => (tags[0] ?? "").replace("run=", "")).sort();
+}
+
+async function entryOf(id: string): Promise<BackupEntry | undefined> {
+  return (await listCatalogue(app.records, "sandbox")).find((entry) => entry.id === id);
+}
+
+/** The night of a day, counted from Monday, 2 November 2026, at two o'clock in Manila. */
+const night = (day: number, hours = 0) =>
+  new Date(Date.parse("2026-11-02T02:00:00+08:00") + ((day - 1) * 24 + hours) * 3_600_000);
+const nameOf = (day: number) => `night${String(day).padStart(2, "0")}`;
+
+async function snapshotOf(id: string): Promise<string> {
+  const found = JSON.parse((await perform(restic().list())).stdout) as { id: string; tags: string[] }[];
+  return found.find(({ tags }) => tags.includes(`run=${id}`))?.id ?? "";
+}
+
+/** What happens on some of the days, after the night's backup. */
+const events: Readonly<Record<number, () => Promise<unknown>>> = {
+  3: () => pinBackup(app.records, { stack: "sandbox", id: nameOf(3), by: "anna", reason: "year end" }),
+  7: () => verify(nameOf(7), true),
+  10: () => make("by hand", night(10, 13), "by-hand"),
+  14: () => verify(nameOf(14), true),
+  21: () => verify(nameOf(21), false),
+  27: () => make("before upgrade", night(27, 10), "before-upgrade"),
+  28: () => verify(nameOf(28), true),
+  // Somebody takes one out by restic itself.
+  30: async () => perform(restic().forget([await snapshotOf(nameOf(30))])),
+};
+
+describe("thirty-five nights", () => {
+  it("leave exactly what the rules keep, and the catalogue says what became of the rest", async () => {
+    for (let day = 1; day <= 35; day++) {
+      await make(nameOf(day), night(day));
+      await events[day]?.();
+      if (day === 20) expect(await stored()).toContain(nameOf(14));
+      if (day % 5 === 0) expect((await prune()).outcome).toBe("succeeded");
+    }
+    const days = [3, 20, 28, 29, 31, 32, 33, 34, 35].map(nameOf);
+    expect(await stored()).toEqual(["before upgrade", ...days]);
+    expect(await entryOf(nameOf(14))).toMatchObject({ removed: { why: "retention", run: expect.any(String) } });
+    expect((await entryOf(nameOf(14)))?.proof).not.toBeNull();
+    expect(await entryOf("by hand")).toMatchObject({ reason: "by-hand", removed: { why: "retention" } });
+    expect(await entryOf(nameOf(30))).toMatchObject({ removed: { why: "missing" } });
+    expect((await entryOf(nameOf(35)))?.removed).toBeNull();
+    expect(await listCatalogue(app.records, "sandbox")).toHaveLength(37);
+    // What the repository says of itself, read whole.
+    await perform(restic().check());
+  }, 300_000);
+
+  it("and a second look right after removes nothing and holds nobody up", async () => {
+    const before = await stored();
+    const plan = await app.plan("backup prune", "sandbox", {});
+    expect([plan.steps, plan.lease]).toEqual([[], "none"]);
+    expect((await prune()).outcome).toBe("succeeded");
+    expect(await stored()).toEqual(before);
+  });
+});
+
+describe("a set that is pinned", () => {
+  it("goes with the next prune once it is unpinned, and both are in the audit with who did it", async () => {
+    await pinBackup(app.records, { stack: "sandbox", id: nameOf(3), by: "berta", reason: undefined });
+    expect((await prune()).outcome).toBe("succeeded");
+    expect(await stored()).not.toContain(nameOf(3));
+    const links = await listLinks(app.control);
+    expect(findFault(links)).toBeUndefined();
+    expect(links.filter(({ subject }) => subject === nameOf(3))).toMatchObject([
+      { actor: "anna", action: "set.pinned", detail: { reason: "year end" } },
+      { actor: "berta", action: "set.unpinned" },
+    ]);
+    await expect(
+      pinBackup(app.records, { stack: "sandbox", id: nameOf(3), by: "berta", reason: "too late" }),
+    ).rejects.toMatchObject({ code: "backup.not_found" });
+  });
+});
+
+describe("a plan to remove", () => {
+  it("is void when a set that it would remove was pinned meanwhile", async () => {
+    for (let day = 43; day < 50; day++) await make(nameOf(day), night(day));
+    const plan = await app.plan("backup prune", "sandbox", {});
+    expect(plan.facts).toMatchObject({ removed: expect.arrayContaining([nameOf(34)]) });
+    const run = await createRun(app.control, plan, "anna", new Date());
+    await approveRun(app.control, run, "anna");
+    await pinBackup(app.records, { stack: "sandbox", id: nameOf(34), by: "berta", reason: "audit" });
+    const ended = await advance(app.engine(), run.id);
+    expect([ended.outcome, ended.error?.code]).toEqual(["failed", "run.drift"]);
+    expect(await stored()).toContain(nameOf(34));
+  });
+});
