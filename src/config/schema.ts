@@ -210,6 +210,12 @@ const backup = z
       .default(6)
       .describe("Hours that a backup may take; so long Odoo's file clean-up is held off at most"),
     jobs: z.int().min(1).default(2).describe("Workers of dump and restore at the same time"),
+    files: z
+      .array(absolutePath)
+      .default([])
+      .describe(
+        "Further files and folders of the stack's machine that belong to a set: certificates, units, what a compose project builds from",
+      ),
     keep,
   })
   .refine(

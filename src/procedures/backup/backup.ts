@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type CommandAction, command, type Probe, type SqlAction } from "../../runbook/action.ts";
 import type { Act, Bracket, Plan } from "../../runbook/plan.ts";
 import { output, runId, type Text } from "../../runbook/value.ts";
+import { takeConfiguration } from "../../stack/configuration.ts";
 import { linkTree, makeDirectory, pathExists } from "../../stack/files.ts";
 import { explained, type Restic } from "../../stack/restic.ts";
 import type { Stack } from "../../stack/stack.ts";
@@ -62,6 +63,8 @@ function planBackup(stack: Stack, { reason }: BackupInput, facts: BackupFacts): 
           describe(stack, folder, "about", "Note versions and modules", aboutSql),
           takeFilestore(stack, folder),
         ]),
+        takeParts(stack, folder),
+        findMissingParts(stack, folder),
         checkFilestore(stack, folder),
         findLostAttachments(stack, folder),
         store(restic, folder, reason),
@@ -290,6 +293,33 @@ cd "$1/filestore"
 LC_ALL=C sha1sum --check --quiet ../attachments 2>/dev/null | sed 's/: FAILED.*$//' | LC_ALL=C sort > "../$2" || true
 printf '{"files": %s, "unsound": %s}\\n' "$(wc -l < ../attachments)" "$(wc -l < "../$2")"
 `;
+
+/** Passwords are among them; the repository is encrypted, and here only root may enter. */
+function takeParts(stack: Stack, folder: string): Act {
+  const action = takeConfiguration(stack.config, `${folder}/set/configuration`);
+  return change(
+    { id: "configuration", title: "Take configuration and code", action: withFullDisk(explained(action)) },
+    { verify: [hasContent(stack.tools, `${folder}/set/configuration/parts`)], timeoutSeconds: 1800 },
+  );
+}
+
+/** A finding, not a failure: without its configuration a set is worth less, not nothing. */
+function findMissingParts(stack: Stack, folder: string): Act {
+  const states = '"state": "(missing|unreadable)"';
+  const probe: Probe = {
+    title: "every part of the configuration is in the set",
+    action: command(stack.tools, ["grep", "-E", "-e", states, "--", `${folder}/set/configuration/parts`], {
+      okExitCodes: [0, 1],
+    }),
+    output: { from: "stdout" },
+    compare: "absent",
+    with: "",
+    code: "backup.parts_missing",
+  };
+  return require({ id: "parts", title: "Every part of the configuration is in the set", probe }, {
+    onFail: "continue",
+  });
+}
 
 /** A finding, not a failure: the run goes on. */
 function findLostAttachments(stack: Stack, folder: string): Act {

@@ -132,6 +132,13 @@ export const SequencesBehind = defineError<Found>("backup.sequences_behind", {
   hint: () => "Odoo could not create records in this copy. Take a new backup and verify it at once.",
 });
 
+export const PartsMissing = defineError<Found>("backup.parts_missing", {
+  exitCode: 33,
+  message: (d) => `The set lacks parts of the configuration. Database and filestore are in it. ${d.found}`,
+  hint: () =>
+    "Is the path right (odoo.config, odoo.addons, backup.files), and may this user read it? What is left out is to be made by hand after a disaster.",
+});
+
 export const ManifestMismatch = defineError<Found>("backup.manifest_mismatch", {
   exitCode: 33,
   message: (d) => `The restored database is not the one that was backed up. First differences: ${d.found}`,
