@@ -9,7 +9,8 @@ import { post } from "../engine/outbox.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
 import { createPerformer, type Performer } from "../host/perform.ts";
-import { runChecks } from "../procedures/monitoring/check.ts";
+import { findBackupFaults } from "../procedures/backup/findings.ts";
+import { type HealthReport, runChecks, withFindings } from "../procedures/monitoring/check.ts";
 import { healthChecks } from "../procedures/monitoring/health.ts";
 import { type AnyProcedure, createFactReader, type Procedure } from "../procedures/procedure.ts";
 import { createCallRegistry, procedures } from "../procedures/registry.ts";
@@ -28,6 +29,8 @@ export interface App extends AsyncDisposable {
   readonly performer: Performer;
   readonly actor: string;
   stack(name?: string): Stack;
+  /** The health checks, and what the catalogue says of the backups. */
+  health(stack: Stack): Promise<HealthReport>;
   plan(procedure: string, stack: string, input: Json): Promise<Plan>;
   engine(options?: { waitForLease?: boolean; onEvent?: (event: RunEvent) => void }): Engine;
 }
@@ -57,10 +60,12 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
   const records = createRecords(control);
   const calls = createCallRegistry(
     records,
-    (name) => runChecks(stack(name), performer, healthChecks(stack(name))),
+    (name) => health(stack(name)),
     (message) => post(control.db, routesOf(config), [message], new Date()),
   );
   const performer: Performer = createPerformer({ executors: (host) => executors.of(host), calls });
+  const health = async (one: Stack) =>
+    withFindings(await runChecks(one, performer, healthChecks(one)), await findBackupFaults(records, one));
   const stacks = new Map<string, Stack>();
   const stack = (name?: string): Stack => {
     const found = getStack(config, name);
@@ -81,6 +86,7 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     performer,
     actor: findActor(environment),
     stack,
+    health,
     plan: (name, stackName, input) => planFor(name, undefined, stackName, input),
     engine: (engineOptions = {}) => ({
       control,

@@ -52,7 +52,7 @@ describe("a good configuration", () => {
       },
       odoo: { user: "odoo", database: "odoo", modules: ["ipai_*"], addons: [] },
       health: { disk: { warn: 80, fail: 90 }, memory: { warn: 80, fail: 90 }, paths: [] },
-      backup: { timeoutHours: 6, jobs: 2, password: undefined },
+      backup: { timeoutHours: 6, password: undefined },
       objectives: { rtoSeconds: 14_400, rpoSeconds: 86_400 },
     });
   });

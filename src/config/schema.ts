@@ -12,6 +12,7 @@ import {
   isHostAddress,
   percent,
   port,
+  rate,
   redisUrl,
   seconds,
   serviceName,
@@ -209,7 +210,21 @@ const backup = z
       .positive()
       .default(6)
       .describe("Hours that a backup may take; so long Odoo's file clean-up is held off at most"),
-    jobs: z.int().min(1).default(2).describe("Workers of dump and restore at the same time"),
+    jobs: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("Workers of dump and restore at the same time; when absent half of the machine's cores, from 2 to 8"),
+    limit: z
+      .strictObject({
+        upload: rate
+          .optional()
+          .describe("How fast a set is written to a repository at most; without a limit when absent"),
+        download: rate.optional().describe("How fast one is read at most; without a limit when absent"),
+      })
+      .prefault({})
+      .transform(({ upload, download }) => ({ uploadBytes: upload, downloadBytes: download }))
+      .describe("What backups leave of the line to others, with unit"),
     files: z
       .array(absolutePath)
       .default([])

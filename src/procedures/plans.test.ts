@@ -45,7 +45,7 @@ const running: UpgradeFacts = {
   isProxyRunning: true,
   databaseBytes: 500_000_000,
 };
-const sized = { databaseBytes: 500_000_000 };
+const sized = { databaseBytes: 500_000_000, cores: 4 };
 const stopped: UpgradeFacts = { ...running, runningServices: [], isProxyRunning: false };
 const sandbox = { ...settings, modules: "/opt/ipai/sandbox/addons", cache: "/var/cache/ipai" };
 const fresh = {

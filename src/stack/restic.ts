@@ -80,7 +80,7 @@ export function createRestic(stack: StackConfig, tools: string): Restic | undefi
         restic(
           ["backup", "--json", "--ignore-ctime", ...setOf(stack, runId, reason), "--time", taken, "."],
           { exitCodes: storeExitCodes },
-          ["sh", "-c", storeScript, "store", folder, stack.name, tagOf(runId)],
+          [...gently, "sh", "-c", storeScript, "store", folder, stack.name, tagOf(runId)],
         ),
       ),
     ...createReading(stack, restic),
@@ -100,11 +100,22 @@ function createProgram(stack: StackConfig, backup: NonNullable<StackConfig["back
       ? { RESTIC_PASSWORD: secret("backup.password") }
       : { RESTIC_PASSWORD_FILE: backup.passwordFile }),
   };
+  const limits = limitsOf(backup.limit);
   return (args, options = {}, prefix = []) => ({
-    ...command(tools, [...prefix, "restic", ...args] as unknown as readonly [Text, ...Text[]], { env }),
+    ...command(tools, [...prefix, "restic", ...limits, ...args] as unknown as readonly [Text, ...Text[]], { env }),
     ...options,
   });
 }
+
+/** restic takes whole KiB per second, and nothing for no limit. */
+function limitsOf({ uploadBytes, downloadBytes }: NonNullable<StackConfig["backup"]>["limit"]): readonly string[] {
+  const option = (name: string, bytes: number | undefined) =>
+    bytes === undefined ? [] : [name, String(Math.max(1, Math.round(bytes / 1024)))];
+  return [...option("--limit-upload", uploadBytes), ...option("--limit-download", downloadBytes)];
+}
+
+/** For whatever may wait: users come first, for processor and disk. */
+export const gently = ["nice", "-n", "10", "ionice", "-c", "2", "-n", "7"];
 
 function tagOf(backup: Text): Text {
   return prefixed("run=", backup);

@@ -13,7 +13,7 @@ import type { Context } from "../context.ts";
 import { secondsBetween, stateOf, summaryJson } from "../render/run.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
 import type { Terminal } from "../terminal.ts";
-import { checkHealth, renderHealth } from "./health.ts";
+import { renderHealth } from "./health.ts";
 
 /** Everything that matters on one screen: health, the last backups, who holds the stack, what ran. Without a choice, of every stack. */
 export async function status(context: Context, options: { json?: boolean }): Promise<number> {
@@ -48,7 +48,7 @@ interface ByItself {
 
 async function readStatus(app: App, stack: Stack): Promise<StackStatus> {
   const [health, backups, leases, runs, unattended, byItself] = await Promise.all([
-    checkHealth(stack, app.performer),
+    app.health(stack),
     listBackups(app.records, stack.name),
     listLeases(app.control.db, stack.name),
     listRuns(app.control, 5, { stack: stack.name }),

@@ -9,7 +9,7 @@ import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change, read, require, takeBack } from "../steps.ts";
 import { NoRepository } from "./errors.ts";
-import { type BackupFacts, knownRepository, readBackupFacts } from "./facts.ts";
+import { type BackupFacts, jobsOf, knownRepository, readBackupFacts } from "./facts.ts";
 import { readInstant, resticTime, snapshot, takenAt, withFilesHeld } from "./hold.ts";
 import { aboutSql, attachmentsSql, manifestSql, rolesSql, sequencesSql } from "./manifest.ts";
 import { type SetReason, setReasons } from "./retention.ts";
@@ -196,7 +196,7 @@ function ownFolderIsGone(host: string, folder: string): Probe {
 function dump(stack: Stack, folder: string, facts: BackupFacts): Act {
   const { config, postgres } = stack;
   const target = `${folder}/set/dump`;
-  const options = { snapshot, folder: target, jobs: config.backup?.jobs ?? 2 };
+  const options = { snapshot, folder: target, jobs: jobsOf(config, facts.cores) };
   const listed: Probe = {
     title: "the dump's table of contents is complete",
     action: postgres.listDump(target),
@@ -277,6 +277,7 @@ function checkFilestore(stack: Stack, folder: string): Act {
       outputs: {
         files: { from: "stdout", as: "jsonLines", pick: [0, "files"] },
         unsound: { from: "stdout", as: "jsonLines", pick: [0, "unsound"] },
+        bytes: { from: "stdout", as: "jsonLines", pick: [0, "bytes"] },
       },
     },
     { timeoutSeconds: 6 * 3600 },
@@ -284,14 +285,14 @@ function checkFilestore(stack: Stack, folder: string): Act {
 }
 
 /**
- * Prints `{files, unsound}` and leaves the names of unsound files in the set, sorted. sha1sum says "NAME: FAILED …". One that is there
+ * Prints `{files, unsound, bytes}` and leaves the names of unsound files in the set, sorted. sha1sum says "NAME: FAILED …". One that is there
  * but cannot be read ends the backup when it is to be stored.
  */
 export const checkScript = `
 set -eu
 cd "$1/filestore"
 LC_ALL=C sha1sum --check --quiet ../attachments 2>/dev/null | sed 's/: FAILED.*$//' | LC_ALL=C sort > "../$2" || true
-printf '{"files": %s, "unsound": %s}\\n' "$(wc -l < ../attachments)" "$(wc -l < "../$2")"
+printf '{"files": %s, "unsound": %s, "bytes": %s}\\n' "$(wc -l < ../attachments)" "$(wc -l < "../$2")" "$(du -sb . | cut -f 1)"
 `;
 
 /** Passwords are among them; the repository is encrypted, and here only root may enter. */
@@ -375,6 +376,7 @@ function record(stack: Stack, reason: SetReason): Act {
     setBytes: output("account", "setBytes"),
     files: output("check", "files"),
     unsound: output("check", "unsound"),
+    filestoreBytes: output("check", "bytes"),
   };
   return change(
     {

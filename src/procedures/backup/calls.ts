@@ -14,6 +14,8 @@ const entry = z.object({
   /** Bytes that the repository took in; null when the program died before restic said it. */
   storedBytes: z.number().nullable(),
   files: z.number(),
+  /** Bytes of the attachments; null for a backup that was made elsewhere, or before this was counted. */
+  filestoreBytes: z.number().nullable().default(null),
   /** Attachments that were already missing or altered in the live filestore. */
   unsound: z.number(),
   /** Bytes of the whole set when it is read back; null for a backup that another control database made. */
@@ -139,6 +141,7 @@ export function recordProof(records: Records): CallFunction {
       storedBytes: null,
       setBytes: null,
       files: counts.attachments,
+      filestoreBytes: null,
       unsound,
       seconds: 0,
       reason: "by-hand" as const,

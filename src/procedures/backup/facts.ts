@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { StackConfig } from "../../config/schema.ts";
 import { command } from "../../runbook/action.ts";
 import type { Restic } from "../../stack/restic.ts";
 import type { FactReader } from "../procedure.ts";
@@ -12,6 +13,7 @@ export interface BackupFacts {
   readonly databaseBytes: number;
   /** False for the very first backup into this repository. */
   readonly isRepositoryThere: boolean;
+  readonly cores: number;
   /** Otherwise the attachments have to be copied instead of linked. */
   readonly isFilestoreNear: boolean;
 }
@@ -32,7 +34,7 @@ export async function readBackupFacts(reader: FactReader): Promise<BackupFacts> 
   const fileBytes = isFilestoreNear ? 0 : await measureTree(reader, `${dataDirectory}/filestore/${database}`);
   // The dump is the tables as text, without their indexes: about as large as on disk.
   requireSpace("A backup", stack.config.workDirectory, tableBytes + fileBytes, work.freeBytes);
-  return { databaseBytes, isRepositoryThere, isFilestoreNear };
+  return { databaseBytes, isRepositoryThere, isFilestoreNear, cores: await countCores(reader) };
 }
 
 function getRepository(reader: FactReader): Restic {
@@ -56,8 +58,18 @@ export function knownRepository(workDirectory: string): string {
   return `${workDirectory}/repository`;
 }
 
+function countCores(reader: FactReader): Promise<number> {
+  return reader.number(command(reader.stack.tools, ["nproc"]));
+}
+
+/** Half of the cores are left to users. More workers than that bring nothing: the largest table is dumped by one. */
+export function jobsOf({ backup }: StackConfig, cores: number): number {
+  return backup?.jobs ?? Math.min(cores, 8, Math.max(2, Math.ceil(cores / 2)));
+}
+
 export interface ProofFacts {
   readonly backup: string;
+  readonly cores: number;
   readonly databaseBytes: number;
 }
 
@@ -69,7 +81,7 @@ export async function readProofFacts(reader: FactReader, wanted: string): Promis
   const work = await readFolder(reader, workDirectory);
   // Besides the set, the restored tables with their indexes, a few temporary files, and the cluster itself.
   requireSpace("The proof", workDirectory, setBytes + 1.2 * databaseBytes + 150_000_000, work.freeBytes);
-  return { backup, databaseBytes };
+  return { backup, databaseBytes, cores: await countCores(reader) };
 }
 
 /** A set as the repository tells of it. */

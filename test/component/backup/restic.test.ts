@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,11 +23,15 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function open(name: string, password = "repository-password"): Promise<{ restic: Restic; repository: string }> {
+async function open(
+  name: string,
+  password = "repository-password",
+  limit = { uploadBytes: undefined as number | undefined, downloadBytes: undefined },
+): Promise<{ restic: Restic; repository: string }> {
   const sandbox = practiceStack(folder);
   if (sandbox.backup === undefined) throw new TypeError("the practice stack has no repository");
   const repository = join(folder, name);
-  const backup = { ...sandbox.backup, repository, passwordFile: join(folder, password) };
+  const backup = { ...sandbox.backup, limit, repository, passwordFile: join(folder, password) };
   const restic = createRestic({ ...sandbox, backup }, "local");
   if (restic === undefined) throw new TypeError("a stack with a repository has restic");
   return { restic, repository };
@@ -50,6 +55,24 @@ async function flip(file: string, at: number): Promise<void> {
   await rm(file);
   await writeFile(file, content);
 }
+
+describe("a limit", () => {
+  it("is kept: a set takes as long as it says", async () => {
+    const { restic } = await open("limited", "repository-password", {
+      uploadBytes: 256 * 1024,
+      downloadBytes: undefined,
+    });
+    await perform(restic.initialise());
+    const large = join(folder, "large");
+    await mkdir(large);
+    // What cannot be compressed.
+    await writeFile(join(large, "data"), randomBytes(1_000_000));
+    const startedAt = performance.now();
+    const stored = await perform(restic.store(large, taken, "by-hand"));
+    expect((performance.now() - startedAt) / 1000).toBeGreaterThan(2.5);
+    expect(stored.stdout).toContain('"message_type":"summary"');
+  });
+});
 
 describe("a repository", () => {
   it("gives back what was stored, with its size, and tells how much it grew", async () => {
@@ -80,7 +103,7 @@ describe("a repository", () => {
     }
     expect(await ids(restic)).toEqual([]);
     await perform(restic.store(unreadable, taken, "by-hand"), { run: "two" });
-    expect(await ids(restic)).toEqual(["run=two"]);
+    expect(await ids(restic)).toEqual(["run=two", "reason=by-hand"]);
   });
 
   it("is damaged when any byte of a pack is another, wherever it lies", async () => {

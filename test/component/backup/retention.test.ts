@@ -15,6 +15,7 @@ import {
   recordDoubt,
   recordProof,
 } from "../../../src/procedures/backup/calls.ts";
+import { findBackupFaults } from "../../../src/procedures/backup/findings.ts";
 import type { SetReason } from "../../../src/procedures/backup/retention.ts";
 import { sandboxConfig } from "../../../src/procedures/sandbox/definition.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
@@ -162,6 +163,25 @@ describe("a set that is pinned", () => {
     await expect(
       pinBackup(app.records, { stack: "sandbox", id: nameOf(3), by: "berta", reason: "too late" }),
     ).rejects.toMatchObject({ code: "backup.not_found" });
+  });
+});
+
+describe("a backup that is much smaller than those before it", () => {
+  it("is a finding until a usual one is made", async () => {
+    const counts = { stack: "sandbox", storedBytes: 1, setBytes: 1, files: 0, unsound: 0, reason: "scheduled" };
+    const record = (hours: number, databaseBytes: number, filestoreBytes: number) => {
+      const id = `hour${hours}`;
+      const entry = { ...counts, id, takenAt: night(35, hours).toISOString(), databaseBytes, filestoreBytes };
+      return recordBackup(app.records)(entry, scopeOf(id));
+    };
+    for (let hours = 1; hours <= 8; hours++) await record(hours, 50_000_000, 9_000_000);
+    expect(await findBackupFaults(app.records, app.stack())).toEqual([]);
+    await record(9, 20_000_000, 9_100_000);
+    const findings = await findBackupFaults(app.records, app.stack());
+    expect(findings).toMatchObject([{ code: "IPAI-BACKUP-001", status: "warn", value: 40, threshold: 60 }]);
+    expect(findings[0]?.hint).toContain("20.0 MB in backup hour9, and 50.0 MB usually");
+    await record(10, 51_000_000, 9_100_000);
+    expect(await findBackupFaults(app.records, app.stack())).toEqual([]);
   });
 });
 
