@@ -17,6 +17,8 @@ PACKAGES=(
   curl jq procps util-linux ca-certificates openssh-client
   # another machine to practise on: a server for the tests, and a cable that can be cut
   openssh-server iproute2
+  # a mail server for the tests
+  python3-aiosmtpd
   # what Odoo 19's package depends on, by its bookworm names
   python3 python3-asn1crypto python3-babel python3-cbor2 python3-chardet python3-cryptography python3-dateutil
   python3-docutils python3-freezegun python3-geoip2 python3-gevent python3-greenlet python3-idna python3-jinja2

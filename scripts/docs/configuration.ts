@@ -19,6 +19,7 @@ interface Schema {
   readonly additionalProperties?: Schema | boolean;
   readonly items?: Schema;
   readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
 }
 
 export function configurationPage(): string {
@@ -97,6 +98,7 @@ function sections(path: string, schema: Schema): readonly string[] {
       ...(index === 0 ? [] : ["", `or: ${option.description ?? ""}`.trim(), ""]),
       ...sections(index === 0 || option.description === undefined ? path : "", option),
     ]);
+  if (schema.oneOf !== undefined) return kinds(path, schema, schema.oneOf);
   const entries = Object.entries(schema.properties ?? {});
   const plain = entries.filter(([, inner]) => !hasSection(inner));
   const rows = plain.map(([key, inner]) => [
@@ -117,7 +119,35 @@ function sections(path: string, schema: Schema): readonly string[] {
   ];
 }
 
+/** What all kinds have in one table, what is each one's own, and what is inside of what all have. */
+function kinds(path: string, { description = "" }: Schema, options: readonly Schema[]): readonly string[] {
+  const [first = {}] = options;
+  type Entry = readonly [key: string, inner: Schema];
+  const isShared = ([key, inner]: Entry) =>
+    options.every(({ properties }) => JSON.stringify(properties?.[key]) === JSON.stringify(inner));
+  const only = ({ properties = {}, required = [] }: Schema, isWanted: (entry: Entry) => boolean): Schema => ({
+    properties: Object.fromEntries(Object.entries(properties).filter(isWanted)),
+    required,
+  });
+  const shared = only(first, (entry) => isShared(entry) && !hasSection(entry[1]));
+  return [
+    ...sections(path, { ...shared, description: `${description}. Every kind has:` }),
+    ...options.flatMap((option) => [
+      ...["", `${typeOf(option.properties?.["kind"] ?? {})} has besides:`, ""],
+      ...sections(
+        "",
+        only(option, (entry) => !isShared(entry)),
+      ),
+    ]),
+    ...Object.entries(first.properties ?? {})
+      .filter((entry) => isShared(entry) && hasSection(entry[1]))
+      .flatMap(([key, inner]) => nested(`${path}.${key}`, inner)),
+  ];
+}
+
 function nested(path: string, schema: Schema): readonly string[] {
+  if (schema.anyOf !== undefined && isOneOrMore(schema))
+    return sections(path, { ...schema.anyOf[0], description: `${schema.description}. One, or a list of them` });
   if (typeof schema.additionalProperties === "object") return sections(`${path}.NAME`, schema.additionalProperties);
   if (schema.items !== undefined) return sections(`${path}[]`, schema.items);
   return sections(path, schema);
@@ -127,17 +157,24 @@ function isObject(schema: Schema): boolean {
   return schema.properties !== undefined;
 }
 
+/** An object, or a list of such. */
+function isOneOrMore({ anyOf: [one = {}, many] = [] }: Schema): boolean {
+  return isObject(one) && JSON.stringify(many?.items) === JSON.stringify(one);
+}
+
 /** Objects, lists of objects, and objects by name. */
 function hasSection(schema: Schema): boolean {
   const inner =
     typeof schema.additionalProperties === "object" ? schema.additionalProperties : (schema.items ?? schema);
-  return isObject(inner) || inner.anyOf?.every(isObject) === true;
+  return isObject(inner) || inner.anyOf?.every(isObject) === true || inner.oneOf !== undefined || isOneOrMore(inner);
 }
 
 const patterns: Readonly<Record<string, string>> = {
   "^\\/": "absolute path",
   "^[A-Za-z0-9][\\w.-]*$": "name",
   "^\\d+\\/[\\w.-]+$": "`VERSION/NAME`",
+  "^([01]\\d|2[0-3]):[0-5]\\d$": "`HH:MM`",
+  "^[a-z0-9]{26}$": "id",
   "^\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}$": "`${NAME}`",
 };
 
@@ -146,8 +183,10 @@ function typeOf(schema: Schema): string {
   if (schema.const !== undefined) return code(schema.const);
   if (schema.enum !== undefined) return schema.enum.map(code).join(" or ");
   if (schema.type === "array") return `list of ${typeOf(schema.items ?? {})}`;
+  if (schema.type === "boolean") return "`true` or `false`";
   if (schema.type === "object") return "texts by name";
   if (schema.type === "integer" || schema.type === "number") return numberType(schema);
+  if (schema.pattern?.includes("@") === true) return "mail address";
   return schema.pattern === undefined ? "text" : (patterns[schema.pattern] ?? code(schema.pattern));
 }
 

@@ -48,6 +48,13 @@ const samples: Readonly<Record<string, readonly object[]>> = {
     { program: "{program}", exitCode: "{exitCode}", output: "{last line}" },
     { program: "{program}", exitCode: 137, signal: "SIGKILL", output: "{last line}" },
   ],
+  "procedure.invalid": [
+    {
+      problems: [
+        { file: "procedures/vacuum.yaml", line: 9, column: 5, message: "unknown key verfiy. Did you mean verify?" },
+      ],
+    },
+  ],
   "host.output_too_large": [{ bytesMax: 32 * 1024 * 1024 }],
 };
 
@@ -55,6 +62,7 @@ const samples: Readonly<Record<string, readonly object[]>> = {
 const families: Readonly<Record<string, string>> = {
   usage: "The command line",
   config: "The configuration",
+  procedure: "Procedures of your own",
   demo: "The practice stack",
   backup: "Backups and proofs",
   upgrade: "Upgrades of modules",

@@ -1,10 +1,15 @@
-import { hostname, userInfo } from "node:os";
+import { hostname } from "node:os";
+import { principalOfShell } from "../access/identify.ts";
+import type { Principal } from "../access/principal.ts";
+import { peopleFor, type Subject } from "../access/rights.ts";
+import type { RunKind } from "../api/ports.ts";
 import { ipaiHome } from "../config/home.ts";
 import { getStack, loadConfig } from "../config/load.ts";
-import type { Config } from "../config/schema.ts";
+import type { Config, StackConfig } from "../config/schema.ts";
 import { type Control, openControl } from "../engine/control.ts";
 import { ProcedureUnknown } from "../engine/errors.ts";
-import type { RunEvent } from "../engine/journal.ts";
+import type { RunEvent } from "../engine/events.ts";
+import { type ConsentRule, createRun, type Run } from "../engine/journal.ts";
 import { post } from "../engine/outbox.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
@@ -12,14 +17,16 @@ import { createPerformer, type Performer } from "../host/perform.ts";
 import { findBackupFaults } from "../procedures/backup/findings.ts";
 import { type HealthReport, runChecks, withFindings } from "../procedures/monitoring/check.ts";
 import { healthChecks } from "../procedures/monitoring/health.ts";
-import { type AnyProcedure, createFactReader, type Procedure } from "../procedures/procedure.ts";
-import { createCallRegistry, procedures } from "../procedures/registry.ts";
-import type { Plan } from "../runbook/plan.ts";
+import { createFactReader, type Procedure } from "../procedures/procedure.ts";
+import { createCallRegistry, type Procedures } from "../procedures/registry.ts";
+import { type Plan, undoClassOf } from "../runbook/plan.ts";
 import { validatePlan } from "../runbook/validate.ts";
 import type { Json } from "../runbook/value.ts";
 import { createStack, type Stack } from "../stack/stack.ts";
+import { findActor } from "./actor.ts";
 import { Executors } from "./executors.ts";
 import { routesOf } from "./notify.ts";
+import { Catalogue } from "./procedures.ts";
 
 /** The program put together: configuration, control database, executors, procedures. */
 export interface App extends AsyncDisposable {
@@ -27,11 +34,21 @@ export interface App extends AsyncDisposable {
   readonly control: Control;
   readonly records: Records;
   readonly performer: Performer;
+  /** Whoever typed the command. */
+  readonly principal: Principal;
   readonly actor: string;
   stack(name?: string): Stack;
   /** The health checks, and what the catalogue says of the backups. */
   health(stack: Stack): Promise<HealthReport>;
+  /** Read anew each time: a file of the user's may have been changed while this program runs. */
+  procedures(): Promise<Procedures>;
   plan(procedure: string, stack: string, input: Json): Promise<Plan>;
+  /** Whose consent a plan needs. */
+  consentFor(plan: Plan): ConsentRule;
+  /** What a right to a run, or to a plan, is a right to. */
+  subjectOf(run: RunKind): Subject;
+  /** Records a plan, which waits for consent then. */
+  record(plan: Plan): Promise<Run>;
   engine(options?: { waitForLease?: boolean; onEvent?: (event: RunEvent) => void }): Engine;
 }
 
@@ -73,20 +90,32 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     stacks.set(found.name, known);
     return known;
   };
+  const catalogue = new Catalogue(config);
   const planFor = async (name: string, version: number | undefined, stackName: string, input: Json): Promise<Plan> => {
-    const procedure = getProcedure(name, version) as unknown as Procedure<unknown, unknown>;
+    const found = (await catalogue.load()).find(name, version);
+    if (found === undefined) throw ProcedureUnknown({ name, version: version ?? 1 });
+    const procedure = found as unknown as Procedure<unknown, unknown>;
     const parsed = procedure.input.parse(input);
     const facts = await procedure.facts(createFactReader(stack(stackName), performer, records), parsed);
     return validatePlan(procedure.plan(stack(stackName), parsed, facts));
   };
+  const consentFor = (plan: Plan) => consentRule(stack(plan.stack).config.consent, plan);
+  await catalogue.load();
+  const principal = await principalOfShell(control, await findActor(environment), new Date());
+  const actor = principal.handle;
   return {
     config,
     control,
     records,
     performer,
-    actor: findActor(environment),
+    principal,
+    actor,
     stack,
     health,
+    consentFor,
+    subjectOf: (run) => catalogue.subjectOf(run),
+    record: (plan) => createRun(control, plan, actor, new Date(), { consent: consentFor(plan) }),
+    procedures: () => catalogue.load(),
     plan: (name, stackName, input) => planFor(name, undefined, stackName, input),
     engine: (engineOptions = {}) => ({
       control,
@@ -103,15 +132,7 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
   };
 }
 
-export function getProcedure(name: string, version?: number): AnyProcedure {
-  const found = procedures.find(
-    (procedure) => procedure.name === name && (version === undefined || procedure.version === version),
-  );
-  if (found === undefined) throw ProcedureUnknown({ name, version: version ?? 1 });
-  return found;
-}
-
-/** The person behind a root shell, as far as the machine knows. */
-function findActor(environment: NodeJS.ProcessEnv): string {
-  return environment["SUDO_USER"] ?? userInfo().username;
+/** Whose consent a plan needs. */
+function consentRule({ second, valid }: StackConfig["consent"], plan: Plan): ConsentRule {
+  return { people: peopleFor(second, plan, undoClassOf(plan)), validSeconds: valid };
 }

@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import type { GlobalOptions } from "./context.ts";
+import { registerPeople } from "./program/people.ts";
+import { changing, json, run } from "./program/register.ts";
 
 /**
  * `ipai`. Commands are loaded when they are used, so that help is there at once. This is the only place that sets the exit code.
@@ -17,17 +18,6 @@ const program = new Command("ipai")
   .exitOverride((stop) => process.exit(stop.exitCode === 0 ? 0 : usageExitCode));
 
 const usageExitCode = 14;
-
-const changing = (target: Command) =>
-  target
-    .option("--plan", "show the plan with the commands that would run, and stop")
-    .option("--detail", "show verifications and undo steps as well")
-    .option("--script", "print the plan as a bash script that does the same without ipai, and stop")
-    .option("-y, --yes", "do not ask")
-    .option("--wait", "wait when another run holds the stack")
-    .option("--json", "print the run as JSON");
-
-const json = (target: Command) => target.option("--json", "print JSON");
 
 program
   .command("demo")
@@ -132,6 +122,36 @@ changing(program.command("upgrade"))
     ),
   );
 
+const procedures = program.command("procedures").description("what can be run: what ipai brings, and your own");
+json(procedures.command("list", { isDefault: true }))
+  .description("every procedure with its chapter and risk")
+  .action(run(async (context, options) => (await import("./commands/procedures.ts")).listProcedures(context, options)));
+json(procedures.command("show"))
+  .description("what a procedure does, and what it takes")
+  .argument("<name...>")
+  .action(
+    run(async (context, name, options) =>
+      (await import("./commands/procedures.ts")).showProcedure(context, name as string[], options),
+    ),
+  );
+procedures
+  .command("check")
+  .description("check your own; errors name file, line and column")
+  .action(run(async (context) => (await import("./commands/procedures.ts")).checkProcedures(context)));
+procedures
+  .command("schema")
+  .description("JSON Schema for editors")
+  .action(run(async (context) => (await import("./commands/procedures.ts")).printSchema(context)));
+
+changing(program.command("run"))
+  .description("run a procedure by its name")
+  .argument("<name and input...>", "its name, then NAME=VALUE for each input")
+  .action(
+    run(async (context, words, options) =>
+      (await import("./commands/procedures.ts")).runNamed(context, words as string[], options),
+    ),
+  );
+
 const schedules = program.command("schedules").description("what runs by itself, and when");
 json(schedules.command("list", { isDefault: true }))
   .description("every schedule, its next time and what became of the last")
@@ -183,6 +203,10 @@ schedules
 json(program.command("worker"))
   .description("stay, run what is scheduled, and go on with what another process left")
   .action(run(async (context, options) => (await import("./commands/worker.ts")).worker(context, options)));
+
+json(program.command("serve"))
+  .description("stay as a worker does, and answer the API for people and programs")
+  .action(run(async (context, options) => (await import("./commands/serve.ts")).serve(context, options)));
 
 const audit = program.command("audit").description("who did what, in a chain that shows every change of it");
 json(audit.command("list", { isDefault: true }))
@@ -258,6 +282,16 @@ json(runs.command("resume"))
   .action(
     run(async (context, id, options) => (await import("./commands/runs.ts")).resumeRun(context, id as string, options)),
   );
+runs
+  .command("signal")
+  .description("tell a run that waits for it that it may go on")
+  .argument("<run>")
+  .argument("<signal>", "the word that its step waits for")
+  .action(
+    run(async (context, id, signal) =>
+      (await import("./commands/runs.ts")).signalRun(context, id as string, signal as unknown as string),
+    ),
+  );
 json(runs.command("cancel"))
   .description("stop a run and take back what it did")
   .argument("<run>")
@@ -298,26 +332,7 @@ control
   .description("stop the embedded one; the next command starts it again")
   .action(run(async (context) => (await import("./commands/control.ts")).controlStop(context)));
 
-type Options = Readonly<Record<string, unknown>>;
-type Handler = (context: import("./context.ts").Context, first: unknown, ...rest: Options[]) => Promise<number>;
-
-/** Gives a command its context, prints what it throws, and sets the exit code. */
-function run(handler: (context: import("./context.ts").Context, ...args: never[]) => Promise<number>) {
-  return async (...args: unknown[]): Promise<void> => {
-    const { createContext } = await import("./context.ts");
-    const globals = program.opts<GlobalOptions>();
-    const context = createContext(globals);
-    // Commander passes arguments, options and the command itself.
-    process.exitCode = await (handler as unknown as Handler)(
-      context,
-      ...(args.slice(0, -1) as [unknown, ...Options[]]),
-    ).catch(async (error: unknown) => {
-      const { printError } = await import("./render/error.ts");
-      const options = args.at(-2) as Options;
-      return printError(context.terminal, error, { debug: globals.debug === true, json: options["json"] === true });
-    });
-  };
-}
+registerPeople(program);
 
 await program.parseAsync();
 // The command is over: nothing that it may have left open keeps the terminal waiting. (On Linux its output has been written by now.)

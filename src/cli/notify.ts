@@ -1,28 +1,53 @@
-import type { ChannelConfig, Config } from "../config/schema.ts";
-import type { Route } from "../engine/message.ts";
-import type { Channel } from "../notify/channels.ts";
-import { procedures } from "../procedures/registry.ts";
+import { randomBytes } from "node:crypto";
+import type { ChannelConfig } from "../config/channel.ts";
+import type { Config } from "../config/schema.ts";
+import type { Batch } from "../engine/batch.ts";
+import type { Message } from "../engine/message.ts";
+import type { Story } from "../engine/news.ts";
+import type { Route } from "../engine/route.ts";
+import { type Channel, type ChannelSettings, createChannel } from "../notify/channels.ts";
+import type { Procedures } from "../procedures/registry.ts";
 
 /** The configuration's channels as the room of messages takes them. */
-export function notifySettings(config: Pick<Config, "notify">) {
-  const routes = routesOf(config);
-  const { notify } = config;
-  const channels = Object.fromEntries(Object.entries(notify).map(([name, channel]) => [name, toChannel(channel)]));
-  return { routes, channels, chapterOf };
+export function notifySettings(config: Pick<Config, "notify">, procedures: Procedures) {
+  return {
+    routes: routesOf(config),
+    channels: channelsOf(config),
+    storyOf: (procedure: string) => storyOf(procedures, procedure),
+  };
+}
+
+export function channelsOf({ notify }: Pick<Config, "notify">): Readonly<Record<string, Channel>> {
+  return Object.fromEntries(
+    Object.entries(notify).map(([name, channel]) => [name, createChannel(toSettings(channel))]),
+  );
 }
 
 export function routesOf({ notify }: Pick<Config, "notify">): readonly Route[] {
-  return Object.entries(notify).map(([channel, { severity, stacks, chapters }]) => ({
+  return Object.entries(notify).map(([channel, { severity, stacks, chapters, timezone, quiet, digest }]) => ({
     ...{ channel, severity, stacks, chapters },
+    pace: { timezone, quiet, digest },
   }));
 }
 
-function toChannel({ kind, url, secret }: ChannelConfig): Channel {
-  return kind === "webhook" ? { kind, url, secret } : { kind, url };
+function toSettings(channel: ChannelConfig): ChannelSettings {
+  const limit = channel.limit === undefined ? undefined : { posts: channel.limit.posts, perSeconds: channel.limit.per };
+  return { ...channel, limit };
 }
 
-/** The practice stack's own procedures are no news. */
-function chapterOf(procedure: string): string | undefined {
-  const chapter = procedures.find(({ name }) => name === procedure)?.chapter;
-  return chapter === "sandbox" ? undefined : chapter;
+/** The practice stack's own procedures are no news. One that is not there any more was the user's own. */
+function storyOf({ all }: Procedures, procedure: string): Story | undefined {
+  const found = all.find(({ name }) => name === procedure);
+  if (found === undefined) return { chapter: "custom", done: undefined };
+  return found.chapter === "sandbox" ? undefined : { chapter: found.chapter, done: found.done };
+}
+
+/** What somebody sends who wants to see whether messages arrive. */
+export function testBatch(channel: string, actor: string): Batch {
+  const key = randomBytes(16).toString("hex");
+  const message: Message = {
+    ...{ key: `test:${key}`, event: "test", run: null, stack: "ipai", chapter: "monitoring", severity: "info" },
+    ...{ title: "this is a test", lines: [`Sent by ${actor}. If you can read this, messages arrive.`] },
+  };
+  return { channel, key, messages: [message], firstSentAt: undefined, run: undefined, root: undefined };
 }

@@ -1,6 +1,7 @@
-import { existsSync } from "node:fs";
-import { open } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { glob, open } from "node:fs/promises";
+import { dirname, join, relative, resolve } from "node:path";
+import { toIpaiError } from "../errors/error.ts";
 import { ConfigNotFound, ConfigUnreadable } from "./errors.ts";
 import { ipaiHome } from "./home.ts";
 
@@ -25,6 +26,39 @@ export function findFile({ path, environment, directory }: LoadOptions): string 
   const found = looked.find((candidate) => existsSync(candidate));
   if (found === undefined) throw ConfigNotFound({ looked });
   return found;
+}
+
+/** A file beside the configuration, with what it says or why it cannot be read. */
+export interface NamedFile {
+  /** As it is called from the configuration's folder. */
+  readonly name: string;
+  readonly text: string | { readonly unreadable: string };
+}
+
+/** The files that a configuration names by themselves, by their folder or by a pattern; each once, in the order of their names. */
+export async function readNamed(configuration: string, named: readonly string[]): Promise<readonly NamedFile[]> {
+  const folder = dirname(configuration);
+  const found = await Promise.all(named.map((one) => listNamed(folder, one)));
+  const paths = [...new Set(found.flat())].toSorted();
+  return Promise.all(paths.map(async (path) => ({ name: relative(folder, path), text: await readOr(path) })));
+}
+
+async function listNamed(folder: string, named: string): Promise<readonly string[]> {
+  const list = (pattern: string, cwd: string) =>
+    Array.fromAsync(glob(pattern, { cwd }), (found) => resolve(cwd, found));
+  if (/[*?[{]/.test(named)) return list(named, folder);
+  const path = resolve(folder, named);
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? list("*.{yaml,yml}", path) : [path];
+}
+
+async function readOr(path: string): Promise<NamedFile["text"]> {
+  try {
+    return await readText(path);
+  } catch (thrown) {
+    const error = toIpaiError(thrown);
+    if (error.code !== ConfigUnreadable.code) throw error;
+    return { unreadable: error.message };
+  }
 }
 
 const bytesMax = 1024 * 1024;

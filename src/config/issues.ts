@@ -2,22 +2,23 @@ import type { z } from "zod";
 import type { ConfigDocument } from "./document.ts";
 import type { Problem } from "./errors.ts";
 import { findNearest } from "./nearest.ts";
-import { configSchema } from "./schema.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** What the schema found wrong, in words: one line per unknown key, with the name that was probably meant. */
-export function describeIssue(issue: Issue, document: ConfigDocument): readonly Problem[] {
+/** What a schema found wrong, in words: one line per unknown key, with the name that was probably meant. */
+export function describeIssue(issue: Issue, document: ConfigDocument, schema: z.ZodType): readonly Problem[] {
   const where = issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((key) =>
-        document.at([...issue.path, key], `${where}unknown key ${key}${meant(key, knownKeys(issue.path))}`),
+        document.at([...issue.path, key], `${where}unknown key ${key}${meant(key, knownKeys(schema, issue.path))}`),
       );
     case "invalid_union": {
       const inner = nearestBranch(issue.errors);
       if (inner.length === 0) break;
-      return inner.flatMap((one) => describeIssue({ ...one, path: [...issue.path, ...one.path] } as Issue, document));
+      return inner.flatMap((one) =>
+        describeIssue({ ...one, path: [...issue.path, ...one.path] } as Issue, document, schema),
+      );
     }
     case "invalid_key":
       return [document.at(issue.path, `${where}the name ${issue.issues[0]?.message ?? issue.message}`)];
@@ -47,13 +48,13 @@ function nearestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[
 
 /** The schema's own words where it has some; zod's general ones in ours. */
 function wordsOf(issue: Issue, value: unknown): string {
-  if (issue.code === "invalid_union" && value === undefined) return "is missing";
   switch (issue.code) {
-    case "invalid_type": {
-      if (!issue.message.startsWith("Invalid input")) return issue.message;
-      if (value === undefined) return "is missing";
-      return `must be ${kinds[issue.expected] ?? issue.expected}, not ${kindOf(value)}`;
-    }
+    case "invalid_union":
+      return value === undefined ? "is missing" : issue.message;
+    case "invalid_value":
+      return issue.message.startsWith("Invalid") ? oneOf(issue.values, value) : issue.message;
+    case "invalid_type":
+      return issue.message.startsWith("Invalid input") ? wrongType(issue.expected, value) : issue.message;
     case "too_small":
       return issue.message.startsWith("Too small")
         ? `must be ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}`
@@ -63,6 +64,15 @@ function wordsOf(issue: Issue, value: unknown): string {
     default:
       return issue.message;
   }
+}
+
+function wrongType(expected: string, value: unknown): string {
+  return value === undefined ? "is missing" : `must be ${kinds[expected] ?? expected}, not ${kindOf(value)}`;
+}
+
+function oneOf(values: readonly unknown[], value: unknown): string {
+  if (value === undefined) return "is missing";
+  return `must be ${values.length === 1 ? "" : "one of "}${values.map(String).join(", ")}`;
 }
 
 const kinds: Readonly<Record<string, string>> = {
@@ -86,11 +96,9 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((inner, part) => (isObject(inner) ? inner[String(part)] : undefined), value);
 }
 
-/** The keys that the schema knows at a path; names of a record and positions of a list step into their element. */
-function knownKeys(path: readonly PropertyKey[]): readonly string[] {
-  let schema: unknown = configSchema;
-  for (const part of path) schema = stepInto(unwrap(schema), part);
-  const final = unwrap(schema);
+/** The keys that a schema knows at a path; names of a record and positions of a list step into their element. */
+function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
+  const final = unwrap(path.reduce<unknown>((inner, part) => stepInto(unwrap(inner), part), schema));
   const options = isObject(final) && Array.isArray(final["options"]) ? final["options"].map(unwrap) : [final];
   return options.flatMap((option) =>
     isObject(option) && isObject(option["shape"]) ? Object.keys(option["shape"]) : [],

@@ -1,3 +1,4 @@
+import { withSecrets } from "./channel.ts";
 import { ConfigDocument } from "./document.ts";
 import { ConfigInvalid, type Problem, UnknownStack } from "./errors.ts";
 import { findFile, type LoadOptions, readText } from "./file.ts";
@@ -5,6 +6,7 @@ import { describeIssue } from "./issues.ts";
 import { rules, variableOf } from "./rules.ts";
 import { type Config, configSchema, type ParsedConfig, type ParsedStack, type StackConfig } from "./schema.ts";
 import { Secret } from "./secret.ts";
+import type { ServeConfig } from "./serve.ts";
 
 export type { LoadOptions } from "./file.ts";
 
@@ -23,10 +25,14 @@ export function getStack(config: Config, name?: string): StackConfig {
   return stack;
 }
 
-/** A stack's secrets by their path in the configuration. */
+/** A stack's secrets by their path in the configuration; those that are there for procedures of the user's own, by their name. */
 export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> {
   const { backup, services } = stack;
-  const all = { "backup.password": backup?.password, "services.cache.password": services.cache?.password };
+  const all: Readonly<Record<string, Secret | undefined>> = {
+    ...stack.secrets,
+    "backup.password": backup?.password,
+    "services.cache.password": services.cache?.password,
+  };
   return Object.fromEntries(
     Object.entries(all).flatMap(([path, value]) => (value === undefined ? [] : [[path, value]])),
   );
@@ -40,7 +46,7 @@ export function parseConfig(text: string, file: string, environment: NodeJS.Proc
   if (!parsed.success)
     throw invalid(
       file,
-      parsed.error.issues.flatMap((issue) => describeIssue(issue, document)),
+      parsed.error.issues.flatMap((issue) => describeIssue(issue, document, configSchema)),
     );
   const given = { config: parsed.data, raw: document.value, environment };
   const broken = rules.flatMap((rule) => rule(given));
@@ -64,11 +70,19 @@ function build(parsed: ParsedConfig, file: string, environment: NodeJS.ProcessEn
       : new Secret(environment[variableOf(reference)] ?? "");
   const stacks = Object.entries(parsed.stacks).map(([name, stack]) => [name, buildStack(name, stack, reveal)] as const);
   const notify = Object.entries(parsed.notify).map(
-    ([name, channel]) =>
-      [name, { ...channel, url: reveal(channel.url) ?? new Secret(""), secret: reveal(channel.secret) }] as const,
+    ([name, channel]) => [name, withSecrets(channel, (reference) => reveal(reference) ?? new Secret(""))] as const,
   );
   return {
     file,
+    serve: buildServe(parsed.serve, reveal),
+    hooks: Object.fromEntries(
+      Object.entries(parsed.hooks).map(([name, hook]) => [
+        name,
+        { ...hook, secret: reveal(hook.secret) ?? new Secret("") },
+      ]),
+    ),
+    oncall: parsed.oncall,
+    procedures: parsed.procedures,
     stacks: Object.fromEntries(stacks),
     notify: Object.fromEntries(notify),
     heartbeat:
@@ -79,16 +93,34 @@ function build(parsed: ParsedConfig, file: string, environment: NodeJS.ProcessEn
   };
 }
 
-function buildStack(
-  name: string,
-  stack: ParsedStack,
-  reveal: (reference: string | undefined) => Secret | undefined,
-): StackConfig {
+type Reveal = (reference: string | undefined) => Secret | undefined;
+
+function buildServe(parsed: ParsedConfig["serve"], reveal: Reveal): ServeConfig {
+  const oidc = Object.entries(parsed.oidc).map(([name, provider]) => {
+    const { clientId, clientSecret } = provider;
+    const revealed = {
+      clientId: reveal(clientId) ?? new Secret(""),
+      clientSecret: reveal(clientSecret) ?? new Secret(""),
+    };
+    return [name, { ...provider, ...revealed }] as const;
+  });
+  return {
+    ...parsed,
+    url: parsed.url ?? `http://${parsed.listen}`,
+    secret: reveal(parsed.secret),
+    oidc: Object.fromEntries(oidc),
+  };
+}
+
+function buildStack(name: string, stack: ParsedStack, reveal: Reveal): StackConfig {
   const { backup, services } = stack;
   const { cache } = services;
   return {
     ...stack,
     name,
+    secrets: Object.fromEntries(
+      Object.entries(stack.secrets).map(([secret, given]) => [secret, reveal(given) ?? new Secret("")]),
+    ),
     workDirectory: stack.workDirectory ?? workDirectoryOf(name, stack),
     backup: backup === undefined ? undefined : { ...backup, password: reveal(backup.password) },
     services: { ...services, cache: cache === undefined ? undefined : { ...cache, password: reveal(cache.password) } },

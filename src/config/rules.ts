@@ -1,3 +1,4 @@
+import { channelSecretKeys, referencesOf } from "./channel.ts";
 import { meant } from "./issues.ts";
 import type { ParsedConfig } from "./schema.ts";
 
@@ -20,7 +21,9 @@ export const rules: readonly ((given: Given) => readonly Broken[])[] = [
   ensureServicesOnce,
   ensureNothingShared,
   ensureEnvironment,
+  ensureAddresses,
   ensureNoOtherReferences,
+  ensureStacksAreThere,
 ];
 
 /** The variable that `${NAME}` names. */
@@ -131,15 +134,21 @@ function repeated<T extends readonly [readonly PropertyKey[], string]>(values: r
 function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
   const references: (readonly [readonly PropertyKey[], string | undefined])[] = [
     [["control", "database"], config.control.database === "embedded" ? undefined : config.control.database],
-    ...Object.entries(config.stacks).flatMap(([name, { backup, services }]) => [
+    ...Object.entries(config.stacks).flatMap(([name, { backup, services, secrets }]) => [
+      ...Object.entries(secrets).map(([secret, given]) => [["stacks", name, "secrets", secret], given] as const),
       [["stacks", name, "backup", "password"], backup?.password] as const,
       [["stacks", name, "services", "cache", "password"], services.cache?.password] as const,
     ]),
     [["heartbeat", "url"], config.heartbeat?.url],
-    ...Object.entries(config.notify).flatMap(([name, { url, secret }]) => [
-      [["notify", name, "url"], url] as const,
-      [["notify", name, "secret"], secret] as const,
+    [["serve", "secret"], config.serve.secret],
+    ...Object.entries(config.serve.oidc).flatMap(([name, { clientId, clientSecret }]) => [
+      [["serve", "oidc", name, "clientId"], clientId] as const,
+      [["serve", "oidc", name, "clientSecret"], clientSecret] as const,
     ]),
+    ...Object.entries(config.hooks).map(([name, { secret }]) => [["hooks", name, "secret"], secret] as const),
+    ...Object.entries(config.notify).flatMap(([name, channel]) =>
+      referencesOf(channel).map(([key, reference]) => [["notify", name, key], reference] as const),
+    ),
   ];
   return references.flatMap(([path, reference]) => {
     if (reference === undefined || environment[variableOf(reference)]) return [];
@@ -148,13 +157,36 @@ function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
   });
 }
 
+/** What is no address would be found out when the first message cannot be sent. The address itself is not shown: it is a secret. */
+function ensureAddresses({ config, environment }: Given): readonly Broken[] {
+  return Object.entries(config.notify).flatMap(([name, channel]) => {
+    const value = environment[variableOf(channel.url)];
+    if (!value) return [];
+    const url = URL.parse(value);
+    const [one, other] = channel.kind === "email" ? ["smtp", "smtps"] : ["http", "https"];
+    const broken = (what: string) => [
+      { path: ["notify", name, "url"], message: `the environment variable ${variableOf(channel.url)} ${what}` },
+    ];
+    if (url === null || ![`${one}:`, `${other}:`].includes(url.protocol) || url.hostname === "")
+      return broken(`must hold an address that begins with ${one}:// or ${other}://`);
+    const isOpen = channel.kind === "email" && !channel.tls && url.protocol === "smtp:" && url.password !== "";
+    return isOpen && !isLoopback(url.hostname)
+      ? broken("holds a password, which `tls: false` would send to another machine for everybody to read")
+      : [];
+  });
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
 /** Elsewhere `${NAME}` would be taken as it is written, which nobody means. */
 function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
   return listTexts(raw, [])
     .filter(([path, text]) => /\$\{[A-Za-z_]\w*\}/.test(text) && !mayRefer(path))
     .map(([path, text]) => ({
       path,
-      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, backup.password, services.cache.password and the addresses and secrets under notify and heartbeat come from the environment`,
+      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, backup.password, services.cache.password, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
     }));
 }
 
@@ -162,7 +194,10 @@ function mayRefer(path: readonly PropertyKey[]): boolean {
   const [first, , ...inStack] = path;
   if (first === "control") return path.length === 2 && path[1] === "database";
   if (first === "heartbeat") return path.length === 2 && path[1] === "url";
-  if (first === "notify") return path.length === 3 && (path[2] === "url" || path[2] === "secret");
+  if (first === "serve") return path.length === 2 ? path[1] === "secret" : /^client(Id|Secret)$/.test(String(path[3]));
+  if (first === "hooks") return path.length === 3 && path[2] === "secret";
+  if (first === "notify") return path.length === 3 && channelSecretKeys.some((key) => key === path[2]);
+  if (first === "stacks" && inStack[0] === "secrets") return inStack.length === 2;
   return first === "stacks" && ["backup.password", "services.cache.password"].includes(inStack.join("."));
 }
 
@@ -175,4 +210,18 @@ function listTexts(
   return Object.entries(value).flatMap(([key, inner]) =>
     listTexts(inner, [...path, Array.isArray(value) ? Number(key) : key]),
   );
+}
+
+/** Hooks and rotas name stacks that there are. */
+function ensureStacksAreThere({ config }: Given): readonly Broken[] {
+  const known = Object.keys(config.stacks);
+  const named = [
+    ...Object.entries(config.hooks).map(([name, { stack }]) => [["hooks", name, "stack"], stack] as const),
+    ...Object.entries(config.oncall).flatMap(([name, { stacks }]) =>
+      stacks.map((stack, index) => [["oncall", name, "stacks", index], stack] as const),
+    ),
+  ];
+  return named
+    .filter(([, stack]) => !known.includes(stack))
+    .map(([path, stack]) => ({ path, message: `${path.join(".")}: there is no stack ${stack}${meant(stack, known)}` }));
 }

@@ -11,6 +11,7 @@ interface Schema {
   readonly additionalProperties?: Schema | boolean;
   readonly items?: Schema;
   readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
 }
 
 const schema = z.toJSONSchema(configSchema, { io: "input" }) as Schema;
@@ -23,7 +24,7 @@ function keysOf(at: Schema, path: string): readonly (readonly [string, Schema])[
       [`${path}${key}`, one] as const,
       ...keysOf(one, `${path}${key}.`),
     ]),
-    ...[...inner, ...(at.anyOf ?? [])].flatMap((one) =>
+    ...[...inner, ...(at.anyOf ?? []), ...(at.oneOf ?? [])].flatMap((one) =>
       one === undefined ? [] : keysOf(one, inner.includes(one) ? `${path}*.` : path),
     ),
   ];

@@ -1,5 +1,8 @@
 import { z } from "zod";
+import { backup } from "./backup.ts";
+import { type ChannelConfig, channel } from "./channel.ts";
 import type { Secret } from "./secret.ts";
+import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
 import {
   absolutePath,
   argv,
@@ -12,7 +15,6 @@ import {
   isHostAddress,
   percent,
   port,
-  rate,
   redisUrl,
   seconds,
   serviceName,
@@ -177,69 +179,6 @@ const odoo = z
   })
   .describe("The Odoo installation");
 
-const keep = z
-  .strictObject({
-    daily: z.int().min(0).default(30).describe("Days of which one set each is kept"),
-    weekly: z.int().min(0).default(8).describe("Weeks, from Monday, of which one set each is kept"),
-    monthly: z.int().min(0).default(12).describe("Months of which one set each is kept"),
-    byHand: duration.prefault("7d").describe("How long a set that was made by hand is kept at least, with unit"),
-    beforeChange: duration
-      .prefault("30d")
-      .describe("How long a set that was made before an upgrade or a restore is kept, with unit"),
-  })
-  .prefault({})
-  .transform(({ byHand, beforeChange, ...counts }) => ({
-    ...counts,
-    byHandSeconds: byHand,
-    beforeChangeSeconds: beforeChange,
-  }))
-  .describe(
-    "Which sets `ipai backup prune` keeps, besides the newest, the last proven and those that are pinned. Days are those of the stack's " +
-      "zone, and ages are counted up to the newest set",
-  );
-
-const backup = z
-  .strictObject({
-    repository: absolutePath.describe("Folder of the restic repository"),
-    passwordFile: absolutePath.optional().describe("File with the repository's password; either this or password"),
-    password: environmentReference
-      .optional()
-      .describe("The repository's password as ${NAME}, from the environment; either this or passwordFile"),
-    timeoutHours: z
-      .number()
-      .positive()
-      .default(6)
-      .describe("Hours that a backup may take; so long Odoo's file clean-up is held off at most"),
-    jobs: z
-      .int()
-      .min(1)
-      .optional()
-      .describe("Workers of dump and restore at the same time; when absent half of the machine's cores, from 2 to 8"),
-    limit: z
-      .strictObject({
-        upload: rate
-          .optional()
-          .describe("How fast a set is written to a repository at most; without a limit when absent"),
-        download: rate.optional().describe("How fast one is read at most; without a limit when absent"),
-      })
-      .prefault({})
-      .transform(({ upload, download }) => ({ uploadBytes: upload, downloadBytes: download }))
-      .describe("What backups leave of the line to others, with unit"),
-    files: z
-      .array(absolutePath)
-      .default([])
-      .describe(
-        "Further files and folders of the stack's machine that belong to a set: certificates, units, what a compose project builds from",
-      ),
-    keep,
-  })
-  .refine(
-    (given) => (given.password === undefined) !== (given.passwordFile === undefined),
-    "needs either passwordFile or password",
-  )
-  .optional()
-  .describe("Where backups go; without it there are none");
-
 const schedule = z.strictObject({
   procedure: text.describe("What runs, as `ipai schedules` names it"),
   input: z.record(z.string(), z.json()).default({}).describe("Its input, by name; none when absent"),
@@ -303,6 +242,22 @@ const stack = z
       .describe(
         "What `ipai worker` runs by itself, by name. backup, retention, proof and health are there already: `off` takes one away, another definition replaces it",
       ),
+    consent: z
+      .strictObject({
+        second: z
+          .enum(["never", "irreversible", "change"])
+          .default("never")
+          .describe(
+            "Which plans need two different people: none, those that cannot be taken back, or every one that changes the stack",
+          ),
+        valid: duration.prefault("7d").describe("How long a plan waits for consent before it is void, with unit"),
+      })
+      .prefault({})
+      .describe("Whose consent a plan needs before it begins"),
+    secrets: z
+      .record(z.string().regex(/^[A-Za-z]\w*$/, "must be a word"), environmentReference)
+      .default({})
+      .describe("Secrets for procedures of your own, each as ${NAME} from the environment"),
     objectives: z
       .strictObject({
         rto: duration.prefault("4h").describe("Recovery time objective: how long the suite may be away, with unit"),
@@ -314,27 +269,13 @@ const stack = z
   })
   .describe("One Odoo installation: where it is and what it is made of");
 
-const channel = z
-  .strictObject({
-    kind: z.enum(["mattermost", "slack", "webhook"]).describe("mattermost and slack take posts, webhook takes JSON"),
-    url: environmentReference.describe("Address of its incoming webhook as ${NAME}, from the environment"),
-    secret: environmentReference
-      .optional()
-      .describe("Of a webhook: what its requests are signed with, as ${NAME} from the environment"),
-    severity: z
-      .enum(["info", "warning", "critical"])
-      .default("warning")
-      .describe("It is told what is at least so bad: info is every run that changed something"),
-    stacks: z.array(text).default([]).describe("Only of these stacks; of all when there is none"),
-    chapters: z
-      .array(text)
-      .default([])
-      .describe("Only of these chapters, such as backup or upgrade; of all when there is none"),
-  })
-  .refine((given) => given.secret === undefined || given.kind === "webhook", "only a webhook has a secret")
-  .describe("Where people, or other programs, are told what happened");
-
 export const configSchema = z.strictObject({
+  procedures: z
+    .array(text)
+    .default([])
+    .describe(
+      "Files with procedures of your own, relative to this file: a file, a folder, or a pattern such as procedures/*.yaml",
+    ),
   stacks: z
     .record(z.string().regex(/^[a-z][a-z0-9-]*$/, "must begin with a letter and have only a-z, 0-9 and -"), stack)
     .describe("Every stack by its name"),
@@ -352,6 +293,9 @@ export const configSchema = z.strictObject({
     })
     .optional()
     .describe("Says elsewhere that `ipai worker` works: whoever hears nothing any more raises the alarm"),
+  serve,
+  hooks,
+  oncall: rotas,
   control: z
     .strictObject({
       database: z
@@ -370,9 +314,10 @@ export type ComposeProject = z.output<typeof compose>["compose"];
 export type ParsedConfig = z.output<typeof configSchema>;
 export type ParsedStack = z.output<typeof stack>;
 
-export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup" | "services"> {
+export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup" | "services" | "secrets"> {
   readonly name: string;
   readonly workDirectory: string;
+  readonly secrets: Readonly<Record<string, Secret>>;
   readonly backup: WithSecret<ParsedStack["backup"]>;
   readonly services: Omit<ParsedStack["services"], "cache"> & {
     readonly cache: WithSecret<ParsedStack["services"]["cache"]>;
@@ -382,13 +327,13 @@ export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup
 /** The same with its password read from the environment. */
 type WithSecret<T> = (Omit<NonNullable<T>, "password"> & { readonly password: Secret | undefined }) | undefined;
 
-export interface ChannelConfig extends Omit<z.output<typeof channel>, "url" | "secret"> {
-  readonly url: Secret;
-  readonly secret: Secret | undefined;
-}
-
 export interface Config {
   readonly file: string;
+  readonly serve: ServeConfig;
+  readonly hooks: Readonly<Record<string, HookConfig>>;
+  readonly oncall: Readonly<Record<string, RotaConfig>>;
+  /** Where procedures of the user's own are, as the file says it. */
+  readonly procedures: readonly string[];
   readonly notify: Readonly<Record<string, ChannelConfig>>;
   readonly heartbeat: { readonly url: Secret; readonly everySeconds: number } | undefined;
   readonly stacks: Readonly<Record<string, StackConfig>>;

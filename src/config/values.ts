@@ -21,6 +21,22 @@ export const rate = z.string(rateHint).transform((given, context) => {
   if (parsed === undefined) context.addIssue({ code: "custom", message: rateHint });
   return parsed ?? 0;
 });
+const timePattern = /^([01]\d|2[0-3]):[0-5]\d$/;
+export const timeOfDay = z.string().regex(timePattern, 'must be a time of day such as "08:00"');
+/** Seconds, or the time of day as it is written. */
+export const durationOrTime = z.string().transform((given, context) => {
+  const parsed = timePattern.test(given) ? given : parseDuration(given);
+  if (parsed !== undefined && parsed !== 0) return parsed;
+  context.addIssue({ code: "custom", message: 'must be a duration such as "15m", or a time of day such as "08:00"' });
+  return z.NEVER;
+});
+/** With a name before it or not; nothing that could begin another header. */
+export const mailAddress = z
+  .string()
+  .regex(
+    /^([^<>@\p{Cc}]+ <[^\s<>@,]+@[^\s<>@,]+>|[^\s<>@,]+@[^\s<>@,]+)$/u,
+    "must be an address such as ops@example.com, or NAME <ops@example.com>",
+  );
 export const zone = z.string().refine(isTimeZone, "must be an IANA time zone such as Asia/Manila");
 export const serviceName = z
   .string()
@@ -30,8 +46,9 @@ export const databaseName = z
   .string()
   .regex(/^[A-Za-z0-9][\w.-]*$/, "must begin with a letter or digit and have only letters, digits, and _ . -")
   .max(34, "must have at most 34 characters, so that the copies that are made of it can be named");
+export const environmentName = z.string().regex(/^[A-Za-z_]\w*$/, "must be a name for an environment variable");
 export const environment = z
-  .record(z.string().regex(/^[A-Za-z_]\w*$/, "must be a name for an environment variable"), z.string())
+  .record(environmentName, z.string())
   .default({})
   .describe("Environment variables of the process. They show in the process list: no secrets here");
 /** `${NAME}`: the value comes from the environment; a secret in the file itself would be read by whoever reads the file. */

@@ -1,15 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ErrorRecord, type IpaiError, toErrorRecord, toIpaiError } from "../errors/error.ts";
+import { listDifferences } from "../runbook/differences.ts";
 import { hashPlan } from "../runbook/hash.ts";
 import type { Entry } from "../runbook/plan.ts";
 import { runAct } from "./act.ts";
 import { claimRun } from "./claim.ts";
+import { ApprovalExpired, isApproved, isExpired } from "./consent.ts";
 import { heedDecision } from "./decide.ts";
 import { Cancelled, PlanDrifted, RunFenced } from "./errors.ts";
 import { endsProcess, hasBegun, isIrreversible, isPointOfNoReturn, policyOf } from "./failure.ts";
 import { checkFence } from "./fence.ts";
 import { runInner, undoInner } from "./inner.ts";
-import { getRun, isApproved, type Run, type RunChange, updateRun } from "./journal.ts";
+import { getRun, type Run, type RunChange, updateRun } from "./journal.ts";
 import { persist } from "./persist.ts";
 import type { Outcome } from "./schema.ts";
 import { type Engine, keyOf, openSession, type Session } from "./session.ts";
@@ -60,12 +62,18 @@ async function carryOut(session: Session): Promise<void> {
 async function begin(session: Session): Promise<void> {
   const { engine, run, plan } = session;
   if (run.cancel_requested_by !== null) return end(session, "cancelled", Cancelled({ by: run.cancel_requested_by }));
+  if (isExpired(run, new Date()))
+    return end(session, "cancelled", ApprovalExpired({ run: run.id, until: run.consent_until?.toISOString() ?? "" }));
   if (!(await persist(() => isApproved(engine.control, run)))) {
     if (run.status === "planned") await change(session, { status: "waiting", waiting_for: "approval" });
     return;
   }
-  const now = hashPlan(await engine.plan(plan.procedure, plan.version, plan.stack, plan.input));
-  if (now !== run.plan_hash) return end(session, "failed", PlanDrifted({ run: run.id, approved: run.plan_hash, now }));
+  const fresh = await engine.plan(plan.procedure, plan.version, plan.stack, plan.input);
+  const [approved, now] = [run.plan_hash, hashPlan(fresh)];
+  if (now !== approved) {
+    const differs = listDifferences(plan, fresh).join(", ");
+    return end(session, "failed", PlanDrifted({ run: run.id, approved, now, differs }));
+  }
   await change(session, { status: "running", started_at: new Date(), waiting_for: null });
 }
 

@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import type pg from "pg";
 import type { Control } from "./control.ts";
 import { RunBeingAdvanced } from "./errors.ts";
 import type { Fence } from "./fence.ts";
@@ -23,21 +22,22 @@ export interface Claim extends Fence {
  */
 export async function claimRun(control: Control, run: string, worker: string, outer?: Fence): Promise<Claim> {
   const name = await takeName(run);
-  const lock = new SessionLock(control, run);
+  let isLocked = false;
   try {
-    if (name === undefined || !(await persist(() => lock.takeSoon()))) throw await persist(() => refusal(control, run));
+    if (name !== undefined) isLocked = await lockSoon(control, run);
+    if (name === undefined || !isLocked) throw await persist(() => refusal(control, run));
     const fence = await persist(() => raiseFence(control, run, worker));
     return {
       run,
       fence,
       ...(outer === undefined ? {} : { outer }),
       release: async () => {
-        await lock.release();
+        await control.locks.release(run);
         await dropName(name);
       },
     };
   } catch (error) {
-    await lock.release();
+    if (isLocked) await control.locks.release(run);
     if (name !== undefined) await dropName(name);
     throw error;
   }
@@ -77,58 +77,14 @@ async function dropName(server: Server): Promise<void> {
   await closed;
 }
 
-/** A lock that PostgreSQL drops with its connection. When the connection is lost and this process lives, it takes it again. */
-class SessionLock {
-  readonly #control: Control;
-  readonly #run: string;
-  #client: pg.Client | undefined;
-  #isReleased = false;
-
-  constructor(control: Control, run: string) {
-    this.#control = control;
-    this.#run = run;
+/** The name is free, so no process of this machine has the run; PostgreSQL may not have noticed yet that the last one died. */
+async function lockSoon({ locks }: Control, run: string): Promise<boolean> {
+  const deadline = performance.now() + noticeMs;
+  while (!(await persist(() => locks.take(run)))) {
+    if (performance.now() > deadline) return false;
+    await sleep(takeAgainMs);
   }
-
-  async take(): Promise<boolean> {
-    const client = await this.#control.connect();
-    try {
-      const { rows } = await client.query<{ locked: boolean }>(
-        "select pg_try_advisory_lock(hashtextextended($1, 1)) as locked",
-        [this.#run],
-      );
-      if (rows[0]?.locked !== true || this.#isReleased) {
-        await client.end();
-        return false;
-      }
-    } catch (error) {
-      await client.end();
-      throw error;
-    }
-    this.#client = client;
-    client.once("end", () => void this.#takeAgain());
-    return true;
-  }
-
-  /** The name is free, so no process of this machine has the run; PostgreSQL may not have noticed yet that the last one died. */
-  async takeSoon(): Promise<boolean> {
-    const deadline = performance.now() + noticeMs;
-    while (!(await this.take())) {
-      if (performance.now() > deadline) return false;
-      await sleep(takeAgainMs);
-    }
-    return true;
-  }
-
-  async release(): Promise<void> {
-    this.#isReleased = true;
-    await this.#client?.end();
-  }
-
-  /** Whoever was faster has raised the fence, and this process finds that out by itself. */
-  async #takeAgain(): Promise<void> {
-    while (!this.#isReleased && !(await this.take().catch(() => false)))
-      await sleep(takeAgainMs, undefined, { ref: false });
-  }
+  return true;
 }
 
 const takeAgainMs = 100;

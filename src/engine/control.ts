@@ -3,6 +3,7 @@ import pg from "pg";
 import { defineError } from "../errors/error.ts";
 import type { Executor } from "../host/executor.ts";
 import { embeddedAddress, startEmbedded } from "./embedded.ts";
+import { SessionLocks } from "./locks.ts";
 import { migrations } from "./migrations.ts";
 import { persist } from "./persist.ts";
 import type { ControlSchema } from "./schema.ts";
@@ -10,8 +11,8 @@ import type { ControlSchema } from "./schema.ts";
 /** The control database: where runs, their steps, leases, approvals and records live. */
 export interface Control {
   readonly db: Kysely<ControlSchema>;
-  /** A connection of its own, for a lock that lives as long as its holder. */
-  connect(): Promise<pg.Client>;
+  /** Locks that live as long as this process. */
+  readonly locks: SessionLocks;
   close(): Promise<void>;
 }
 
@@ -52,15 +53,19 @@ export async function openControl(options: ControlOptions): Promise<Control> {
     await db.destroy();
     throw error;
   }
+  const locks = new SessionLocks(async () => {
+    const client = new pg.Client({ ...connection, application_name: "ipai run" });
+    client.on("error", () => undefined);
+    await client.connect();
+    return client;
+  });
   return {
     db,
-    connect: async () => {
-      const client = new pg.Client({ ...connection, application_name: "ipai run" });
-      client.on("error", () => undefined);
-      await client.connect();
-      return client;
+    locks,
+    close: async () => {
+      await locks.close();
+      await db.destroy();
     },
-    close: () => db.destroy(),
   };
 }
 

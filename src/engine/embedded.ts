@@ -139,7 +139,7 @@ function settings(socket: string): string {
     "listen_addresses = ''",
     `unix_socket_directories = '${socket}'`,
     "unix_socket_permissions = 0700",
-    "max_connections = 60",
+    "max_connections = 100",
     "shared_buffers = '32MB'",
     "log_timezone = 'UTC'",
     "timezone = 'UTC'",

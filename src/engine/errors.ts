@@ -38,10 +38,10 @@ export const RunFenced = defineError<{ run: string }>("run.fenced", {
   hint: (d) => `Look at it with \`ipai runs show ${d.run}\`.`,
 });
 
-export const PlanDrifted = defineError<{ run: string; approved: string; now: string }>("run.drift", {
+export const PlanDrifted = defineError<{ run: string; approved: string; now: string; differs: string }>("run.drift", {
   exitCode: 22,
   message: (d) =>
-    `The stack is not as it was when this plan was made (plan ${d.approved.slice(0, 12)}, now it would be ${d.now.slice(0, 12)}). Nothing was changed.`,
+    `The stack is not as it was when this plan was made (plan ${d.approved.slice(0, 12)}, now it would be ${d.now.slice(0, 12)}; what differs: ${d.differs}). Nothing was changed.`,
   hint: () => "Run the command again: it makes a new plan from the stack as it is now.",
 });
 
@@ -133,7 +133,8 @@ export const NothingToDecide = defineError<{ run: string; status: string }>("run
 export const ProcedureUnknown = defineError<{ name: string; version: number }>("run.procedure_unknown", {
   exitCode: 64,
   message: (d) => `This version of ipai does not know the procedure ${d.name} in version ${d.version}.`,
-  hint: () => "The run was started by another version. Resume it with that one.",
+  hint: () =>
+    "If it is one of your own, put its file back (`ipai procedures` lists what there is); if the run was started by another version, resume it with that one; or `ipai runs cancel` it.",
 });
 
 /** The error that a verification's "no" means: the one its probe names, or the general one. */

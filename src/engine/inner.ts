@@ -1,7 +1,9 @@
 import { type Entry, isWithin } from "../runbook/plan.ts";
+import { inTransaction } from "./audit.ts";
 import { claimRun } from "./claim.ts";
+import { giveConsent } from "./consent.ts";
 import { InnerProcedureFailed, InnerProcedureWaits, MandateExceeded } from "./errors.ts";
-import { approveRun, createRun, findInnerRun, type Run, updateRun } from "./journal.ts";
+import { createRun, findInnerRun, type Run, updateRun } from "./journal.ts";
 import { persist } from "./persist.ts";
 import { openSession, type Session } from "./session.ts";
 import { journaled } from "./step.ts";
@@ -32,8 +34,8 @@ async function openInner(session: Session, entry: Entry): Promise<Run> {
   if (known !== undefined && known.status !== "planned") return known;
   const plan = known?.plan ?? (await engine.plan(step.name, undefined, run.stack, step.input));
   if (!isWithin(step.mandate, plan)) throw MandateExceeded({ name: step.name });
-  const inner = known ?? (await persist(() => createRun(engine.control, plan, run.actor, new Date(), place)));
-  await persist(() => approveRun(engine.control, inner, run.actor));
+  const inner = known ?? (await persist(() => createRun(engine.control, plan, run.actor, new Date(), { place })));
+  await persist(() => inTransaction(engine.control.db, (db) => giveConsent({ db }, inner, run.actor, { via: "plan" })));
   return inner;
 }
 

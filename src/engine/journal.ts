@@ -3,7 +3,7 @@ import { type Selectable, sql, type Transaction } from "kysely";
 import type { ErrorRecord } from "../errors/error.ts";
 import { hashPlan } from "../runbook/hash.ts";
 import { type Plan, undoClassOf } from "../runbook/plan.ts";
-import type { Json } from "../runbook/value.ts";
+import { type Json, listSecrets } from "../runbook/value.ts";
 import { inTransaction, record } from "./audit.ts";
 import type { Control } from "./control.ts";
 import { NothingToDecide, RunFenced, RunNotFound } from "./errors.ts";
@@ -24,16 +24,8 @@ import type {
 
 export type Run = Selectable<RunsTable>;
 /** A run without its plan, which is large: what a list shows. */
-export type RunSummary = Omit<Run, "plan">;
+export type RunSummary = Omit<Run, "plan" | "is_told">;
 export type StepRow = Selectable<StepsTable>;
-export interface RunEvent {
-  readonly run: string;
-  readonly at: Date;
-  readonly kind: string;
-  readonly path: string | null;
-  readonly data: Json;
-}
-
 /** A run's id: its second in UTC and four random letters. Sorts by time, can be typed, and is a legal file and database name. */
 function newRunId(now: Date): string {
   const instant = now
@@ -52,9 +44,27 @@ export interface Place {
   readonly step: string;
 }
 
+/** What a plan needs before it may begin. */
+export interface ConsentRule {
+  /** So many different people; whoever starts it counts when he consents. */
+  readonly people: 1 | 2;
+  /** How long it may wait for them, seconds. After that it is void. */
+  readonly validSeconds: number;
+}
+
+const usualConsent: ConsentRule = { people: 1, validSeconds: 7 * 86_400 };
+
 /** Records a plan that is about to be approved. For a procedure inside another one: the run that has this place already, if any. */
-export async function createRun(control: Tables, plan: Plan, actor: string, now: Date, place?: Place): Promise<Run> {
+export async function createRun(
+  control: Tables,
+  plan: Plan,
+  actor: string,
+  now: Date,
+  { place, consent = usualConsent }: { readonly place?: Place; readonly consent?: ConsentRule } = {},
+): Promise<Run> {
   const values = {
+    consents: consent.people,
+    consent_until: new Date(now.getTime() + consent.validSeconds * 1000),
     parent: place?.run ?? null,
     parent_step: place?.step ?? null,
     procedure: plan.procedure,
@@ -74,7 +84,7 @@ export async function createRun(control: Tables, plan: Plan, actor: string, now:
         .onConflict((conflict) => conflict.doNothing())
         .returningAll()
         .executeTakeFirst();
-      if (run !== undefined) await audit(tx, run, "run.planned", actor, { plan: run.plan_hash });
+      if (run !== undefined) await auditRun(tx, run, "run.planned", actor, { plan: run.plan_hash });
       return run;
     });
     const run = created ?? (place === undefined ? undefined : await findInnerRun(control, place));
@@ -84,7 +94,7 @@ export async function createRun(control: Tables, plan: Plan, actor: string, now:
 }
 
 /** What changes nothing is no matter for the audit: checks run every few minutes. */
-async function audit(
+export async function auditRun(
   tx: Control["db"],
   run: Pick<Run, "id" | "stack" | "procedure" | "plan">,
   action: string,
@@ -118,7 +128,7 @@ export async function getRun(control: Control, idOrPart: string): Promise<Run> {
 const summary = [
   ...(["id", "parent", "parent_step", "procedure", "stack", "title", "plan_hash", "undo_class", "actor"] as const),
   ...(["status", "waiting_for", "decision", "outcome", "error", "cancel_requested_by", "fence", "worker"] as const),
-  ...(["created_at", "started_at", "finished_at", "is_quiet"] as const),
+  ...(["created_at", "started_at", "finished_at", "is_quiet", "consents", "consent_until"] as const),
 ];
 
 /** The newest runs first, without those inside other runs, and without the quiet ones unless they are wanted. */
@@ -138,45 +148,21 @@ export async function listRuns(
   return query.execute();
 }
 
+/** The runs that somebody has begun on a stack and that have not ended, the oldest first. */
+export async function listUnended({ db }: Tables, stack: string, actor: string): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("runs")
+    .select("id")
+    .where("stack", "=", stack)
+    .where("actor", "=", actor)
+    .where("status", "!=", "ended")
+    .orderBy("created_at")
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 export async function listSteps(control: Control, run: string): Promise<readonly StepRow[]> {
   return control.db.selectFrom("steps").selectAll().where("run", "=", run).orderBy("started_at").execute();
-}
-
-export async function listEvents(
-  control: Control,
-  run: string,
-  after = "0",
-): Promise<readonly (RunEvent & { id: string })[]> {
-  return control.db
-    .selectFrom("events")
-    .selectAll()
-    .where("run", "=", run)
-    .where("id", ">", after)
-    .orderBy("id")
-    .execute();
-}
-
-/** Records a person's consent to exactly this plan. */
-export async function approveRun(control: Tables, run: Run, actor: string): Promise<void> {
-  await inTransaction(control.db, async (tx) => {
-    const given = await tx
-      .insertInto("approvals")
-      .values({ run: run.id, plan_hash: run.plan_hash, actor })
-      .onConflict((conflict) => conflict.doNothing())
-      .returning("run")
-      .executeTakeFirst();
-    if (given !== undefined) await audit(tx, run, "run.approved", actor, { plan: run.plan_hash });
-  });
-}
-
-export async function isApproved(control: Control, run: Run): Promise<boolean> {
-  const found = await control.db
-    .selectFrom("approvals")
-    .select("actor")
-    .where("run", "=", run.id)
-    .where("plan_hash", "=", run.plan_hash)
-    .executeTakeFirst();
-  return found !== undefined;
 }
 
 /** Asks whoever carries the run out to stop and take back. */
@@ -189,7 +175,7 @@ export async function requestCancel(control: Control, run: string, actor: string
       .where("status", "!=", "ended")
       .returningAll()
       .executeTakeFirst();
-    if (asked !== undefined) await audit(tx, asked, "run.cancel_requested", actor);
+    if (asked !== undefined) await auditRun(tx, asked, "run.cancel_requested", actor);
   });
 }
 
@@ -209,7 +195,7 @@ export async function decideRun(
       .where("waiting_for", "in", ["decision", "undo"])
       .returningAll()
       .executeTakeFirst();
-    if (found !== undefined) await audit(tx, found, "run.decided", actor, { decision });
+    if (found !== undefined) await auditRun(tx, found, "run.decided", actor, { decision });
     return found;
   });
   if (decided !== undefined) return;
@@ -218,23 +204,6 @@ export async function decideRun(
 
 export function describeStatus(run: Run): string {
   return run.outcome ?? (run.waiting_for === null ? run.status : `waiting for ${run.waiting_for}`);
-}
-
-/** Tells a run that waits for a person's signal that it has come. */
-export async function sendSignal(control: Control, run: string, signal: string, actor: string): Promise<void> {
-  const event = { run, kind: "signal", path: signal, data: toJsonb({ actor }) };
-  await control.db.insertInto("events").values(event).execute();
-}
-
-export async function hasSignal(control: Control, run: string, signal: string): Promise<boolean> {
-  const found = await control.db
-    .selectFrom("events")
-    .select("id")
-    .where("run", "=", run)
-    .where("kind", "=", "signal")
-    .where("path", "=", signal)
-    .executeTakeFirst();
-  return found !== undefined;
 }
 
 export interface RunChange {
@@ -260,9 +229,11 @@ export async function updateRun(control: Control, fence: Fence, change: RunChang
       .executeTakeFirst();
     if (updated === undefined) throw RunFenced({ run: fence.run });
     if (fence.outer !== undefined) await checkFence(tx, fence.outer);
+    if (change.started_at !== undefined)
+      await auditRun(tx, updated, "run.began", updated.worker ?? updated.actor, { secrets: listSecrets(updated.plan) });
     if (change.status !== "ended") return updated;
     await endWhatBelongsTo(tx, updated);
-    await audit(tx, updated, "run.ended", updated.worker ?? updated.actor, { outcome: updated.outcome });
+    await auditRun(tx, updated, "run.ended", updated.worker ?? updated.actor, { outcome: updated.outcome });
     return updated;
   });
 }
@@ -347,18 +318,4 @@ export async function finishStep(control: Control, fence: Fence, key: StepKey, r
     .returningAll()
     .executeTakeFirst();
   return requireHeld(row, fence);
-}
-
-export async function addEvents(control: Control, fence: Fence, events: readonly RunEvent[]): Promise<void> {
-  if (events.length === 0) return;
-  const { rows } = await sql`
-    insert into events (run, at, kind, path, data)
-    select run, at, kind, path, data
-    from rows from (
-      jsonb_to_recordset(${toJsonb(events)}::jsonb) as (run text, at timestamptz, kind text, path text, data jsonb)
-    ) with ordinality as given (run, at, kind, path, data, place)
-    where ${isHeld(fence)}
-    order by place
-    returning id`.execute(control.db);
-  requireHeld(rows[0], fence);
 }

@@ -1,33 +1,53 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Control } from "./control.ts";
+import { duration } from "./duration.ts";
 import type { Run } from "./journal.ts";
-import type { Message, Route, Severity } from "./message.ts";
+import type { Message, Severity } from "./message.ts";
 import { post } from "./outbox.ts";
+import type { Route } from "./route.ts";
 import type { ControlSchema, Outcome } from "./schema.ts";
 
-/** What the journal has to tell: runs that ended or wait for somebody, and times at which nothing happened. */
+/** What the journal has to tell: runs that began, ended or wait for somebody, and times at which nothing happened. */
 
 export interface NewsSettings {
   readonly routes: readonly Route[];
-  /** Chapter of a procedure; undefined for what nobody is told of, such as the practice stack's own. */
-  readonly chapterOf: (procedure: string) => string | undefined;
+  /** Undefined for what nobody is told of, such as the practice stack's own. */
+  readonly storyOf: (procedure: string) => Story | undefined;
+}
+
+/** How a procedure is told of. */
+export interface Story {
+  readonly chapter: string;
+  /** Said when it succeeded: `Backup proven`. The run's own title when absent. */
+  readonly done?: { readonly title: string; readonly line?: string } | undefined;
 }
 
 /** How long after its end a run is still news, when no worker was there to tell it. */
 const newsMs = 24 * 3600 * 1000;
+/** A night's worth; the next look takes the rest. */
+const lookMax = 200;
 
-/** Posts what has not been told yet. Whatever is told twice has the same key, and is told once. */
+/**
+ * Posts what has not been told yet. What is told, and that it was, are written together; whatever is told twice all the same has the
+ * same key, and is told once.
+ */
 export async function postNews(control: Control, settings: NewsSettings, now: Date): Promise<void> {
-  await post(control.db, settings.routes, await runNews(control, settings, now), now);
   await control.db.transaction().execute(async (tx) => {
+    await post(tx, settings.routes, await runNews(tx, settings, now), now);
     await post(tx, settings.routes, await lostNews(tx, settings), now);
   });
 }
 
-async function runNews(control: Control, { chapterOf }: NewsSettings, now: Date): Promise<readonly Message[]> {
-  const runs = await control.db
+/** A run that another worker tells of just now, or that changes just now, is left to the next look. */
+async function runNews(tx: Kysely<ControlSchema>, { storyOf }: NewsSettings, now: Date): Promise<readonly Message[]> {
+  const news = tx.selectFrom("runs").select("id").where("is_told", "=", false).orderBy("id").limit(lookMax);
+  const ids = (await news.forUpdate().skipLocked().execute()).map(({ id }) => id);
+  if (ids.length === 0) return [];
+  const runs = await tx
     .selectFrom("runs")
     .select(["id", "procedure", "stack", "title", "status", "outcome", "waiting_for", "error", "actor"])
+    .select(["started_at", "finished_at"])
+    .select(sql<string>`plan ->> 'lease'`.as("lease"))
     .select(({ selectFrom }) =>
       selectFrom("events")
         .select(({ fn }) => fn.countAll<string>().as("count"))
@@ -35,18 +55,24 @@ async function runNews(control: Control, { chapterOf }: NewsSettings, now: Date)
         .where("events.kind", "=", "run.waiting")
         .as("waits"),
     )
+    .where("id", "in", ids)
     .where("parent", "is", null)
     .where("is_quiet", "=", false)
-    .where("created_at", ">", new Date(now.getTime() - 30 * newsMs))
-    .where(({ or, eb }) => or([eb("status", "=", "waiting"), eb("finished_at", ">", new Date(now.getTime() - newsMs))]))
+    .where(({ or, eb }) =>
+      or([eb("finished_at", "is", null), eb("finished_at", ">", new Date(now.getTime() - newsMs))]),
+    )
+    .orderBy("id")
     .execute();
+  await tx.updateTable("runs").set({ is_told: true }).where("id", "in", ids).execute();
   return runs.flatMap((run) => {
-    const chapter = chapterOf(run.procedure);
-    return chapter === undefined ? [] : [tellRun(run, chapter)];
+    const story = storyOf(run.procedure);
+    return story === undefined ? [] : tellRun(run, story);
   });
 }
 
-type Told = Pick<Run, "id" | "stack" | "title" | "status" | "outcome" | "waiting_for" | "error" | "actor"> & {
+type RunFields = "id" | "stack" | "title" | "status" | "outcome" | "waiting_for" | "error" | "actor";
+type Told = Pick<Run, RunFields | "started_at" | "finished_at"> & {
+  readonly lease: string;
   /** How often it has begun to wait. */
   readonly waits: string | null;
 };
@@ -58,38 +84,74 @@ const severities: Readonly<Record<Outcome, Severity>> = {
   failed: "warning",
   unknown: "critical",
 };
-const words: Readonly<Record<Outcome, string>> = {
-  succeeded: "succeeded",
+const words: Readonly<Record<Exclude<Outcome, "succeeded">, string>> = {
   cancelled: "was cancelled, and everything was taken back",
   undone: "failed, and everything was taken back",
   failed: "failed; nothing had been changed",
   unknown: "ended in a state that nobody knows",
 };
 
-export function tellRun(run: Told, chapter: string): Message {
-  const error = run.error === null ? [] : [run.error.message, run.error.hint];
-  const common = { stack: run.stack, chapter };
-  const who = `Run ${run.id}, started by ${run.actor}.`;
-  if (run.outcome !== null)
-    return {
-      ...{ ...common, key: `run:${run.id}:${run.outcome}`, severity: severities[run.outcome] },
-      ...{ title: `${run.title}: ${words[run.outcome]}`, lines: [...error, who] },
-    };
-  const isConsent = run.waiting_for === "approval";
-  return {
-    // It may wait more than once, for something else each time.
-    ...{
-      ...common,
-      key: `run:${run.id}:waiting:${run.waiting_for}:${run.waits ?? "0"}`,
-      severity: isConsent ? "warning" : "critical",
+/** What there is to say of a run as it stands now; nothing while it is under way and nobody else is concerned. */
+export function tellRun(run: Told, story: Story): readonly Message[] {
+  const { id, stack } = run;
+  const common = { run: id, stack, chapter: story.chapter };
+  if (run.outcome !== null) return [{ ...common, ...tellEnd(run, run.outcome, story) }];
+  if (run.status === "waiting") return [{ ...common, ...tellWaiting(run) }];
+  if (run.status !== "running" || run.lease !== "exclusive") return [];
+  return [
+    {
+      ...{
+        ...common,
+        key: `run:${id}:started`,
+        event: "run.started",
+        severity: "info",
+        title: `${run.title}: started`,
+      },
+      lines: ["The system may be away until it is complete.", whoOf(run)],
     },
-    title: `${run.title}: ${isConsent ? "waits for consent" : "stopped, and waits for a decision"}`,
-    lines: [...error, who, isConsent ? `ipai approve ${run.id}` : `ipai runs show ${run.id}`],
+  ];
+}
+
+type Saying = Omit<Message, "run" | "stack" | "chapter">;
+
+function tellEnd(run: Told, outcome: Outcome, { done }: Story): Saying {
+  const common = { key: `run:${run.id}:${outcome}`, event: `run.${outcome}`, severity: severities[outcome] };
+  if (outcome !== "succeeded")
+    return { ...common, title: `${run.title}: ${words[outcome]}`, lines: [...errorOf(run), whoOf(run)] };
+  const time =
+    run.started_at === null || run.finished_at === null ? "" : ` in ${between(run.started_at, run.finished_at)}`;
+  if (done === undefined) return { ...common, title: `${run.title}: complete${time}`, lines: [whoOf(run)] };
+  return {
+    ...{ ...common, title: `${done.title}${time}: ${run.title}` },
+    lines: [...(done.line === undefined ? [] : [done.line]), whoOf(run)],
   };
 }
 
+function between(start: Date, end: Date): string {
+  return duration((end.getTime() - start.getTime()) / 1000);
+}
+
+function tellWaiting(run: Told): Saying {
+  const isConsent = run.waiting_for === "approval";
+  return {
+    // It may wait more than once, for something else each time.
+    ...{ key: `run:${run.id}:waiting:${run.waiting_for}:${run.waits ?? "0"}`, event: "run.waiting" },
+    severity: isConsent ? "warning" : "critical",
+    title: `${run.title}: ${isConsent ? "waits for consent" : "stopped, and waits for a decision"}`,
+    lines: [...errorOf(run), whoOf(run), isConsent ? `ipai approve ${run.id}` : `ipai runs show ${run.id}`],
+  };
+}
+
+function errorOf({ error }: Told): readonly string[] {
+  return error === null ? [] : [error.message, error.hint];
+}
+
+function whoOf({ id, actor }: Told): string {
+  return `Run ${id}, started by ${actor}.`;
+}
+
 /** Of one schedule everything that was lost since the last look is one message: after a night there may be a hundred. */
-async function lostNews(db: Kysely<ControlSchema>, { chapterOf }: NewsSettings): Promise<readonly Message[]> {
+async function lostNews(db: Kysely<ControlSchema>, { storyOf }: NewsSettings): Promise<readonly Message[]> {
   const lost = await db
     .updateTable("occurrences")
     .set({ is_told: true })
@@ -101,16 +163,18 @@ async function lostNews(db: Kysely<ControlSchema>, { chapterOf }: NewsSettings):
   return [...groups.values()].flatMap((group) => {
     const times = group.map(({ at }) => at.toISOString()).sort();
     const [one] = group;
-    const chapter = one === undefined ? undefined : chapterOf(one.procedure);
-    if (one === undefined || chapter === undefined) return [];
+    const story = one === undefined ? undefined : storyOf(one.procedure);
+    if (one === undefined || story === undefined) return [];
     const [first = "", last = ""] = [times[0], times.at(-1)];
     const when = times.length === 1 ? first : `${times.length} times, from ${first} to ${last}`;
     return [
       {
         ...{
           key: `lost:${one.stack}:${one.schedule}:${one.state}:${last}`,
+          event: `schedule.${one.state}`,
+          run: null,
           stack: one.stack,
-          chapter,
+          chapter: story.chapter,
           severity: "warning" as const,
         },
         title: `${one.schedule} ${one.state === "missed" ? "was missed" : "could not begin"}: ${when}`,

@@ -4,9 +4,10 @@ import { toErrorRecord, toIpaiError } from "../errors/error.ts";
 import type { Plan } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
 import { type Entry, inTransaction, record } from "./audit.ts";
+import { giveConsent } from "./consent.ts";
 import type { Control } from "./control.ts";
 import { ScheduleUnderWay } from "./errors.ts";
-import { approveRun, createRun, type Tables } from "./journal.ts";
+import { type ConsentRule, createRun, type Tables } from "./journal.ts";
 import { toJsonb } from "./json.ts";
 import { listDue, type Schedule } from "./schedule.ts";
 import type { OccurrencesTable } from "./schema.ts";
@@ -167,6 +168,7 @@ export async function takeUpNext(
   stacks: readonly string[],
   now: Date,
   plan: (occurrence: Occurrence) => Promise<Plan>,
+  consentFor?: (plan: Plan) => ConsentRule,
 ): Promise<Settled | undefined> {
   if (stacks.length === 0) return undefined;
   return control.db.transaction().execute(async (tx) => {
@@ -213,7 +215,7 @@ export async function takeUpNext(
     const began = performance.now();
     const planned = await planAlone({ db: tx }, occurrence, plan).catch((thrown: unknown) => ({ thrown }));
     const later = new Date(now.getTime() + performance.now() - began);
-    if (!("thrown" in planned)) return start({ db: tx }, occurrence, planned, later);
+    if (!("thrown" in planned)) return start({ db: tx }, occurrence, planned, consentFor?.(planned), later);
     await putOff({ db: tx }, occurrence, planned.thrown, later);
     return { occurrence };
   });
@@ -238,9 +240,15 @@ async function planAlone(
   return plan(occurrence);
 }
 
-async function start(tables: Tables, occurrence: Occurrence, plan: Plan, now: Date): Promise<Settled> {
-  const run = await createRun(tables, plan, occurrence.actor, now);
-  await approveRun(tables, run, occurrence.actor);
+async function start(
+  tables: Tables,
+  occurrence: Occurrence,
+  plan: Plan,
+  consent: ConsentRule | undefined,
+  now: Date,
+): Promise<Settled> {
+  const run = await createRun(tables, plan, occurrence.actor, now, consent === undefined ? {} : { consent });
+  await giveConsent(tables, run, occurrence.actor, { via: "schedule" });
   await settle(tables, occurrence, { state: "started", run: run.id, settled_at: now });
   return { occurrence, run: run.id };
 }

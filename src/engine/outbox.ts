@@ -1,9 +1,11 @@
-import { createHash } from "node:crypto";
 import { type Kysely, sql } from "kysely";
 import { inTransaction } from "./audit.ts";
+import { type Batch, type Carrier, type Taken, takeBatch } from "./batch.ts";
 import type { Control } from "./control.ts";
 import { toJsonb } from "./json.ts";
-import { channelsFor, type Message, type Route } from "./message.ts";
+import type { Message } from "./message.ts";
+import { dueAt } from "./pace.ts";
+import { type Route, routesFor } from "./route.ts";
 import type { ControlSchema, DeliveryState } from "./schema.ts";
 
 /**
@@ -13,7 +15,8 @@ import type { ControlSchema, DeliveryState } from "./schema.ts";
 
 /** What became of an attempt to deliver. */
 export type Answer =
-  | { readonly kind: "delivered" }
+  /** `root`: later messages about the same run answer to this post. `reason`: what was not well all the same. */
+  | { readonly kind: "delivered"; readonly root?: string; readonly reason?: string }
   /** It may be delivered later. `afterSeconds`: the receiver said when. */
   | { readonly kind: "again"; readonly reason: string; readonly afterSeconds?: number }
   /** The receiver does not want it, now or later. */
@@ -43,100 +46,61 @@ async function postOne(
     .onConflict((conflict) => conflict.doNothing())
     .returning("key")
     .executeTakeFirst();
-  const channels = written === undefined ? [] : channelsFor(routes, message);
-  if (channels.length === 0) return;
-  const give_up_at = new Date(now.getTime() + giveUpSeconds * 1000);
+  const chosen = written === undefined ? [] : routesFor(routes, message);
+  if (chosen.length === 0) return;
+  const due = chosen.map(({ channel, pace }) => ({ channel, next_at: dueAt(pace, message.severity, now) }));
   await db
     .insertInto("deliveries")
     .values(
-      channels.map((channel) => ({ message: message.key, channel, state: "due" as const, next_at: now, give_up_at })),
+      due.map(({ channel, next_at }) => ({
+        ...{ message: message.key, channel, state: "due" as const, next_at },
+        give_up_at: new Date(next_at.getTime() + giveUpSeconds * 1000),
+      })),
     )
     .execute();
 }
 
 /** So long a receiver may be away. */
 const giveUpSeconds = 24 * 3600;
-/** What is due at once goes out together, so many at most. */
-const batchMax = 20;
-
-export interface Batch {
-  readonly channel: string;
-  /** The same whenever these messages are sent again. */
-  readonly key: string;
-  readonly messages: readonly Message[];
-}
 
 /**
- * Sends what is due on one channel. What goes out together is noted under its key, and taken for a while, before it is sent: whatever
- * happens then, it goes out again as it was, under the same key. False: nothing is due.
+ * Sends what is due on one channel: one post. What goes out together is noted under its key, and taken for a while, before it is sent:
+ * whatever happens then, it goes out again as it was, under the same key. False: nothing is due.
  */
 export async function deliverNext(
   control: Control,
   channel: string,
   now: Date,
+  carrier: Carrier,
   deliver: (batch: Batch) => Promise<Answer>,
 ): Promise<boolean> {
-  const taken = await control.db.transaction().execute((tx) => takeBatch(tx, channel, now));
+  const taken = await control.db.transaction().execute((tx) => takeBatch(tx, channel, now, carrier));
   if (taken === undefined) return false;
-  const { batch, attempts, giveUpAt } = taken;
-  const answer = await deliver(batch);
-  await control.db
-    .updateTable("deliveries")
-    .set(settle(answer, attempts, now, giveUpAt))
-    .where("channel", "=", channel)
-    .where("batch", "=", batch.key)
-    .where("state", "=", "due")
-    .execute();
+  const answer = await deliver(taken.batch);
+  await control.db.transaction().execute((tx) => settle(tx, taken, answer, now));
   return true;
 }
 
-interface Taken {
-  readonly batch: Batch;
-  readonly attempts: number;
-  readonly giveUpAt: Date;
-}
-
-/** Longer than sending takes; then whoever took it has died, seconds. */
-const takenSeconds = 60;
-
-async function takeBatch(tx: Kysely<ControlSchema>, channel: string, now: Date): Promise<Taken | undefined> {
-  // One courier at a time for each channel, so that a batch is taken whole.
-  await sql`select pg_advisory_xact_lock(hashtextextended(${channel}, 5))`.execute(tx);
-  const due = tx
-    .selectFrom("deliveries")
-    .innerJoin("messages", "messages.key", "deliveries.message")
-    .where("deliveries.channel", "=", channel)
-    .where("deliveries.state", "=", "due")
-    .where("deliveries.next_at", "<=", now);
-  const first = await due.select("batch").orderBy("next_at").orderBy("place").limit(1).executeTakeFirst();
-  if (first === undefined) return undefined;
-  const rows = await due
-    .selectAll()
-    .where("deliveries.batch", first.batch === null ? "is" : "=", first.batch)
-    .orderBy("place")
-    .limit(batchMax)
-    .execute();
-  const messages = rows.map(({ key, stack, chapter, severity, title, lines }) => ({
-    ...{ key, stack, chapter, severity, title, lines },
-  }));
-  const keys = messages.map(({ key }) => key);
-  const key =
-    first.batch ??
-    createHash("sha256")
-      .update([channel, ...keys].join("\0"))
-      .digest("hex")
-      .slice(0, 32);
+async function settle(
+  tx: Kysely<ControlSchema>,
+  { batch, attempts, giveUpAt }: Taken,
+  answer: Answer,
+  now: Date,
+): Promise<void> {
   await tx
     .updateTable("deliveries")
-    .set({ batch: key, attempts: sql`attempts + 1`, next_at: new Date(now.getTime() + takenSeconds * 1000) })
-    .where("channel", "=", channel)
-    .where("message", "in", keys)
+    .set(settlement(answer, attempts, now, giveUpAt))
+    .where("channel", "=", batch.channel)
+    .where("batch", "=", batch.key)
+    .where("state", "=", "due")
     .execute();
-  return {
-    batch: { channel, key, messages },
-    attempts: (rows[0]?.attempts ?? 0) + 1,
-    giveUpAt: rows[0]?.give_up_at ?? now,
-  };
+  if (answer.kind !== "delivered" || answer.root === undefined || batch.run === undefined) return;
+  const { root } = answer;
+  await tx
+    .insertInto("threads")
+    .values({ channel: batch.channel, run: batch.run, root, at: now })
+    .onConflict((conflict) => conflict.columns(["channel", "run"]).doUpdateSet({ root, at: now }))
+    .execute();
 }
 
 interface Settlement {
@@ -146,8 +110,8 @@ interface Settlement {
   readonly settled_at: Date | null;
 }
 
-function settle(answer: Answer, attempts: number, now: Date, giveUpAt: Date): Settlement {
-  if (answer.kind === "delivered") return { state: "delivered", error: null, settled_at: now };
+function settlement(answer: Answer, attempts: number, now: Date, giveUpAt: Date): Settlement {
+  if (answer.kind === "delivered") return { state: "delivered", error: answer.reason ?? null, settled_at: now };
   if (answer.kind === "refused") return { state: "refused", error: answer.reason, settled_at: now };
   const next = new Date(now.getTime() + 1000 * Math.max(answer.afterSeconds ?? 0, pauseSeconds(attempts)));
   if (next >= giveUpAt) return { state: "given_up", error: answer.reason, settled_at: now };
@@ -161,13 +125,18 @@ function pauseSeconds(attempts: number): number {
 
 export interface DeliveryRow {
   readonly at: Date;
+  readonly event: string;
+  readonly run: string | null;
   readonly stack: string;
   readonly severity: string;
   readonly title: string;
+  readonly lines: readonly string[];
   readonly channel: string;
   readonly state: DeliveryState;
   readonly attempts: number;
   readonly error: string | null;
+  /** When it goes out, as long as it is due. */
+  readonly next_at: Date | null;
 }
 
 /** The newest first. */
@@ -175,7 +144,8 @@ export async function listDeliveries(control: Control, limit: number): Promise<r
   return control.db
     .selectFrom("deliveries")
     .innerJoin("messages", "messages.key", "deliveries.message")
-    .select(["at", "stack", "severity", "title", "channel", "state", "attempts", "error"])
+    .select(["at", "event", "run", "stack", "severity", "title", "lines", "channel", "state", "attempts", "error"])
+    .select(sql<Date | null>`case when state = 'due' then next_at end`.as("next_at"))
     .orderBy("place", "desc")
     .limit(limit)
     .execute();

@@ -16,7 +16,7 @@ export const ControlLost = defineError<{ reason: string }>("control.lost", {
  */
 export async function persist<T>(write: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + patienceMs;
-  for (;;) {
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, lastPauseMs)) {
     try {
       return await write();
     } catch (error) {
@@ -28,7 +28,9 @@ export async function persist<T>(write: () => Promise<T>): Promise<T> {
 }
 
 const patienceMs = 600_000;
-const pauseMs = 250;
+/** Longer each time: a server that comes up again must not be drowned by those who wait for it. */
+const firstPauseMs = 100;
+const lastPauseMs = 2_000;
 
 /** 08: connection; 57P0: the server ends or starts; 53300: no connection is free; 40001, 40P01: another transaction came first. */
 const retryableStates = /^(08|57P0|53300|40001|40P01)/;

@@ -62,18 +62,23 @@ function timesBetween(schedule: Schedule, since: Date, now: Date): readonly Date
   const times: Date[] = [];
   for (let time = cron.nextRun(since); time !== null && time <= now; time = cron.nextRun(time)) {
     times.push(time);
-    if (times.length > toldMax) return latestTimes(cron, now);
+    if (times.length > toldMax) return latestTimes(cron, now, toldMax);
   }
   return times;
 }
 
-function latestTimes(cron: Cron, now: Date): readonly Date[] {
-  return cron.previousRuns(toldMax, new Date(now.getTime() + 1)).reverse();
+function latestTimes(cron: Cron, now: Date, count: number): readonly Date[] {
+  return cron.previousRuns(count, new Date(now.getTime() + 1)).reverse();
 }
 
 /** The next times after an instant, for whoever wants to see what a schedule means. */
 export function listNext(schedule: Pick<Schedule, "cron" | "timezone">, after: Date, count: number): readonly Date[] {
   return parseCron(schedule).nextRuns(count, after);
+}
+
+/** The latest time up to an instant. */
+export function findLatest(schedule: Pick<Schedule, "cron" | "timezone">, at: Date): Date | undefined {
+  return latestTimes(parseCron(schedule), at, 1)[0];
 }
 
 function parseCron({ cron, timezone }: Pick<Schedule, "cron" | "timezone">): Cron {

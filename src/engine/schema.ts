@@ -41,8 +41,13 @@ export interface RunsTable {
   created_at: Instant;
   started_at: NullableInstant;
   finished_at: NullableInstant;
+  /** How many people must consent before it begins, and until when they may. */
+  consents: Generated<number>;
+  consent_until: NullableInstant;
   /** It only looked, and ended well. */
   is_quiet: ColumnType<boolean, never, never>;
+  /** Nobody has to be told of it any more. A new status makes it news (a trigger). */
+  is_told: Generated<boolean>;
 }
 
 export interface StepsTable {
@@ -81,6 +86,10 @@ export interface ApprovalsTable {
   plan_hash: string;
   actor: string;
   at: Instant;
+  /** How it came: `shell`, `session`, `token NAME`, `schedule`. */
+  via: Generated<string>;
+  /** The absent person whose right was used. */
+  on_behalf_of: string | null;
 }
 
 /** What procedures keep beyond a run: backups, proofs. The engine does not look inside. */
@@ -130,6 +139,8 @@ export interface MessagesTable {
   /** In the order in which they were written. */
   place: Generated<string>;
   at: Instant;
+  event: string;
+  run: string | null;
   stack: string;
   chapter: string;
   severity: "info" | "warning" | "critical";
@@ -147,10 +158,21 @@ export interface DeliveriesTable {
   /** What it was first sent together with. */
   batch: string | null;
   attempts: Generated<number>;
+  /** When sending it was first begun. */
+  taken_at: NullableInstant;
   next_at: Instant;
   give_up_at: Instant;
   error: string | null;
   settled_at: NullableInstant;
+}
+
+/** A channel's first post about a run: what is told of it later answers to that. */
+export interface ThreadsTable {
+  channel: string;
+  run: string;
+  /** As the receiver calls the post. */
+  root: string;
+  at: Instant;
 }
 
 export interface AuditTable {
@@ -181,6 +203,149 @@ export interface ProcessMark {
   readonly began: string;
 }
 
+/** A person, also one who left. The tables from here to `PasskeysTable` are better-auth's, under our names. */
+export interface PeopleTable {
+  id: string;
+  /** Under which she appears everywhere as the actor. */
+  handle: string;
+  name: string;
+  email: string;
+  email_verified: Generated<boolean>;
+  image: string | null;
+  /** She has an authenticator app. */
+  two_factor_enabled: Generated<boolean>;
+  /** Her log-ins on machines, and the comments of her SSH keys: she is the actor there too. */
+  shell_names: Generated<string[]>;
+  /** Handles that entries of the audit chain know her by. Nobody else gets them. */
+  former_handles: Generated<string[]>;
+  left_at: NullableInstant;
+  created_at: Instant;
+  updated_at: Instant;
+}
+
+export interface SessionsTable {
+  id: string;
+  person: string;
+  token: string;
+  /** `password`, `passkey`, or `oidc NAME`. */
+  method: string;
+  /** It was begun, or later confirmed, with a second factor. */
+  second_factor: boolean;
+  ip_address: string | null;
+  user_agent: string | null;
+  expires_at: Instant;
+  created_at: Instant;
+  updated_at: Instant;
+}
+
+/** How a person signs in: `credential` for her password, or an OIDC provider. */
+export interface AccountsTable {
+  id: string;
+  person: string;
+  provider: string;
+  account: string;
+  password: string | null;
+  created_at: Instant;
+  updated_at: Instant;
+}
+
+export interface SecondFactorsTable {
+  id: string;
+  person: string;
+  verified: boolean | null;
+}
+
+export interface PasskeysTable {
+  id: string;
+  person: string;
+  name: string | null;
+  credential: string;
+  created_at: NullableInstant;
+}
+
+/** A link with which a person sets her password, once. A new one takes the place of the old. */
+export interface InvitationsTable {
+  person: string;
+  token_hash: string;
+  invited_by: string;
+  created_at: Instant;
+  expires_at: Instant;
+}
+
+export interface UsedCodesTable {
+  person: string;
+  code: string;
+  used_at: Instant;
+}
+
+/** Sign-ins that were refused, counted by minute; `told` of them stand in the audit chain. */
+export interface RefusalsTable {
+  minute: Instant;
+  source: string;
+  handle: string;
+  method: string;
+  count: number;
+  told: number;
+}
+
+/** Which run a request has begun that may be repeated. */
+export interface RequestsTable {
+  actor: string;
+  key: string;
+  fingerprint: string;
+  run: string;
+  at: Instant;
+}
+
+export interface GrantsTable {
+  id: Generated<number>;
+  person: string;
+  role: string;
+  stacks: string[];
+  procedures: string[];
+  given_by: string;
+  given_at: Instant;
+  taken_at: NullableInstant;
+}
+
+/** What a program shows to act for a person; of its secret only a hash is kept. */
+export interface TokensTable {
+  id: string;
+  person: string;
+  name: string;
+  secret_hash: string;
+  /** Of her grants, what it may use. */
+  limits: JsonColumn<Json>;
+  created_at: Instant;
+  expires_at: Instant;
+  used_at: NullableInstant;
+  revoked_at: NullableInstant;
+}
+
+/** When somebody is away, and who consents in her place. */
+export interface AbsencesTable {
+  id: Generated<number>;
+  person: string;
+  from_at: Instant;
+  until_at: Instant;
+  deputy: string | null;
+  noted_by: string;
+  noted_at: Instant;
+  ended_at: NullableInstant;
+}
+
+/** Somebody is on call for a while, whoever's turn it is. */
+export interface CoversTable {
+  id: Generated<number>;
+  rota: string;
+  person: string;
+  from_at: Instant;
+  until_at: Instant;
+  noted_by: string;
+  noted_at: Instant;
+  ended_at: NullableInstant;
+}
+
 export interface ControlSchema {
   runs: RunsTable;
   steps: StepsTable;
@@ -193,5 +358,19 @@ export interface ControlSchema {
   workers: WorkersTable;
   messages: MessagesTable;
   deliveries: DeliveriesTable;
+  threads: ThreadsTable;
   audit: AuditTable;
+  people: PeopleTable;
+  sessions: SessionsTable;
+  accounts: AccountsTable;
+  second_factors: SecondFactorsTable;
+  passkeys: PasskeysTable;
+  invitations: InvitationsTable;
+  used_codes: UsedCodesTable;
+  refusals: RefusalsTable;
+  requests: RequestsTable;
+  grants: GrantsTable;
+  tokens: TokensTable;
+  absences: AbsencesTable;
+  covers: CoversTable;
 }

@@ -7,8 +7,9 @@ import type { Json } from "../runbook/value.ts";
 import type { Claim } from "./claim.ts";
 import type { Control } from "./control.ts";
 import { RunFenced } from "./errors.ts";
+import { addEvents, type RunEvent } from "./events.ts";
 import type { Fence } from "./fence.ts";
-import { addEvents, getRun, listSteps, type Run, type RunEvent, type StepKey, type StepRow } from "./journal.ts";
+import { getRun, listSteps, type Run, type StepKey, type StepRow } from "./journal.ts";
 import { Stops } from "./stops.ts";
 
 /** What the engine needs from the rooms around it. */

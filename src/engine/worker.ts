@@ -1,9 +1,10 @@
 import { type IpaiError, toIpaiError } from "../errors/error.ts";
 import type { Plan } from "../runbook/plan.ts";
 import { listUnattended } from "./attended.ts";
+import { hasConsent } from "./consent.ts";
 import type { Control } from "./control.ts";
 import { RunBeingAdvanced, RunFenced } from "./errors.ts";
-import type { Run } from "./journal.ts";
+import type { ConsentRule, Run } from "./journal.ts";
 import { noteTimes, type Occurrence, takeUpNext } from "./occurrences.ts";
 import { forgetOld } from "./retention.ts";
 import type { Schedule } from "./schedule.ts";
@@ -24,6 +25,8 @@ export interface WorkerPorts {
   readonly stacks: readonly string[];
   readonly schedules: readonly Schedule[];
   readonly plan: (occurrence: Occurrence) => Promise<Plan>;
+  /** Whose consent a plan needs that begins by itself; the usual one when absent. */
+  readonly consentFor?: (plan: Plan) => ConsentRule;
   /** Carries a run out, to its end or to where it waits. */
   readonly carryOut: (run: string) => Promise<Run>;
   readonly tell: (event: WorkerEvent) => void;
@@ -54,8 +57,11 @@ const usualPatienceMs = 15_000;
  * Works until it is told to stop, and then until what it carries out has ended. `given up`: others took it for frozen meanwhile, and
  * its runs are theirs.
  */
-export async function work(ports: WorkerPorts, stop: AbortSignal): Promise<"stopped" | "given up"> {
-  const worker = new Worker(ports);
+export async function work(
+  ports: WorkerPorts,
+  stop: AbortSignal,
+  worker = new Worker(ports),
+): Promise<"stopped" | "given up"> {
   await enterWorker(ports.control, ports.name);
   const heart = setInterval(() => void worker.beat(), aliveSeconds * 1000);
   try {
@@ -105,6 +111,11 @@ export class Worker {
     await forgetOld(control, now());
   }
 
+  /** Carries a run out for somebody who does not wait for it. When that is not possible, it is found with what others left. */
+  take(run: string): void {
+    if (!this.#isStopping && !this.isGivenUp && !this.#running.has(run)) this.#carry(run);
+  }
+
   /** Begins nothing more. */
   stop(): void {
     this.#isStopping = true;
@@ -141,8 +152,8 @@ export class Worker {
 
   /** False: there is nothing to begin. */
   async #begin(): Promise<boolean> {
-    const { control, now, stacks, plan, tell } = this.#ports;
-    const settled = await takeUpNext(control, stacks, now(), plan);
+    const { control, now, stacks, plan, consentFor, tell } = this.#ports;
+    const settled = await takeUpNext(control, stacks, now(), plan, consentFor);
     if (settled === undefined) return false;
     const { occurrence, run } = settled;
     if (run === undefined) tell({ kind: "not_begun", occurrence });
@@ -173,30 +184,27 @@ export class Worker {
   async #listLeft(): Promise<ReadonlyMap<string, number>> {
     const { control, stacks, patienceMs = usualPatienceMs } = this.#ports;
     if (stacks.length === 0) return new Map();
-    const consented = await control.db
+    const open = await control.db
       .selectFrom("runs")
       .select("id")
+      .select((eb) => eb("consent_until", "<", this.#ports.now()).as("isVoid"))
       .where("parent", "is", null)
       .where("stack", "in", stacks)
       .where("status", "in", ["planned", "waiting"])
-      .where(({ or, eb, exists, and, selectFrom }) =>
-        or([
+      .where((eb) =>
+        eb.or([
           eb("decision", "is not", null),
           eb("cancel_requested_by", "is not", null),
-          and([
-            or([eb("status", "=", "planned"), eb("waiting_for", "=", "approval")]),
-            exists(
-              selectFrom("approvals")
-                .select("approvals.run")
-                .whereRef("approvals.run", "=", "runs.id")
-                .whereRef("approvals.plan_hash", "=", "runs.plan_hash"),
-            ),
+          eb.and([
+            eb.or([eb("status", "=", "planned"), eb("waiting_for", "=", "approval")]),
+            // Nobody consented in time: that ends it.
+            eb.or([hasConsent(eb), eb("consent_until", "<", this.#ports.now())]),
           ]),
         ]),
       )
       .execute();
     const left = [...(await listUnattended(control, stacks))].map((run) => [run, 0] as const);
-    return new Map([...left, ...consented.map(({ id }) => [id, patienceMs] as const)]);
+    return new Map([...left, ...open.map(({ id, isVoid }) => [id, isVoid === true ? 0 : patienceMs] as const)]);
   }
 
   #isReady(run: string, patience: number): boolean {

@@ -1,58 +1,59 @@
-import { createHmac } from "node:crypto";
 import type { Secret } from "../config/secret.ts";
-import type { Message, Severity } from "../engine/message.ts";
+import type { Batch, Carrier } from "../engine/batch.ts";
+import type { Message } from "../engine/message.ts";
+import type { Answer } from "../engine/outbox.ts";
+import { type Bot, postAsBot } from "./bot.ts";
+import { type Mailbox, sendMail } from "./email.ts";
+import { chatRequest, webhookRequest } from "./hooks.ts";
+import { send } from "./http.ts";
+import { chatText, chooseFitting, digestOf, mattermost, plainText, type Style, slack } from "./text.ts";
 
-/** How a channel wants to be told. Pure: builds requests, sends none. */
+/** The kinds of channels: what goes into one post, and how it is sent. */
 
-export type Channel = (
-  | { readonly kind: "mattermost" | "slack" }
-  | { readonly kind: "webhook"; readonly secret: Secret | undefined }
-) & { readonly url: Secret };
+export type ChannelSettings = { readonly limit: Carrier["limit"] } & (
+  | { readonly kind: "mattermost" | "slack"; readonly url: Secret }
+  | { readonly kind: "webhook"; readonly url: Secret; readonly secret: Secret | undefined }
+  | ({ readonly kind: "mattermost-bot" } & Bot)
+  | ({ readonly kind: "email" } & Mailbox)
+);
 
-export interface OutgoingRequest {
-  readonly url: Secret;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+export interface Channel extends Carrier {
+  readonly send: (batch: Batch, now: () => Date) => Promise<Answer>;
 }
 
-/** Several messages that are due at once are one post in a chat, and one list for a machine. */
-export function render(channel: Channel, messages: readonly Message[], key: string, now: Date): OutgoingRequest {
-  const { url } = channel;
-  const body = JSON.stringify(
-    channel.kind === "webhook" ? { id: key, messages } : { text: textFor(channel.kind, messages) },
-  );
-  const headers = { "content-type": "application/json", "idempotency-key": key, "user-agent": "ipai" };
-  if (channel.kind !== "webhook" || channel.secret === undefined) return { url, headers, body };
-  return { url, headers: { ...headers, ...signature(channel.secret, body, now) }, body };
+/** A program reads every message; so many in one request. */
+const webhookMax = 100;
+
+export function createChannel(settings: ChannelSettings): Channel {
+  const { limit } = settings;
+  switch (settings.kind) {
+    case "mattermost":
+    case "slack": {
+      const style = settings.kind === "slack" ? slack : mattermost;
+      const { url } = settings;
+      return {
+        ...{ limit, choose: choosing(style) },
+        send: ({ messages, key }, now) => send(chatRequest(style, url, messages, key), now),
+      };
+    }
+    case "webhook":
+      return {
+        ...{ limit, choose: (due) => due.slice(0, webhookMax) },
+        send: ({ messages, key }, now) => send(webhookRequest(settings, messages, key, now()), now),
+      };
+    case "mattermost-bot":
+      return { limit, choose: chooseThread, send: (batch, now) => postAsBot(settings, batch, now) };
+    case "email":
+      return { limit, choose: choosing(plainText), send: (batch, now) => sendMail(settings, batch, now) };
+  }
 }
 
-/** Over the time and the body, so that a request that was overheard cannot be sent again a day later. */
-function signature(secret: Secret, body: string, now: Date): Readonly<Record<string, string>> {
-  const time = String(Math.floor(now.getTime() / 1000));
-  const digest = createHmac("sha256", secret.reveal()).update(`${time}.${body}`).digest("hex");
-  return { "x-ipai-timestamp": time, "x-ipai-signature": `sha256=${digest}` };
+function choosing(style: Style): Carrier["choose"] {
+  return (due) => chooseFitting(due, style.lengthMax, (messages) => chatText(style, messages).length);
 }
 
-/** Mattermost takes 16,383 characters, Slack 40,000; a longer post is refused as a whole. */
-const lengthMax = { mattermost: 16_000, slack: 39_000 } as const;
-const marks: Readonly<Record<Severity, string>> = { info: "✅", warning: "⚠️", critical: "🔴" };
-
-function textFor(kind: "mattermost" | "slack", messages: readonly Message[]): string {
-  const bold = kind === "slack" ? "*" : "**";
-  const plain = kind === "slack" ? escapeSlack : escapeMarkdown;
-  const texts = messages.map(({ severity, stack, title, lines }) =>
-    [`${marks[severity]} ${bold}${plain(stack)}: ${plain(title)}${bold}`, ...lines.map(plain)].join("\n"),
-  );
-  const text = texts.join("\n\n");
-  const most = lengthMax[kind];
-  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
-}
-
-function escapeSlack(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-}
-
-/** A person must not be called because a program printed an @, nor a word vanish because it had an underscore. */
-function escapeMarkdown(text: string): string {
-  return text.replaceAll(/[\\`*_~|[\]]/g, "\\$&").replaceAll("@", "@\u200b");
+/** A post belongs to one thread, unless there are so many that they are folded together. */
+function chooseThread(due: readonly Message[]): readonly Message[] {
+  const isFolded = digestOf(due).head !== undefined;
+  return choosing(mattermost)(isFolded ? due : due.filter(({ run }) => run === due[0]?.run));
 }

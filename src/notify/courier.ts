@@ -1,9 +1,9 @@
+import type { Batch } from "../engine/batch.ts";
 import type { Control } from "../engine/control.ts";
 import { type NewsSettings, postNews } from "../engine/news.ts";
-import { type Answer, type Batch, deliverNext } from "../engine/outbox.ts";
+import { type Answer, deliverNext } from "../engine/outbox.ts";
 import { toIpaiError } from "../errors/error.ts";
-import { type Channel, render } from "./channels.ts";
-import { send } from "./send.ts";
+import type { Channel } from "./channels.ts";
 
 /** Carries messages out of the house, for as long as it is not told to stop. Several may work beside each other. */
 
@@ -40,9 +40,9 @@ async function look(ports: CourierPorts): Promise<void> {
 
 async function empty({ control, now, tell }: CourierPorts, name: string, channel: Channel): Promise<void> {
   const deliver = async (batch: Batch) => {
-    const answer = await send(render(channel, batch.messages, batch.key, now()), now);
+    const answer = await channel.send(batch, now);
     tell({ kind: "sent", batch, answer });
     return answer;
   };
-  while (await deliverNext(control, name, now(), deliver));
+  while (await deliverNext(control, name, now(), channel, deliver));
 }

@@ -1,7 +1,7 @@
 import type { Secret } from "../config/secret.ts";
 import type { Control } from "../engine/control.ts";
 import { isBehind } from "../engine/occurrences.ts";
-import { send } from "./send.ts";
+import { send } from "./http.ts";
 
 /**
  * Says elsewhere, at regular times, that what is scheduled is done: whoever hears nothing for longer knows that this machine, the
@@ -31,6 +31,6 @@ export async function beat(ports: HeartbeatPorts, stop: AbortSignal): Promise<vo
 async function beatOnce({ control, url, now }: HeartbeatPorts): Promise<string | undefined> {
   if (await isBehind(control, now())) return "what is scheduled is not begun";
   const headers = { "content-type": "text/plain", "user-agent": "ipai" };
-  const answer = await send({ url, headers, body: "" }, now);
+  const answer = await send({ method: "POST", url, headers, body: "" }, now);
   return answer.kind === "delivered" ? undefined : answer.reason;
 }

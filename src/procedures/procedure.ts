@@ -3,7 +3,7 @@ import type { Records } from "../engine/records.ts";
 import { toIpaiError } from "../errors/error.ts";
 import { type Performer, readOutput } from "../host/perform.ts";
 import type { Action, Output } from "../runbook/action.ts";
-import type { Plan } from "../runbook/plan.ts";
+import type { Effect, Plan } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
 import type { Stack } from "../stack/stack.ts";
 
@@ -15,9 +15,15 @@ export interface Procedure<Input, Facts> {
   readonly name: string;
   readonly chapter: string;
   readonly version: number;
+  /** The file that defines one of the user's own. */
+  readonly file?: string;
+  /** The most that its plans do. */
+  readonly risk: Effect;
   readonly title: string;
   /** What it does for whom, in a sentence or two: help, documentation and the exported runbook say this. */
   readonly summary: string;
+  /** What people are told when it succeeded: `Backup proven`. The run's title when absent. */
+  readonly done?: { readonly title: string; readonly line?: string };
   readonly input: z.ZodType<Input>;
   facts(reader: FactReader, input: Input): Promise<Facts>;
   plan(stack: Stack, input: Input, facts: Facts): Plan;
@@ -30,6 +36,7 @@ export type AnyProcedure = Procedure<never, never>;
 export interface FactReader {
   readonly stack: Stack;
   readonly records: Records;
+  read(action: Action, output: Output): Promise<Json>;
   text(action: Action): Promise<string>;
   json(action: Action): Promise<Json>;
   jsonLines(action: Action): Promise<readonly Json[]>;
@@ -55,6 +62,7 @@ export function createFactReader(stack: Stack, performer: Performer, records: Re
   return {
     stack,
     records,
+    read,
     text: async (action) => String(await read(action, { from: "stdout" })),
     json: (action) => read(action, { from: "stdout", as: "json" }),
     jsonLines: async (action) => (await read(action, { from: "stdout", as: "jsonLines" })) as readonly Json[],

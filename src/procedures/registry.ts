@@ -1,10 +1,14 @@
+import type { NamedFile } from "../config/file.ts";
 import type { Message } from "../engine/message.ts";
 import type { Records } from "../engine/records.ts";
 import type { CallFunction, CallRegistry } from "../host/perform.ts";
+import type { Stack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
 import { forgetBackups, recordBackup, recordDoubt, recordInventory, recordProof } from "./backup/calls.ts";
 import { pruneBackups } from "./backup/prune.ts";
 import { verifyBackup } from "./backup/verify.ts";
+import { type BrokenFile, readCustom } from "./custom/custom.ts";
+import { ProcedureInvalid } from "./custom/errors.ts";
 import type { HealthReport } from "./monitoring/check.ts";
 import { keepHealth, watch } from "./monitoring/watch.ts";
 import type { AnyProcedure } from "./procedure.ts";
@@ -16,8 +20,8 @@ import { upgrade } from "./upgrade/upgrade.ts";
 import "./backup/errors.ts";
 import "./upgrade/errors.ts";
 
-/** Every procedure that can change a stack. A new one is a file in its chapter and a line here. */
-export const procedures: readonly AnyProcedure[] = [
+/** Every procedure of the program itself. A new one is a file in its chapter and a line here. */
+export const builtIn: readonly AnyProcedure[] = [
   backup,
   verifyBackup,
   pruneBackups,
@@ -28,6 +32,30 @@ export const procedures: readonly AnyProcedure[] = [
   composeFill,
   sandboxDown,
 ] as unknown as readonly AnyProcedure[];
+
+/** Every procedure that a configuration has: the program's and the user's own. */
+export interface Procedures {
+  readonly all: readonly AnyProcedure[];
+  /** Files of the user's that are wrong. */
+  readonly broken: readonly BrokenFile[];
+  /** Undefined: there is none. Throws `procedure.invalid` for one whose file is wrong. */
+  find(name: string, version?: number): AnyProcedure | undefined;
+}
+
+export function createProcedures(files: readonly NamedFile[], stacks: readonly Stack[]): Procedures {
+  const { procedures, broken } = readCustom(files, stacks, builtIn);
+  const all = [...builtIn, ...procedures];
+  return {
+    all,
+    broken,
+    find: (name, version) => {
+      const found = all.find((one) => one.name === name && (version === undefined || one.version === version));
+      const wrong = broken.find((file) => file.name === name);
+      if (found === undefined && wrong !== undefined) throw ProcedureInvalid({ problems: wrong.problems });
+      return found;
+    },
+  };
+}
 
 /** The functions that plans may call, by name and version. A version stays as long as a run may still name it. */
 export function createCallRegistry(

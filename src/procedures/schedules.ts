@@ -2,7 +2,7 @@ import type { ScheduleDefinition, StackConfig } from "../config/schema.ts";
 import type { Schedule } from "../engine/schedule.ts";
 import { defineError } from "../errors/error.ts";
 import { backup } from "./backup/backup.ts";
-import { procedures } from "./registry.ts";
+import type { Procedures } from "./registry.ts";
 
 /** What runs by itself on a stack: the runbook's crontab, and what the configuration makes of it. */
 
@@ -35,30 +35,32 @@ function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>>
 }
 
 /** Every schedule of a stack, by its name. Throws `schedule.invalid` for one that names no procedure, or not its input. */
-export function schedulesOf(stack: StackConfig): readonly Schedule[] {
+export function schedulesOf(stack: StackConfig, procedures: Procedures): readonly Schedule[] {
   const all = { ...usual(stack), ...stack.schedules };
-  return Object.entries(all).flatMap(([name, given]) => (given === "off" ? [] : [toSchedule(stack, name, given)]));
+  return Object.entries(all).flatMap(([name, given]) =>
+    given === "off" ? [] : [toSchedule(stack, procedures, name, given)],
+  );
 }
 
-function toSchedule(stack: StackConfig, name: string, given: ScheduleDefinition): Schedule {
+function toSchedule(stack: StackConfig, procedures: Procedures, name: string, given: ScheduleDefinition): Schedule {
   const invalid = (reason: string) => ScheduleInvalid({ stack: stack.name, name, reason });
   const { procedure, cron, missed, grace, jitter } = given;
   // A set that nobody asked for is kept as one of many.
   const input = procedure === backup.name ? { reason: "scheduled", ...given.input } : given.input;
-  const found = procedures.find((one) => one.name === procedure && one.chapter !== "sandbox");
-  if (found === undefined) throw invalid(`there is no procedure ${procedure}.`);
+  const times = { stack: stack.name, name, procedure, input, cron, timezone: stack.timezone, missed };
+  const schedule = { ...times, graceSeconds: grace, jitterSeconds: jitter };
+  // One whose file is wrong fails at its times, and is told of: it keeps nothing else from happening.
+  if (procedures.broken.some((file) => file.name === procedure)) return schedule;
+  const found = procedures.find(procedure);
+  if (found === undefined || found.chapter === "sandbox") throw invalid(`there is no procedure ${procedure}.`);
   const parsed = found.input.safeParse(input);
   if (!parsed.success)
     throw invalid(parsed.error.issues.map(({ path, message }) => [...path, message].join(": ")).join("; "));
-  const { name: stackName, timezone } = stack;
-  return {
-    ...{ stack: stackName, name, procedure, input, cron, timezone, missed },
-    ...{ graceSeconds: grace, jitterSeconds: jitter },
-  };
+  return schedule;
 }
 
-export function getSchedule(stack: StackConfig, name: string): Schedule {
-  const all = schedulesOf(stack);
+export function getSchedule(stack: StackConfig, procedures: Procedures, name: string): Schedule {
+  const all = schedulesOf(stack, procedures);
   const found = all.find((schedule) => schedule.name === name);
   if (found !== undefined) return found;
   throw ScheduleUnknown({ stack: stack.name, name, known: all.map((one) => one.name).join(", ") || "none" });

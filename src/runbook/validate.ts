@@ -14,12 +14,18 @@ export const MalformedPlan = defineError<{ procedure: string; fault: string }>("
 
 export function validatePlan(plan: Plan): Plan {
   const fault = findFaults(plan)[0];
-  if (fault !== undefined) throw MalformedPlan({ procedure: plan.procedure, fault });
+  if (fault !== undefined) throw MalformedPlan({ procedure: plan.procedure, fault: fault.text });
   return plan;
 }
 
+export interface Fault {
+  /** Id of the step, of whatever kind, that has it. */
+  readonly step: string;
+  readonly text: string;
+}
+
 /** Everything that is wrong with a plan, in the order of its steps. */
-export function findFaults(plan: Plan): readonly string[] {
+export function findFaults(plan: Plan): readonly Fault[] {
   const entries = walk(plan);
   return [
     ...duplicateIds(entries),
@@ -29,24 +35,37 @@ export function findFaults(plan: Plan): readonly string[] {
   ];
 }
 
-function duplicateIds(entries: readonly Entry[]): readonly string[] {
+/** What is said of one step. */
+function of(step: string, texts: readonly string[]): readonly Fault[] {
+  return texts.map((text) => ({ step, text }));
+}
+
+function duplicateIds(entries: readonly Entry[]): readonly Fault[] {
   return [
-    ...repeated(entries.map((entry) => entry.step.id)).map((id) => `step ${id} occurs twice`),
-    ...entries.flatMap((entry) =>
-      repeated(entry.undo.map((act) => act.id)).map((id) => `step ${entry.step.id} is taken back twice by ${id}`),
+    ...repeated(entries.map((entry) => entry.step.id)).map((id) => ({ step: id, text: `step ${id} occurs twice` })),
+    ...entries.flatMap(({ step, undo }) =>
+      of(
+        step.id,
+        repeated(undo.map((act) => act.id)).map((id) => `step ${step.id} is taken back twice by ${id}`),
+      ),
     ),
   ];
 }
 
 /** In an exported script, every output is a variable. */
-function duplicateVariables(entries: readonly Entry[]): readonly string[] {
+function duplicateVariables(entries: readonly Entry[]): readonly Fault[] {
   const refs = entries.flatMap(({ step }) =>
     step.kind === "act"
       ? Object.keys(step.outputs ?? {}).map((name) => ({ ref: "output", step: step.id, name }) as const)
       : [],
   );
-  const taken = [runId, { ref: "run", field: "startedAt" } as const, ...refs].map(variableOf);
-  return repeated(taken).map((name) => `two values would be the variable ${name} of an exported script`);
+  const taken = [runId, { ref: "run", field: "startedAt" } as const, ...refs];
+  const names = taken.map(variableOf);
+  return taken.flatMap((ref, index) => {
+    const name = variableOf(ref);
+    if (ref.ref !== "output" || names.indexOf(name) === index) return [];
+    return [{ step: ref.step, text: `two values would be the variable ${name} of an exported script` }];
+  });
 }
 
 function repeated(names: readonly string[]): readonly string[] {
@@ -54,19 +73,19 @@ function repeated(names: readonly string[]): readonly string[] {
 }
 
 /** The walk takes an opening back by closing, and reads not at all: what such an act says about its undo would not be heeded. */
-function structureFaults(step: Step): readonly string[] {
+function structureFaults(step: Step): readonly Fault[] {
   switch (step.kind) {
     case "bracket":
       return [
         ...[...step.open, ...step.close]
           .filter((inner) => inner.kind === "act" && Array.isArray(inner.undo))
-          .map((act) => `${act.id} opens or closes ${step.id}, so its own undo would not be used`),
+          .map(({ id }) => ({ step: id, text: `${id} opens or closes ${step.id}, so its own undo would not be used` })),
         ...step.body.flatMap(structureFaults),
       ];
     case "parallel":
       return step.acts
         .filter((act) => act.effect !== "read" || act.undo !== "nothing")
-        .map((act) => `${act.id} is done at the same time as others but does more than read`);
+        .map(({ id }) => ({ step: id, text: `${id} is done at the same time as others but does more than read` }));
     default:
       return [];
   }
@@ -74,7 +93,7 @@ function structureFaults(step: Step): readonly string[] {
 
 type Known = (ref: OutputRef) => Output | undefined;
 
-function entryFaults(plan: Plan, entries: readonly Entry[]): (entry: Entry, index: number) => readonly string[] {
+function entryFaults(plan: Plan, entries: readonly Entry[]): (entry: Entry, index: number) => readonly Fault[] {
   return (entry, index) => {
     // What is done at the same time has recorded nothing yet.
     const earlier = entries
@@ -85,14 +104,17 @@ function entryFaults(plan: Plan, entries: readonly Entry[]): (entry: Entry, inde
     const { step } = entry;
     const own = step.kind === "act" || step.kind === "wait" ? [step] : [];
     return [
-      ...idFaults(step.id),
+      ...of(step.id, idFaults(step.id)),
       ...[...own, ...entry.undo].flatMap((one) =>
-        one.kind === "wait"
-          ? waitFaults(one, known())
-          : [
-              ...actFaults(one, known(), known(one)),
-              ...(plan.lease === "none" && changesStack(one) ? [`${one.id} changes something without a lease`] : []),
-            ],
+        of(
+          one.id,
+          one.kind === "wait"
+            ? waitFaults(one, known())
+            : [
+                ...actFaults(one, known(), known(one)),
+                ...(plan.lease === "none" && changesStack(one) ? [`${one.id} changes something without a lease`] : []),
+              ],
+        ),
       ),
     ];
   };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { join, listRefs, output, prefixed, runId, secret, suffixed } from "./value.ts";
+import { join, listRefs, listSecrets, output, prefixed, runId, secret, suffixed } from "./value.ts";
 
 const name = output("find", "name");
 
@@ -27,4 +27,9 @@ describe("the references of a value", () => {
     expect(listRefs(secret("a.b"))).toEqual([{ ref: "secret", name: "a.b" }]);
     expect(listRefs(join("a", runId, "b", name))).toEqual([runId, name]);
   });
+});
+
+it("the secrets of a plan are found wherever they are, each once", () => {
+  const steps = [{ action: { env: { A: secret("b"), B: "text" } } }, { undo: [{ stdin: secret("a") }, secret("b")] }];
+  expect(listSecrets({ steps, facts: { ref: "other", name: "c" } })).toEqual(["a", "b"]);
 });

@@ -69,3 +69,10 @@ export function listRefs(value: Value): readonly (OutputRef | RunRef | SecretRef
   if ("join" in value) return value.join.filter((part) => typeof part !== "string");
   return [value];
 }
+
+/** The names of the secrets that anything in a plan refers to, sorted. */
+export function listSecrets(part: unknown): readonly string[] {
+  if (typeof part !== "object" || part === null) return [];
+  if ("ref" in part && part.ref === "secret" && "name" in part) return [String(part.name)];
+  return [...new Set(Object.values(part).flatMap(listSecrets))].toSorted();
+}

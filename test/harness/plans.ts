@@ -3,18 +3,11 @@ import { join } from "node:path";
 import { Secret } from "../../src/config/secret.ts";
 import { advance } from "../../src/engine/advance.ts";
 import { claimRun } from "../../src/engine/claim.ts";
+import { approveRun } from "../../src/engine/consent.ts";
 import type { Control } from "../../src/engine/control.ts";
 import { ProcedureUnknown } from "../../src/engine/errors.ts";
-import {
-  approveRun,
-  createRun,
-  decideRun,
-  listSteps,
-  type Run,
-  type RunEvent,
-  startStep,
-  updateRun,
-} from "../../src/engine/journal.ts";
+import type { RunEvent } from "../../src/engine/events.ts";
+import { createRun, decideRun, listSteps, type Run, startStep, updateRun } from "../../src/engine/journal.ts";
 import type { Decision } from "../../src/engine/schema.ts";
 import type { Engine } from "../../src/engine/session.ts";
 import { LocalExecutor } from "../../src/host/local.ts";

@@ -34,6 +34,14 @@ describe("example configurations", () => {
   });
 });
 
+describe("the page on procedures of one's own", () => {
+  it("shows the example that the tests run, word for word", () => {
+    const example = readFileSync(join(root, "docs/examples/procedures/vacuum-table.yaml"), "utf8");
+    const page = readFileSync(join(root, "docs/operating/custom-procedures.md"), "utf8");
+    expect(page).toContain(`\`\`\`yaml\n${example}\`\`\``);
+  });
+});
+
 /** Links to files of the project that are not there, as `page: link`. */
 function brokenLinks(page: string, text: string): readonly string[] {
   return [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]

@@ -1,9 +1,11 @@
 import { z } from "zod";
 import { loadConfig } from "../../config/load.ts";
 import { configSchema } from "../../config/schema.ts";
+import { schedulesOf } from "../../procedures/schedules.ts";
 import type { Context } from "../context.ts";
+import { loadProcedures, requireWhole } from "../procedures.ts";
 
-async function load(context: Context) {
+export async function load(context: Context) {
   const { globals, environment, directory } = context;
   return loadConfig({ environment, directory, ...(globals.config === undefined ? {} : { path: globals.config }) });
 }
@@ -20,6 +22,9 @@ export async function showConfig(context: Context, options: { json?: boolean }):
 export async function checkConfig(context: Context): Promise<number> {
   const config = await load(context);
   const names = Object.keys(config.stacks);
+  const procedures = await loadProcedures(config);
+  requireWhole(procedures);
+  for (const stack of Object.values(config.stacks)) schedulesOf(stack, procedures);
   context.terminal.out(`${config.file}: good; ${names.length === 1 ? "stack" : "stacks"} ${names.join(", ")}`);
   return 0;
 }

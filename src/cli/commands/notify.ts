@@ -1,10 +1,7 @@
-import type { Message } from "../../engine/message.ts";
-import { listDeliveries } from "../../engine/outbox.ts";
+import { type DeliveryRow, listDeliveries } from "../../engine/outbox.ts";
 import { defineError } from "../../errors/error.ts";
-import { render } from "../../notify/channels.ts";
-import { send } from "../../notify/send.ts";
 import type { Context } from "../context.ts";
-import { notifySettings } from "../notify.ts";
+import { channelsOf, testBatch } from "../notify.ts";
 import { instant, table } from "../render/text.ts";
 
 /** Who is told, and whether it arrives. */
@@ -19,7 +16,8 @@ export const NotDelivered = defineError<{ channel: string; reason: string }>("no
   exitCode: 19,
   retryable: true,
   message: (d) => `${d.channel} did not take the message: ${d.reason}.`,
-  hint: () => "Is the address in the environment the one of its incoming webhook, and does the receiver run?",
+  hint: () =>
+    "Are its address, and its password or token, in the environment the right ones, and does the receiver run?",
 });
 
 interface Options {
@@ -30,21 +28,16 @@ interface Options {
 /** Sends a message at once, past the outbox: whoever asks wants to see it arrive. */
 export async function testChannel(context: Context, given: string | undefined): Promise<number> {
   await using app = await context.openApp();
-  const { channels } = notifySettings(app.config);
+  const channels = channelsOf(app.config);
   const known = Object.keys(channels);
   const names = given === undefined ? known : known.filter((name) => name === given);
   if (names.length === 0) throw NoChannel({ given: given ?? "at all", known: known.join(", ") || "none" });
   for (const name of names) {
-    const now = new Date();
-    const message: Message = {
-      ...{ key: `test:${now.toISOString()}`, stack: "ipai", chapter: "monitoring", severity: "info" },
-      ...{ title: "this is a test", lines: [`Sent by ${app.actor}. If you can read this, messages arrive.`] },
-    };
     const channel = channels[name];
     if (channel === undefined) continue;
-    const answer = await send(render(channel, [message], message.key, now), () => new Date());
+    const answer = await channel.send(testBatch(name, app.actor), () => new Date());
     if (answer.kind !== "delivered") throw NotDelivered({ channel: name, reason: answer.reason });
-    context.terminal.out(`${name}: delivered.`);
+    context.terminal.out(`${name}: delivered${answer.reason === undefined ? "" : `, ${answer.reason}`}.`);
   }
   return 0;
 }
@@ -59,13 +52,22 @@ export async function listMessages(context: Context, options: Options): Promise<
     terminal.out(
       table([
         ["WHEN", "CHANNEL", "STATE", "MESSAGE"],
-        ...rows.map(({ at, stack, severity, title, channel, state, attempts, error }) => [
-          instant(at, app.config.stacks[stack]?.timezone ?? "UTC"),
-          channel,
-          error === null ? state : `${state} after ${attempts} (${error})`,
-          `${severity} ${stack}: ${title}`,
-        ]),
+        ...rows.map((row) => {
+          const timezone = app.config.stacks[row.stack]?.timezone ?? "UTC";
+          return [
+            instant(row.at, timezone),
+            row.channel,
+            stateOf(row, timezone),
+            `${row.severity} ${row.stack}: ${row.title}`,
+          ];
+        }),
       ]),
     );
   return 0;
+}
+
+/** What is held, until quiet hours end or a digest is sent, says until when. */
+function stateOf({ state, attempts, error, next_at }: DeliveryRow, timezone: string): string {
+  if (error !== null) return `${state} after ${attempts} (${error})`;
+  return next_at !== null && next_at > new Date() ? `${state} ${instant(next_at, timezone)}` : state;
 }

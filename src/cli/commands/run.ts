@@ -1,14 +1,16 @@
+import { runJson } from "../../api/shapes.ts";
 import { advance } from "../../engine/advance.ts";
-import { approveRun, createRun, listSteps, type Run, requestCancel } from "../../engine/journal.ts";
+import { listSteps, type Run, requestCancel } from "../../engine/journal.ts";
 import { findObstacle } from "../../engine/lease.ts";
 import type { Plan } from "../../runbook/plan.ts";
 import { planJson, renderPlan } from "../../runbook/render.ts";
 import { renderScript } from "../../runbook/script.ts";
 import type { Json } from "../../runbook/value.ts";
 import type { App } from "../app.ts";
+import { consentTo } from "../consent.ts";
 import type { Context } from "../context.ts";
 import { createProgress } from "../render/progress.ts";
-import { renderOutcome, runExitCode, runJson } from "../render/run.ts";
+import { renderOutcome, runExitCode } from "../render/run.ts";
 
 export interface RunOptions {
   readonly plan?: boolean;
@@ -40,20 +42,20 @@ export async function runProcedure(
       ? undefined
       : await findObstacle(app.control, { stack: stack.name }, plan.lease);
   if (obstacle !== undefined) throw obstacle;
-  const run = await createRun(app.control, plan, app.actor, new Date());
+  const run = await app.record(plan);
   if (options.yes !== true && !(await confirm(context, run))) {
     if (options.json === true) context.terminal.out(JSON.stringify(runJson(run, []), null, 2));
     return runExitCode(run);
   }
-  await approveRun(app.control, run, app.actor);
+  await consentTo(app, run);
   return await carryOut(context, app, run, options);
 }
 
 /** Plans, approves and carries out in one go, for a caller who has consented already; shows progress only. */
 export async function startRun(context: Context, app: App, procedure: string, input: Json): Promise<Run> {
   const plan = await app.plan(procedure, app.stack().name, input);
-  const run = await createRun(app.control, plan, app.actor, new Date());
-  await approveRun(app.control, run, app.actor);
+  const run = await app.record(plan);
+  await consentTo(app, run);
   return follow(context, app, run, {});
 }
 

@@ -1,27 +1,16 @@
+import { runJson, secondsBetween, summaryJson } from "../../api/shapes.ts";
 import { listUnattended } from "../../engine/attended.ts";
-import {
-  approveRun,
-  decideRun,
-  getRun,
-  listEvents,
-  listSteps,
-  listRuns as queryRuns,
-  requestCancel,
-} from "../../engine/journal.ts";
+import { isApproved, listApprovals } from "../../engine/consent.ts";
+import { listEvents, sendSignal } from "../../engine/events.ts";
+import { decideRun, getRun, listSteps, listRuns as queryRuns, requestCancel } from "../../engine/journal.ts";
 import type { Decision } from "../../engine/schema.ts";
 import { defineError } from "../../errors/error.ts";
+import { walk } from "../../runbook/plan.ts";
 import { renderPlan } from "../../runbook/render.ts";
+import { consentTo } from "../consent.ts";
 import type { Context } from "../context.ts";
 import { renderError } from "../render/error.ts";
-import {
-  renderSteps,
-  renderWaiting,
-  runExitCode,
-  runJson,
-  secondsBetween,
-  stateOf,
-  summaryJson,
-} from "../render/run.ts";
+import { renderConsent, renderSteps, renderWaiting, runExitCode, stateOf } from "../render/run.ts";
 import { duration, instant, table } from "../render/text.ts";
 import { carryOut, confirm } from "./run.ts";
 
@@ -42,6 +31,12 @@ export const UnknownDecision = defineError<{ given: string }>("usage.unknown_dec
   message: (d) => `${d.given} is no decision.`,
   hint: () =>
     "again: do the step once more; done: it is done; undo: take everything back; abandon: give up and free the stack.",
+});
+
+export const NoSuchSignal = defineError<{ run: string; signal: string; known: string }>("usage.no_signal", {
+  exitCode: 14,
+  message: (d) => `Run ${d.run} waits for no signal ${d.signal} anywhere in its plan.`,
+  hint: (d) => `Its plan has ${d.known}.`,
 });
 
 export const NothingToApprove = defineError<{ run: string }>("usage.nothing_to_approve", {
@@ -92,7 +87,11 @@ export async function listRuns(context: Context, options: Options): Promise<numb
 export async function showRun(context: Context, id: string, options: Options): Promise<number> {
   await using app = await context.openApp();
   const run = await getRun(app.control, id);
-  const [steps, unattended] = await Promise.all([listSteps(app.control, run.id), listUnattended(app.control)]);
+  const [steps, approvals, unattended] = await Promise.all([
+    listSteps(app.control, run.id),
+    listApprovals(app.control, run),
+    listUnattended(app.control),
+  ]);
   const { terminal } = context;
   if (options.json === true) {
     terminal.out(JSON.stringify(runJson(run, steps), null, 2));
@@ -107,6 +106,7 @@ export async function showRun(context: Context, id: string, options: Options): P
         ["run", run.id],
         ["procedure", `${run.procedure} on ${run.stack}, plan ${run.plan_hash.slice(0, 12)}, undo ${run.undo_class}`],
         ["started", `${run.started_at === null ? "not yet" : instant(run.started_at, zone)} by ${run.actor}`],
+        ["consent", renderConsent(run, approvals)],
         ["outcome", `${stateOf(run, unattended)}${seconds === null ? "" : ` after ${duration(seconds)}`}`],
       ]),
       "",
@@ -166,12 +166,26 @@ export async function cancelRun(context: Context, id: string, options: Options):
   });
 }
 
+export async function signalRun(context: Context, id: string, signal: string): Promise<number> {
+  await using app = await context.openApp();
+  const run = await getRun(app.control, id);
+  const signals = walk(run.plan).flatMap(({ step, undo }) =>
+    [step, ...undo].flatMap((one) => (one.kind === "wait" && "signal" in one.until ? [one.until.signal] : [])),
+  );
+  if (!signals.includes(signal))
+    throw NoSuchSignal({ run: run.id, signal, known: signals.length === 0 ? "none" : signals.join(", ") });
+  await sendSignal(app.control, run, signal, app.actor);
+  context.terminal.out(`Run ${run.id} has the signal ${signal}.`);
+  return 0;
+}
+
 export async function approve(context: Context, id: string, options: Options): Promise<number> {
   await using app = await context.openApp();
   const run = await getRun(app.control, id);
   if (run.started_at !== null || run.status === "ended") throw NothingToApprove({ run: run.id });
   if (options.json !== true) context.terminal.err(renderPlan(run.plan, { detail: options.detail === true }));
   if (options.yes !== true && !(await confirm(context, run))) return runExitCode(run);
-  await approveRun(app.control, run, app.actor);
+  // Everybody who was needed may have consented already, and nobody have begun.
+  if (!(await isApproved(app.control, run))) await consentTo(app, run);
   return await carryOut(context, app, run, options);
 }

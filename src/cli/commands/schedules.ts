@@ -1,4 +1,3 @@
-import { Cron } from "croner";
 import { getRun, type Run } from "../../engine/journal.ts";
 import {
   addOneOff,
@@ -13,26 +12,13 @@ import { listNext, type Schedule } from "../../engine/schedule.ts";
 import { listWorkers } from "../../engine/workers.ts";
 import { defineError } from "../../errors/error.ts";
 import { getSchedule, schedulesOf } from "../../procedures/schedules.ts";
-import type { Json } from "../../runbook/value.ts";
 import type { App } from "../app.ts";
-import { getProcedure } from "../app.ts";
 import type { Context } from "../context.ts";
+import { parseFuture } from "../instant.ts";
+import { BadInput, getProcedure, requireInput } from "../procedures.ts";
 import { instant, table } from "../render/text.ts";
 
 /** What happens by itself, when, and what became of it. */
-
-export const BadInstant = defineError<{ given: string }>("usage.bad_instant", {
-  exitCode: 14,
-  message: (d) => `${d.given} is no instant that is still to come.`,
-  hint: () =>
-    'Write "2026-11-26 02:00", which is meant in the stack\'s zone, or an instant with its own: 2026-11-25T18:00:00Z.',
-});
-
-export const BadInput = defineError<{ reason: string }>("usage.bad_input", {
-  exitCode: 14,
-  message: (d) => `This is no input for the procedure: ${d.reason}.`,
-  hint: () => '--input takes JSON, such as \'{"backup":"latest"}\'.',
-});
 
 export const NoSuchOneOff = defineError<{ name: string }>("usage.no_one_off", {
   exitCode: 14,
@@ -51,12 +37,13 @@ export async function listSchedules(context: Context, options: Options): Promise
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
   const now = new Date();
-  const [pauses, workers, occurrences] = await Promise.all([
+  const [procedures, pauses, workers, occurrences] = await Promise.all([
+    app.procedures(),
     listPauses(app.control, stack.name),
     listWorkers(app.control),
     listOccurrences(app.control, stack.name, historyMax),
   ]);
-  const schedules = schedulesOf(stack.config).map((schedule) => ({
+  const schedules = schedulesOf(stack.config, procedures).map((schedule) => ({
     ...schedule,
     paused: pauses.get(schedule.name),
     next: pauses.has(schedule.name) ? undefined : listNext(schedule, now, 1)[0],
@@ -135,7 +122,7 @@ async function outcomeOf(app: App, occurrence: Occurrence, zone: string): Promis
 export async function nextTimes(context: Context, name: string, options: Options): Promise<number> {
   await using app = await context.openApp();
   const { config } = app.stack(context.globals.stack);
-  const times = listNext(getSchedule(config, name), new Date(), Number(options.count ?? 5));
+  const times = listNext(getSchedule(config, await app.procedures(), name), new Date(), Number(options.count ?? 5));
   if (options.json === true) context.terminal.out(JSON.stringify(times, null, 2));
   else for (const time of times) context.terminal.out(instant(time, config.timezone));
   return 0;
@@ -161,7 +148,7 @@ export async function showHistory(context: Context, name: string | undefined, op
 
 export async function pause(context: Context, name: string): Promise<number> {
   await using app = await context.openApp();
-  const schedule = getSchedule(app.stack(context.globals.stack).config, name);
+  const schedule = getSchedule(app.stack(context.globals.stack).config, await app.procedures(), name);
   await pauseSchedule(app.control, schedule, app.actor, new Date());
   context.terminal.out(`${name} is paused. Nothing of it happens until: ipai schedules resume ${name}`);
   return 0;
@@ -170,7 +157,7 @@ export async function pause(context: Context, name: string): Promise<number> {
 export async function resume(context: Context, name: string): Promise<number> {
   await using app = await context.openApp();
   const { config } = app.stack(context.globals.stack);
-  const schedule = getSchedule(config, name);
+  const schedule = getSchedule(config, await app.procedures(), name);
   await unpauseSchedule(app.control, schedule, app.actor, new Date());
   const [next] = listNext(schedule, new Date(), 1);
   context.terminal.out(`${name} goes on${next === undefined ? "" : `: next ${instant(next, config.timezone)}`}.`);
@@ -180,8 +167,11 @@ export async function resume(context: Context, name: string): Promise<number> {
 export async function runOnce(context: Context, procedure: string, options: Options): Promise<number> {
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
-  const at = parseInstant(options.at ?? "", stack.config.timezone);
-  const input = parseInput(options.input ?? "{}", procedure);
+  const at = parseFuture(options.at ?? "", stack.config.timezone, new Date());
+  const input = requireInput(
+    getProcedure(await app.procedures(), procedure),
+    parseJson(procedure, options.input ?? "{}"),
+  );
   const given = { stack: stack.name, procedure, input, actor: app.actor, at, graceSeconds: oneOffGraceSeconds };
   const { schedule } = await addOneOff(app.control, given, new Date());
   if (options.json === true) context.terminal.out(JSON.stringify({ name: schedule, at }));
@@ -203,35 +193,10 @@ export async function drop(context: Context, name: string): Promise<number> {
   return 0;
 }
 
-/** An instant with its own offset, or a wall-clock time of the stack's zone. */
-function parseInstant(given: string, timezone: string): Date {
-  const hasOffset = /(Z|[+-]\d\d:?\d\d)$/.test(given);
-  const at = hasOffset ? new Date(given) : wallClock(given, timezone);
-  if (at === undefined || Number.isNaN(at.getTime()) || at.getTime() <= Date.now()) throw BadInstant({ given });
-  return at;
-}
-
-function wallClock(given: string, timezone: string): Date | undefined {
-  const [, day, time, seconds = ":00"] = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(:\d\d)?$/.exec(given.trim()) ?? [];
-  if (day === undefined) return undefined;
+function parseJson(procedure: string, text: string): unknown {
   try {
-    return new Cron(`${day}T${time}${seconds}`, { timezone }).nextRun() ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function parseInput(text: string, procedure: string): Json {
-  let given: unknown;
-  try {
-    given = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
-    throw BadInput({ reason: error instanceof Error ? error.message : String(error) });
+    throw BadInput({ procedure, reason: error instanceof Error ? error.message : String(error) });
   }
-  const parsed = getProcedure(procedure).input.safeParse(given);
-  if (!parsed.success)
-    throw BadInput({
-      reason: parsed.error.issues.map(({ path, message }) => [...path, message].join(": ")).join("; "),
-    });
-  return given as Json;
 }

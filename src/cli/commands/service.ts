@@ -11,6 +11,7 @@ import { schedulesOf } from "../../procedures/schedules.ts";
 import { command } from "../../runbook/action.ts";
 import { renderShell } from "../../runbook/shell.ts";
 import type { Context } from "../context.ts";
+import { loadProcedures } from "../procedures.ts";
 import { type InitSystem, initd, systemd } from "../service.ts";
 
 /** A worker that begins with the machine and is started again whenever it ends. */
@@ -98,7 +99,8 @@ async function settingsOf({ globals, environment, directory }: Context) {
   const given = { environment, directory, ...(globals.config === undefined ? {} : { path: globals.config }) };
   const config = await loadConfig(given);
   // What cannot be used is told now, and not by a service that nobody looks at.
-  for (const stack of Object.values(config.stacks)) schedulesOf(stack);
+  const procedures = await loadProcedures(config);
+  for (const stack of Object.values(config.stacks)) schedulesOf(stack, procedures);
   const kept = ["IPAI_HOME", "IPAI_CACHE", "IPAI_SSH_CONFIG"].flatMap((name) => {
     const value = environment[name];
     return value === undefined || value === "" ? [] : [[name, value] as const];

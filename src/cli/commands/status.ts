@@ -1,3 +1,4 @@
+import { secondsBetween, summaryJson } from "../../api/shapes.ts";
 import type { StackConfig } from "../../config/schema.ts";
 import { listUnattended } from "../../engine/attended.ts";
 import { listRuns, type RunSummary } from "../../engine/journal.ts";
@@ -10,7 +11,7 @@ import { schedulesOf } from "../../procedures/schedules.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
-import { secondsBetween, stateOf, summaryJson } from "../render/run.ts";
+import { stateOf } from "../render/run.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
 import type { Terminal } from "../terminal.ts";
 import { renderHealth } from "./health.ts";
@@ -61,11 +62,16 @@ async function readStatus(app: App, stack: Stack): Promise<StackStatus> {
 const dayMs = 86_400_000;
 
 async function readByItself(app: App, { name, config }: Stack): Promise<ByItself> {
-  const [workers, lost] = await Promise.all([
+  const [procedures, workers, lost] = await Promise.all([
+    app.procedures(),
     listWorkers(app.control),
     countLost(app.control, name, new Date(Date.now() - dayMs)),
   ]);
-  return { schedules: schedulesOf(config).length, workers: workers.filter(({ lives }) => lives).length, lost };
+  return {
+    schedules: schedulesOf(config, procedures).length,
+    workers: workers.filter(({ lives }) => lives).length,
+    lost,
+  };
 }
 
 function byItselfLine({ schedules, workers, lost }: ByItself): string {

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { advance } from "../../engine/advance.ts";
 import { describeStatus } from "../../engine/journal.ts";
-import { type WorkerEvent, type WorkerPorts, work } from "../../engine/worker.ts";
+import { Worker, type WorkerEvent, type WorkerPorts, work } from "../../engine/worker.ts";
 import { type CourierEvent, carryMessages } from "../../notify/courier.ts";
 import { beat } from "../../notify/heartbeat.ts";
 import { schedulesOf } from "../../procedures/schedules.ts";
@@ -13,7 +13,21 @@ import { notifySettings } from "../notify.ts";
 /** Stays, and does what nobody waits for, on every stack of the configuration. */
 export async function worker(context: Context, options: { json?: boolean }): Promise<number> {
   await using app = await context.openApp();
-  const schedules = Object.values(app.config.stacks).flatMap(schedulesOf);
+  return await stay(context, app, options, async () => undefined);
+}
+
+/**
+ * Works until a signal ends it. `beside`: what else this process does meanwhile; it is told to stop with the worker, and may give it
+ * runs to carry out.
+ */
+export async function stay(
+  context: Context,
+  app: App,
+  options: { json?: boolean },
+  beside: (worker: Worker, stop: AbortSignal) => Promise<void>,
+): Promise<number> {
+  const procedures = await app.procedures();
+  const schedules = Object.values(app.config.stacks).flatMap((stack) => schedulesOf(stack, procedures));
   const engine = app.engine({ waitForLease: true });
   const say = (event: WorkerEvent) =>
     context.terminal.out(options.json === true ? JSON.stringify(toJson(event)) : line(event));
@@ -32,18 +46,21 @@ export async function worker(context: Context, options: { json?: boolean }): Pro
       sleep(milliseconds, undefined, { signal }).catch(() => undefined),
     plan: ({ procedure, stack, input }: { procedure: string; stack: string; input: unknown }) =>
       app.plan(procedure, stack, input as never),
+    consentFor: app.consentFor,
     carryOut: (run: string) => advance({ ...engine, worker: name }, run),
   };
   const stopping = stopOnSignals(context);
   const stop = stopping.signal;
   const courier = {
-    ...notifySettings(app.config),
+    ...notifySettings(app.config, procedures),
     ...{ control: app.control, now: ports.now, pause: ports.pause },
     tell: (event: CourierEvent) =>
       context.terminal.out(options.json === true ? JSON.stringify(courierJson(event)) : courierLine(event)),
   };
-  const worked = work(ports, stop).finally(() => stopping.abort());
-  const [how] = await Promise.all([worked, carryMessages(courier, stop), ...heartbeats(context, app, ports, stop)]);
+  const own = new Worker(ports);
+  const worked = work(ports, stop, own).finally(() => stopping.abort());
+  const others = [carryMessages(courier, stop), ...heartbeats(context, app, ports, stop), beside(own, stop)];
+  const [how] = await Promise.all([worked, ...others]);
   if (how === "stopped") return 0;
   context.terminal.err("Others took this worker for frozen, and have its runs now. Start it again.");
   return givenUpExitCode;

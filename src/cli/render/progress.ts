@@ -1,4 +1,4 @@
-import type { RunEvent } from "../../engine/journal.ts";
+import type { RunEvent } from "../../engine/events.ts";
 import { type Plan, walk } from "../../runbook/plan.ts";
 import type { Terminal } from "../terminal.ts";
 import { bytes, clip, duration } from "./text.ts";

@@ -23,10 +23,12 @@ export const backup: Procedure<BackupInput, BackupFacts> = {
   name: "backup",
   chapter: "backup",
   version: 1,
+  risk: "change",
   title: "Full backup",
   summary:
     "Dumps the database and takes the filestore as of the same instant, with a manifest of every table's rows and checksums, and " +
     "stores both encrypted in the repository. Odoo keeps running; only its removal of unreferenced files is held off.",
+  done: { title: "Backup complete" },
   input,
   facts: readBackupFacts,
   plan: planBackup,

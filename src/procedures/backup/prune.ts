@@ -23,6 +23,7 @@ export const pruneBackups: Procedure<PruneInput, PruneFacts> = {
   name: "backup prune",
   chapter: "backup",
   version: 1,
+  risk: "destroy",
   title: "Retention of backups",
   summary:
     "Removes the sets that no rule of backup.keep asks for, and gives their room back. The newest, the last proven and the pinned ones stay " +

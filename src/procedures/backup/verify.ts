@@ -21,10 +21,12 @@ export const verifyBackup: Procedure<VerifyInput, ProofFacts> = {
   name: "backup verify",
   chapter: "backup",
   version: 1,
+  risk: "change",
   title: "Backup verification",
   summary:
     "Restores a backup on a throw-away PostgreSQL beside the stack's own, compares every table with the manifest and every " +
     "attachment with its checksum, neutralizes the copy, and lets Odoo serve its login page from it. What holds becomes the proof.",
+  done: { title: "Backup proven" },
   input,
   facts: (reader, { backup }) => readProofFacts(reader, backup),
   plan: planVerification,

@@ -17,6 +17,7 @@ export const watch: Procedure<WatchInput, Record<string, never>> = {
   name: "health",
   chapter: "monitoring",
   version: 1,
+  risk: "read",
   title: "Health checks",
   summary: "Asks every health check and keeps the answers. Changes nothing, so it may run beside anything.",
   input,
@@ -102,7 +103,7 @@ export function tellHealth(
 ): Message | undefined {
   const bad = ({ findings }: KeptHealth) => findings.map(({ code, status }) => `${code} ${status}`).join(", ");
   if (bad(before ?? { status: "ok", findings: [] }) === bad(now)) return undefined;
-  const common = { key: `health:${run}`, stack, chapter: "monitoring" };
+  const common = { key: `health:${run}`, event: "health.changed", run: null, stack, chapter: "monitoring" };
   const well = (before?.findings ?? []).filter(({ code }) => now.findings.every((finding) => finding.code !== code));
   const lines = [
     ...now.findings.map(

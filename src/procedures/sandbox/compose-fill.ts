@@ -21,6 +21,7 @@ export const composeFill: Procedure<FillInput, FillFacts> = {
   name: "sandbox contents",
   chapter: "sandbox",
   version: 1,
+  risk: "change",
   title: "Practice stack's contents",
   summary: "Installs Odoo and the practice modules in a fresh compose project, and starts everything that serves.",
   input,

@@ -23,6 +23,7 @@ export const composeUp: Procedure<ComposeInput, Record<string, never>> = {
   name: "sandbox containers",
   chapter: "sandbox",
   version: 1,
+  risk: "change",
   title: "Practice stack's containers",
   summary: "Puts the shipped compose project in place with secrets of its own, and starts its database and its tools.",
   input,

@@ -19,6 +19,7 @@ export const sandboxDown: Procedure<DownInput, Record<string, never>> = {
   name: "sandbox down",
   chapter: "sandbox",
   version: 1,
+  risk: "destroy",
   title: "Practice stack off",
   summary: "Stops every process of the practice stack; with `remove`, its data goes too.",
   input,

@@ -20,6 +20,7 @@ export const sandboxUp: Procedure<SandboxInput, SandboxFacts> = {
   name: "sandbox up",
   chapter: "sandbox",
   version: 1,
+  risk: "change",
   title: "Practice stack",
   summary:
     "Brings up a practice stack of real parts: PostgreSQL, Redis, nginx and three Odoo processes on one database.",

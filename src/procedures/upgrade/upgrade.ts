@@ -29,10 +29,12 @@ export const upgrade: Procedure<UpgradeInput, UpgradeFacts> = {
   name: "upgrade",
   chapter: "upgrade",
   version: 1,
+  risk: "destroy",
   title: "Upgrade modules",
   summary:
     "Updates the modules whose code changed. Odoo is stopped, database and filestore are copied, the update is run and judged by " +
     "its log and by the database; when anything is not as it should be, code, database and filestore go back and the old version serves again.",
+  done: { title: "Deployment complete", line: "The system is live. Please report any issues." },
   input,
   facts: (reader, { modules }) => readUpgradeFacts(reader, modules),
   plan: planUpgrade,

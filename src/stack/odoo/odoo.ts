@@ -1,7 +1,7 @@
 import type { StackConfig } from "../../config/schema.ts";
 import { type Command, type CommandAction, command, type HttpAction, type Probe } from "../../runbook/action.ts";
-import { prefixed, suffixed, type Text } from "../../runbook/value.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import { prefixed, suffixed, type Text, type Value } from "../../runbook/value.ts";
+import type { Argv, Runtime } from "../runtime/runtime.ts";
 import { inventoryScript } from "./inventory.ts";
 
 /** Odoo 18 and 19 on a host: how it is asked, updated and judged. Facts measured on both; see docs/tested.md. */
@@ -15,6 +15,10 @@ export interface Odoo {
   readonly filestore: string;
   /** The folder of one database's attachments. */
   filestoreOf(database: Text): Text;
+  /** Any program as Odoo's user, with Odoo's environment. */
+  as(argv: Argv): Argv;
+  /** Python in Odoo's own shell, which rolls back what the code does not commit. Values are variables of its environment. */
+  shell(code: string, values: Readonly<Record<string, Value>>): CommandAction;
   version(): CommandAction;
   /** Every addon below the managed folders: manifest and content hash, as JSON. */
   inventory(addons: readonly string[]): CommandAction;
@@ -44,14 +48,16 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
   const place = runtime.odoo;
   const filestore = `${odoo.dataDirectory}/filestore`;
   const environment = Object.entries(odoo.environment).map(([name, value]) => `${name}=${value}`);
-  const program = (...args: Text[]) =>
-    runtime.as(odoo.user, ["/usr/bin/env", ...environment, ...odoo.command, ...args]);
+  const as = (argv: Argv) => runtime.as(odoo.user, ["/usr/bin/env", ...environment, ...argv]);
+  const program = (...args: Text[]) => as([...odoo.command, ...args] as unknown as Argv);
   return {
     place,
     addressOf: ({ url }) => ({ from: place, url }),
     publicAddress: { from: stack.host, url: stack.urls.public, authority: stack.urls.authority },
     filestore,
     filestoreOf: (database) => prefixed(`${filestore}/`, database),
+    as,
+    shell: (code, env) => command(place, program("shell", ...shellOptions(stack)), { stdin: code, env }),
     // Asked before the stack's own user exists; and whoever asks must not leave compiled files behind.
     version: () => command(place, runtime.as("nobody", ["/usr/bin/env", ...environment, ...odoo.command, "--version"])),
     inventory: (addons) => command(runtime.tools, inventory(addons), { stdin: inventoryScript }),
@@ -73,6 +79,11 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
     loginPage,
     isReady: (service, address) => readyProbe(service, loginPage(address, 20)),
   };
+}
+
+/** `--no-http`: beside a running server it fails on its port otherwise. What it logs is kept apart from what the code prints. */
+function shellOptions({ odoo: { config, database } }: StackConfig): readonly string[] {
+  return ["-c", config, "-d", database, "--no-http", "--logfile="];
 }
 
 function inventory(addons: readonly string[]): readonly [string, ...string[]] {

@@ -6,7 +6,8 @@ import { type App, createApp } from "../../../src/cli/app.ts";
 import { parseConfig } from "../../../src/config/load.ts";
 import { advance } from "../../../src/engine/advance.ts";
 import { findFault, listLinks } from "../../../src/engine/audit.ts";
-import { approveRun, createRun, type Run } from "../../../src/engine/journal.ts";
+import { approveRun } from "../../../src/engine/consent.ts";
+import { createRun, type Run } from "../../../src/engine/journal.ts";
 import {
   type BackupEntry,
   listCatalogue,

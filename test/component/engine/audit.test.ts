@@ -44,6 +44,7 @@ describe("what people do", () => {
     expect(links.map(({ action, actor }) => `${action} ${actor.split(" (")[0]}`)).toEqual([
       "run.planned anna",
       "run.approved anna",
+      "run.began test",
       "run.decided berta",
       "run.cancel_requested carla",
       "run.ended test",

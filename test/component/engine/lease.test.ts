@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { approveRun, createRun, requestCancel } from "../../../src/engine/journal.ts";
+import { approveRun } from "../../../src/engine/consent.ts";
+import { createRun, requestCancel } from "../../../src/engine/journal.ts";
 import { findObstacle, listLeases } from "../../../src/engine/lease.ts";
 import type { Plan } from "../../../src/runbook/plan.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";

@@ -2,15 +2,8 @@ import { existsSync } from "node:fs";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { claimRun } from "../../../src/engine/claim.ts";
-import {
-  finishStep,
-  getRun,
-  listEvents,
-  listSteps,
-  requestCancel,
-  startStep,
-  updateRun,
-} from "../../../src/engine/journal.ts";
+import { listEvents } from "../../../src/engine/events.ts";
+import { finishStep, getRun, listSteps, requestCancel, startStep, updateRun } from "../../../src/engine/journal.ts";
 import { acquireLease, listLeases } from "../../../src/engine/lease.ts";
 import type { Act } from "../../../src/runbook/plan.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";

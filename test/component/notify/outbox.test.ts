@@ -1,114 +1,35 @@
-import { createHmac, randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createHmac } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Secret } from "../../../src/config/secret.ts";
-import { advance } from "../../../src/engine/advance.ts";
 import type { Message } from "../../../src/engine/message.ts";
-import { noteTimes } from "../../../src/engine/occurrences.ts";
 import { deliverNext, listDeliveries, post } from "../../../src/engine/outbox.ts";
-import type { Schedule } from "../../../src/engine/schedule.ts";
-import { type CourierEvent, type CourierPorts, carryMessages } from "../../../src/notify/courier.ts";
+import type { CourierPorts } from "../../../src/notify/courier.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
-import { approvedRun, createEngine, planOf, runPlan, World } from "../../harness/plans.ts";
-
-/** A receiver that behaves as the test says, and remembers what it took: by key, as one that honours keys does. */
-class Receiver {
-  readonly #server: Server;
-  behave: (request: IncomingMessage, response: ServerResponse) => void = (_, response) => response.end("ok");
-  readonly requests: { readonly key: string; readonly body: string; readonly headers: IncomingMessage["headers"] }[] =
-    [];
-
-  constructor() {
-    this.#server = createServer((request, response) => void this.#take(request, response));
-  }
-
-  port = 0;
-
-  async listen(port = 0): Promise<this> {
-    this.#server.listen(port, "127.0.0.1");
-    await once(this.#server, "listening");
-    this.port = (this.#server.address() as AddressInfo).port;
-    return this;
-  }
-
-  close(): Promise<unknown> {
-    this.#server.closeAllConnections();
-    const closed = once(this.#server, "close");
-    this.#server.close();
-    return closed;
-  }
-
-  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let body = "";
-    for await (const chunk of request) body += String(chunk);
-    this.requests.push({ key: String(request.headers["idempotency-key"]), body, headers: request.headers });
-    this.behave(request, response);
-  }
-
-  /** Titles that it took, each key once. */
-  titles(): readonly string[] {
-    const once = new Map(this.requests.map(({ key, body }) => [key, body]));
-    return [...once.values()].flatMap((body) =>
-      (JSON.parse(body) as { messages: Message[] }).messages.map(({ title }) => title),
-    );
-  }
-}
+import { carry as carryOn, messageOf, routeTo, webhookTo } from "../../harness/messages.ts";
+import { Receiver } from "../../harness/receiver.ts";
 
 let test: TestControl;
 let receiver: Receiver;
-let now: number;
+const clock = { now: 0 };
 beforeAll(async () => {
   test = await startControl();
 });
 afterAll(() => test[Symbol.asyncDispose]());
 beforeEach(async () => {
   receiver = await new Receiver().listen();
-  now = Date.parse("2026-11-25T10:00:00Z");
+  clock.now = Date.parse("2026-11-25T10:00:00Z");
 });
 afterEach(async () => {
   await receiver.close().catch(() => undefined);
   await test.control.db.deleteFrom("messages").execute();
 });
 
-const messageOf = (title: string, changed: Partial<Message> = {}): Message => ({
-  ...{ key: `test:${randomUUID()}`, stack: "erp", chapter: "backup", severity: "warning", title, lines: ["A line."] },
-  ...changed,
-});
-
 /** Looks as often as the clock is set forward, then stops. */
-async function carry(
-  secondsForward: readonly number[],
-  changed: Partial<CourierPorts> = {},
-): Promise<readonly CourierEvent[]> {
-  const events: CourierEvent[] = [];
-  const stop = new AbortController();
-  const left = [...secondsForward];
-  await carryMessages(
-    {
-      control: test.control,
-      routes: [],
-      chapterOf: () => undefined,
-      channels: {
-        ops: { kind: "webhook", url: new Secret(`http://127.0.0.1:${receiver.port}/hook`), secret: undefined },
-      },
-      now: () => new Date(now),
-      pause: async () => {
-        const seconds = left.shift();
-        if (seconds === undefined) stop.abort();
-        else now += seconds * 1000;
-      },
-      tell: (event) => events.push(event),
-      ...changed,
-    },
-    stop.signal,
-  );
-  return events;
-}
+const carry = (secondsForward: readonly number[], changed: Partial<CourierPorts> = {}) =>
+  carryOn({ control: test.control, channels: { ops: webhookTo(receiver.port) }, ...changed }, clock, secondsForward);
 
-const routes = [{ channel: "ops", severity: "info", stacks: [], chapters: [] }] as const;
-const send = (...messages: readonly Message[]) => post(test.control.db, routes, messages, new Date(now));
+const routes = [routeTo("ops")];
+const send = (...messages: readonly Message[]) => post(test.control.db, routes, messages, new Date(clock.now));
 const states = async () => (await listDeliveries(test.control, 50)).map(({ state }) => state).sort();
 
 describe("a receiver", () => {
@@ -169,9 +90,7 @@ describe("a receiver", () => {
     await receiver.close();
     for (let hour = 0; hour < 3; hour++) {
       await send(messageOf(`hour ${hour}`));
-      await carry(Array(60).fill(60), {
-        channels: { ops: { kind: "webhook", url: new Secret(`http://127.0.0.1:${port}/`), secret: undefined } },
-      });
+      await carry(Array(60).fill(60), { channels: { ops: webhookTo(port) } });
     }
     expect(await states()).toEqual(["due", "due", "due"]);
     receiver = await new Receiver().listen(port);
@@ -184,10 +103,7 @@ describe("a receiver", () => {
     const { port } = receiver;
     await receiver.close();
     await send(messageOf("a"));
-    const channels = {
-      ops: { kind: "webhook", url: new Secret(`http://127.0.0.1:${port}/`), secret: undefined },
-    } as const;
-    await carry(Array(110).fill(900), { channels });
+    await carry(Array(110).fill(900), { channels: { ops: webhookTo(port) } });
     expect(await states()).toEqual(["given_up"]);
     expect((await listDeliveries(test.control, 1))[0]?.error).toBe("ECONNREFUSED");
     receiver = await new Receiver().listen(port);
@@ -215,23 +131,31 @@ describe("a receiver", () => {
     expect(receiver.requests).toHaveLength(1);
   });
 
+  it("that says 200 and never comes to an end has taken it; one that says 500 so has not", async () => {
+    await send(messageOf("a"));
+    receiver.behave = (_, response) => {
+      response.statusCode = receiver.requests.length === 1 ? 500 : 200;
+      response.write("x".repeat(100_000));
+      if (response.statusCode === 500) response.write("the end does not come");
+    };
+    const began = performance.now();
+    await carry([5, 1]);
+    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(receiver.requests).toHaveLength(2);
+    expect(await states()).toEqual(["delivered"]);
+  });
+
   it("that takes fifteen seconds and more does not keep another one waiting", async () => {
     const slow = await new Receiver().listen();
     slow.behave = () => undefined;
-    await post(test.control.db, [...routes, { ...routes[0], channel: "slow" }], [messageOf("a")], new Date(now));
-    const url = (one: Receiver) => new Secret(`http://127.0.0.1:${one.port}/`);
+    await post(test.control.db, [...routes, routeTo("slow")], [messageOf("a")], new Date(clock.now));
     const began = performance.now();
     let arrived = 0;
     receiver.behave = (_, response) => {
       arrived = performance.now() - began;
       response.end();
     };
-    const events = await carry([], {
-      channels: {
-        slow: { kind: "webhook", url: url(slow), secret: undefined },
-        ops: { kind: "webhook", url: url(receiver), secret: undefined },
-      },
-    });
+    const events = await carry([], { channels: { slow: webhookTo(slow.port), ops: webhookTo(receiver.port) } });
     expect(arrived).toBeLessThan(5000);
     expect(events).toContainEqual(
       expect.objectContaining({ answer: { kind: "again", reason: "no answer within 15 s" } }),
@@ -247,8 +171,8 @@ describe("an answer that repeats the address", () => {
       response.statusCode = 404;
       response.end(`Cannot POST ${request.url}; key s3cr3tkey\0`);
     };
-    const url = new Secret(`http://127.0.0.1:${receiver.port}/hooks/t0ps3cr3t?key=s3cr3tkey`);
-    await carry([1], { channels: { ops: { kind: "webhook", url, secret: undefined } } });
+    const ops = webhookTo(receiver.port, { path: "/hooks/t0ps3cr3t?key=s3cr3tkey" });
+    await carry([1], { channels: { ops } });
     const [delivery] = await listDeliveries(test.control, 1);
     expect(delivery?.error).toBe("404: Cannot POST …; key …");
   });
@@ -258,13 +182,13 @@ describe("a courier that dies while it sends", () => {
   it("leaves a batch that goes out again as it was, under the same key", async () => {
     await send(messageOf("a"));
     const sent: string[] = [];
-    const died = deliverNext(test.control, "ops", new Date(now), async ({ key }) => {
+    const died = deliverNext(test.control, "ops", new Date(clock.now), webhookTo(receiver.port), async ({ key }) => {
       sent.push(key);
       throw new TypeError("killed");
     });
     await died.catch(() => undefined);
     await send(messageOf("b"));
-    now += 61_000;
+    clock.now += 61_000;
     await carry([1, 1]);
     expect(receiver.requests.map(({ key }) => key)).toContain(sent[0]);
     expect(receiver.titles().toSorted()).toEqual(["a", "b"]);
@@ -286,8 +210,7 @@ describe("several couriers", () => {
 describe("a webhook's request", () => {
   it("is signed over its time and its body", async () => {
     await send(messageOf("a"));
-    const url = new Secret(`http://127.0.0.1:${receiver.port}/`);
-    await carry([1], { channels: { ops: { kind: "webhook", url, secret: new Secret("hunter2") } } });
+    await carry([1], { channels: { ops: webhookTo(receiver.port, { secret: new Secret("hunter2") }) } });
     const { headers = {}, body } = receiver.requests[0] ?? {};
     const time = String(headers["x-ipai-timestamp"]);
     const digest = createHmac("sha256", "hunter2").update(`${time}.${body}`).digest("hex");
@@ -296,61 +219,15 @@ describe("a webhook's request", () => {
   });
 });
 
-describe("the journal's news", () => {
-  const chapterOf = () => "upgrade";
-  beforeEach(() => {
-    now = Date.now();
-  });
-
-  it("are runs that ended, each told once, however often it is looked", async () => {
-    const w = World.create(test.home);
-    const good = await runPlan(test.control, planOf([w.act("a")], { title: "Good work" }));
-    await runPlan(test.control, planOf([w.act("b"), w.failing("c")], { title: "Bad work" }));
-    await carry([1, 1, 1], { routes, chapterOf });
-    const mine = receiver.titles().filter((title) => /^(Good|Bad) work/.test(title));
-    expect(mine.toSorted()).toEqual(["Bad work: failed, and everything was taken back", "Good work: succeeded"]);
-    expect(receiver.requests[0]?.body).toContain(good.id);
-  });
-
-  it("are runs that wait for a decision, and again when they wait for another one", async () => {
-    const w = World.create(test.home);
-    const plan = planOf([w.failing("a", { onFail: "ask" })], { title: "Asks twice" });
-    const run = await approvedRun(test.control, plan);
-    const engine = createEngine(test.control, { plan: async () => plan });
-    await advance(engine, run.id);
-    await carry([1, 1], { routes, chapterOf });
-    await test.control.db.updateTable("runs").set({ decision: "again" }).where("id", "=", run.id).execute();
-    await advance(engine, run.id);
-    await carry([1, 1], { routes, chapterOf });
-    const mine = receiver.titles().filter((title) => title.startsWith("Asks twice"));
-    expect(mine).toEqual(Array(2).fill("Asks twice: stopped, and waits for a decision"));
-    await test.control.db
-      .updateTable("runs")
-      .set({ status: "ended", outcome: "unknown", waiting_for: null })
-      .where("id", "=", run.id)
-      .execute();
-  });
-
-  it("are times at which nothing ran: of one schedule, one message", async () => {
-    const schedule: Schedule = {
-      ...{ stack: "lost", name: "often", procedure: "test", input: {}, cron: "*/5 * * * *", timezone: "UTC" },
-      ...{ missed: "none", graceSeconds: 60, jitterSeconds: 0 },
-    };
-    await noteTimes(test.control, [schedule.stack], [schedule], new Date("2026-11-25T00:00:30Z"));
-    await noteTimes(test.control, [schedule.stack], [schedule], new Date("2026-11-25T08:03:00Z"));
-    await carry([1, 1], { routes, chapterOf });
-    const mine = receiver.titles().filter((title) => title.startsWith("often"));
-    expect(mine).toEqual(["often was missed: 96 times, from 2026-11-25T00:05:00.000Z to 2026-11-25T08:00:00.000Z"]);
-  });
-
+describe("messages", () => {
   it("are only for those who want them", async () => {
     const told = [
-      { channel: "ops", severity: "critical", stacks: [], chapters: [] },
-      { channel: "ops2", severity: "info", stacks: ["other"], chapters: [] },
-      { channel: "ops3", severity: "info", stacks: [], chapters: ["backup"] },
-      { channel: "ops4", severity: "info", stacks: ["erp"], chapters: ["upgrade", "backup"] },
-    ] as const;
-    await post(test.control.db, told, [messageOf("a", { severity: "warning" })], new Date(now));
+      routeTo("ops", { severity: "critical", stacks: [], chapters: [] }),
+      routeTo("ops2", { severity: "info", stacks: ["other"], chapters: [] }),
+      routeTo("ops3", { severity: "info", stacks: [], chapters: ["backup"] }),
+      routeTo("ops4", { severity: "info", stacks: ["erp"], chapters: ["upgrade", "backup"] }),
+    ];
+    await post(test.control.db, told, [messageOf("a", { severity: "warning" })], new Date(clock.now));
     expect((await listDeliveries(test.control, 10)).map(({ channel }) => channel).sort()).toEqual(["ops3", "ops4"]);
   });
 });

@@ -1,0 +1,143 @@
+import { z } from "zod";
+import { roles } from "../access/rights.ts";
+
+/** The shapes of the API's answers: what `/api/openapi.json` says, and what the tests hold every answer against. */
+
+const instant = z.iso.datetime().describe("In UTC");
+
+export const errorSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  hint: z.string(),
+  output: z.string().optional(),
+});
+
+const stepSchema = z.object({
+  id: z.string(),
+  title: z.string(),
+  outcome: z.enum(["running", "succeeded", "skipped", "failed", "undone"]),
+  seconds: z.number().nullable(),
+  attempts: z.int(),
+  error: errorSchema.optional(),
+});
+
+export const runSchema = z.object({
+  run: z.string(),
+  procedure: z.string(),
+  stack: z.string(),
+  title: z.string(),
+  actor: z.string().describe("Who started it"),
+  planHash: z.string(),
+  consentsNeeded: z.int().describe("How many people must consent before it begins"),
+  createdAt: instant,
+  waitingFor: z.enum(["approval", "decision", "undo"]).nullable(),
+  outcome: z
+    .enum([
+      ...(["succeeded", "failed-and-undone", "failed", "cancelled", "unknown"] as const),
+      ...(["planned", "waiting", "running", "undoing"] as const),
+    ])
+    .describe("Of a run that has not ended, where it stands"),
+  startedAt: instant.nullable(),
+  finishedAt: instant.nullable(),
+  seconds: z.number().nullable(),
+  undoClass: z.enum(["instant", "restore", "irreversible"]),
+  error: errorSchema.optional(),
+  steps: z.array(stepSchema),
+});
+
+export const approvalSchema = z.object({
+  actor: z.string(),
+  at: instant,
+  via: z.string(),
+  onBehalfOf: z.string().nullable().describe("Whose absence gave the right"),
+});
+
+export const planSchema = z.object({
+  plan: z.object({
+    hash: z.string().length(64),
+    risk: z.enum(["read", "change", "destroy"]),
+    undoClass: z.enum(["instant", "restore", "irreversible"]),
+    forecastSeconds: z.number(),
+    plan: z.looseObject({ procedure: z.string(), stack: z.string(), title: z.string(), steps: z.array(z.unknown()) }),
+  }),
+  text: z.string().describe("For people, with the commands that will run"),
+  script: z.string().describe("As a bash script that does the same without ipai"),
+});
+
+export const findingSchema = z.object({
+  code: z.string(),
+  title: z.string(),
+  status: z.enum(["ok", "warn", "fail", "unknown"]),
+  value: z.union([z.number(), z.string(), z.null()]),
+  unit: z.string(),
+  hint: z.string().nullish(),
+  threshold: z.union([z.number(), z.string(), z.null()]).optional(),
+  milliseconds: z.number().optional(),
+});
+
+export const healthSchema = z.object({
+  status: z.enum(["ok", "warn", "fail", "unknown"]),
+  at: instant,
+  findings: z.array(findingSchema).describe("When asked now all of them; else those that are not well"),
+});
+
+export const occurrenceSchema = z.object({
+  schedule: z.string(),
+  procedure: z.string(),
+  at: instant,
+  state: z.enum(["due", "started", "missed", "failed"]),
+  actor: z.string(),
+  run: z.string().nullable(),
+  error: errorSchema.nullable(),
+});
+
+export const scheduleSchema = z.object({
+  name: z.string(),
+  procedure: z.string(),
+  input: z.unknown(),
+  cron: z.string(),
+  timezone: z.string(),
+  missed: z.enum(["latest", "all", "none"]),
+  next: instant.nullable(),
+  paused: z.object({ by: z.string(), at: instant }).nullable(),
+});
+
+export const deliverySchema = z.object({
+  at: instant,
+  stack: z.string(),
+  severity: z.enum(["info", "warning", "critical"]),
+  title: z.string(),
+  channel: z.string(),
+  state: z.string(),
+  attempts: z.int(),
+  error: z.string().nullable(),
+});
+
+export const grantSchema = z.object({
+  role: z.enum(roles),
+  stacks: z.array(z.string()).default([]).describe("On these; on all when there is none"),
+  procedures: z.array(z.string()).default([]).describe("For these only; for all that the role has when there is none"),
+});
+
+export const linkSchema = z.object({
+  number: z.int(),
+  at: instant,
+  actor: z.string(),
+  action: z.string(),
+  stack: z.string().nullable(),
+  subject: z.string(),
+  detail: z.record(z.string(), z.unknown()),
+  previous: z.string(),
+  hash: z.string(),
+});
+
+export const spanSchema = z.object({ handle: z.string(), from: instant, until: instant });
+
+export const problemSchema = z.object({
+  type: z.string(),
+  status: z.int(),
+  title: z.string().describe("What happened, and what was not changed"),
+  detail: z.string().describe("The next action"),
+  code: z.string(),
+  retryable: z.boolean(),
+});

@@ -1,0 +1,149 @@
+import { once } from "node:events";
+import { join } from "node:path";
+import { serve as listen } from "@hono/node-server";
+import { z } from "zod";
+import { type Auth, createAuth } from "../../access/auth.ts";
+import { loadAuthSecrets } from "../../access/secrets.ts";
+import { createApi } from "../../api/app.ts";
+import type { ApiPorts } from "../../api/ports.ts";
+import { ipaiHome } from "../../config/home.ts";
+import { createRun } from "../../engine/journal.ts";
+import type { Worker } from "../../engine/worker.ts";
+import { defineError } from "../../errors/error.ts";
+import { runChecks } from "../../procedures/monitoring/check.ts";
+import { healthChecks } from "../../procedures/monitoring/health.ts";
+import type { Procedures } from "../../procedures/registry.ts";
+import { schedulesOf } from "../../procedures/schedules.ts";
+import type { Json } from "../../runbook/value.ts";
+import type { App } from "../app.ts";
+import type { Context } from "../context.ts";
+import { channelsOf, testBatch } from "../notify.ts";
+import { getProcedure, listRunnable, requireInput } from "../procedures.ts";
+import { stay } from "./worker.ts";
+
+/** The API, and a worker in the same process: what somebody starts there begins at once. */
+
+export const CannotListen = defineError<{ listen: string; reason: string }>("serve.cannot_listen", {
+  exitCode: 17,
+  message: (d) => `Nothing can listen on ${d.listen}: ${d.reason}. Nothing was started.`,
+  hint: () => "Does another ipai serve run already? serve.listen in ipai.yaml says where it listens.",
+});
+
+export async function serve(context: Context, options: { json?: boolean }): Promise<number> {
+  await using app = await context.openApp();
+  const { config, control } = app;
+  const auth = createAuth({
+    control,
+    settings: config.serve,
+    secrets: await loadAuthSecrets({ file: secretFile(context.environment), given: config.serve.secret }),
+  });
+  const procedures = await app.procedures();
+  requireHooks(app, procedures);
+  return await stay(context, app, options, (worker, stop) => {
+    const api = createApi(apiPorts(context, app, { auth, worker, procedures }));
+    return answer(context, config.serve.listen, api.fetch, stop);
+  });
+}
+
+/** Beside the control database, not in it. */
+function secretFile(environment: NodeJS.ProcessEnv): string {
+  return join(ipaiHome(environment), "serve.secret");
+}
+
+async function answer(
+  context: Context,
+  address: string,
+  fetch: Parameters<typeof listen>[0]["fetch"],
+  stop: AbortSignal,
+): Promise<void> {
+  const { hostname, port } = new URL(`http://${address}`);
+  const server = listen({ fetch, hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80) });
+  await Promise.race([
+    once(server, "listening"),
+    once(server, "error").then(([error]: Error[]) => {
+      throw CannotListen({ listen: address, reason: error?.message ?? "it does not answer" });
+    }),
+  ]);
+  context.terminal.err(`API on http://${address}/api (its description: /api/openapi.json)`);
+  if (!stop.aborted) await once(stop, "abort");
+  const closed = once(server, "close");
+  server.close();
+  // Streams of events would never end by themselves.
+  if ("closeAllConnections" in server) server.closeAllConnections();
+  await closed;
+}
+
+/** A hook that could do nothing is told at the start, not when somebody knocks. */
+function requireHooks({ config }: App, procedures: Procedures): void {
+  for (const { procedure, input } of Object.values(config.hooks))
+    requireInput(getProcedure(procedures, procedure), input);
+}
+
+interface Parts {
+  readonly auth: Auth;
+  readonly worker: Worker;
+  readonly procedures: Procedures;
+}
+
+function apiPorts(context: Context, app: App, { auth, worker, procedures }: Parts): ApiPorts {
+  const { config, control, records } = app;
+  return {
+    ...{ control, records, now: () => new Date(), url: config.serve.url },
+    stacks: Object.fromEntries(
+      Object.values(config.stacks).map((stack) => [
+        stack.name,
+        {
+          ...{
+            name: stack.name,
+            timezone: stack.timezone,
+            url: stack.urls.public,
+            schedules: schedulesOf(stack, procedures),
+          },
+          health: async () => {
+            const found = app.stack(stack.name);
+            return (await runChecks(found, app.performer, healthChecks(found))) as unknown as Json;
+          },
+        },
+      ]),
+    ),
+    procedures: async () =>
+      listRunnable(await app.procedures()).map(({ name, chapter, title, summary, input }) => ({
+        ...{ name, chapter, title, summary },
+        input: z.toJSONSchema(input, { io: "input", unrepresentable: "any" }) as Json,
+      })),
+    rotas: Object.entries(config.oncall).map(([name, rota]) => ({ name, ...rota })),
+    hooks: Object.fromEntries(
+      Object.entries(config.hooks).map(([name, { input, ...hook }]) => [name, { ...hook, input: input as Json }]),
+    ),
+    channels: Object.fromEntries(
+      Object.entries(channelsOf(config)).map(([name, channel]) => [
+        name,
+        (actor: string) => channel.send(testBatch(name, actor), () => new Date()),
+      ]),
+    ),
+    signedIn: async (headers) => {
+      const found = await auth.sessionOf(headers);
+      return found === undefined ? undefined : { person: found.person.id, isRestricted: found.isRestricted };
+    },
+    auth: auth.handler,
+    plan: app.plan,
+    checkInput: async (name, input) => void requireInput(getProcedure(await app.procedures(), name), input),
+    record: (tables, plan, actor) => createRun(tables, plan, actor, new Date(), { consent: app.consentFor(plan) }),
+    carryOut: (run) => worker.take(run),
+    subjectOf: app.subjectOf,
+    mayNote: atMost(60),
+    log: (line) => context.terminal.err(`${new Date().toISOString()} ${line}`),
+  };
+}
+
+/** So often a minute. */
+function atMost(count: number): () => boolean {
+  let minute = 0;
+  let used = 0;
+  return () => {
+    const now = Math.floor(Date.now() / 60_000);
+    used = now === minute ? used + 1 : 1;
+    minute = now;
+    return used <= count;
+  };
+}
