@@ -82,7 +82,7 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
   );
   const performer: Performer = createPerformer({ executors: (host) => executors.of(host), calls });
   const health = async (one: Stack) =>
-    withFindings(await runChecks(one, performer, healthChecks(one)), await findBackupFaults(records, one));
+    withFindings(await runChecks(one, performer, healthChecks(one)), await findBackupFaults(records, one, new Date()));
   const stacks = new Map<string, Stack>();
   const stack = (name?: string): Stack => {
     const found = getStack(config, name);

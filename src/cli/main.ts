@@ -74,11 +74,31 @@ changing(backup.command("verify"))
   );
 changing(backup.command("prune"))
   .description("remove the backups that no rule keeps; --plan says which, and why the others are kept")
+  .argument("[repository]", "primary, or the name of a copy", "primary")
   .action(
-    run(async (context, options) =>
-      (await import("./commands/run.ts")).runProcedure(context, "backup prune", {}, options),
+    run(async (context, repository, options) =>
+      (await import("./commands/run.ts")).runProcedure(context, "backup prune", { repository }, options),
     ),
   );
+changing(backup.command("copy"))
+  .description("bring every backup to the other repositories")
+  .action(
+    run(async (context, options) =>
+      (await import("./commands/run.ts")).runProcedure(context, "backup copy", {}, options),
+    ),
+  );
+changing(backup.command("check"))
+  .description("check every repository, and read some of its data back")
+  .action(
+    run(async (context, options) =>
+      (await import("./commands/run.ts")).runProcedure(context, "backup check", {}, options),
+    ),
+  );
+const key = backup.command("key").description("what opens the repositories on another machine");
+json(key.command("export"))
+  .description("write location, password and credentials of every repository; told in the audit")
+  .option("-o, --output <file>", "a new file that only this user may read; standard output without it")
+  .action(run(async (context, options) => (await import("./commands/backup-key.ts")).exportKey(context, options)));
 json(backup.command("list"))
   .description("backups, their proofs, and for how long they are kept")
   .option("-a, --all", "also those that are not there any more")

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { absolutePath, duration, environmentReference, rate } from "./values.ts";
+import { absolutePath, duration, environmentReference, percent, rate } from "./values.ts";
 
 /** The part of `ipai.yaml` that is about backups: where they go, what belongs to them, for how long they are kept. */
 
@@ -23,6 +23,46 @@ const keep = z
     "Which sets `ipai backup prune` keeps, besides the newest, the last proven and those that are pinned. Days are those of the stack's " +
       "zone, and ages are counted up to the newest set",
   );
+
+/** Addresses show in commands and in plans. */
+const location = z
+  .string()
+  .regex(
+    /^(\/|(sftp|rest|s3|b2|azure|gs|swift|rclone):.)/,
+    "must be an absolute path, or an address of restic such as sftp:USER@HOST:/PATH, rest:https://HOST/ or s3:https://HOST/BUCKET",
+  )
+  .refine((given) => !/:\/\/[^/@]*:[^/@]*@/.test(given), "must not hold a password: give it under environment");
+
+const copy = z
+  .strictObject({
+    repository: location.describe(
+      "Where the copy is: a folder, or an address of restic's: sftp:USER@HOST:/PATH, rest:https://HOST/, s3:https://HOST/BUCKET",
+    ),
+    passwordFile: absolutePath.optional().describe("File with the repository's password; either this or password"),
+    password: environmentReference
+      .optional()
+      .describe("The repository's password as ${NAME}, from the environment; either this or passwordFile"),
+    environment: z
+      .record(
+        z.string().regex(/^[A-Z_][A-Z0-9_]*$/, "must be a name for an environment variable"),
+        environmentReference,
+      )
+      .default({})
+      .describe("What restic needs to get in there, such as AWS_ACCESS_KEY_ID, each as ${NAME} from the environment"),
+    options: z
+      .array(z.string().regex(/^[a-z0-9]+\.[a-z0-9-]+=/, "must be KEY=VALUE, as restic's -o takes it"))
+      .default([])
+      .describe('Options of restic\'s -o, such as sftp.command="ssh -F FILE HOST -s sftp"'),
+    appendOnly: z
+      .boolean()
+      .default(false)
+      .describe("It can only be added to: nothing is removed from it from here, so nobody who gets in here can"),
+  })
+  .refine(
+    (given) => (given.password === undefined) !== (given.passwordFile === undefined),
+    "needs either passwordFile or password",
+  )
+  .describe("A second repository");
 
 export const backup = z
   .strictObject({
@@ -58,6 +98,18 @@ export const backup = z
         "Further files and folders of the stack's machine that belong to a set: certificates, units, what a compose project builds from",
       ),
     keep,
+    copies: z
+      .record(z.string().regex(/^[a-z][a-z0-9-]*$/, "must begin with a letter and have only a-z, 0-9 and -"), copy)
+      .default({})
+      .describe("Repositories that get every set from the first one, by name; encrypted with a password of their own"),
+    check: z
+      .strictObject({
+        sample: percent
+          .default(5)
+          .describe("Percent of the data that `ipai backup check` reads back, chosen anew each time"),
+      })
+      .prefault({})
+      .describe("How the integrity of the repositories is checked"),
   })
   .refine(
     (given) => (given.password === undefined) !== (given.passwordFile === undefined),

@@ -240,7 +240,7 @@ const stack = z
       )
       .default({})
       .describe(
-        "What `ipai worker` runs by itself, by name. backup, retention, proof and health are there already: `off` takes one away, another definition replaces it",
+        "What `ipai worker` runs by itself, by name. backup, retention, integrity, proof and health are there already, with second repositories also copies and retention-NAME: `off` takes one away, another definition replaces it",
       ),
     consent: z
       .strictObject({
@@ -318,11 +318,20 @@ export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup
   readonly name: string;
   readonly workDirectory: string;
   readonly secrets: Readonly<Record<string, Secret>>;
-  readonly backup: WithSecret<ParsedStack["backup"]>;
+  readonly backup:
+    | (Omit<NonNullable<WithSecret<ParsedStack["backup"]>>, "copies"> & {
+        readonly copies: Readonly<Record<string, CopyConfig>>;
+      })
+    | undefined;
   readonly services: Omit<ParsedStack["services"], "cache"> & {
     readonly cache: WithSecret<ParsedStack["services"]["cache"]>;
   };
 }
+
+export type CopyConfig = Omit<NonNullable<ParsedStack["backup"]>["copies"][string], "password" | "environment"> & {
+  readonly password: Secret | undefined;
+  readonly environment: Readonly<Record<string, Secret>>;
+};
 
 /** The same with its password read from the environment. */
 type WithSecret<T> = (Omit<NonNullable<T>, "password"> & { readonly password: Secret | undefined }) | undefined;

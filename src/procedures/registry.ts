@@ -5,7 +5,9 @@ import type { CallFunction, CallRegistry } from "../host/perform.ts";
 import type { Stack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
 import { forgetBackups, recordBackup, recordDoubt, recordInventory, recordProof } from "./backup/calls.ts";
+import { checkBackups, copyBackups } from "./backup/copies.ts";
 import { pruneBackups } from "./backup/prune.ts";
+import { recordCheck, recordCopy } from "./backup/repositories.ts";
 import { verifyBackup } from "./backup/verify.ts";
 import { type BrokenFile, readCustom } from "./custom/custom.ts";
 import { ProcedureInvalid } from "./custom/errors.ts";
@@ -25,6 +27,8 @@ export const builtIn: readonly AnyProcedure[] = [
   backup,
   verifyBackup,
   pruneBackups,
+  copyBackups,
+  checkBackups,
   upgrade,
   watch,
   sandboxUp,
@@ -68,6 +72,8 @@ export function createCallRegistry(
     ["backup.record_doubt@1", recordDoubt(records)],
     ["backup.record_proof@1", recordProof(records)],
     ["backup.record_inventory@1", recordInventory(records)],
+    ["backup.record_copy@1", recordCopy(records)],
+    ["backup.record_check@1", recordCheck(records)],
     ["backup.forget_all@1", forgetBackups(records)],
     ["monitoring.watch@1", keepHealth(records, checkHealth, tell)],
   ]);

@@ -28,10 +28,21 @@ function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>>
     backup: { ...defaults, procedure: "backup", cron: "0 2 * * *" },
     // After the backup: what is there may only age by a set that is newer.
     retention: { ...defaults, procedure: "backup prune", cron: "0 3 * * *" },
+    ...Object.fromEntries(Object.entries(stack.backup.copies).flatMap(usualOfCopy)),
+    ...(Object.keys(stack.backup.copies).length === 0
+      ? {}
+      : { copies: { ...defaults, procedure: "backup copy", cron: "30 2 * * *" } as const }),
+    integrity: { ...defaults, procedure: "backup check", cron: "0 5 * * *" },
     // Once a week the last backup is restored: one that was never restored is a hope.
     proof: { ...defaults, procedure: "backup verify", input: { backup: "latest" }, cron: "0 4 * * 0" },
     health,
   };
+}
+
+/** After the first repository: what that has removed is removed from its copies, and not brought again. */
+function usualOfCopy([name, { appendOnly }]: [string, { readonly appendOnly: boolean }]) {
+  const prune = { ...defaults, procedure: "backup prune", input: { repository: name }, cron: "30 3 * * *" };
+  return appendOnly ? [] : [[`retention-${name}`, prune] as const];
 }
 
 /** Every schedule of a stack, by its name. Throws `schedule.invalid` for one that names no procedure, or not its input. */

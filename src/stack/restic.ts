@@ -1,25 +1,13 @@
 import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe } from "../runbook/action.ts";
-import { prefixed, runId, secret, type Text, type Value } from "../runbook/value.ts";
+import { prefixed, runId, type SecretRef, secret, type Text, type Value } from "../runbook/value.ts";
 
-/**
- * The repository of backups: encrypted, deduplicated, checksummed, kept by restic. A backup carries its run's id as a tag, so it can
- * be found again without knowing restic's own snapshot id.
- */
-export interface Restic {
+/** What the first repository and its copies have in common: they can be looked into, checked, and made smaller. */
+export interface Prunable {
   readonly repository: string;
   isInitialised(): Probe;
-  initialise(): CommandAction;
   /** Removes the locks that killed restic processes left behind; those of living ones stay. */
   unlock(): CommandAction;
-  /**
-   * Stores a folder's content as of `taken` (`YYYY-MM-DD HH:MM:SS`, UTC), whole or not at all. Prints JSON lines: progress, then a
-   * `summary`, then the repository's `growth`.
-   */
-  store(folder: Text, taken: Text, reason: string): CommandAction;
-  exists(backup: Text): Probe;
-  /** Writes a backup's content into a folder; restic checks the hash of every blob that it reads. */
-  fetch(backup: Text, folder: Text): CommandAction;
   list(): CommandAction;
   /** Takes snapshots, by restic's own ids, out of the repository. What only they needed is still there: see `prune`. */
   forget(snapshots: readonly string[]): CommandAction;
@@ -29,6 +17,24 @@ export interface Restic {
   prune(): CommandAction;
   /** Whether every snapshot's parts are there, without reading them. */
   checkStructure(): CommandAction;
+  /** The same, and reads back so much of the data, chosen anew each time. Ends with restic's exit code, whatever it is. */
+  checkSample(percent: number): CommandAction;
+}
+
+/**
+ * The repository of backups: encrypted, deduplicated, checksummed, kept by restic. A backup carries its run's id as a tag, so it can
+ * be found again without knowing restic's own snapshot id.
+ */
+export interface Restic extends Prunable {
+  initialise(): CommandAction;
+  /**
+   * Stores a folder's content as of `taken` (`YYYY-MM-DD HH:MM:SS`, UTC), whole or not at all. Prints JSON lines: progress, then a
+   * `summary`, then the repository's `growth`.
+   */
+  store(folder: Text, taken: Text, reason: string): CommandAction;
+  exists(backup: Text): Probe;
+  /** Writes a backup's content into a folder; restic checks the hash of every blob that it reads. */
+  fetch(backup: Text, folder: Text): CommandAction;
   /** Reads every byte of the repository and checks it, also what only other backups need. */
   check(): CommandAction;
   /** Bytes that a backup takes when it is read back, as JSON. */
@@ -44,24 +50,30 @@ const exitCodes = {
   12: "backup.repository_unreadable",
   28: "backup.disk_full",
 };
-const openExitCodes = { ...exitCodes, 1: "backup.repository_unreadable" };
-const storeExitCodes = {
+export const openExitCodes = { ...exitCodes, 1: "backup.repository_unreadable" };
+export const storeExitCodes = {
   ...exitCodes,
   1: "backup.repository_unwritable",
   3: "backup.source_unreadable",
   28: "backup.repository_full",
 };
 const forgetExitCodes = { ...exitCodes, 1: "backup.forget_failed", 3: "backup.forget_failed" };
+/** All that a check may say; what could not be asked is told apart from what is damaged. */
+const checkExitCodes = [0, 1, 2, 3, 10, 11, 12, 28];
 const readExitCodes = { ...exitCodes, 1: "backup.repository_damaged", 3: "backup.repository_damaged" };
 
 /** restic with its arguments; `prefix` is a program that starts it. */
-type Program = (args: readonly Text[], options?: Partial<CommandAction>, prefix?: readonly Text[]) => CommandAction;
+export type Program = (
+  args: readonly Text[],
+  options?: Partial<CommandAction>,
+  prefix?: readonly Text[],
+) => CommandAction;
 
 export function createRestic(stack: StackConfig, tools: string): Restic | undefined {
   const { backup } = stack;
   if (backup === undefined) return undefined;
   const { repository } = backup;
-  const restic = createProgram(stack, backup, tools);
+  const restic = createProgram(stack, tools, environmentOf(backup, secret("backup.password"), "RESTIC_"));
   return {
     repository,
     isInitialised: () => ({
@@ -74,7 +86,6 @@ export function createRestic(stack: StackConfig, tools: string): Restic | undefi
       code: "backup.repository_unreadable",
     }),
     initialise: () => explained(restic(["init"], { exitCodes: storeExitCodes })),
-    unlock: () => restic(["unlock"], { exitCodes: openExitCodes }),
     store: (folder, taken, reason) =>
       explained(
         restic(
@@ -84,26 +95,43 @@ export function createRestic(stack: StackConfig, tools: string): Restic | undefi
         ),
       ),
     ...createReading(stack, restic),
-    ...createRemoving(stack, restic),
+    ...createPrunable(stack, restic),
   };
 }
 
-function createProgram(stack: StackConfig, backup: NonNullable<StackConfig["backup"]>, tools: string): Program {
+/** How restic finds a repository and opens it; `RESTIC_FROM_` is what it copies from. */
+export function environmentOf(
+  { repository, passwordFile }: { readonly repository: string; readonly passwordFile?: string | undefined },
+  password: SecretRef,
+  prefix: "RESTIC_" | "RESTIC_FROM_",
+): Readonly<Record<string, Value>> {
+  return {
+    [`${prefix}REPOSITORY`]: repository,
+    ...(passwordFile === undefined
+      ? { [`${prefix}PASSWORD`]: password }
+      : { [`${prefix}PASSWORD_FILE`]: passwordFile }),
+  };
+}
+
+export function createProgram(
+  stack: StackConfig,
+  tools: string,
+  repository: Readonly<Record<string, Value>>,
+  options: readonly string[] = [],
+): Program {
   const env: Readonly<Record<string, Value>> = {
-    RESTIC_REPOSITORY: backup.repository,
+    ...repository,
     // It reads and prints times without their zone.
     TZ: "UTC",
     // A line of progress every ten seconds; as it comes, a single backup prints dozens.
     RESTIC_PROGRESS_FPS: "0.1",
     RESTIC_CACHE_DIR: `${stack.workDirectory}/restic-cache`,
-    ...(backup.passwordFile === undefined
-      ? { RESTIC_PASSWORD: secret("backup.password") }
-      : { RESTIC_PASSWORD_FILE: backup.passwordFile }),
   };
-  const limits = limitsOf(backup.limit);
-  return (args, options = {}, prefix = []) => ({
-    ...command(tools, [...prefix, "restic", ...limits, ...args] as unknown as readonly [Text, ...Text[]], { env }),
-    ...options,
+  const limits = stack.backup === undefined ? [] : limitsOf(stack.backup.limit);
+  const given = [...limits, ...options.flatMap((option) => ["-o", option])];
+  return (args, more = {}, prefix = []) => ({
+    ...command(tools, [...prefix, "restic", ...given, ...args] as unknown as readonly [Text, ...Text[]], { env }),
+    ...more,
   });
 }
 
@@ -117,7 +145,7 @@ function limitsOf({ uploadBytes, downloadBytes }: NonNullable<StackConfig["backu
 /** For whatever may wait: users come first, for processor and disk. */
 export const gently = ["nice", "-n", "10", "ionice", "-c", "2", "-n", "7"];
 
-function tagOf(backup: Text): Text {
+export function tagOf(backup: Text): Text {
   return prefixed("run=", backup);
 }
 
@@ -130,12 +158,12 @@ function setOf(stack: StackConfig, backup: Text, reason: string): readonly Text[
  * Reading needs no lock, so it also works where nothing can be written any more. What it reads is what a disaster would leave: the
  * repository, not the cache beside it.
  */
-const bare = ["--no-lock", "--no-cache"];
+export const bare = ["--no-lock", "--no-cache"];
 
 function createReading(
   stack: StackConfig,
   restic: Program,
-): Pick<Restic, "exists" | "fetch" | "list" | "check" | "checkStructure" | "measure" | "print"> {
+): Pick<Restic, "exists" | "fetch" | "check" | "measure" | "print"> {
   const select = (wanted: Text): readonly Text[] => [...bare, "--host", stack.name, "--tag", tagOf(wanted)];
   return {
     exists: (wanted) => ({
@@ -148,9 +176,7 @@ function createReading(
     }),
     fetch: (wanted, folder) =>
       explained(restic(["restore", "latest", ...select(wanted), "--target", folder], { exitCodes: readExitCodes })),
-    list: () => listOf(stack, restic),
     check: () => explained(restic(["check", "--read-data", ...bare], { exitCodes: readExitCodes })),
-    checkStructure: () => explained(restic(["check", ...bare], { exitCodes: readExitCodes })),
     measure: (wanted) =>
       restic(["stats", "--json", "--mode", "restore-size", ...select(wanted)], { exitCodes: readExitCodes }),
     print: (wanted, file) => restic(["dump", ...select(wanted), "latest", file], { exitCodes: readExitCodes }),
@@ -161,9 +187,14 @@ function listOf(stack: StackConfig, restic: Program): CommandAction {
   return restic(["snapshots", "--json", ...bare, "--host", stack.name], { exitCodes: openExitCodes });
 }
 
-function createRemoving(stack: StackConfig, restic: Program): Pick<Restic, "forget" | "holds" | "prune"> {
+export function createPrunable(stack: StackConfig, restic: Program): Omit<Prunable, "repository" | "isInitialised"> {
   const list = listOf(stack, restic);
+  const sampled = (percent: number) => restic(["check", `--read-data-subset=${percent}%`, ...bare]);
   return {
+    unlock: () => restic(["unlock"], { exitCodes: openExitCodes }),
+    list: () => list,
+    checkStructure: () => explained(restic(["check", ...bare], { exitCodes: readExitCodes })),
+    checkSample: (percent) => ({ ...explained(sampled(percent)), okExitCodes: checkExitCodes }),
     forget: (snapshots) => explained(restic(["forget", ...snapshots], { exitCodes: forgetExitCodes })),
     holds: (snapshots) => ({
       title: "the repository holds every set that is kept, and no other",
@@ -210,4 +241,6 @@ const explainScript = `/^(\\t|main[.]|runtime[.]|github[.]com\\/)/ { next }
 { print; fflush(); line = tolower($0) }
 line ~ /no space left on device|disk quota exceeded/ { code = 28 }
 line ~ /repository is already locked/ { code = 11 }
+line ~ /^fatal: .*(wrong password or no key found)/ { code = 12 }
+line ~ /^fatal: .*(unable to open config file|connection refused|connection reset|no route to host|i\\/o timeout)/ { code = 10 }
 END { exit code }`;

@@ -7,8 +7,10 @@ import {
   toStoredSet,
 } from "../../procedures/backup/calls.ts";
 import { BackupNotFound } from "../../procedures/backup/errors.ts";
+import { findRepositoryState } from "../../procedures/backup/repositories.ts";
 import { forecastRemovals, judgeSets, setReasons } from "../../procedures/backup/retention.ts";
 import type { Stack } from "../../stack/stack.ts";
+import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
 import type { Terminal } from "../terminal.ts";
@@ -38,12 +40,14 @@ interface Kept extends BackupEntry {
   readonly kept: readonly string[];
   /** When it is expected to go if one is made every day; null when nothing removes it. */
   readonly removableAt: string | null;
+  /** The other repositories that hold it. */
+  readonly copies: readonly string[];
 }
 
 export async function listBackups(context: Context, options: Options): Promise<number> {
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
-  const backups = withRetention(stack, await readBackups(app.records, stack.name));
+  const backups = await withRetention(app, stack, await readBackups(app.records, stack.name));
   const gone = options.all === true ? (await listCatalogue(app.records, stack.name)).filter(isRemoved) : [];
   const { terminal } = context;
   if (options.json === true) {
@@ -58,10 +62,21 @@ export async function listBackups(context: Context, options: Options): Promise<n
   const rows = backups.map((backup) => [
     ...rowOf(backup, timezone),
     keptWords(backup, timezone),
+    ...(stack.copies.length === 0 ? [] : [backup.copies.join(", ") || terminal.style("yellow", "none")]),
     describeProof(terminal, backup),
   ]);
   const goneRows = gone.map((backup) => [...rowOf(backup, timezone), removedWords(backup, timezone)]);
-  const head = ["BACKUP", "TAKEN", "MADE", "DATABASE", "STORED", "FILES", "KEPT", "PROOF"];
+  const head = [
+    "BACKUP",
+    "TAKEN",
+    "MADE",
+    "DATABASE",
+    "STORED",
+    "FILES",
+    "KEPT",
+    ...(stack.copies.length === 0 ? [] : ["COPIES"]),
+    "PROOF",
+  ];
   terminal.out(table([head, ...rows, ...goneRows]));
   return 0;
 }
@@ -70,9 +85,14 @@ function isRemoved({ removed }: BackupEntry): boolean {
   return removed !== null;
 }
 
-function withRetention({ config }: Stack, backups: readonly BackupEntry[]): readonly Kept[] {
+async function withRetention(
+  { records }: App,
+  { name, config, copies }: Stack,
+  backups: readonly BackupEntry[],
+): Promise<readonly Kept[]> {
   const keep = config.backup?.keep;
-  if (keep === undefined) return backups.map((backup) => ({ ...backup, kept: [], removableAt: null }));
+  if (keep === undefined) return backups.map((backup) => ({ ...backup, kept: [], removableAt: null, copies: [] }));
+  const states = await Promise.all(copies.map((copy) => findRepositoryState(records, name, copy.name)));
   const sets = backups.map(toStoredSet);
   const verdicts = new Map(judgeSets(sets, keep, config.timezone).map((verdict) => [verdict.set.id, verdict.grounds]));
   const removals = forecastRemovals(sets, keep, config.timezone);
@@ -80,6 +100,7 @@ function withRetention({ config }: Stack, backups: readonly BackupEntry[]): read
     ...backup,
     kept: (verdicts.get(backup.id) ?? []).map(({ words }) => words),
     removableAt: removals.get(backup.id) ?? null,
+    copies: states.flatMap((state) => (state.sets.includes(backup.id) ? [state.name] : [])),
   }));
 }
 
@@ -127,7 +148,9 @@ export async function showBackup(context: Context, id: string, options: Options)
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
   const catalogue = await listCatalogue(app.records, stack.name);
-  const present = withRetention(
+  const present = await withRetention(
+    app,
+
     stack,
     catalogue.filter((backup) => !isRemoved(backup)),
   );
@@ -161,6 +184,7 @@ function keptRows(backup: Kept, timezone: string): readonly string[][] {
   return [
     ["kept as", backup.kept.join(", ") || "nothing: no rule asks for it"],
     ["kept", keptWords(backup, timezone)],
+    ["copies", backup.copies.join(", ") || "none"],
   ];
 }
 

@@ -21,6 +21,26 @@ export const NoRepository = defineError<{ stack: string }>("backup.no_repository
   hint: () => "Set backup.repository and backup.passwordFile (or backup.password) in ipai.yaml.",
 });
 
+export const NoCopies = defineError<{ stack: string }>("backup.no_copies", {
+  exitCode: 13,
+  message: (d) => `The configuration of ${d.stack} names no second repository.`,
+  hint: () => "Name one under backup.copies in ipai.yaml, best on another machine.",
+});
+
+export const RepositoryUnknown = defineError<{ given: string; known: string }>("backup.repository_unknown", {
+  exitCode: 14,
+  message: (d) => `There is no repository ${d.given}. Nothing was changed.`,
+  hint: (d) => `There is: ${d.known}.`,
+});
+
+export const AppendOnly = defineError<{ repository: string }>("backup.append_only", {
+  exitCode: 13,
+  message: (d) =>
+    `The repository ${d.repository} can only be added to (appendOnly), so nothing is removed from it. Nothing was changed.`,
+  hint: () =>
+    "Prune it where it is served, with restic on its own disk; only there may anything be removed. That is what protects it from whoever gets in here.",
+});
+
 export const BackupNotFound = defineError<{ backup: string } | Found>("backup.not_found", {
   exitCode: 26,
   message: (d) => ("backup" in d ? `There is no backup ${d.backup}.` : "The repository does not hold this backup."),

@@ -99,7 +99,11 @@ const snapshots = z.array(z.object({ id: z.string(), time: z.string(), tags: z.a
 /** The stack's sets in its repository, oldest first; none when there is no repository yet. What others keep in it is not ours. */
 export async function listSnapshots(reader: FactReader): Promise<readonly SetInRepository[]> {
   const restic = getRepository(reader);
-  if (!(await findRepository(reader, restic))) return [];
+  return (await findRepository(reader, restic)) ? listSets(reader, restic) : [];
+}
+
+/** The stack's sets in any of its repositories, oldest first. */
+export async function listSets(reader: FactReader, restic: Pick<Restic, "list">): Promise<readonly SetInRepository[]> {
   const found = snapshots.parse(await reader.json(restic.list())).flatMap(({ id, time, tags }) => {
     const run = tags.find((tag) => tag.startsWith("run="))?.slice("run=".length);
     return run === undefined ? [] : [{ run, id, takenAt: new Date(time).toISOString(), reason: reasonOf(tags) }];

@@ -1,16 +1,21 @@
 import { z } from "zod";
 import type { Act, Plan } from "../../runbook/plan.ts";
 import type { Json } from "../../runbook/value.ts";
-import type { Restic } from "../../stack/restic.ts";
+import type { Prunable } from "../../stack/restic.ts";
+import type { RepositoryCopy } from "../../stack/restic-copy.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
 import { change, read } from "../steps.ts";
 import { type BackupEntry, listCatalogue, proofStateOf } from "./calls.ts";
-import { NoRepository } from "./errors.ts";
-import { listSnapshots, type SetInRepository } from "./facts.ts";
+import { noteSets } from "./copies.ts";
+import { AppendOnly, NoRepository, RepositoryUnknown } from "./errors.ts";
+import { listSets, listSnapshots, type SetInRepository } from "./facts.ts";
+import { primary } from "./repositories.ts";
 import { judgeSets, type StoredSet, type Verdict } from "./retention.ts";
 
-const input = z.object({});
+const input = z.object({
+  repository: z.string().default(primary).describe("Which repository: primary, or the name of a copy"),
+});
 type PruneInput = z.infer<typeof input>;
 
 export interface PruneFacts {
@@ -33,15 +38,28 @@ export const pruneBackups: Procedure<PruneInput, PruneFacts> = {
   plan: planPrune,
 };
 
-async function readPruneFacts(reader: FactReader): Promise<PruneFacts> {
+async function readPruneFacts(reader: FactReader, { repository }: PruneInput): Promise<PruneFacts> {
+  const copy = findCopy(reader.stack, repository);
   return {
-    sets: await listSnapshots(reader),
+    sets: copy === undefined ? await listSnapshots(reader) : await listSets(reader, copy),
     catalogue: await listCatalogue(reader.records, reader.stack.name),
   };
 }
 
-function planPrune(stack: Stack, _input: PruneInput, { sets, catalogue }: PruneFacts): Plan {
-  const { restic, config } = stack;
+/** Undefined is the first repository. */
+function findCopy(stack: Stack, name: string): RepositoryCopy | undefined {
+  if (name === primary) return undefined;
+  const copy = stack.copies.find((one) => one.name === name);
+  const known = [primary, ...stack.copies.map((one) => one.name)].join(", ");
+  if (copy === undefined) throw RepositoryUnknown({ given: name, known });
+  if (copy.appendOnly) throw AppendOnly({ repository: name });
+  return copy;
+}
+
+function planPrune(stack: Stack, { repository }: PruneInput, { sets, catalogue }: PruneFacts): Plan {
+  const { config } = stack;
+  const copy = findCopy(stack, repository);
+  const restic = copy ?? stack.restic;
   if (restic === undefined || config.backup === undefined) throw NoRepository({ stack: stack.name });
   const verdicts = judgeSets(
     sets.map((set) => toStoredSet(set, catalogue)),
@@ -54,21 +72,29 @@ function planPrune(stack: Stack, _input: PruneInput, { sets, catalogue }: PruneF
   const idsOf = (some: readonly Verdict[]) => some.map(({ set }) => set.id);
   const snapshotsOf = (some: readonly Verdict[]) =>
     sets.filter(({ id }) => idsOf(some).includes(id)).flatMap(({ snapshots }) => snapshots);
-  const difference = compareCatalogue(sets, catalogue);
+  // Only of the first repository the catalogue says what it holds.
+  const difference = copy === undefined ? compareCatalogue(sets, catalogue) : { missing: [], found: [] };
   const forget = [snapshotsOf(removed), snapshotsOf(kept)] as const;
   return {
     procedure: pruneBackups.name,
     version: pruneBackups.version,
     stack: stack.name,
-    title: removed.length === 0 ? "Remove no backup: every one is kept" : `Remove ${count(removed.length)}`,
-    input: {},
+    title:
+      removed.length === 0
+        ? "Remove no backup: every one is kept"
+        : `Remove ${count(removed.length)}${copy === undefined ? "" : ` from ${copy.name}`}`,
+    input: { repository },
     facts: { removed: idsOf(removed), kept: groundsJson(kept), ...difference },
     // Whoever reads a set while its room is given back would find it damaged.
     lease: removed.length === 0 ? "none" : "exclusive",
     notes: notesOf(verdicts, restic, difference.missing),
     steps: [
       ...(removed.length === 0 ? [] : [unlock(restic), forgetSets(restic, ...forget)]),
-      ...noteInventory(stack, { removed: idsOf(removed), ...difference }),
+      ...(copy === undefined
+        ? noteInventory(stack, { removed: idsOf(removed), ...difference })
+        : removed.length === 0
+          ? []
+          : noteSets(stack, copy)),
       ...(removed.length === 0 ? [] : [giveBack(restic), check(restic)]),
     ],
   };
@@ -97,7 +123,11 @@ function count(sets: number): string {
   return sets === 1 ? "1 backup" : `${sets} backups`;
 }
 
-function notesOf(verdicts: readonly Verdict[], { repository }: Restic, missing: readonly string[]): readonly string[] {
+function notesOf(
+  verdicts: readonly Verdict[],
+  { repository }: Prunable,
+  missing: readonly string[],
+): readonly string[] {
   return [
     `Repository: ${repository}`,
     ...verdicts.map(({ set: { id, reason }, grounds }) =>
@@ -109,7 +139,7 @@ function notesOf(verdicts: readonly Verdict[], { repository }: Restic, missing: 
   ];
 }
 
-function unlock(restic: Restic): Act {
+function unlock(restic: Prunable): Act {
   return change(
     { id: "unlock", title: "Remove locks of dead backups", action: restic.unlock() },
     { verify: [restic.isInitialised()] },
@@ -117,7 +147,7 @@ function unlock(restic: Restic): Act {
 }
 
 /** By the repository's own ids, so that nothing is removed but what the plan names. */
-function forgetSets(restic: Restic, removed: readonly string[], kept: readonly string[]): Act {
+function forgetSets(restic: Prunable, removed: readonly string[], kept: readonly string[]): Act {
   return change(
     { id: "forget", title: `Take ${count(removed.length)} out of the repository`, action: restic.forget(removed) },
     { effect: "destroy", undoClass: "irreversible", done: restic.holds(kept), verify: [restic.holds(kept)] },
@@ -143,14 +173,14 @@ function noteInventory(
 }
 
 /** What fails here costs room, and is done again by the next one. */
-function giveBack(restic: Restic): Act {
+function giveBack(restic: Prunable): Act {
   return change(
     { id: "give back", title: "Give their room back", action: restic.prune() },
     { effect: "destroy", verify: [restic.isInitialised()], onFail: "continue", timeoutSeconds: 12 * 3600 },
   );
 }
 
-function check(restic: Restic): Act {
+function check(restic: Prunable): Act {
   return read(
     {
       id: "check",

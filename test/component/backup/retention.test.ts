@@ -1,13 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type App, createApp } from "../../../src/cli/app.ts";
-import { parseConfig } from "../../../src/config/load.ts";
+import type { App } from "../../../src/cli/app.ts";
 import { advance } from "../../../src/engine/advance.ts";
 import { findFault, listLinks } from "../../../src/engine/audit.ts";
 import { approveRun } from "../../../src/engine/consent.ts";
-import { createRun, type Run } from "../../../src/engine/journal.ts";
+import { createRun } from "../../../src/engine/journal.ts";
 import {
   type BackupEntry,
   listCatalogue,
@@ -17,81 +13,29 @@ import {
   recordProof,
 } from "../../../src/procedures/backup/calls.ts";
 import { findBackupFaults } from "../../../src/procedures/backup/findings.ts";
-import type { SetReason } from "../../../src/procedures/backup/retention.ts";
-import { sandboxConfig } from "../../../src/procedures/sandbox/definition.ts";
-import { startControl, type TestControl } from "../../harness/control.ts";
+import { type BackupApp, scopeOf, startBackupApp } from "../../harness/backup-app.ts";
 import { perform } from "../../harness/perform.ts";
 
 /** Retention with a real repository and a real catalogue, over nights that are as long as a test wants them. */
-let folder: string;
-let control: TestControl;
+let test: BackupApp;
 let app: App;
 
 beforeAll(async () => {
-  control = await startControl();
-  folder = await mkdtemp(join(tmpdir(), "ipai-retention-"));
-  await writeFile(join(folder, "repository-password"), "secret\n");
-  const settings = { folder, basePort: 10_000, odoo: { command: ["odoo"], addons: [], environment: {} } };
-  const [comment = "", ...json] = sandboxConfig(settings).split("\n");
-  const definition = JSON.parse(json.join("\n")) as { stacks: { sandbox: { backup: Record<string, unknown> } } };
-  const keep = { daily: 7, weekly: 3, monthly: 2, byHand: "3d", beforeChange: "10d" };
-  definition.stacks.sandbox.backup["keep"] = keep;
-  const config = parseConfig(`${comment}\n${JSON.stringify(definition)}`, "ipai.yaml", {});
-  app = await createApp(config, { ...process.env, IPAI_HOME: control.home, IPAI_DATABASE_URL: undefined });
-  await perform(restic().initialise());
+  test = await startBackupApp(() => ({ keep: { daily: 7, weekly: 3, monthly: 2, byHand: "3d", beforeChange: "10d" } }));
+  app = test.app;
 });
-afterAll(async () => {
-  await app[Symbol.asyncDispose]();
-  await control[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
+afterAll(() => test[Symbol.asyncDispose]());
 
-function restic() {
-  const found = app.stack().restic;
-  if (found === undefined) throw new TypeError("the practice stack has a repository");
-  return found;
-}
-
-const scopeOf = (run: string) => ({
-  scope: {
-    run: { id: run, startedAt: new Date().toISOString() },
-    output: () => undefined,
-    secret: () => {
-      throw new TypeError("no secret");
-    },
-  },
-  signal: new AbortController().signal,
-});
-
-/** A set as a backup stores and records it, without a database. */
-async function make(id: string, takenAt: Date, reason: SetReason = "scheduled"): Promise<void> {
-  const set = join(folder, "set");
-  await mkdir(set, { recursive: true });
-  await writeFile(join(set, "dump"), `${id}\n`.repeat(20_000));
-  const taken = takenAt.toISOString().slice(0, 19).replace("T", " ");
-  await perform(restic().store(set, taken, reason), { run: id });
-  const counts = { databaseBytes: 1, storedBytes: 1, setBytes: 1, files: 0, unsound: 0 };
-  const entry = { stack: "sandbox", id, takenAt: takenAt.toISOString(), reason, ...counts };
-  await recordBackup(app.records)(entry, scopeOf(id));
-}
+const make: BackupApp["make"] = (...given) => test.make(...given);
+const stored = () => test.stored();
+const restic = () => test.restic;
+const prune = () => test.carryOut("backup prune");
 
 async function verify(backup: string, isSound: boolean): Promise<void> {
   const run = `verify ${backup}`;
   await recordDoubt(app.records)({ stack: "sandbox", backup, run }, scopeOf(run));
   const counts = { databaseBytes: 1, tables: 1, rows: 1, attachments: 0, unsound: 0, takenAt: "" };
   if (isSound) await recordProof(app.records)({ stack: "sandbox", backup, run, ...counts }, scopeOf(run));
-}
-
-async function prune(): Promise<Run> {
-  const plan = await app.plan("backup prune", "sandbox", {});
-  const run = await createRun(app.control, plan, "anna", new Date());
-  await approveRun(app.control, run, "anna");
-  return advance(app.engine(), run.id);
-}
-
-async function stored(): Promise<readonly string[]> {
-  const found = JSON.parse((await perform(restic().list())).stdout) as { tags: string[] }[];
-  return found.map(({ tags }) => (tags[0] ?? "").replace("run=", "")).sort();
 }
 
 async function entryOf(id: string): Promise<BackupEntry | undefined> {
@@ -176,13 +120,13 @@ describe("a backup that is much smaller than those before it", () => {
       return recordBackup(app.records)(entry, scopeOf(id));
     };
     for (let hours = 1; hours <= 8; hours++) await record(hours, 50_000_000, 9_000_000);
-    expect(await findBackupFaults(app.records, app.stack())).toEqual([]);
+    expect(await findBackupFaults(app.records, app.stack(), night(36))).toEqual([]);
     await record(9, 20_000_000, 9_100_000);
-    const findings = await findBackupFaults(app.records, app.stack());
+    const findings = await findBackupFaults(app.records, app.stack(), night(36));
     expect(findings).toMatchObject([{ code: "IPAI-BACKUP-001", status: "warn", value: 40, threshold: 60 }]);
     expect(findings[0]?.hint).toContain("20.0 MB in backup hour9, and 50.0 MB usually");
     await record(10, 51_000_000, 9_100_000);
-    expect(await findBackupFaults(app.records, app.stack())).toEqual([]);
+    expect(await findBackupFaults(app.records, app.stack(), night(36))).toEqual([]);
   });
 });
 
