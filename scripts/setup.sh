@@ -13,10 +13,12 @@ KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 PACKAGES=(
   # the stack
-  postgresql-15 postgresql-client-15 postgresql-common redis-server redis-tools nginx-light restic rclone
+  postgresql-15 postgresql-client-15 postgresql-common redis-server redis-tools nginx-light restic
   curl jq procps util-linux ca-certificates openssh-client
   # another machine to practise on: a server for the tests, and a cable that can be cut
   openssh-server iproute2
+  # a repository behind REST for the tests
+  rclone
   # a mail server for the tests
   python3-aiosmtpd
   # what Odoo 19's package depends on, by its bookworm names

@@ -1,11 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../config/load.ts";
+import { Secret } from "../config/secret.ts";
 import { hashPlan } from "../runbook/hash.ts";
 import type { Plan } from "../runbook/plan.ts";
 import { renderPlan } from "../runbook/render.ts";
 import { validatePlan } from "../runbook/validate.ts";
 import { createStack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
+import { checkBackups, copyBackups } from "./backup/copies.ts";
 import { type PruneFacts, pruneBackups } from "./backup/prune.ts";
 import { verifyBackup } from "./backup/verify.ts";
 import { sandboxConfig } from "./sandbox/definition.ts";
@@ -75,6 +77,13 @@ const keepingLittle = createStack({
   backup: stack.config.backup && {
     ...stack.config.backup,
     keep: { daily: 3, weekly: 1, monthly: 1, byHandSeconds: 0, beforeChangeSeconds: 0 },
+    limit: { uploadBytes: 2 ** 20, downloadBytes: undefined },
+    copies: {
+      offsite: {
+        ...{ repository: "s3:https://s3.example.com/backups", passwordFile: undefined, password: new Secret("p") },
+        ...{ environment: { AWS_SECRET_ACCESS_KEY: new Secret("k") }, options: ["s3.region=eu"], appendOnly: false },
+      },
+    },
   },
 });
 
@@ -86,6 +95,9 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ],
   ["backup-verify", verifyBackup.plan(stack, { backup: "latest" }, { backup: "20260101t000000_abcd", ...sized })],
   ["backup-prune", pruneBackups.plan(keepingLittle, { repository: "primary" }, aged)],
+  ["backup-prune-copy", pruneBackups.plan(keepingLittle, { repository: "offsite" }, aged)],
+  ["backup-copy", copyBackups.plan(keepingLittle, {}, { newest: night(23).id })],
+  ["backup-check", checkBackups.plan(keepingLittle, {}, {})],
   ["backup-prune-nothing", pruneBackups.plan(stack, { repository: "primary" }, { sets: [night(10)], catalogue: [] })],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
   ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
@@ -98,6 +110,12 @@ describe("the plan of", () => {
   it.each(plans)("%s is what it was", async (name, plan) => {
     expect(validatePlan(plan)).toBe(plan);
     await expect(`${renderPlan(plan, { detail: true })}\n`).toMatchFileSnapshot(`golden/${name}.txt`);
+  });
+
+  it("an upgrade, or a prune, shares the stack with no backup: a dump's locks would make the update fail", () => {
+    const leaseOf = (name: string) => plans.find(([one]) => one === name)?.[1].lease;
+    const names = ["backup", "backup-verify", "backup-copy", "backup-check", "upgrade", "backup-prune"];
+    expect(names.map(leaseOf)).toEqual([...Array(4).fill("shared"), "exclusive", "exclusive"]);
   });
 
   it("an upgrade has another identity for every fact that it is bound to", () => {

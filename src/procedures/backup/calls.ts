@@ -3,6 +3,7 @@ import type { Records } from "../../engine/records.ts";
 import { Bug } from "../../errors/error.ts";
 import type { CallFunction } from "../../host/perform.ts";
 import { BackupNotFound } from "./errors.ts";
+import { repositoryKind } from "./repositories.ts";
 import { type SetReason, type StoredSet, setReasons } from "./retention.ts";
 
 /** The catalogue of backups and their proofs, in the control database. */
@@ -120,11 +121,12 @@ export function recordDoubt(records: Records): CallFunction {
   };
 }
 
-/** When the repository itself is removed. */
+/** When the repository itself is removed, with what is known of it. */
 export function forgetBackups(records: Records): CallFunction {
   return async (given) => {
     const { stack } = z.object({ stack: z.string() }).parse(given);
     await records.forget(kind, stack);
+    await records.forget(repositoryKind, stack);
     return null;
   };
 }

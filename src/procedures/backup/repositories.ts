@@ -24,14 +24,14 @@ const state = z.object({
 });
 export type RepositoryState = z.infer<typeof state>;
 
-const kind = "repository";
+export const repositoryKind = "repository";
 
 export async function findRepositoryState(records: Records, stack: string, name: string): Promise<RepositoryState> {
-  return state.parse((await records.find(kind, `${stack}/${name}`)) ?? { name });
+  return state.parse((await records.find(repositoryKind, `${stack}/${name}`)) ?? { name });
 }
 
 async function keep(records: Records, stack: string, run: string, data: RepositoryState): Promise<null> {
-  await records.put({ kind, id: `${stack}/${data.name}`, stack, run, data });
+  await records.put({ kind: repositoryKind, id: `${stack}/${data.name}`, stack, run, data });
   return null;
 }
 
