@@ -2,7 +2,8 @@ import { passkey } from "@better-auth/passkey";
 import { type BetterAuthOptions, type BetterAuthPlugin, betterAuth } from "better-auth";
 import { APIError, isAPIError } from "better-auth/api";
 import { twoFactor } from "better-auth/plugins";
-import { type Control, ControlUnreachable } from "../engine/control.ts";
+import type { Control } from "../engine/control.ts";
+import { ControlUnreachable } from "../engine/server.ts";
 import {
   accountModel,
   passkeyModel,

@@ -3,7 +3,6 @@ import { principalOfShell } from "../access/identify.ts";
 import type { Principal } from "../access/principal.ts";
 import { peopleFor, type Subject } from "../access/rights.ts";
 import type { RunKind } from "../api/ports.ts";
-import { ipaiHome } from "../config/home.ts";
 import { getStack, loadConfig } from "../config/load.ts";
 import type { Config, StackConfig } from "../config/schema.ts";
 import { type Control, openControl } from "../engine/control.ts";
@@ -24,6 +23,7 @@ import { validatePlan } from "../runbook/validate.ts";
 import type { Json } from "../runbook/value.ts";
 import { createStack, type Stack } from "../stack/stack.ts";
 import { findActor } from "./actor.ts";
+import { controlOptions } from "./control.ts";
 import { Executors } from "./executors.ts";
 import { routesOf } from "./notify.ts";
 import { Catalogue } from "./procedures.ts";
@@ -72,8 +72,7 @@ export async function openApp(options: AppOptions): Promise<App> {
 /** The program on a configuration that is already there: the practice stack makes its own. */
 export async function createApp(config: Config, environment: NodeJS.ProcessEnv): Promise<App> {
   const executors = new Executors(environment);
-  const url = environment["IPAI_DATABASE_URL"] ?? config.control.url?.reveal();
-  const control = await openControl({ home: ipaiHome(environment), url, executor: executors.local });
+  const control = await openControl(controlOptions(config, environment, executors.local));
   const records = createRecords(control);
   const calls = createCallRegistry(
     records,

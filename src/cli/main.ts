@@ -267,6 +267,7 @@ service
   .command("install")
   .description("install and start it: a unit of systemd, or a script in init.d where there is none")
   .option("--plan", "show the file and the commands, and stop")
+  .option("--serve", "one that answers the API as well, as `ipai serve` does")
   .action(run(async (context, options) => (await import("./commands/service.ts")).install(context, options)));
 json(service.command("status"))
   .description("is it installed, does it run, which workers live (exit code 0: one does, 3: none)")
@@ -342,7 +343,7 @@ config
   .description("JSON Schema for editors")
   .action(run(async (context) => (await import("./commands/config.ts")).printSchema(context)));
 
-const control = program.command("control").description("the control database that ipai keeps");
+const control = program.command("control").description("the control database that ipai keeps, and its own backups");
 control
   .command("status")
   .description("is it running, and where")
@@ -351,6 +352,27 @@ control
   .command("stop")
   .description("stop the embedded one; the next command starts it again")
   .action(run(async (context) => (await import("./commands/control.ts")).controlStop(context)));
+json(control.command("backup"))
+  .description("back it up now, and prove the backup by restoring it beside")
+  .argument("[file]", "a new file; in the usual folder without it")
+  .action(
+    run(async (context, file, options) =>
+      (await import("./commands/control-backup.ts")).backup(context, file as string | undefined, options),
+    ),
+  );
+json(control.command("backups"))
+  .description("its backups in the usual folder, and what restores have replaced")
+  .action(run(async (context, options) => (await import("./commands/control-backup.ts")).backups(context, options)));
+json(control.command("restore"))
+  .description("put a backup in its place; what is there now is kept beside")
+  .argument("<backup>", "a file, or latest")
+  .option("--plan", "try it beside, show what it would mean, and stop")
+  .option("-y, --yes", "do not ask")
+  .action(
+    run(async (context, file, options) =>
+      (await import("./commands/control-backup.ts")).restore(context, file as string, options),
+    ),
+  );
 
 registerPeople(program);
 

@@ -5,6 +5,8 @@ import { quote } from "../runbook/shell.ts";
 export interface ServiceSettings {
   /** The launcher. */
   readonly program: string;
+  /** `serve` is a worker that answers the API as well. */
+  readonly command: "worker" | "serve";
   readonly config: string;
   /** Variables that say where things are. Secrets are not among them: the program finds those in its own file. */
   readonly environment: Readonly<Record<string, string>>;
@@ -17,6 +19,8 @@ export interface InitSystem {
   /** As chmod takes it. */
   readonly mode: number;
   readonly render: (settings: ServiceSettings) => string;
+  /** A further file that comes and goes with it. */
+  readonly beside?: { readonly path: string; readonly content: string };
   /** Argv each, in their order. */
   readonly install: readonly Command[];
   readonly remove: readonly Command[];
@@ -26,6 +30,7 @@ export interface InitSystem {
 type Command = readonly [string, ...string[]];
 
 const name = "ipai-worker";
+const log = `/var/log/${name}.log`;
 /** What is under way ends first; whatever takes longer is ended, and gone on with after the next start. Seconds. */
 const stopSeconds = 600;
 
@@ -47,6 +52,7 @@ export const initd: InitSystem = {
   path: `/etc/init.d/${name}`,
   mode: 0o755,
   render: renderScript,
+  beside: { path: `/etc/logrotate.d/${name}`, content: rotation() },
   install: [
     ["update-rc.d", name, "defaults"],
     [`/etc/init.d/${name}`, "start"],
@@ -58,7 +64,7 @@ export const initd: InitSystem = {
   status: [`/etc/init.d/${name}`, "status"],
 };
 
-function renderUnit({ program, config, environment }: ServiceSettings): string {
+function renderUnit({ program, command, config, environment }: ServiceSettings): string {
   const variables = Object.entries(environment).map(
     ([key, value]) => `Environment=${variableQuote(`${key}=${value}`)}`,
   );
@@ -70,7 +76,7 @@ After=network-online.target postgresql.service docker.service
 Wants=network-online.target
 
 [Service]
-ExecStart=${[program, "--config", config, "worker"].map(unitQuote).join(" ")}
+ExecStart=${[program, "--config", config, command].map(unitQuote).join(" ")}
 ${["Environment=HOME=/root", ...variables].join("\n")}
 Restart=always
 RestartSec=2
@@ -81,6 +87,22 @@ TimeoutStopSec=${stopSeconds}
 
 [Install]
 WantedBy=multi-user.target
+`;
+}
+
+/** As every other log of a Debian machine. The script keeps the file open, so it is copied and emptied. */
+function rotation(): string {
+  return `# Written by \`ipai service install\`.
+${log} {
+  weekly
+  maxsize 50M
+  rotate 8
+  missingok
+  notifempty
+  compress
+  delaycompress
+  copytruncate
+}
 `;
 }
 
@@ -95,7 +117,7 @@ function unitQuote(text: string): string {
 }
 
 /** The script is its own supervisor: \`loop\` starts the worker again whenever it ends without having been told to. */
-function renderScript({ program, config, environment }: ServiceSettings): string {
+function renderScript({ program, command, config, environment }: ServiceSettings): string {
   const variables = Object.entries(environment).map(([key, value]) => `export ${key}=${quote(value)}`);
   return `#!/bin/sh
 # Written by \`ipai service install\`. Secrets of the configuration, and IPAI_DATABASE_URL, stand in /etc/ipai/environment.
@@ -110,26 +132,47 @@ function renderScript({ program, config, environment }: ServiceSettings): string
 ### END INIT INFO
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="\${HOME:-/root}"
 pid_file=/run/${name}.pid
-log=/var/log/${name}.log
+log=${log}
 
 run_worker() {
   ${variables.length === 0 ? ":" : variables.join("\n  ")}
-  exec ${[program, "--config", config, "worker"].map(quote).join(" ")}
+  exec ${[program, "--config", config, command].map(quote).join(" ")}
+}
+
+stopping= signals=0 child= told=
+
+# Only once: a second signal would mean to leave at once. The number may be another process's by now; that is no child of this one.
+tell() {
+  [ -n "$child" ] && [ -z "$told" ] && grep -q "^PPid:.$$\\$" "/proc/$child/status" 2>/dev/null || return 0
+  told=yes
+  kill -TERM "$child" 2>/dev/null
+}
+
+# Starts something and waits until it has ended. A wait that a signal came into may have been cut short by it; one that none came
+# into was not.
+attend() {
+  "$@" &
+  child=$! told=
+  [ -z "$stopping" ] || tell
+  while :; do
+    seen=$signals
+    wait "$child"
+    [ "$signals" != "$seen" ] || break
+  done
+  child=
 }
 
 # One that ends soon after its start is started again later and later.
 loop() {
-  trap 'stopping=yes; kill -TERM "$worker" 2>/dev/null' TERM INT
+  trap 'stopping=yes; signals=$((signals + 1)); tell' TERM INT
   pause=1
   while [ -z "$stopping" ]; do
     began=$(date +%s)
-    (run_worker) &
-    worker=$!
-    while kill -0 "$worker" 2>/dev/null; do wait "$worker"; done
+    attend run_worker
     [ -z "$stopping" ] || break
     if [ $(($(date +%s) - began)) -gt 60 ]; then pause=1; fi
     echo "$(date -u +%FT%TZ) the worker ended; it is started again in $pause s"
-    sleep "$pause" & wait $!
+    attend sleep "$pause"
     pause=$((pause < 32 ? pause * 2 : 60))
   done
 }
@@ -151,7 +194,7 @@ case $1 in
     kill -TERM "$pid"
     tries=0
     while running && [ $tries -lt ${stopSeconds} ]; do sleep 1; tries=$((tries + 1)); done
-    kill -KILL -- "-$pid" 2>/dev/null
+    if running; then kill -KILL -- "-$pid" 2>/dev/null; fi
     rm -f "$pid_file"
     echo "${name} is stopped"
     ;;

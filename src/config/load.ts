@@ -104,7 +104,7 @@ function build(parsed: ParsedConfig, file: string, environment: NodeJS.ProcessEn
       parsed.heartbeat === undefined
         ? undefined
         : { url: reveal(parsed.heartbeat.url) ?? new Secret(""), everySeconds: parsed.heartbeat.every },
-    control: { url: reveal(parsed.control.database) },
+    control: { url: reveal(parsed.control.database), backup: parsed.control.backup },
   };
 }
 

@@ -302,6 +302,21 @@ export const configSchema = z.strictObject({
         .union([z.literal("embedded"), environmentReference], "must be embedded or ${NAME}")
         .default("embedded")
         .describe("embedded for a PostgreSQL of ipai's own, or ${NAME} of a variable with a PostgreSQL URL"),
+      backup: z
+        .union(
+          [
+            z.literal("off"),
+            z.strictObject({
+              directory: absolutePath
+                .optional()
+                .describe("Folder for them, on a disk of its own at best; control-backups below IPAI_HOME when absent"),
+              keep: z.int().min(1).default(14).describe("So many are kept"),
+            }),
+          ],
+          "must be off, or have directory or keep",
+        )
+        .prefault({})
+        .describe("`ipai worker` backs it up every night; `off` leaves that to you"),
     })
     .prefault({})
     .describe("The database in which ipai keeps runs and records"),
@@ -336,6 +351,8 @@ export type CopyConfig = Omit<NonNullable<ParsedStack["backup"]>["copies"][strin
 /** The same with its password read from the environment. */
 type WithSecret<T> = (Omit<NonNullable<T>, "password"> & { readonly password: Secret | undefined }) | undefined;
 
+export type ControlBackupConfig = ParsedConfig["control"]["backup"];
+
 export interface Config {
   readonly file: string;
   readonly serve: ServeConfig;
@@ -347,5 +364,5 @@ export interface Config {
   readonly heartbeat: { readonly url: Secret; readonly everySeconds: number } | undefined;
   readonly stacks: Readonly<Record<string, StackConfig>>;
   /** A PostgreSQL for the control database; undefined means the embedded one. */
-  readonly control: { readonly url: Secret | undefined };
+  readonly control: { readonly url: Secret | undefined; readonly backup: ControlBackupConfig };
 }

@@ -5,7 +5,10 @@ import type { Control } from "./control.ts";
  * The runs that are under way by their journal but that no process carries out: it was killed, or its machine is gone. They can be
  * resumed. Who carries a run out holds a session lock (see `claim.ts`), and PostgreSQL lists those.
  */
-export async function listUnattended(control: Control, stacks?: readonly string[]): Promise<ReadonlySet<string>> {
+export async function listUnattended(
+  control: Pick<Control, "db">,
+  stacks?: readonly string[],
+): Promise<ReadonlySet<string>> {
   const { rows } = await sql<{ id: string }>`
     select id from runs
       where status in ('running', 'undoing') and (${stacks === undefined} or stack = any(${stacks ?? []})) and not exists (

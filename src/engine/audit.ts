@@ -73,7 +73,7 @@ function hashOf({ number, at, actor, action, stack, subject, detail, previous }:
 }
 
 /** The chain from its beginning, or the latest entries of it, in their order. */
-export async function listLinks(control: Control, latest?: number): Promise<readonly Link[]> {
+export async function listLinks(control: Pick<Control, "db">, latest?: number): Promise<readonly Link[]> {
   const query = control.db.selectFrom("audit").selectAll().orderBy("number", "desc");
   const rows = await (latest === undefined ? query : query.limit(latest)).execute();
   return rows.toReversed();

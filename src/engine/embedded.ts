@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { defineError } from "../errors/error.ts";
 import type { Executor } from "../host/executor.ts";
+import { findServerPrograms } from "./programs.ts";
 
 /**
  * The private PostgreSQL that keeps the control database when the user names none. It listens on a Unix socket in a directory
@@ -16,19 +17,12 @@ export interface EmbeddedControl {
   readonly user: string;
 }
 
-export const NoPostgres = defineError<{ looked: string }>("control.no_postgres", {
-  exitCode: 60,
-  message: (d) => `No PostgreSQL server programs were found (looked in ${d.looked}).`,
-  hint: () => "Install Debian's postgresql package, or set IPAI_DATABASE_URL to a PostgreSQL that ipai may use.",
-});
-
 export const ControlNotStarted = defineError<{ directory: string; output: string }>("control.not_started", {
   exitCode: 61,
   message: (d) => `The control database in ${d.directory} does not start.`,
   hint: (d) => `Is the disk full, or the directory owned by somebody else? Its log is ${join(d.directory, "log")}.`,
 });
 
-const binariesBelow = "/usr/lib/postgresql";
 /** As root, PostgreSQL refuses to run: Debian's service user does it. */
 const serviceUser = "postgres";
 
@@ -41,7 +35,9 @@ export function embeddedAddress(home: string): EmbeddedControl {
 export async function startEmbedded(home: string, executor: Executor): Promise<EmbeddedControl> {
   const directory = join(home, "control");
   const run = await serverPrograms(directory, executor);
+  await rm(stoppedFile(home), { force: true });
   if (!existsSync(join(directory, "data"))) await createCluster(directory, run, await findOwner(executor));
+  await removeStale(join(directory, "data", "postmaster.pid"));
   const started = await run("pg_ctl", [
     "start",
     "-w",
@@ -59,14 +55,31 @@ export async function startEmbedded(home: string, executor: Executor): Promise<E
   return embeddedAddress(home);
 }
 
+/** After a crash of the machine its number may be another program's by now: PostgreSQL would take that for itself, and not start. */
+async function removeStale(pidFile: string): Promise<void> {
+  const pid = Number((await readFile(pidFile, "utf8").catch(() => "")).split("\n")[0]);
+  const program = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => undefined);
+  if (program !== undefined && program.trim() !== "postgres") await rm(pidFile, { force: true });
+}
+
 /** Stops the server; true when one was running. Runs that are under way continue when it is back. */
 export async function stopEmbedded(home: string, executor: Executor): Promise<boolean> {
   const directory = join(home, "control");
   if (!existsSync(join(directory, "data"))) return false;
+  // Before it stops: a worker that finds it silent must know why.
+  await writeFile(stoppedFile(home), "");
   const run = await serverPrograms(directory, executor);
   if (!(await isRunning(directory, run))) return false;
   await run("pg_ctl", ["stop", "-w", "-m", "fast", "-s", "-D", join(directory, "data")]);
   return true;
+}
+
+/** There while a person wants it stopped; the next command that needs the server takes it away. */
+const stoppedFile = (home: string) => join(home, "control", "stopped");
+
+/** It has data, and nobody stopped it. */
+export function isEmbeddedWanted(home: string): boolean {
+  return existsSync(join(home, "control", "data")) && !existsSync(stoppedFile(home));
 }
 
 /** Whether the embedded server runs now. */
@@ -81,7 +94,7 @@ type RunProgram = (
 ) => Promise<{ exitCode: number; stdout: string; stderr: string }>;
 
 async function serverPrograms(directory: string, executor: Executor): Promise<RunProgram> {
-  const binaries = await findBinaries();
+  const binaries = await findBinaries(directory);
   const isRoot = process.getuid?.() === 0;
   const asUser = isRoot ? ["setpriv", `--reuid=${serviceUser}`, `--regid=${serviceUser}`, "--init-groups", "--"] : [];
   await mkdir(directory, { recursive: true });
@@ -94,13 +107,10 @@ async function serverPrograms(directory: string, executor: Executor): Promise<Ru
   };
 }
 
-async function findBinaries(): Promise<string> {
-  const versions = await readdir(binariesBelow).catch(() => []);
-  const usable = versions
-    .filter((version) => existsSync(join(binariesBelow, version, "bin", "initdb")))
-    .sort((a, b) => Number(b) - Number(a));
-  if (usable[0] === undefined) throw NoPostgres({ looked: binariesBelow });
-  return join(binariesBelow, usable[0], "bin");
+/** A cluster is started by the version that made it, also when a newer one has been installed beside it. */
+async function findBinaries(directory: string): Promise<string> {
+  const version = await readFile(join(directory, "data", "PG_VERSION"), "utf8").catch(() => undefined);
+  return findServerPrograms(version === undefined ? undefined : Number(version));
 }
 
 async function isRunning(directory: string, run: RunProgram): Promise<boolean> {

@@ -220,6 +220,13 @@ export interface RunChange {
 export async function updateRun(control: Control, fence: Fence, change: RunChange): Promise<Run> {
   const { error, ...rest } = change;
   return control.db.transaction().execute(async (tx) => {
+    const before = await tx
+      .selectFrom("runs")
+      .select(["started_at", "outcome"])
+      .where("id", "=", fence.run)
+      .where("fence", "=", fence.fence)
+      .forUpdate()
+      .executeTakeFirst();
     const updated = await tx
       .updateTable("runs")
       .set({ ...rest, ...(error === undefined ? {} : { error: error === null ? null : toJsonb(error) }) })
@@ -229,26 +236,45 @@ export async function updateRun(control: Control, fence: Fence, change: RunChang
       .executeTakeFirst();
     if (updated === undefined) throw RunFenced({ run: fence.run });
     if (fence.outer !== undefined) await checkFence(tx, fence.outer);
-    if (change.started_at !== undefined)
-      await auditRun(tx, updated, "run.began", updated.worker ?? updated.actor, { secrets: listSecrets(updated.plan) });
-    if (change.status !== "ended") return updated;
-    await endWhatBelongsTo(tx, updated);
-    await auditRun(tx, updated, "run.ended", updated.worker ?? updated.actor, { outcome: updated.outcome });
+    await settleChange(tx, updated, before);
     return updated;
   });
 }
 
-/** The lease belongs to the run and ends with it, in the same instant; so does an inner run that nobody will go on with. */
-async function endWhatBelongsTo(tx: Transaction<ControlSchema>, run: Run): Promise<void> {
+/**
+ * What a change brings with it. Nothing when the same was written before, and only its acknowledgement was lost. (A run inside another
+ * may be taken back after it had ended: that is a new end.)
+ */
+async function settleChange(
+  tx: Transaction<ControlSchema>,
+  run: Run,
+  before: Pick<Run, "started_at" | "outcome"> | undefined,
+): Promise<void> {
+  const who = run.worker ?? run.actor;
+  if (before?.started_at === null && run.started_at !== null)
+    await auditRun(tx, run, "run.began", who, { secrets: listSecrets(run.plan) });
+  if (run.status !== "ended" || before?.outcome === run.outcome) return;
+  for (const inner of await endWhatBelongsTo(tx, run))
+    await auditRun(tx, inner, "run.ended", who, { outcome: inner.outcome, with: run.id });
+  await auditRun(tx, run, "run.ended", who, { outcome: run.outcome });
+}
+
+/** The lease belongs to the run and ends with it, in the same instant; so do inner runs that nobody will go on with: those. */
+async function endWhatBelongsTo(
+  tx: Transaction<ControlSchema>,
+  run: Run,
+): Promise<readonly Pick<Run, "id" | "stack" | "procedure" | "plan" | "outcome">[]> {
   await tx.deleteFrom("leases").where("run", "=", run.id).execute();
-  await sql`
+  const { rows } = await sql<Pick<Run, "id" | "stack" | "procedure" | "plan" | "outcome">>`
     with recursive inner_runs as (
       select id from runs where parent = ${run.id}
       union all
       select runs.id from runs join inner_runs on runs.parent = inner_runs.id
     )
     update runs set status = 'ended', waiting_for = null, outcome = ${run.outcome}, finished_at = ${run.finished_at}
-    where id in (select id from inner_runs) and status <> 'ended'`.execute(tx);
+    where id in (select id from inner_runs) and status <> 'ended'
+    returning id, stack, procedure, plan, outcome`.execute(tx);
+  return rows;
 }
 
 export interface StepKey {

@@ -38,7 +38,8 @@ const socketErrors = /^(ECONN(REFUSED|RESET|ABORTED)|ENOENT|EPIPE|ETIMEDOUT|EHOS
 /** What pg says without a code. */
 const clientErrors = /^(Connection terminated|timeout exceeded when trying to connect)|is not queryable$/;
 
-function isConnectionLost(error: unknown): error is Error {
+/** The database went away, or did not let this one through: nothing is known to be wrong with what was asked. */
+export function isConnectionLost(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   return retryableStates.test(code) || socketErrors.test(code) || clientErrors.test(error.message);

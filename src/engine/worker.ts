@@ -30,6 +30,8 @@ export interface WorkerPorts {
   /** Carries a run out, to its end or to where it waits. */
   readonly carryOut: (run: string) => Promise<Run>;
   readonly tell: (event: WorkerEvent) => void;
+  /** Told after each look that found no fault. */
+  readonly looked?: () => void;
   /** A person's command that has just been consented to begins by itself: only what still waits after this is taken, milliseconds. */
   readonly patienceMs?: number;
 }
@@ -66,7 +68,9 @@ export async function work(
   const heart = setInterval(() => void worker.beat(), aliveSeconds * 1000);
   try {
     while (!stop.aborted && !worker.isGivenUp) {
-      await worker.look().catch((error: unknown) => ports.tell({ kind: "trouble", error: toIpaiError(error) }));
+      await worker
+        .look()
+        .then(ports.looked, (error: unknown) => ports.tell({ kind: "trouble", error: toIpaiError(error) }));
       await ports.pause(lookEveryMs, stop);
     }
     if (worker.isGivenUp) return "given up";

@@ -4,6 +4,7 @@ import { sql } from "kysely";
 import type { Control } from "./control.ts";
 import { toJsonb } from "./json.ts";
 import type { ProcessMark } from "./schema.ts";
+import { connectionName } from "./server.ts";
 
 /** Who works, and what becomes of those that gave no sign of life. */
 
@@ -44,7 +45,7 @@ export interface WorkerRow {
   readonly lives: boolean;
 }
 
-export async function listWorkers(control: Control): Promise<readonly WorkerRow[]> {
+export async function listWorkers(control: Pick<Control, "db">): Promise<readonly WorkerRow[]> {
   const rows = await control.db
     .selectFrom("workers")
     .select(["name", "host", "process", "started_at", "seen_at", isFrozen.as("isFrozen")])
@@ -62,7 +63,7 @@ const isFrozen = sql<boolean>`seen_at < now() - make_interval(secs => ${frozenSe
 
 /**
  * Gives up the workers that have been silent for too long. One of this machine is ended, with what it had started: then its runs are
- * free. One of another machine loses its locks: should it wake up, its fence is gone, and it writes nothing and begins nothing.
+ * free. One of another machine loses its connections: should it wake up, its fence is gone, and it writes nothing and begins nothing.
  */
 export async function giveUpFrozen(control: Control, own: string): Promise<readonly string[]> {
   const frozen = await control.db
@@ -73,7 +74,7 @@ export async function giveUpFrozen(control: Control, own: string): Promise<reado
     .execute();
   for (const worker of frozen) {
     if (worker.host === hostname()) await endProcess(worker.process);
-    else await dropLocks(control, worker.name);
+    else await endConnections(control, worker);
     // Last: one that was not ended is found again.
     await control.db.deleteFrom("workers").where("name", "=", worker.name).where(isFrozen).execute();
   }
@@ -88,13 +89,16 @@ async function isRunning(mark: ProcessMark): Promise<boolean> {
   return (await markOf(mark.pid).catch(() => undefined))?.began === mark.began;
 }
 
-async function dropLocks(control: Control, worker: string): Promise<void> {
+/** With them go its locks on runs, and whatever its open transactions hold: times that it plans, messages, the end of the audit. */
+async function endConnections(
+  control: Control,
+  { host, process }: { host: string; process: ProcessMark },
+): Promise<void> {
   await sql`
-    select pg_terminate_backend(l.pid)
-    from runs r join pg_locks l
-      on l.locktype = 'advisory' and l.objsubid = 1 and (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(r.id, 1)
-    where r.worker = ${worker} and r.status in ('running', 'undoing')
-      and l.database = (select oid from pg_database where datname = current_database())`.execute(control.db);
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and usename = current_user and application_name = ${connectionName(process.pid, host)}`.execute(
+    control.db,
+  );
 }
 
 async function markOf(pid: number): Promise<ProcessMark> {

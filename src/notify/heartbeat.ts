@@ -12,6 +12,8 @@ export interface HeartbeatPorts {
   readonly control: Control;
   readonly url: Secret;
   readonly everyMs: number;
+  /** When the worker has last looked around without a fault; before the first time, when it began. */
+  readonly lastLook: () => Date;
   readonly now: () => Date;
   readonly pause: (milliseconds: number, stop: AbortSignal) => Promise<void>;
   readonly tell: (reason: string) => void;
@@ -27,8 +29,12 @@ export async function beat(ports: HeartbeatPorts, stop: AbortSignal): Promise<vo
   }
 }
 
+/** It looks every second. */
+const blindMs = 180_000;
+
 /** Why there was no beat; undefined when there was. */
-async function beatOnce({ control, url, now }: HeartbeatPorts): Promise<string | undefined> {
+async function beatOnce({ control, url, now, lastLook }: HeartbeatPorts): Promise<string | undefined> {
+  if (now().getTime() - lastLook().getTime() > blindMs) return "the worker cannot look around";
   if (await isBehind(control, now())) return "what is scheduled is not begun";
   const headers = { "content-type": "text/plain", "user-agent": "ipai" };
   const answer = await send({ method: "POST", url, headers, body: "" }, now);

@@ -11,10 +11,15 @@ const { KILL_AT, KILL_HOW = "SIGKILL", KILL_AFTER_MS, KILL_POINTS } = process.en
 
 subscribe("ipai:engine", (message) => {
   const { phase, path, at } = message as Point;
-  const name = `${phase}:${path}:${at}`;
+  pass(`${phase}:${path}:${at}`);
+});
+// Backups and restores of the control database itself say how far they are: `control:dumped`.
+subscribe("ipai:control", (message) => pass(`control:${String(message)}`));
+
+function pass(name: string): void {
   if (KILL_POINTS !== undefined) appendFileSync(KILL_POINTS, `${name}\n`);
   if (name !== KILL_AT) return;
   const strike = () => process.kill(process.pid, KILL_HOW);
   if (KILL_AFTER_MS === undefined) strike();
   else setTimeout(strike, Number(KILL_AFTER_MS));
-});
+}

@@ -1,15 +1,17 @@
 import { ipaiHome } from "../../config/home.ts";
 import { embeddedAddress, isEmbeddedRunning, stopEmbedded } from "../../engine/embedded.ts";
+import { whereOf } from "../../engine/server.ts";
 import { LocalExecutor } from "../../host/local.ts";
 import type { Context } from "../context.ts";
+import { controlOptions, findConfig } from "../control.ts";
 
 export async function controlStatus(context: Context): Promise<number> {
-  if (context.environment["IPAI_DATABASE_URL"] !== undefined) {
-    context.terminal.out("The control database is the PostgreSQL named by IPAI_DATABASE_URL.");
+  const { home, url, executor } = controlOptions(await findConfig(context), context.environment, new LocalExecutor());
+  if (url !== undefined) {
+    context.terminal.out(`The control database is the PostgreSQL at ${whereOf(url)}.`);
     return 0;
   }
-  const home = ipaiHome(context.environment);
-  const isRunning = await isEmbeddedRunning(home, new LocalExecutor());
+  const isRunning = await isEmbeddedRunning(home, executor);
   context.terminal.out(
     `The embedded control database (${embeddedAddress(home).socket}) ${isRunning ? "runs" : "does not run; the next command that needs it starts it"}.`,
   );

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { join } from "node:path";
-import { serve as listen } from "@hono/node-server";
+import { serve as listen, type ServerType } from "@hono/node-server";
 import { z } from "zod";
 import { type Auth, createAuth } from "../../access/auth.ts";
 import { loadAuthSecrets } from "../../access/secrets.ts";
@@ -39,9 +39,14 @@ export async function serve(context: Context, options: { json?: boolean }): Prom
   });
   const procedures = await app.procedures();
   requireHooks(app, procedures);
-  return await stay(context, app, options, (worker, stop) => {
-    const api = createApi(apiPorts(context, app, { auth, worker, procedures }));
-    return answer(context, config.serve.listen, api.fetch, stop);
+  let api: ReturnType<typeof createApi> | undefined;
+  // Listening comes first: who cannot listen does not begin to work.
+  const server = await bind(config.serve.listen, (request, env) => api?.fetch(request, env) ?? notReady());
+  context.terminal.err(`API on http://${config.serve.listen}/api (its description: /api/openapi.json)`);
+  return await stay(context, app, options, async (worker, stop) => {
+    api = createApi(apiPorts(context, app, { auth, worker, procedures }));
+    if (!stop.aborted) await once(stop, "abort");
+    await close(server);
   });
 }
 
@@ -50,22 +55,22 @@ function secretFile(environment: NodeJS.ProcessEnv): string {
   return join(ipaiHome(environment), "serve.secret");
 }
 
-async function answer(
-  context: Context,
-  address: string,
-  fetch: Parameters<typeof listen>[0]["fetch"],
-  stop: AbortSignal,
-): Promise<void> {
+type Fetch = Parameters<typeof listen>[0]["fetch"];
+
+async function bind(address: string, fetch: Fetch): Promise<ServerType> {
   const { hostname, port } = new URL(`http://${address}`);
   const server = listen({ fetch, hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80) });
-  await Promise.race([
-    once(server, "listening"),
-    once(server, "error").then(([error]: Error[]) => {
-      throw CannotListen({ listen: address, reason: error?.message ?? "it does not answer" });
-    }),
-  ]);
-  context.terminal.err(`API on http://${address}/api (its description: /api/openapi.json)`);
-  if (!stop.aborted) await once(stop, "abort");
+  await once(server, "listening").catch((error: Error) => {
+    throw CannotListen({ listen: address, reason: error.message }, { cause: error });
+  });
+  return server;
+}
+
+function notReady(): Response {
+  return new Response(null, { status: 503, headers: { "retry-after": "1" } });
+}
+
+async function close(server: ServerType): Promise<void> {
   const closed = once(server, "close");
   server.close();
   // Streams of events would never end by themselves.

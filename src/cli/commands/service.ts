@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { chmod, rm, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { loadConfig } from "../../config/load.ts";
 import { listWorkers, type WorkerRow } from "../../engine/workers.ts";
 import { defineError } from "../../errors/error.ts";
@@ -30,6 +30,7 @@ export const ServiceFailed = defineError<{ command: string; output: string }>("s
 
 interface Options {
   readonly plan?: boolean;
+  readonly serve?: boolean;
   readonly json?: boolean;
 }
 
@@ -40,10 +41,11 @@ function findInit(): InitSystem {
 
 export async function install(context: Context, options: Options): Promise<number> {
   const init = findInit();
-  const { path, mode } = init;
-  const content = init.render(await settingsOf(context));
+  const { path, mode, beside } = init;
+  const content = init.render({ ...(await settingsOf(context)), command: options.serve === true ? "serve" : "worker" });
   if (options.plan === true) {
-    context.terminal.out([`# ${path}`, content, ...init.install.map(asShell)].join("\n"));
+    const files = [`# ${path}`, content, ...(beside === undefined ? [] : [`# ${beside.path}`, beside.content])];
+    context.terminal.out([...files, ...init.install.map(asShell)].join("\n"));
     return 0;
   }
   requireRoot();
@@ -51,6 +53,7 @@ export async function install(context: Context, options: Options): Promise<numbe
   if (existsSync(path)) for (const one of init.remove) await run(one);
   await writeFile(path, content);
   await chmod(path, mode);
+  if (beside !== undefined) await writeBeside(beside);
   for (const one of init.install) await require(one);
   context.terminal.out(
     `A worker runs now, and begins with the machine (${init.name}, ${path}).\nSecrets that the configuration names stand in /etc/ipai/environment, as NAME=VALUE lines that only root reads.\nLook at it with: ipai service status · ipai schedules`,
@@ -88,10 +91,15 @@ export async function remove(context: Context): Promise<number> {
   }
   requireRoot();
   for (const one of init.remove) await run(one);
-  await rm(path, { force: true });
+  for (const one of [path, init.beside?.path]) if (one !== undefined) await rm(one, { force: true });
   if (init.name === "systemd") await run(["systemctl", "daemon-reload"]);
   context.terminal.out(`Removed ${path}. Nothing runs by itself any more.`);
   return 0;
+}
+
+async function writeBeside({ path, content }: NonNullable<InitSystem["beside"]>): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, content);
 }
 
 /** The configuration that is meant here and now, by its whole path, and where things are. */

@@ -2,6 +2,7 @@ import { secondsBetween, summaryJson } from "../../api/shapes.ts";
 import type { StackConfig } from "../../config/schema.ts";
 import { listUnattended } from "../../engine/attended.ts";
 import { listRuns, type RunSummary } from "../../engine/journal.ts";
+import { type BackupState, readBackupState } from "../../engine/keeper.ts";
 import { type LeaseHolder, listLeases } from "../../engine/lease.ts";
 import { countLost } from "../../engine/occurrences.ts";
 import { listWorkers } from "../../engine/workers.ts";
@@ -11,6 +12,7 @@ import { schedulesOf } from "../../procedures/schedules.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
+import { backupSettings } from "../control.ts";
 import { stateOf } from "../render/run.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
 import type { Terminal } from "../terminal.ts";
@@ -21,12 +23,34 @@ export async function status(context: Context, options: { json?: boolean }): Pro
   await using app = await context.openApp();
   const chosen = context.globals.stack;
   const names = chosen === undefined ? Object.keys(app.config.stacks) : [chosen];
-  const all = await Promise.all(names.map((name) => readStatus(app, app.stack(name))));
+  const [all, control] = await Promise.all([
+    Promise.all(names.map((name) => readStatus(app, app.stack(name)))),
+    readControl(context, app),
+  ]);
   const { terminal } = context;
-  const json = all.map(toJson);
+  const json = all.map((one) => ({ ...toJson(one), control }));
   if (options.json === true) terminal.out(JSON.stringify(json.length === 1 ? json[0] : json, null, 2));
-  else terminal.out(all.map((one) => render(terminal, one)).join("\n\n"));
+  else terminal.out([...all.map((one) => render(terminal, one)), controlLine(terminal, control)].join("\n\n"));
   return 0;
+}
+
+/** The backups of the control database, or off. */
+async function readControl(context: Context, app: App): Promise<BackupState | "off"> {
+  const { directory, isOff } = backupSettings(app.config, context.environment);
+  return isOff ? "off" : readBackupState(app.control, directory, new Date());
+}
+
+function controlLine(terminal: Terminal, state: BackupState | "off"): string {
+  if (state === "off") return "Control database: its backups are off.";
+  const failed = state.failure === null ? "" : ` The last attempt failed: ${state.failure}`;
+  if (state.status === "none" || state.at === null)
+    return terminal.style("yellow", `Control database: no backup of it. Make one with: ipai control backup.${failed}`);
+  const age = duration((Date.now() - Date.parse(state.at)) / 1000);
+  const line = `Control database: backed up ${age} ago, ${state.kept} kept.${failed}`;
+  if (state.status === "ok" && failed === "") return line;
+  const late =
+    state.status === "late" ? " That is too old: a worker makes one every night, or ipai control backup." : "";
+  return terminal.style("yellow", `${line}${late}`);
 }
 
 interface StackStatus {

@@ -2,13 +2,17 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { advance } from "../../engine/advance.ts";
 import { describeStatus } from "../../engine/journal.ts";
+import { type KeeperEvent, keepBackups } from "../../engine/keeper.ts";
+import { keepUp, type ReviveEvent } from "../../engine/revive.ts";
 import { Worker, type WorkerEvent, type WorkerPorts, work } from "../../engine/worker.ts";
+import { LocalExecutor } from "../../host/local.ts";
 import { type CourierEvent, carryMessages } from "../../notify/courier.ts";
-import { beat } from "../../notify/heartbeat.ts";
+import { beat, type HeartbeatPorts } from "../../notify/heartbeat.ts";
 import { schedulesOf } from "../../procedures/schedules.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
-import { notifySettings } from "../notify.ts";
+import { backupSettings, controlOptions } from "../control.ts";
+import { notifySettings, routesOf } from "../notify.ts";
 
 /** Stays, and does what nobody waits for, on every stack of the configuration. */
 export async function worker(context: Context, options: { json?: boolean }): Promise<number> {
@@ -33,7 +37,11 @@ export async function stay(
     context.terminal.out(options.json === true ? JSON.stringify(toJson(event)) : line(event));
   const name = `worker ${process.pid} on ${hostname()}`;
   context.terminal.err(`${name} works on ${Object.keys(app.config.stacks).join(", ")}: ${schedules.length} schedules.`);
+  let lastLook = new Date();
   const ports = {
+    looked: () => {
+      lastLook = new Date();
+    },
     ...{
       control: app.control,
       name,
@@ -59,19 +67,53 @@ export async function stay(
   };
   const own = new Worker(ports);
   const worked = work(ports, stop, own).finally(() => stopping.abort());
-  const others = [carryMessages(courier, stop), ...heartbeats(context, app, ports, stop), beside(own, stop)];
-  const [how] = await Promise.all([worked, ...others]);
+  const others = [
+    ...heartbeats(context, app, { ...ports, lastLook: () => lastLook }, stop),
+    ...keepers(context, app, ports, stop),
+    ...revivers(context, app, ports, stop),
+    beside(own, stop),
+  ];
+  const [how] = await Promise.all([worked, carryMessages(courier, stop), ...others]);
   if (how === "stopped") return 0;
   context.terminal.err("Others took this worker for frozen, and have its runs now. Start it again.");
   return givenUpExitCode;
 }
 
-function heartbeats(context: Context, app: App, ports: Pick<WorkerPorts, "now" | "pause">, stop: AbortSignal) {
+type HeartPorts = Pick<HeartbeatPorts, "now" | "pause" | "lastLook">;
+
+function heartbeats(context: Context, app: App, ports: HeartPorts, stop: AbortSignal) {
   const { control, config } = app;
   if (config.heartbeat === undefined) return [];
   const { url, everySeconds } = config.heartbeat;
   const tell = (reason: string) => context.terminal.err(`${new Date().toISOString()} no heartbeat: ${reason}`);
   return [beat({ ...{ control, url, tell }, ...ports, everyMs: everySeconds * 1000 }, stop)];
+}
+
+/** The control database is backed up by every worker, on its own machine. */
+function keepers(context: Context, app: App, ports: Pick<WorkerPorts, "now" | "pause" | "name">, stop: AbortSignal) {
+  const { control, config } = app;
+  const { isOff, ...settings } = backupSettings(config, context.environment);
+  if (isOff) return [];
+  const options = controlOptions(config, context.environment, new LocalExecutor());
+  const tell = (event: KeeperEvent) => {
+    const what =
+      event.kind === "backed_up" ? `backed up to ${event.made.path}` : `not backed up: ${event.error.message}`;
+    context.terminal.err(`${new Date().toISOString()} control database: ${what}`);
+  };
+  const backup = { ...options, ...settings, actor: ports.name };
+  return [keepBackups({ control, backup, routes: routesOf(config), tell, ...ports }, stop)];
+}
+
+/** Only the embedded server is this program's to start. */
+function revivers(context: Context, app: App, { pause }: Pick<WorkerPorts, "pause">, stop: AbortSignal) {
+  const { home, url, executor } = controlOptions(app.config, context.environment, new LocalExecutor());
+  if (url !== undefined) return [];
+  const tell = (event: ReviveEvent) => {
+    const what =
+      event.kind === "started_again" ? `was gone (${event.reason}), and is started again` : event.error.message;
+    context.terminal.err(`${new Date().toISOString()} control database: ${what}`);
+  };
+  return [keepUp({ home, executor, pause, tell }, stop)];
 }
 
 /** The first signal lets what is under way end; the second leaves at once, and another worker goes on with it. */

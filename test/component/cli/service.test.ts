@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,6 +17,7 @@ const reason = existsSync("/run/systemd/system")
       : "only root can install one";
 
 const settings = {
+  command: "worker" as const,
   program: "/opt/ipai ops/bin/ipai",
   config: "/etc/ipai/ipai.yaml",
   environment: { IPAI_HOME: "/srv/it's $HOME 100%" },
@@ -38,6 +40,32 @@ describe("the files", () => {
     const checked = spawnSync("sh", ["-n"], { input: initd.render(settings), encoding: "utf8" });
     expect([checked.status, checked.stderr]).toEqual([0, ""]);
     expect(initd.render(settings)).toContain("exec '/opt/ipai ops/bin/ipai' --config /etc/ipai/ipai.yaml worker");
+  });
+});
+
+/** The supervisor alone, over a program that may end by itself: told to stop at any instant, it ends, and nothing is left of it. */
+describe("the script's loop", () => {
+  it.each([
+    ["a worker that stays", "exec sleep 1000"],
+    ["one that ends at once", "exit 1"],
+    ["one that ends when it is told to, a little later", "trap 'sleep 0.2; exit 0' TERM; while :; do sleep 0.05; done"],
+  ])("ends with %s, whenever it is told to", async (_, body) => {
+    const folder = await mkdtemp("/var/tmp/ipai-loop-");
+    const program = join(folder, "worker");
+    await writeFile(program, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    await writeFile(join(folder, "ipai-worker"), initd.render({ ...settings, program }), { mode: 0o755 });
+    const ends = Array.from({ length: 40 }, async (__, index) => {
+      const loop = spawn("sh", [join(folder, "ipai-worker"), "loop"], { stdio: "ignore", detached: true });
+      const ended = once(loop, "exit");
+      await new Promise((resolve) => setTimeout(resolve, index * 5));
+      loop.kill("SIGTERM");
+      await ended;
+      return loop.pid ?? 0;
+    });
+    const groups = new Set((await Promise.all(ends)).map(String));
+    const all = spawnSync("ps", ["-eo", "pgid=,args="], { encoding: "utf8" }).stdout.split("\n");
+    await rm(folder, { recursive: true });
+    expect(all.filter((line) => groups.has(line.trim().split(/\s+/)[0] ?? ""))).toEqual([]);
   });
 });
 
@@ -128,7 +156,8 @@ describe.skipIf(reason !== undefined)(`a service of this machine${reason === und
   it("leaves nothing when it is removed", async () => {
     expect((await command("service", "remove")).exitCode).toBe(0);
     expect(livingWorkers()).toEqual([]);
-    expect(existsSync(initd.path) || existsSync("/run/ipai-worker.pid")).toBe(false);
+    const files = [initd.path, initd.beside?.path ?? "", "/run/ipai-worker.pid"];
+    expect(files.filter((path) => existsSync(path))).toEqual([]);
     expect((await run("sh", ["-c", "ls /etc/rc*.d | grep ipai-worker"])).stdout).toBe("");
     expect((await command("service", "status")).exitCode).toBe(3);
   });

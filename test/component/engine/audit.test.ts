@@ -1,7 +1,8 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Entry, findFault, inTransaction, type Link, listLinks, record } from "../../../src/engine/audit.ts";
-import { decideRun, requestCancel } from "../../../src/engine/journal.ts";
+import { claimRun } from "../../../src/engine/claim.ts";
+import { createRun, decideRun, requestCancel, updateRun } from "../../../src/engine/journal.ts";
 import { addOneOff, pauseSchedule, removeOneOff, unpauseSchedule } from "../../../src/engine/occurrences.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import { approvedRun, planOf, resume, runPlan, World } from "../../harness/plans.ts";
@@ -51,6 +52,39 @@ describe("what people do", () => {
     ]);
     expect(links[1]?.detail).toMatchObject({ plan: run.plan_hash, procedure: "test" });
     expect(findFault(await listLinks(test.control))).toBeUndefined();
+  });
+
+  it("is told once, though the acknowledgement of a run's end was lost and it is written again", async () => {
+    const run = await approvedRun(test.control, planOf([World.create(test.home).act("a")]));
+    const claim = await claimRun(test.control, run.id, "test");
+    const end = { status: "ended", outcome: "succeeded", finished_at: new Date() } as const;
+    const [first, second] = [await updateRun(test.control, claim, end), await updateRun(test.control, claim, end)];
+    await claim.release();
+    expect(second).toEqual(first);
+    const ends = (await listLinks(test.control)).filter(({ action }) => action === "run.ended");
+    expect(ends.map(({ subject }) => subject)).toEqual([run.id]);
+  });
+
+  it("is told of the runs inside a run that end with it", async () => {
+    const w = World.create(test.home);
+    const plan = planOf([w.child("in", "inner")]);
+    const outer = await approvedRun(test.control, plan);
+    const place = { run: outer.id, step: "in" };
+    const inner = await createRun(test.control, planOf([w.act("a")]), "anna", new Date(), { place });
+    const deeper = await createRun(test.control, planOf([w.act("b")]), "anna", new Date(), {
+      place: { run: inner.id, step: "x" },
+    });
+    const claim = await claimRun(test.control, outer.id, "test");
+    await updateRun(test.control, claim, { status: "ended", outcome: "unknown", finished_at: new Date() });
+    await claim.release();
+    const ends = (await listLinks(test.control)).filter(({ action }) => action === "run.ended");
+    expect(ends.map(({ subject, detail }) => [subject, detail["outcome"], detail["with"]]).sort()).toEqual(
+      [
+        [inner.id, "unknown", outer.id],
+        [deeper.id, "unknown", outer.id],
+        [outer.id, "unknown", undefined],
+      ].sort(),
+    );
   });
 
   it("is told of schedules too", async () => {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { advance } from "../../../src/engine/advance.ts";
 import { createRun, decideRun, getRun, listRuns } from "../../../src/engine/journal.ts";
@@ -17,6 +18,7 @@ import {
 import { post } from "../../../src/engine/outbox.ts";
 import { forgetOld } from "../../../src/engine/retention.ts";
 import type { Schedule } from "../../../src/engine/schedule.ts";
+import { connectionName } from "../../../src/engine/server.ts";
 import { Worker, type WorkerEvent, type WorkerPorts, work } from "../../../src/engine/worker.ts";
 import { enterWorker, listWorkers } from "../../../src/engine/workers.ts";
 import { HostUnreachable } from "../../../src/host/errors.ts";
@@ -29,6 +31,12 @@ beforeAll(async () => {
   test = await startControl();
 });
 afterAll(() => test[Symbol.asyncDispose]());
+
+const connectionOf = ({ home }: TestControl) => ({
+  host: `${home}/control/socket`,
+  user: "ipai",
+  database: "postgres",
+});
 
 let count = 0;
 /** Of a stack of its own: tests of this file share a database. */
@@ -543,7 +551,16 @@ describe("a worker", () => {
         timeout: 5000,
       });
       await silent("far away", { pid: 1, began: "1" }, "another-machine");
+      // A transaction of its own, and what it holds: the one end of the audit.
+      const theirs = new pg.Client({ ...connectionOf(test), application_name: connectionName(1, "another-machine") });
+      theirs.on("error", () => undefined);
+      const gone = new Promise<void>((resolve) => theirs.once("end", resolve));
+      await theirs.connect();
+      await theirs.query("begin");
+      await theirs.query("select pg_advisory_xact_lock(hashtextextended('audit', 4))");
       expect(await look()).toEqual([{ kind: "gave_up", worker: "far away" }]);
+      await gone;
+      await approvedRun(test.control, planOf([w.act("another")]));
       // The one who takes it over there raises the fence; here the kernel still knows whose it is.
       await test.control.db
         .updateTable("runs")

@@ -26,7 +26,7 @@ afterAll(async () => {
   await test[Symbol.asyncDispose]();
 });
 
-async function beatTimes(times: number, now = new Date()): Promise<readonly string[]> {
+async function beatTimes(times: number, now = new Date(), looked = now): Promise<readonly string[]> {
   const told: string[] = [];
   const stop = new AbortController();
   let left = times;
@@ -34,6 +34,7 @@ async function beatTimes(times: number, now = new Date()): Promise<readonly stri
   await beat(
     {
       ...{ control: test.control, url: new Secret(`http://127.0.0.1:${port}/ping`), everyMs: 60_000, now: () => now },
+      lastLook: () => looked,
       pause: async () => {
         left -= 1;
         if (left <= 0) stop.abort();
@@ -54,6 +55,16 @@ it("is told of a receiver that does not take it", async () => {
   status = 404;
   expect(await beatTimes(1)).toEqual(["404"]);
   status = 200;
+});
+
+it("does not beat when the worker has not had one good look for minutes", async () => {
+  const before = beats;
+  const now = new Date();
+  expect(await beatTimes(1, now, new Date(now.getTime() - 179_000))).toEqual([]);
+  expect(await beatTimes(2, now, new Date(now.getTime() - 181_000))).toEqual(
+    Array(2).fill("the worker cannot look around"),
+  );
+  expect(beats).toBe(before + 1);
 });
 
 it("does not beat while something that has come is not begun", async () => {
