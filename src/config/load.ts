@@ -2,6 +2,7 @@ import { withSecrets } from "./channel.ts";
 import { ConfigDocument } from "./document.ts";
 import { ConfigInvalid, type Problem, UnknownStack } from "./errors.ts";
 import { findFile, type LoadOptions, readText } from "./file.ts";
+import { usualControlBackups } from "./home.ts";
 import { describeIssue } from "./issues.ts";
 import { rules, variableOf } from "./rules.ts";
 import {
@@ -83,7 +84,15 @@ function build(parsed: ParsedConfig, file: string, environment: NodeJS.ProcessEn
     reference === undefined || reference === "embedded"
       ? undefined
       : new Secret(environment[variableOf(reference)] ?? "");
-  const stacks = Object.entries(parsed.stacks).map(([name, stack]) => [name, buildStack(name, stack, reveal)] as const);
+  const { backup: control } = parsed.control;
+  const controlBackups = (control === "off" ? undefined : control.directory) ?? usualControlBackups(environment);
+  const stacks = Object.entries(parsed.stacks).map(
+    ([name, stack]) =>
+      [
+        name,
+        { ...buildStack(name, stack, reveal), controlBackups: stack.host === "local" ? controlBackups : undefined },
+      ] as const,
+  );
   const notify = Object.entries(parsed.notify).map(
     ([name, channel]) => [name, withSecrets(channel, (reference) => reveal(reference) ?? new Secret(""))] as const,
   );
@@ -127,7 +136,7 @@ function buildServe(parsed: ParsedConfig["serve"], reveal: Reveal): ServeConfig 
   };
 }
 
-function buildStack(name: string, stack: ParsedStack, reveal: Reveal): StackConfig {
+function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<StackConfig, "controlBackups"> {
   const { backup, services } = stack;
   const { cache } = services;
   return {

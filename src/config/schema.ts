@@ -333,6 +333,8 @@ export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup
   readonly name: string;
   readonly workDirectory: string;
   readonly secrets: Readonly<Record<string, Secret>>;
+  /** Where this machine keeps backups of the control database; undefined for a stack on another one. */
+  readonly controlBackups: string | undefined;
   readonly backup:
     | (Omit<NonNullable<WithSecret<ParsedStack["backup"]>>, "copies"> & {
         readonly copies: Readonly<Record<string, CopyConfig>>;

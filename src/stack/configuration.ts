@@ -20,11 +20,13 @@ export interface Part {
 export function configurationParts(stack: StackConfig): readonly Part[] {
   const { odoo, backup } = stack;
   const own = "compose" in stack.runtime ? partsOfProject(stack, stack.runtime.compose) : partsOfMachine(stack);
+  const control = stack.controlBackups;
   const further = (backup?.files ?? []).map((path): Omit<Part, "name"> => ({ path, kind: "file" }));
   const parts = [
     { name: "odoo.conf", kind: "file", ...own.inOdoo, path: odoo.config } as const,
     ...odoo.addons.map((path) => ({ name: "addons", kind: "code", ...own.inOdoo, path }) as const),
     ...own.parts,
+    ...(control === undefined ? [] : [{ name: "control", path: control, kind: "optional" } as const]),
     ...further.map((part) => ({ ...part, name: "files" })),
   ];
   // Several of a kind are told apart by their number.

@@ -53,11 +53,13 @@ describe("the configuration of a machine", () => {
     await writeFile(odd, "x");
     const { set, parts } = await take((stack) => ({
       ...withAddons()(stack),
+      controlBackups: join(folder, "control-backups"),
       backup: stack.backup && { ...stack.backup, files: [odd, join(folder, "gone")] },
     }));
     expect(parts).toEqual([
       { part: "odoo.conf", path: join(folder, "odoo.conf"), state: "taken" },
       { part: "proxy", path: join(folder, "nginx.conf"), state: "taken" },
+      { part: "control", path: join(folder, "control-backups"), state: "absent" },
       { part: "files", path: odd, state: "taken" },
       { part: "files-2", path: join(folder, "gone"), state: "missing" },
     ]);
@@ -72,12 +74,12 @@ describe("the configuration of a machine", () => {
       ...withAddons()(stack),
       backup: stack.backup && { ...stack.backup, files: ["/proc/1/mem", join(folder, "nginx.conf")] },
     }));
-    expect(parts[2]).toMatchObject({
+    expect(parts[3]).toMatchObject({
       part: "files",
       state: "unreadable",
       reason: expect.stringMatching(/error|denied/i),
     });
-    expect(parts[3]).toMatchObject({ part: "files-2", state: "taken" });
+    expect(parts[4]).toMatchObject({ part: "files-2", state: "taken" });
   });
 });
 
