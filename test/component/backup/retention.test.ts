@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { App } from "../../../src/cli/app.ts";
 import { advance } from "../../../src/engine/advance.ts";
@@ -15,6 +16,7 @@ import {
 import { findBackupFaults } from "../../../src/procedures/backup/findings.ts";
 import { type BackupApp, scopeOf, startBackupApp } from "../../harness/backup-app.ts";
 import { perform } from "../../harness/perform.ts";
+import { ipai, root } from "../../harness/sandbox.ts";
 
 /** Retention with a real repository and a real catalogue, over nights that are as long as a test wants them. */
 let test: BackupApp;
@@ -142,4 +144,27 @@ describe("a plan to remove", () => {
     expect([ended.outcome, ended.error?.code]).toEqual(["failed", "run.drift"]);
     expect(await stored()).toContain(nameOf(34));
   });
+});
+
+describe("a prune that is killed", () => {
+  it.each(["do:forget:before", "do:forget:spawned", "do:forget:recorded", "do:give back:spawned"])(
+    "at %s goes on: what the plan named is gone, the rest is whole, and the catalogue knows",
+    async (point) => {
+      const old = `old ${point.replaceAll(/\W/g, "")}`;
+      await make(old, night(10));
+      const env = { IPAI_HOME: test.home };
+      const nodeOptions = ["--import", join(root, "test/harness/kill-at.ts")];
+      const killed = await ipai(["--config", test.config, "backup", "prune", "--yes"], {
+        env: { ...env, KILL_AT: point },
+        nodeOptions,
+      });
+      expect(killed.signal).toBe("SIGKILL");
+      const [run] = await app.control.db.selectFrom("runs").select("id").where("status", "=", "running").execute();
+      const resumed = await ipai(["--config", test.config, "runs", "resume", run?.id ?? ""], { env });
+      expect([resumed.exitCode, resumed.stderr]).toEqual([0, expect.any(String)]);
+      expect(await stored()).not.toContain(old);
+      expect(await entryOf(old)).toMatchObject({ removed: { why: "retention", run: run?.id } });
+      await perform(restic().check());
+    },
+  );
 });
