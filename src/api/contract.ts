@@ -104,13 +104,17 @@ export const scheduleSchema = z.object({
 
 export const deliverySchema = z.object({
   at: instant,
+  event: z.string().describe("What happened: run.started, run.succeeded, health.changed"),
+  run: z.string().nullable(),
   stack: z.string(),
   severity: z.enum(["info", "warning", "critical"]),
   title: z.string(),
+  lines: z.array(z.string()),
   channel: z.string(),
   state: z.string(),
   attempts: z.int(),
   error: z.string().nullable(),
+  next_at: instant.nullable().describe("When it goes out, as long as it is due"),
 });
 
 export const grantSchema = z.object({

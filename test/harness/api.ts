@@ -1,9 +1,9 @@
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
-import { type AuthSettings, createAuth } from "../../src/access/auth.ts";
 import { giveGrant } from "../../src/access/grants.ts";
 import { findPerson } from "../../src/access/people.ts";
 import { type Grant, peopleFor, type Role } from "../../src/access/rights.ts";
+import { type AuthSettings, createAuth } from "../../src/access/sign-in/auth.ts";
 import { createToken } from "../../src/access/tokens.ts";
 import { createApi } from "../../src/api/app.ts";
 import type { ApiPorts } from "../../src/api/ports.ts";

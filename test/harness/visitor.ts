@@ -1,8 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
-import { type Auth, type AuthSettings, createAuth } from "../../src/access/auth.ts";
-import { authPath } from "../../src/access/door.ts";
-import type { AuthSecrets } from "../../src/access/secrets.ts";
+import { type Auth, type AuthSettings, createAuth } from "../../src/access/sign-in/auth.ts";
+import { authPath } from "../../src/access/sign-in/door.ts";
+import type { AuthSecrets } from "../../src/access/sign-in/secrets.ts";
 import { Secret } from "../../src/config/secret.ts";
 import type { Control } from "../../src/engine/control.ts";
 

@@ -19,7 +19,7 @@ export const listMessages = endpoint({
     guard.signedIn();
     return (await listDeliveries(ports.control, query.limit))
       .filter(({ stack }) => guard.can("look", { stack }))
-      .map((row) => ({ ...row, at: row.at.toISOString() }));
+      .map((row) => ({ ...row, at: row.at.toISOString(), next_at: row.next_at?.toISOString() ?? null }));
   },
 });
 
@@ -35,7 +35,7 @@ export const testChannel = endpoint({
     const answer = await send(guard.principal.handle);
     return {
       ...{ channel, delivered: answer.kind === "delivered" },
-      reason: answer.kind === "delivered" ? null : answer.reason,
+      reason: answer.reason ?? null,
     };
   },
 });

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { serve as listen, type ServerType } from "@hono/node-server";
 import { z } from "zod";
-import { type Auth, createAuth } from "../../access/auth.ts";
-import { loadAuthSecrets } from "../../access/secrets.ts";
+import { type Auth, createAuth } from "../../access/sign-in/auth.ts";
+import { loadAuthSecrets } from "../../access/sign-in/secrets.ts";
 import { createApi } from "../../api/app.ts";
 import type { ApiPorts } from "../../api/ports.ts";
 import { ipaiHome } from "../../config/home.ts";
@@ -36,6 +36,7 @@ export async function serve(context: Context, options: { json?: boolean }): Prom
     control,
     settings: config.serve,
     secrets: await loadAuthSecrets({ file: secretFile(context.environment), given: config.serve.secret }),
+    fault: (error) => context.terminal.err(`${new Date().toISOString()} sign-in: ${String(error)}`),
   });
   const procedures = await app.procedures();
   requireHooks(app, procedures);

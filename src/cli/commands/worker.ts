@@ -101,7 +101,7 @@ function keepers(context: Context, app: App, ports: Pick<WorkerPorts, "now" | "p
     context.terminal.err(`${new Date().toISOString()} control database: ${what}`);
   };
   const backup = { ...options, ...settings, actor: ports.name };
-  return [keepBackups({ control, backup, routes: routesOf(config), tell, ...ports }, stop)];
+  return [keepBackups({ control, backup, routes: routesOf(config), ...ports, tell }, stop)];
 }
 
 /** Only the embedded server is this program's to start. */

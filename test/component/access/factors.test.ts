@@ -42,7 +42,16 @@ describe("an authenticator app", () => {
     expect((await there.post("/two-factor/verify-totp", { code: codeOf(uri) })).status).toBe(200);
     expect(await there.who()).toMatchObject({ person: { handle: "anna" }, session: { secondFactor: true } });
     expect(await actionsOf(test.control, "anna")).toEqual([
-      ...["added", "invited", "password_set", "signed_in", "factor_added", "sign_in_refused", "signed_in"],
+      ...[
+        "added",
+        "invited",
+        "password_set",
+        "signed_in",
+        "sign_in_refused",
+        "factor_added",
+        "sign_in_refused",
+        "signed_in",
+      ],
     ]);
   });
 
@@ -93,6 +102,14 @@ describe("an authenticator app", () => {
       if (index === 11) expect((await visitor.post("/two-factor/verify-totp", { code: codeOf(uri) })).status).toBe(429);
     }
     expect(statuses).toEqual([...Array(10).fill(401), 429, 429]);
+  });
+
+  it("is not there before it was shown to work: its backup codes are none yet", async () => {
+    const visitor = await addSignedIn(test.control, server, "petra");
+    const { body } = await visitor.post("/two-factor/enable", { password: goodPassword });
+    const answer = await visitor.post("/two-factor/verify-backup-code", { code: body.backupCodes[0] });
+    expect(answer).toMatchObject({ status: 400, body: { code: "no_second_factor" } });
+    expect(await visitor.who()).toMatchObject({ session: { secondFactor: false } });
   });
 
   it("survives that the secret is changed, which ends every session", async () => {
@@ -260,5 +277,24 @@ describe("a second factor", () => {
     await addApp(visitor);
     expect(await visitor.who()).toMatchObject({ isRestricted: false });
     expect((await visitor.get("/list-sessions")).status).toBe(200);
+  });
+});
+
+describe("codes", () => {
+  it("cannot be guessed by many requests at once, in a session that lacks a second factor", async () => {
+    const visitor = await addSignedIn(test.control, server, "olga");
+    await addPasskey(visitor, new Authenticator());
+    await addApp(visitor);
+    await test.control.db.updateTable("sessions").set({ second_factor: false }).execute();
+    await forgetCodes();
+    const guesses = Array.from({ length: 40 }, async (_, index) => {
+      const thief = new Visitor(server);
+      for (const [name, value] of visitor.cookies) thief.cookies.set(name, value);
+      return (await thief.post("/two-factor/verify-totp", { code: String(200_000 + index) })).status;
+    });
+    const statuses = await Promise.all(guesses);
+    expect(statuses.filter((status) => status === 401).length).toBeLessThanOrEqual(10);
+    expect(statuses.filter((status) => status === 429).length).toBeGreaterThanOrEqual(30);
+    expect(await visitor.who()).toMatchObject({ isRestricted: true });
   });
 });

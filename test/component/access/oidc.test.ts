@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { OidcProvider as Settings } from "../../../src/access/oidc.ts";
 import { leavePerson } from "../../../src/access/people.ts";
+import type { OidcProvider as Settings } from "../../../src/access/sign-in/oidc.ts";
 import { Secret } from "../../../src/config/secret.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import { type OidcProvider, oidcClient, startOidcProvider } from "../../harness/oidc-provider.ts";
@@ -167,6 +167,7 @@ describe("a provider", () => {
     expect(await there.who()).toMatchObject({ session: { method: "oidc company" }, isRestricted: false });
     const guesser = new Visitor(server);
     await signInThere(guesser);
+    await test.control.db.deleteFrom("used_codes").execute();
     const guesses: number[] = [];
     for (let code = 100_000; code < 100_012; code += 1)
       guesses.push((await guesser.post("/two-factor/verify-totp", { code: String(code) })).status);

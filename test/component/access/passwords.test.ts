@@ -254,6 +254,24 @@ describe("a new password", () => {
   });
 });
 
+describe("a session that somebody found open", () => {
+  it("does not let him guess its password", async () => {
+    const visitor = await addSignedIn(test.control, server, "vera");
+    const found = () => {
+      const thief = new Visitor(server);
+      for (const [name, value] of visitor.cookies) thief.cookies.set(name, value);
+      return thief;
+    };
+    const guess = { currentPassword: "wrong wrong wrong", newPassword: "one of his own 8" };
+    for (let count = 0; count < 15; count += 1) {
+      expect((await found().post("/change-password", guess)).body.code).toBe("invalid_password");
+      expect((await found().post("/two-factor/enable", { password: guess.currentPassword })).status).toBe(400);
+    }
+    expect((await found().post("/change-password", { ...guess, currentPassword: goodPassword })).status).toBe(429);
+    expect(await actionsOf(test.control, "vera")).toContain("sign_in_refused");
+  });
+});
+
 describe("a session elsewhere", () => {
   it("is seen and ended by its person, and by nobody else", async () => {
     const here = await addSignedIn(test.control, server, "tanya");

@@ -1,7 +1,7 @@
 import { getMigrations } from "better-auth/db/migration";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { authOptions } from "../../../src/access/auth.ts";
+import { authOptions } from "../../../src/access/sign-in/auth.ts";
 import { findFault, listLinks } from "../../../src/engine/audit.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import { addMember, addSignedIn, addWithPassword, signIn } from "../../harness/person.ts";

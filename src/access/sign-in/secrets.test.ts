@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Secret } from "../config/secret.ts";
+import { Secret } from "../../config/secret.ts";
 import { type AuthSecrets, loadAuthSecrets } from "./secrets.ts";
 
 let folder: string;

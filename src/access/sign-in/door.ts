@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { sql } from "kysely";
-import type { Control } from "../engine/control.ts";
-import { ControlUnreachable } from "../engine/server.ts";
+import type { Control } from "../../engine/control.ts";
+import { ControlUnreachable } from "../../engine/server.ts";
 import { findRoute, type Route } from "./routes.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from "kysely";
-import { inTransaction, record } from "../engine/audit.ts";
-import type { ControlSchema } from "../engine/schema.ts";
+import { inTransaction, record } from "../../engine/audit.ts";
+import type { ControlSchema } from "../../engine/schema.ts";
 
 /**
  * Sign-ins that were refused. All are counted, by minute; of what a machine can produce by the thousand, only so many stand in the audit
@@ -22,7 +22,7 @@ export interface Refusal {
 const nobody = "(nobody)";
 const unknown = "(unknown)";
 
-/** Entries in the chain, a minute: from one source for one handle, and in all. */
+/** Entries in the chain, a minute: from one source for one handle; and in all, of people, and as many of names that there are not. */
 const toldMax = 3;
 const toldInAllMax = 30;
 /** How long the counts are kept. */
@@ -38,6 +38,7 @@ export function noteRefusal(db: Connection, refusal: Refusal, now: Date): Promis
       .selectFrom("refusals")
       .select(sql<number>`coalesce(sum(told), 0)::integer`.as("told"))
       .where("minute", "=", minute)
+      .where("handle", handle === unknown ? "=" : "!=", unknown)
       .executeTakeFirstOrThrow();
     const isRoom = told < toldInAllMax;
     const row = await tx

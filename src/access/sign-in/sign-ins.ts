@@ -1,8 +1,8 @@
 import { createAuthMiddleware, isAPIError } from "better-auth/api";
-import { inTransaction, record } from "../engine/audit.ts";
-import type { Control } from "../engine/control.ts";
-import type { Json } from "../runbook/value.ts";
-import type { Gate } from "./gates.ts";
+import { inTransaction, record } from "../../engine/audit.ts";
+import type { Control } from "../../engine/control.ts";
+import type { Json } from "../../runbook/value.ts";
+import { asksAgain, type Gate } from "./gates.ts";
 import { minuteOf, noteRefusal, takeNotTold } from "./refusals.ts";
 import { findById, type Visit, visitOf } from "./visit.ts";
 
@@ -16,6 +16,7 @@ export function tellOutcome(gate: Gate) {
     const way = ways[ctx.path];
     if (way !== undefined) await tellSignIn(gate, ctx, visit, way);
     else if (!isAPIError(ctx.context.returned)) await tellChange(gate, ctx.path, visit);
+    else if (asksAgain.includes(ctx.path)) await tellWrongPassword(gate, ctx.context.returned, visit);
   });
 }
 
@@ -38,7 +39,7 @@ async function tellSignIn(gate: Gate, ctx: Context, visit: Visit, way: string): 
     const method = way === "oidc" ? `oidc ${ctx.params?.["id"]}` : way;
     return noteRefusal(control.db, { source: visit.source, handle: visit.person?.handle, method, reason }, now());
   }
-  if (visit.session !== undefined && visit.person !== undefined && !visit.person.two_factor_enabled)
+  if (visit.session !== undefined && visit.person !== undefined && made !== null)
     return tell(gate, visit.person.handle, "factor_added", { kind: "authenticator app" });
   if (visit.session !== undefined) await confirm(control, visit.session.id);
   const person = made === null ? visit.person : await findById(control, made.user.id);
@@ -46,6 +47,14 @@ async function tellSignIn(gate: Gate, ctx: Context, visit: Visit, way: string): 
   const method = made === null ? visit.session?.method : String(made.session["method"]);
   const secondFactor = made === null || made.session["secondFactor"] === true;
   await tell(gate, person.handle, "signed_in", { method: method ?? way, secondFactor, source: visit.source });
+}
+
+/** In a session that there is: somebody else may sit before it. */
+async function tellWrongPassword({ control, now }: Gate, returned: unknown, visit: Visit): Promise<void> {
+  const reason = failureOf(returned);
+  if (reason !== "INVALID_PASSWORD") return;
+  const handle = visit.person?.handle;
+  await noteRefusal(control.db, { source: visit.source, handle, method: "password", reason: "asked again" }, now());
 }
 
 /** An endpoint's code, or the one that it sends the browser away with. */

@@ -1,5 +1,5 @@
 import { APIError, createAuthMiddleware, getSessionFromCtx } from "better-auth/api";
-import type { Control } from "../engine/control.ts";
+import type { Control } from "../../engine/control.ts";
 import { findPasswordFault } from "./passwords.ts";
 import { countRefusals, noteRefusal } from "./refusals.ts";
 import { findRoute, type Standing } from "./routes.ts";
@@ -45,6 +45,7 @@ export function passGates(gate: Gate) {
     const visit = beginVisit(ctx.context, await readVisit(gate, ctx));
     await requireStanding(gate, visit, findRoute(ctx.path)?.who ?? "whole");
     if (ctx.path === "/sign-in/email") return { context: { body: await nameOrNobody(gate, ctx, visit) } };
+    if (asksAgain.includes(ctx.path)) await requireTriesLeft(gate, visit, "password");
     if (ctx.path === "/change-password") {
       requirePassword(ctx.body?.newPassword, visit);
       return { context: { body: { ...ctx.body, revokeOtherSessions: true } } };
@@ -60,6 +61,11 @@ export function passGates(gate: Gate) {
 
 /** Paths that sign somebody in whatever session there is. */
 const beginnings = ["/sign-in/email", "/sign-in/social", "/callback/:id", "/passkey/verify-authentication", "/set-up"];
+
+/** Paths that ask who is signed in for her password once more: whoever found her browser open guesses there. */
+export const asksAgain = [
+  ...["/change-password", "/two-factor/enable", "/two-factor/disable", "/two-factor/generate-backup-codes"],
+];
 
 async function readVisit({ control }: Gate, ctx: Context): Promise<Visit> {
   const source = sourceOf(ctx.headers);
@@ -107,33 +113,43 @@ async function wasTriedTooOften(gate: Gate, handle: string, method: "password" |
   return (await countRefusals(gate.control.db, handle, method, since)) >= triesMax[method];
 }
 
-/** A code is taken down before it is looked at: of two requests with the same one, the database lets one through. */
+/**
+ * A code is taken down before it is looked at: of two requests with the same one, the database lets one through, and of many with
+ * different ones as many as may be tried.
+ */
 async function passCode(gate: Gate, ctx: Context, visit: Visit): Promise<void> {
-  const { source, person = await findChallenged(gate, ctx) } = visit;
+  const { person = await findChallenged(gate, ctx) } = visit;
   if (person === undefined) return;
   visit.person = person;
-  if (await wasTriedTooOften(gate, person.handle, "code")) {
-    await noteRefusal(
-      gate.control.db,
-      { source, handle: person.handle, method: "code", reason: "too many tries" },
-      gate.now(),
-    );
-    throw refusal("TOO_MANY_REQUESTS", "too_many_tries", "Too many codes were wrong. Wait a quarter of an hour.");
-  }
+  await requireTriesLeft(gate, visit, "code");
+  if (ctx.path === "/two-factor/verify-backup-code" && !person.two_factor_enabled)
+    throw refusal("BAD_REQUEST", "no_second_factor", "There is no authenticator app yet.");
   const code = String(ctx.body?.code);
   // What else may have been typed here by mistake, a backup code, is not kept.
   if (ctx.path !== "/two-factor/verify-totp" || !/^\d{6}$/.test(code)) return;
-  const isNew = await takeCode(gate, person.id, code);
-  if (isNew) return;
-  await noteRefusal(
-    gate.control.db,
-    { source, handle: person.handle, method: "code", reason: "used code" },
-    gate.now(),
-  );
-  throw refusal("UNAUTHORIZED", "code_used", "This code was used before. Wait for the next one.");
+  const taken = await takeCode(gate, person.id, code);
+  if (taken === "too many") return await refuseTry(gate, visit, "code");
+  if (taken === "used") {
+    await note(gate, visit, "code", "used code");
+    throw refusal("UNAUTHORIZED", "code_used", "This code was used before. Wait for the next one.");
+  }
 }
 
-async function takeCode({ control: { db }, now }: Gate, person: string, code: string): Promise<boolean> {
+async function requireTriesLeft(gate: Gate, visit: Visit, method: keyof typeof triesMax): Promise<void> {
+  const handle = visit.person?.handle;
+  if (handle !== undefined && (await wasTriedTooOften(gate, handle, method))) await refuseTry(gate, visit, method);
+}
+
+async function refuseTry(gate: Gate, visit: Visit, method: keyof typeof triesMax): Promise<never> {
+  await note(gate, visit, method, "too many tries");
+  throw refusal("TOO_MANY_REQUESTS", "too_many_tries", "Too many were wrong. Wait a quarter of an hour.");
+}
+
+function note({ control, now }: Gate, { source, person }: Visit, method: string, reason: string): Promise<void> {
+  return noteRefusal(control.db, { source, handle: person?.handle, method, reason }, now());
+}
+
+async function takeCode({ control: { db }, now }: Gate, person: string, code: string) {
   await db
     .deleteFrom("used_codes")
     .where("used_at", "<", new Date(now().getTime() - codeMinutes * 60_000))
@@ -143,7 +159,13 @@ async function takeCode({ control: { db }, now }: Gate, person: string, code: st
     .values({ person, code, used_at: now() })
     .onConflict((existing) => existing.doNothing())
     .executeTakeFirst();
-  return taken.numInsertedOrUpdatedRows === 1n;
+  if (taken.numInsertedOrUpdatedRows !== 1n) return "used";
+  const { count } = await db
+    .selectFrom("used_codes")
+    .select(({ fn }) => fn.countAll<string>().as("count"))
+    .where("person", "=", person)
+    .executeTakeFirstOrThrow();
+  return Number(count) > triesMax.code ? "too many" : "new";
 }
 
 /** Who has shown her password, and is now asked for a code. */

@@ -1,7 +1,7 @@
 import type { BetterAuthPlugin } from "better-auth";
 import { type GenericOAuthConfig, genericOAuth } from "better-auth/plugins";
-import type { Secret } from "../config/secret.ts";
-import type { Control } from "../engine/control.ts";
+import type { Secret } from "../../config/secret.ts";
+import type { Control } from "../../engine/control.ts";
 
 /** OpenID Connect: it says who somebody is, never that there is somebody. */
 

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { link, mkdir, readFile, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { Secret } from "../config/secret.ts";
-import { defineError } from "../errors/error.ts";
+import { Secret } from "../../config/secret.ts";
+import { defineError } from "../../errors/error.ts";
 
 /**
  * What sessions are signed and second factors encrypted with. It is kept outside of the control database, so that a copy of that

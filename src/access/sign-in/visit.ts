@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
-import type { Control } from "../engine/control.ts";
-import type { PeopleTable, SessionsTable } from "../engine/schema.ts";
+import type { Control } from "../../engine/control.ts";
+import type { PeopleTable, SessionsTable } from "../../engine/schema.ts";
 import { sourceHeader } from "./door.ts";
 
 /**

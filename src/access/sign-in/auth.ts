@@ -2,8 +2,9 @@ import { passkey } from "@better-auth/passkey";
 import { type BetterAuthOptions, type BetterAuthPlugin, betterAuth } from "better-auth";
 import { APIError, isAPIError } from "better-auth/api";
 import { twoFactor } from "better-auth/plugins";
-import type { Control } from "../engine/control.ts";
-import { ControlUnreachable } from "../engine/server.ts";
+import type { Control } from "../../engine/control.ts";
+import { ControlUnreachable } from "../../engine/server.ts";
+import { type Person, toPerson } from "../people.ts";
 import {
   accountModel,
   passkeyModel,
@@ -17,7 +18,6 @@ import { authPath, isControlThere, passDoor, sourceHeader } from "./door.ts";
 import { describeSession, type Gate, passGates } from "./gates.ts";
 import { type OidcProvider, oidcPlugin } from "./oidc.ts";
 import { passwordLengthMax, passwordLengthMin } from "./passwords.ts";
-import { type Person, toPerson } from "./people.ts";
 import type { AuthSecrets } from "./secrets.ts";
 import { setUpEndpoint } from "./set-up.ts";
 import { tellOutcome, tellSignOut } from "./sign-ins.ts";
@@ -105,6 +105,7 @@ const limits = {
   "/two-factor/*": { window: 60, max: 20 },
   "/passkey/*": { window: 60, max: 60 },
   "/set-up": { window: 60, max: 10 },
+  "/change-password": { window: 60, max: 10 },
 };
 
 /** What better-auth is asked to be. */

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { APIError, createAuthEndpoint } from "better-auth/api";
 import { z } from "zod";
-import { inTransaction, record } from "../engine/audit.ts";
+import { inTransaction, record } from "../../engine/audit.ts";
+import { deleteSessions, hashOfToken, passwordProvider } from "../people.ts";
 import { type Gate, requirePassword } from "./gates.ts";
-import { deleteSessions, hashOfToken, passwordProvider } from "./people.ts";
 import { noteRefusal } from "./refusals.ts";
 import { findById, visitOf } from "./visit.ts";
 
