@@ -104,3 +104,12 @@ export function findFault(links: readonly Link[], head?: string): ChainFault | u
     reason: "entries are missing at the end: the chain has had a head that it has no more",
   };
 }
+
+/** The whole chain, for whoever takes it away; that she did is told by the next export. */
+export async function exportLinks(control: Control, actor: string, via: string, now: Date): Promise<readonly Link[]> {
+  const links = await listLinks(control);
+  const detail = { entries: links.length, via };
+  const entry = { actor, action: "audit.exported", stack: null, subject: "audit", detail };
+  await inTransaction(control.db, (tx) => record(tx, entry, now));
+  return links;
+}

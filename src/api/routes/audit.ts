@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { inTransaction, type Link, listLinks, record } from "../../engine/audit.ts";
+import { exportLinks, type Link, listLinks } from "../../engine/audit.ts";
 import { linkSchema } from "../contract.ts";
 import { endpoint, type Guard } from "../endpoint.ts";
 
@@ -27,16 +27,7 @@ export const exportAudit = endpoint({
   handle: async ({ ports, guard }) => {
     guard.need("look", {}, "the audit chain");
     const { handle: actor, via } = guard.principal;
-    const links = await listLinks(ports.control);
-    // Who took the chain away is told by the next export.
-    const entry = {
-      actor,
-      action: "audit.exported",
-      stack: null,
-      subject: "audit",
-      detail: { entries: links.length, via },
-    };
-    await inTransaction(ports.control.db, (tx) => record(tx, entry, ports.now()));
+    const links = await exportLinks(ports.control, actor, via, ports.now());
     return links.map((link) => `${JSON.stringify(link)}\n`).join("");
   },
 });

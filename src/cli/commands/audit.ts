@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { findFault, type Link, listLinks } from "../../engine/audit.ts";
+import { exportLinks, findFault, type Link, listLinks } from "../../engine/audit.ts";
 import { defineError } from "../../errors/error.ts";
 import type { Context } from "../context.ts";
 import { table } from "../render/text.ts";
@@ -51,7 +51,8 @@ export async function listAudit(context: Context, options: Options): Promise<num
 
 export async function exportAudit(context: Context): Promise<number> {
   await using app = await context.openApp();
-  for (const link of await listLinks(app.control)) context.terminal.out(JSON.stringify(link));
+  const links = await exportLinks(app.control, app.actor, app.principal.via, new Date());
+  for (const link of links) context.terminal.out(JSON.stringify(link));
   return 0;
 }
 

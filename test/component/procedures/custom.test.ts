@@ -284,9 +284,11 @@ steps:
     await rm(join(folder, "procedures/plain.yaml"));
     const listed = parsed<{ schedules: object[] }>(await own("schedules", "--json"));
     expect(listed.schedules).toMatchObject([{ name: "books", procedure: "book entry" }]);
-    const soon = new Date(Date.now() + 2000).toISOString();
-    const bad = await own("schedules", "once", "book entry", "--at", soon, "--input", '{"entry": "A1"}', "--json");
+    const later = new Date(Date.now() + 3_600_000).toISOString();
+    const bad = await own("schedules", "once", "book entry", "--at", later, "--input", '{"entry": "A1"}', "--json");
     expect(errorOf(bad)).toMatchObject({ code: "usage.bad_input" });
+    // Time enough for a busy machine to start the command.
+    const soon = new Date(Date.now() + 8000).toISOString();
     const once = await own("schedules", "once", "book entry", "--at", soon, "--input", '{"entry": "iota"}');
     expect([once.exitCode, once.stderr]).toEqual([0, ""]);
     const worker = new NodeProcess("src/cli/main.ts", ["--config", join(folder, "ipai.yaml"), "worker", "--json"], {
