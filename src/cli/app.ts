@@ -13,7 +13,8 @@ import { post } from "../engine/outbox.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
 import { createPerformer, type Performer } from "../host/perform.ts";
-import { runChecks } from "../procedures/monitoring/check.ts";
+import { findBackupFaults } from "../procedures/backup/findings.ts";
+import { type HealthReport, runChecks, withFindings } from "../procedures/monitoring/check.ts";
 import { healthChecks } from "../procedures/monitoring/health.ts";
 import { createFactReader, type Procedure } from "../procedures/procedure.ts";
 import { createCallRegistry, type Procedures } from "../procedures/registry.ts";
@@ -37,6 +38,8 @@ export interface App extends AsyncDisposable {
   readonly principal: Principal;
   readonly actor: string;
   stack(name?: string): Stack;
+  /** The health checks, and what the catalogue says of the backups. */
+  health(stack: Stack): Promise<HealthReport>;
   /** Read anew each time: a file of the user's may have been changed while this program runs. */
   procedures(): Promise<Procedures>;
   plan(procedure: string, stack: string, input: Json): Promise<Plan>;
@@ -73,10 +76,12 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
   const records = createRecords(control);
   const calls = createCallRegistry(
     records,
-    (name) => runChecks(stack(name), performer, healthChecks(stack(name))),
+    (name) => health(stack(name)),
     (message) => post(control.db, routesOf(config), [message], new Date()),
   );
   const performer: Performer = createPerformer({ executors: (host) => executors.of(host), calls });
+  const health = async (one: Stack) =>
+    withFindings(await runChecks(one, performer, healthChecks(one)), await findBackupFaults(records, one, new Date()));
   const stacks = new Map<string, Stack>();
   const stack = (name?: string): Stack => {
     const found = getStack(config, name);
@@ -105,6 +110,7 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     principal,
     actor,
     stack,
+    health,
     consentFor,
     subjectOf: (run) => catalogue.subjectOf(run),
     record: (plan) => createRun(control, plan, actor, new Date(), { consent: consentFor(plan) }),

@@ -58,8 +58,11 @@ json(program.command("health"))
 const backup = program.command("backup").description("back up the database and its filestore, and prove backups");
 changing(backup.command("create", { isDefault: true }))
   .description("make a backup")
+  .option("--reason <why>", "by-hand, before-upgrade or before-restore: how long it is kept", "by-hand")
   .action(
-    run(async (context, options) => (await import("./commands/run.ts")).runProcedure(context, "backup", {}, options)),
+    run(async (context, options) =>
+      (await import("./commands/backups.ts")).createBackup(context, String(options["reason"]), options),
+    ),
   );
 changing(backup.command("verify"))
   .description("prove a backup by restoring it beside the stack")
@@ -69,9 +72,60 @@ changing(backup.command("verify"))
       (await import("./commands/run.ts")).runProcedure(context, "backup verify", { backup: id }, options),
     ),
   );
+changing(backup.command("prune"))
+  .description("remove the backups that no rule keeps; --plan says which, and why the others are kept")
+  .argument("[repository]", "primary, or the name of a copy", "primary")
+  .action(
+    run(async (context, repository, options) =>
+      (await import("./commands/run.ts")).runProcedure(context, "backup prune", { repository }, options),
+    ),
+  );
+changing(backup.command("copy"))
+  .description("bring every backup to the other repositories")
+  .action(
+    run(async (context, options) =>
+      (await import("./commands/run.ts")).runProcedure(context, "backup copy", {}, options),
+    ),
+  );
+changing(backup.command("check"))
+  .description("check every repository, and read some of its data back")
+  .action(
+    run(async (context, options) =>
+      (await import("./commands/run.ts")).runProcedure(context, "backup check", {}, options),
+    ),
+  );
+const key = backup.command("key").description("what opens the repositories on another machine");
+json(key.command("export"))
+  .description("write location, password and credentials of every repository; told in the audit")
+  .option("-o, --output <file>", "a new file that only this user may read; standard output without it")
+  .action(run(async (context, options) => (await import("./commands/backup-key.ts")).exportKey(context, options)));
 json(backup.command("list"))
-  .description("backups and their proofs")
+  .description("backups, their proofs, and for how long they are kept")
+  .option("-a, --all", "also those that are not there any more")
   .action(run(async (context, options) => (await import("./commands/backups.ts")).listBackups(context, options)));
+json(backup.command("show"))
+  .description("one backup: what is known of it, and why it is kept")
+  .argument("<backup>", "its id")
+  .action(
+    run(async (context, id, options) =>
+      (await import("./commands/backups.ts")).showBackup(context, id as string, options),
+    ),
+  );
+json(backup.command("pin"))
+  .description("keep a backup until it is unpinned, whatever the rules say")
+  .argument("<backup>", "its id")
+  .requiredOption("--reason <why>", "what it is kept for")
+  .action(
+    run(async (context, id, options) =>
+      (await import("./commands/backups.ts")).pin(context, id as string, options, String(options["reason"])),
+    ),
+  );
+json(backup.command("unpin"))
+  .description("let the rules decide about a backup again")
+  .argument("<backup>", "its id")
+  .action(
+    run(async (context, id, options) => (await import("./commands/backups.ts")).pin(context, id as string, options)),
+  );
 
 changing(program.command("upgrade"))
   .description("update modules whose code changed, and take it back if anything is not as it should be")

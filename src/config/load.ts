@@ -2,9 +2,17 @@ import { withSecrets } from "./channel.ts";
 import { ConfigDocument } from "./document.ts";
 import { ConfigInvalid, type Problem, UnknownStack } from "./errors.ts";
 import { findFile, type LoadOptions, readText } from "./file.ts";
+import { usualControlBackups } from "./home.ts";
 import { describeIssue } from "./issues.ts";
 import { rules, variableOf } from "./rules.ts";
-import { type Config, configSchema, type ParsedConfig, type ParsedStack, type StackConfig } from "./schema.ts";
+import {
+  type Config,
+  type CopyConfig,
+  configSchema,
+  type ParsedConfig,
+  type ParsedStack,
+  type StackConfig,
+} from "./schema.ts";
 import { Secret } from "./secret.ts";
 import type { ServeConfig } from "./serve.ts";
 
@@ -32,10 +40,18 @@ export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> 
     ...stack.secrets,
     "backup.password": backup?.password,
     "services.cache.password": services.cache?.password,
+    ...Object.fromEntries(Object.entries(backup?.copies ?? {}).flatMap(secretsOfCopy)),
   };
   return Object.fromEntries(
     Object.entries(all).flatMap(([path, value]) => (value === undefined ? [] : [[path, value]])),
   );
+}
+
+function secretsOfCopy([name, { password, environment }]: [string, CopyConfig]) {
+  const variables = Object.entries(environment).map(
+    ([variable, value]) => [`backup.copies.${name}.environment.${variable}`, value] as const,
+  );
+  return [[`backup.copies.${name}.password`, password] as const, ...variables];
 }
 
 /** Text → configuration. Every problem found is told at once, each with its place. */
@@ -68,7 +84,15 @@ function build(parsed: ParsedConfig, file: string, environment: NodeJS.ProcessEn
     reference === undefined || reference === "embedded"
       ? undefined
       : new Secret(environment[variableOf(reference)] ?? "");
-  const stacks = Object.entries(parsed.stacks).map(([name, stack]) => [name, buildStack(name, stack, reveal)] as const);
+  const { backup: control } = parsed.control;
+  const controlBackups = (control === "off" ? undefined : control.directory) ?? usualControlBackups(environment);
+  const stacks = Object.entries(parsed.stacks).map(
+    ([name, stack]) =>
+      [
+        name,
+        { ...buildStack(name, stack, reveal), controlBackups: stack.host === "local" ? controlBackups : undefined },
+      ] as const,
+  );
   const notify = Object.entries(parsed.notify).map(
     ([name, channel]) => [name, withSecrets(channel, (reference) => reveal(reference) ?? new Secret(""))] as const,
   );
@@ -112,7 +136,7 @@ function buildServe(parsed: ParsedConfig["serve"], reveal: Reveal): ServeConfig 
   };
 }
 
-function buildStack(name: string, stack: ParsedStack, reveal: Reveal): StackConfig {
+function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<StackConfig, "controlBackups"> {
   const { backup, services } = stack;
   const { cache } = services;
   return {
@@ -122,9 +146,24 @@ function buildStack(name: string, stack: ParsedStack, reveal: Reveal): StackConf
       Object.entries(stack.secrets).map(([secret, given]) => [secret, reveal(given) ?? new Secret("")]),
     ),
     workDirectory: stack.workDirectory ?? workDirectoryOf(name, stack),
-    backup: backup === undefined ? undefined : { ...backup, password: reveal(backup.password) },
+    backup:
+      backup === undefined
+        ? undefined
+        : {
+            ...backup,
+            password: reveal(backup.password),
+            copies: mapValues(backup.copies, (copy) => ({
+              ...copy,
+              password: reveal(copy.password),
+              environment: mapValues(copy.environment, (reference) => reveal(reference) ?? new Secret("")),
+            })),
+          },
     services: { ...services, cache: cache === undefined ? undefined : { ...cache, password: reveal(cache.password) } },
   };
+}
+
+function mapValues<From, To>(values: Readonly<Record<string, From>>, change: (value: From) => To): Record<string, To> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
 }
 
 /** Of a compose project it is in Odoo's own volume: there both tools find it, and the filestore can be linked instead of copied. */

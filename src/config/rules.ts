@@ -137,6 +137,13 @@ function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
     ...Object.entries(config.stacks).flatMap(([name, { backup, services, secrets }]) => [
       ...Object.entries(secrets).map(([secret, given]) => [["stacks", name, "secrets", secret], given] as const),
       [["stacks", name, "backup", "password"], backup?.password] as const,
+      ...Object.entries(backup?.copies ?? {}).flatMap(([copy, { password, environment }]) => [
+        [["stacks", name, "backup", "copies", copy, "password"], password] as const,
+        ...Object.entries(environment).map(
+          ([variable, reference]) =>
+            [["stacks", name, "backup", "copies", copy, "environment", variable], reference] as const,
+        ),
+      ]),
       [["stacks", name, "services", "cache", "password"], services.cache?.password] as const,
     ]),
     [["heartbeat", "url"], config.heartbeat?.url],
@@ -186,9 +193,12 @@ function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
     .filter(([path, text]) => /\$\{[A-Za-z_]\w*\}/.test(text) && !mayRefer(path))
     .map(([path, text]) => ({
       path,
-      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, backup.password, services.cache.password, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
+      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, the passwords under backup and what its copies have under environment, services.cache.password, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
     }));
 }
+
+const secretsOfStack =
+  /^(backup\.password|services\.cache\.password|backup\.copies\.[^.]+\.(password|environment\.[^.]+))$/;
 
 function mayRefer(path: readonly PropertyKey[]): boolean {
   const [first, , ...inStack] = path;
@@ -198,7 +208,7 @@ function mayRefer(path: readonly PropertyKey[]): boolean {
   if (first === "hooks") return path.length === 3 && path[2] === "secret";
   if (first === "notify") return path.length === 3 && channelSecretKeys.some((key) => key === path[2]);
   if (first === "stacks" && inStack[0] === "secrets") return inStack.length === 2;
-  return first === "stacks" && ["backup.password", "services.cache.password"].includes(inStack.join("."));
+  return first === "stacks" && secretsOfStack.test(inStack.join("."));
 }
 
 function listTexts(

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { backup } from "./backup.ts";
 import { type ChannelConfig, channel } from "./channel.ts";
 import type { Secret } from "./secret.ts";
 import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
@@ -178,27 +179,6 @@ const odoo = z
   })
   .describe("The Odoo installation");
 
-const backup = z
-  .strictObject({
-    repository: absolutePath.describe("Folder of the restic repository"),
-    passwordFile: absolutePath.optional().describe("File with the repository's password; either this or password"),
-    password: environmentReference
-      .optional()
-      .describe("The repository's password as ${NAME}, from the environment; either this or passwordFile"),
-    timeoutHours: z
-      .number()
-      .positive()
-      .default(6)
-      .describe("Hours that a backup may take; so long Odoo's file clean-up is held off at most"),
-    jobs: z.int().min(1).default(2).describe("Workers of dump and restore at the same time"),
-  })
-  .refine(
-    (given) => (given.password === undefined) !== (given.passwordFile === undefined),
-    "needs either passwordFile or password",
-  )
-  .optional()
-  .describe("Where backups go; without it there are none");
-
 const schedule = z.strictObject({
   procedure: text.describe("What runs, as `ipai schedules` names it"),
   input: z.record(z.string(), z.json()).default({}).describe("Its input, by name; none when absent"),
@@ -260,7 +240,7 @@ const stack = z
       )
       .default({})
       .describe(
-        "What `ipai worker` runs by itself, by name. backup, proof and health are there already: `off` takes one away, another definition replaces it",
+        "What `ipai worker` runs by itself, by name. backup, retention, integrity, proof and health are there already, with second repositories also copies and retention-NAME: `off` takes one away, another definition replaces it",
       ),
     consent: z
       .strictObject({
@@ -353,11 +333,22 @@ export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup
   readonly name: string;
   readonly workDirectory: string;
   readonly secrets: Readonly<Record<string, Secret>>;
-  readonly backup: WithSecret<ParsedStack["backup"]>;
+  /** Where this machine keeps backups of the control database; undefined for a stack on another one. */
+  readonly controlBackups: string | undefined;
+  readonly backup:
+    | (Omit<NonNullable<WithSecret<ParsedStack["backup"]>>, "copies"> & {
+        readonly copies: Readonly<Record<string, CopyConfig>>;
+      })
+    | undefined;
   readonly services: Omit<ParsedStack["services"], "cache"> & {
     readonly cache: WithSecret<ParsedStack["services"]["cache"]>;
   };
 }
+
+export type CopyConfig = Omit<NonNullable<ParsedStack["backup"]>["copies"][string], "password" | "environment"> & {
+  readonly password: Secret | undefined;
+  readonly environment: Readonly<Record<string, Secret>>;
+};
 
 /** The same with its password read from the environment. */
 type WithSecret<T> = (Omit<NonNullable<T>, "password"> & { readonly password: Secret | undefined }) | undefined;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { findCronFault, parseDuration } from "./units.ts";
+import { findCronFault, parseDuration, parseRate } from "./units.ts";
 
 describe("a duration", () => {
   it.each<[string, number]>([
@@ -17,6 +17,21 @@ describe("a duration", () => {
 
   it.each(["", "15", "m", "15 minutes", "-5m", "1h30m", "5y", "1e3s", "½h", "constructor"])("%j is none", (text) => {
     expect(parseDuration(text)).toBeUndefined();
+  });
+});
+
+describe("a rate", () => {
+  it.each<[string, number]>([
+    ["10MiB/s", 10_485_760],
+    ["500 KB/s", 500_000],
+    ["1.5mb/s", 1_500_000],
+    ["1GiB/s", 1_073_741_824],
+  ])("%j is %i bytes per second", (text, bytes) => {
+    expect(parseRate(text)).toBe(bytes);
+  });
+
+  it.each(["", "10", "10MB", "10/s", "0MB/s", "-1MB/s", "10Mbit/s", "fastMB/s"])("%j is none", (text) => {
+    expect(parseRate(text)).toBeUndefined();
   });
 });
 

@@ -11,6 +11,18 @@ export function parseDuration(text: string): number | undefined {
   return amount === undefined || factor === undefined ? undefined : Number(amount) * factor;
 }
 
+const bytesPer: Readonly<Record<string, number>> = {
+  ...{ KB: 1e3, MB: 1e6, GB: 1e9 },
+  ...{ KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30 },
+};
+
+/** `10MiB/s`, `500KB/s` → bytes per second. */
+export function parseRate(text: string): number | undefined {
+  const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)\s*([KMG]i?B)\/s$/i.exec(text.trim()) ?? [];
+  const factor = bytesPer[unit.toUpperCase()];
+  return amount === undefined || factor === undefined || Number(amount) === 0 ? undefined : Number(amount) * factor;
+}
+
 /** Why this is no cron expression of five fields; undefined when it is one. */
 export function findCronFault(text: string): string | undefined {
   try {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { findCronFault, parseDuration } from "./units.ts";
+import { findCronFault, parseDuration, parseRate } from "./units.ts";
 
 /** The kinds of values that `ipai.yaml` has, each with what is said of one that is none. */
 
@@ -13,6 +13,12 @@ const durationHint = 'must be a duration such as "15m", "4h" or "7d"';
 export const duration = z.string(durationHint).transform((given, context) => {
   const parsed = parseDuration(given);
   if (parsed === undefined) context.addIssue({ code: "custom", message: durationHint });
+  return parsed ?? 0;
+});
+const rateHint = 'must be a rate such as "10MiB/s" or "500KB/s"';
+export const rate = z.string(rateHint).transform((given, context) => {
+  const parsed = parseRate(given);
+  if (parsed === undefined) context.addIssue({ code: "custom", message: rateHint });
   return parsed ?? 0;
 });
 const timePattern = /^([01]\d|2[0-3]):[0-5]\d$/;

@@ -1,11 +1,13 @@
 import { sql } from "kysely";
 import type { Json } from "../runbook/value.ts";
+import { type Entry, inTransaction, record } from "./audit.ts";
 import type { Control } from "./control.ts";
 import { toJsonb } from "./json.ts";
 
 /** What procedures keep beyond their runs, such as backups and proofs. Writing the same record again replaces it. */
 export interface Records {
-  put(record: { kind: string; id: string; stack: string; run: string | null; data: Json }): Promise<void>;
+  /** `told`: what a person did with it, which goes into the audit in the same transaction. */
+  put(kept: KeptRecord, told?: Entry): Promise<void>;
   find(kind: string, id: string): Promise<Json | undefined>;
   /** Removes what was kept of that kind for the stack. */
   forget(kind: string, stack: string): Promise<void>;
@@ -15,18 +17,28 @@ export interface Records {
   list(kind: string, stack: string, limit: number): Promise<readonly { id: string; at: Date; data: Json }[]>;
 }
 
+export interface KeptRecord {
+  readonly kind: string;
+  readonly id: string;
+  readonly stack: string;
+  readonly run: string | null;
+  readonly data: Json;
+}
+
 export function createRecords(control: Control): Records {
   return {
-    put: async ({ data, ...key }) => {
-      const text = toJsonb(data);
-      await control.db
-        .insertInto("records")
-        .values({ ...key, data: text })
-        .onConflict((conflict) =>
-          conflict.columns(["kind", "id"]).doUpdateSet({ data: text, at: sql`now()`, run: key.run }),
-        )
-        .execute();
-    },
+    put: ({ data, ...key }, told) =>
+      inTransaction(control.db, async (tx) => {
+        const text = toJsonb(data);
+        await tx
+          .insertInto("records")
+          .values({ ...key, data: text })
+          .onConflict((conflict) =>
+            conflict.columns(["kind", "id"]).doUpdateSet({ data: text, at: sql`now()`, run: key.run }),
+          )
+          .execute();
+        if (told !== undefined) await record(tx, told, new Date());
+      }),
     find: async (kind, id) => {
       const found = await control.db
         .selectFrom("records")

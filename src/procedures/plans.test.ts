@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../config/load.ts";
+import { Secret } from "../config/secret.ts";
 import { hashPlan } from "../runbook/hash.ts";
 import type { Plan } from "../runbook/plan.ts";
 import { renderPlan } from "../runbook/render.ts";
 import { validatePlan } from "../runbook/validate.ts";
 import { createStack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
+import { checkBackups, copyBackups } from "./backup/copies.ts";
+import { type PruneFacts, pruneBackups } from "./backup/prune.ts";
 import { verifyBackup } from "./backup/verify.ts";
 import { sandboxConfig } from "./sandbox/definition.ts";
 import { sandboxDown } from "./sandbox/down.ts";
@@ -44,7 +47,7 @@ const running: UpgradeFacts = {
   isProxyRunning: true,
   databaseBytes: 500_000_000,
 };
-const sized = { databaseBytes: 500_000_000 };
+const sized = { databaseBytes: 500_000_000, cores: 4 };
 const stopped: UpgradeFacts = { ...running, runningServices: [], isProxyRunning: false };
 const sandbox = { ...settings, modules: "/opt/ipai/sandbox/addons", cache: "/var/cache/ipai" };
 const fresh = {
@@ -55,10 +58,47 @@ const fresh = {
   isMade: false,
 };
 
+const night = (day: number): PruneFacts["sets"][number] => ({
+  ...{ id: `202601${day}t180000_abcd`, takenAt: `2026-01-${day}T18:00:00.000Z`, reason: "scheduled" },
+  snapshots: [`${day}`.repeat(32)],
+});
+const proven = { at: "2026-01-11T20:00:00Z", run: "r", seconds: 9, tables: 1, rows: 1, attachments: 1, mismatches: 0 };
+const entry = { proof: null, doubt: null, pin: null, removed: null };
+const aged: PruneFacts = {
+  sets: [night(10), night(11), night(12), night(13), ...Array.from({ length: 4 }, (_, index) => night(20 + index))],
+  catalogue: [
+    { ...entry, id: night(10).id, pin: { reason: "year end", by: "ana", at: "2026-01-11T00:00:00Z" } },
+    { ...entry, id: night(11).id, proof: proven },
+    { ...entry, id: "20260109t180000_gone" },
+  ],
+};
+const keepingLittle = createStack({
+  ...stack.config,
+  backup: stack.config.backup && {
+    ...stack.config.backup,
+    keep: { daily: 3, weekly: 1, monthly: 1, byHandSeconds: 0, beforeChangeSeconds: 0 },
+    limit: { uploadBytes: 2 ** 20, downloadBytes: undefined },
+    copies: {
+      offsite: {
+        ...{ repository: "s3:https://s3.example.com/backups", passwordFile: undefined, password: new Secret("p") },
+        ...{ environment: { AWS_SECRET_ACCESS_KEY: new Secret("k") }, options: ["s3.region=eu"], appendOnly: false },
+      },
+    },
+  },
+});
+
 const plans: readonly (readonly [name: string, plan: Plan])[] = [
-  ["backup", backup.plan(stack, {}, { ...sized, isRepositoryThere: true, isFilestoreNear: true })],
-  ["backup-first", backup.plan(stack, {}, { ...sized, isRepositoryThere: false, isFilestoreNear: false })],
+  ["backup", backup.plan(stack, { reason: "by-hand" }, { ...sized, isRepositoryThere: true, isFilestoreNear: true })],
+  [
+    "backup-first",
+    backup.plan(stack, { reason: "by-hand" }, { ...sized, isRepositoryThere: false, isFilestoreNear: false }),
+  ],
   ["backup-verify", verifyBackup.plan(stack, { backup: "latest" }, { backup: "20260101t000000_abcd", ...sized })],
+  ["backup-prune", pruneBackups.plan(keepingLittle, { repository: "primary" }, aged)],
+  ["backup-prune-copy", pruneBackups.plan(keepingLittle, { repository: "offsite" }, aged)],
+  ["backup-copy", copyBackups.plan(keepingLittle, {}, { newest: night(23).id })],
+  ["backup-check", checkBackups.plan(keepingLittle, {}, {})],
+  ["backup-prune-nothing", pruneBackups.plan(stack, { repository: "primary" }, { sets: [night(10)], catalogue: [] })],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
   ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
   ["sandbox-up", sandboxUp.plan(stack, sandbox, fresh)],
@@ -70,6 +110,12 @@ describe("the plan of", () => {
   it.each(plans)("%s is what it was", async (name, plan) => {
     expect(validatePlan(plan)).toBe(plan);
     await expect(`${renderPlan(plan, { detail: true })}\n`).toMatchFileSnapshot(`golden/${name}.txt`);
+  });
+
+  it("an upgrade, or a prune, shares the stack with no backup: a dump's locks would make the update fail", () => {
+    const leaseOf = (name: string) => plans.find(([one]) => one === name)?.[1].lease;
+    const names = ["backup", "backup-verify", "backup-copy", "backup-check", "upgrade", "backup-prune"];
+    expect(names.map(leaseOf)).toEqual([...Array(4).fill("shared"), "exclusive", "exclusive"]);
   });
 
   it("an upgrade has another identity for every fact that it is bound to", () => {

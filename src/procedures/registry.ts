@@ -4,7 +4,10 @@ import type { Records } from "../engine/records.ts";
 import type { CallFunction, CallRegistry } from "../host/perform.ts";
 import type { Stack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
-import { forgetBackups, recordBackup, recordDoubt, recordProof } from "./backup/calls.ts";
+import { forgetBackups, recordBackup, recordDoubt, recordInventory, recordProof } from "./backup/calls.ts";
+import { checkBackups, copyBackups } from "./backup/copies.ts";
+import { pruneBackups } from "./backup/prune.ts";
+import { recordCheck, recordCopy } from "./backup/repositories.ts";
 import { verifyBackup } from "./backup/verify.ts";
 import { type BrokenFile, readCustom } from "./custom/custom.ts";
 import { ProcedureInvalid } from "./custom/errors.ts";
@@ -23,6 +26,9 @@ import "./upgrade/errors.ts";
 export const builtIn: readonly AnyProcedure[] = [
   backup,
   verifyBackup,
+  pruneBackups,
+  copyBackups,
+  checkBackups,
   upgrade,
   watch,
   sandboxUp,
@@ -65,6 +71,9 @@ export function createCallRegistry(
     ["backup.record@1", recordBackup(records)],
     ["backup.record_doubt@1", recordDoubt(records)],
     ["backup.record_proof@1", recordProof(records)],
+    ["backup.record_inventory@1", recordInventory(records)],
+    ["backup.record_copy@1", recordCopy(records)],
+    ["backup.record_check@1", recordCheck(records)],
     ["backup.forget_all@1", forgetBackups(records)],
     ["monitoring.watch@1", keepHealth(records, checkHealth, tell)],
   ]);

@@ -1,6 +1,7 @@
 import type { ScheduleDefinition, StackConfig } from "../config/schema.ts";
 import type { Schedule } from "../engine/schedule.ts";
 import { defineError } from "../errors/error.ts";
+import { backup } from "./backup/backup.ts";
 import type { Procedures } from "./registry.ts";
 
 /** What runs by itself on a stack: the runbook's crontab, and what the configuration makes of it. */
@@ -20,15 +21,28 @@ export const ScheduleUnknown = defineError<{ stack: string; name: string; known:
 const defaults = { input: {}, missed: "latest", grace: 6 * 3600, jitter: 0 } as const;
 
 /** The lines of the runbook's crontab, at its times. */
-function usual({ backup }: StackConfig): Readonly<Record<string, ScheduleDefinition>> {
+function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>> {
   const health = { ...defaults, procedure: "health", cron: "*/5 * * * *", missed: "none", grace: 240 } as const;
-  if (backup === undefined) return { health };
+  if (stack.backup === undefined) return { health };
   return {
     backup: { ...defaults, procedure: "backup", cron: "0 2 * * *" },
+    // After the backup: what is there may only age by a set that is newer.
+    retention: { ...defaults, procedure: "backup prune", cron: "0 3 * * *" },
+    ...Object.fromEntries(Object.entries(stack.backup.copies).flatMap(usualOfCopy)),
+    ...(Object.keys(stack.backup.copies).length === 0
+      ? {}
+      : { copies: { ...defaults, procedure: "backup copy", cron: "30 2 * * *" } as const }),
+    integrity: { ...defaults, procedure: "backup check", cron: "0 5 * * *" },
     // Once a week the last backup is restored: one that was never restored is a hope.
     proof: { ...defaults, procedure: "backup verify", input: { backup: "latest" }, cron: "0 4 * * 0" },
     health,
   };
+}
+
+/** After the first repository: what that has removed is removed from its copies, and not brought again. */
+function usualOfCopy([name, { appendOnly }]: [string, { readonly appendOnly: boolean }]) {
+  const prune = { ...defaults, procedure: "backup prune", input: { repository: name }, cron: "30 3 * * *" };
+  return appendOnly ? [] : [[`retention-${name}`, prune] as const];
 }
 
 /** Every schedule of a stack, by its name. Throws `schedule.invalid` for one that names no procedure, or not its input. */
@@ -41,7 +55,9 @@ export function schedulesOf(stack: StackConfig, procedures: Procedures): readonl
 
 function toSchedule(stack: StackConfig, procedures: Procedures, name: string, given: ScheduleDefinition): Schedule {
   const invalid = (reason: string) => ScheduleInvalid({ stack: stack.name, name, reason });
-  const { procedure, input, cron, missed, grace, jitter } = given;
+  const { procedure, cron, missed, grace, jitter } = given;
+  // A set that nobody asked for is kept as one of many.
+  const input = procedure === backup.name ? { reason: "scheduled", ...given.input } : given.input;
   const times = { stack: stack.name, name, procedure, input, cron, timezone: stack.timezone, missed };
   const schedule = { ...times, graceSeconds: grace, jitterSeconds: jitter };
   // One whose file is wrong fails at its times, and is told of: it keeps nothing else from happening.

@@ -1,6 +1,7 @@
 import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe, type SqlAction } from "../runbook/action.ts";
 import { prefixed, type Text } from "../runbook/value.ts";
+import { gently } from "./restic.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
 /**
@@ -69,10 +70,32 @@ export function createPostgres(stack: StackConfig, runtime: Runtime): Postgres {
  * removed first, because pg_dump refuses one that a killed attempt left.
  */
 function dumpCommand(host: string, folder: Text, program: readonly Text[]): CommandAction {
-  return command(host, ["sh", "-c", 'rm -rf -- "$1" && shift && exec "$@"', "dump", folder, ...program], {
-    exitCodes: { 1: "backup.dump_failed" },
-  });
+  const argv = [...gently, "sh", "-c", dumpScript, "dump", folder, ...program] as unknown as readonly [Text, ...Text[]];
+  return command(host, argv, { exitCodes: { 1: "backup.dump_failed" } });
 }
+
+/** Says every ten seconds how much there is, as restic does. What sleeps holds no end of the pipe. */
+const dumpScript = `
+folder=$1
+shift
+rm -rf -- "$folder" || exit
+watch() {
+  nap=
+  trap '[ -z "$nap" ] || kill "$nap"; exit' TERM
+  while :; do
+    sleep 10 >/dev/null 2>&1 &
+    nap=$!
+    wait "$nap"
+    printf '{"message_type":"status","bytes_done":%s}\\n' "$(du -sb -- "$folder" | cut -f 1)"
+  done
+}
+watch &
+watcher=$!
+"$@" && code=0 || code=$?
+kill "$watcher"
+wait "$watcher"
+exit "$code"
+`;
 
 /**
  * Copies a database whole, with the settings that `CREATE DATABASE … TEMPLATE` leaves behind (`ALTER DATABASE … SET`). Nobody

@@ -1,26 +1,40 @@
 import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe } from "../runbook/action.ts";
-import { prefixed, runId, secret, type Text, type Value } from "../runbook/value.ts";
+import { prefixed, runId, type SecretRef, secret, type Text, type Value } from "../runbook/value.ts";
+
+/** What the first repository and its copies have in common: they can be looked into, checked, and made smaller. */
+export interface Prunable {
+  readonly repository: string;
+  isInitialised(): Probe;
+  /** Removes the locks that killed restic processes left behind; those of living ones stay. */
+  unlock(): CommandAction;
+  list(): CommandAction;
+  /** Takes snapshots, by restic's own ids, out of the repository. What only they needed is still there: see `prune`. */
+  forget(snapshots: readonly string[]): CommandAction;
+  /** Exactly these snapshots are there, of this stack. */
+  holds(snapshots: readonly string[]): Probe;
+  /** Gives back the room of what no snapshot needs any more. */
+  prune(): CommandAction;
+  /** Whether every snapshot's parts are there, without reading them. */
+  checkStructure(): CommandAction;
+  /** The same, and reads back so much of the data, chosen anew each time. Ends with restic's exit code, whatever it is. */
+  checkSample(percent: number): CommandAction;
+}
 
 /**
  * The repository of backups: encrypted, deduplicated, checksummed, kept by restic. A backup carries its run's id as a tag, so it can
  * be found again without knowing restic's own snapshot id.
  */
-export interface Restic {
-  readonly repository: string;
-  isInitialised(): Probe;
+export interface Restic extends Prunable {
   initialise(): CommandAction;
-  /** Removes the locks that killed restic processes left behind; those of living ones stay. */
-  unlock(): CommandAction;
   /**
    * Stores a folder's content as of `taken` (`YYYY-MM-DD HH:MM:SS`, UTC), whole or not at all. Prints JSON lines: progress, then a
    * `summary`, then the repository's `growth`.
    */
-  store(folder: Text, taken: Text): CommandAction;
+  store(folder: Text, taken: Text, reason: string): CommandAction;
   exists(backup: Text): Probe;
   /** Writes a backup's content into a folder; restic checks the hash of every blob that it reads. */
   fetch(backup: Text, folder: Text): CommandAction;
-  list(): CommandAction;
   /** Reads every byte of the repository and checks it, also what only other backups need. */
   check(): CommandAction;
   /** Bytes that a backup takes when it is read back, as JSON. */
@@ -36,69 +50,122 @@ const exitCodes = {
   12: "backup.repository_unreadable",
   28: "backup.disk_full",
 };
-const openExitCodes = { ...exitCodes, 1: "backup.repository_unreadable" };
-const storeExitCodes = {
+export const openExitCodes = { ...exitCodes, 1: "backup.repository_unreadable" };
+export const storeExitCodes = {
   ...exitCodes,
   1: "backup.repository_unwritable",
   3: "backup.source_unreadable",
   28: "backup.repository_full",
 };
+const forgetExitCodes = { ...exitCodes, 1: "backup.forget_failed", 3: "backup.forget_failed" };
+/** All that a check may say; what could not be asked is told apart from what is damaged. */
+const checkExitCodes = [0, 1, 2, 3, 10, 11, 12, 28];
 const readExitCodes = { ...exitCodes, 1: "backup.repository_damaged", 3: "backup.repository_damaged" };
+
+/** restic with its arguments; `prefix` is a program that starts it. */
+export type Program = (
+  args: readonly Text[],
+  options?: Partial<CommandAction>,
+  prefix?: readonly Text[],
+) => CommandAction;
 
 export function createRestic(stack: StackConfig, tools: string): Restic | undefined {
   const { backup } = stack;
   if (backup === undefined) return undefined;
-  const env: Readonly<Record<string, Value>> = {
-    RESTIC_REPOSITORY: backup.repository,
-    // It reads and prints times without their zone.
-    TZ: "UTC",
-    // A line of progress every ten seconds; as it comes, a single backup prints dozens.
-    RESTIC_PROGRESS_FPS: "0.1",
-    RESTIC_CACHE_DIR: `${stack.workDirectory}/restic-cache`,
-    ...(backup.passwordFile === undefined
-      ? { RESTIC_PASSWORD: secret("backup.password") }
-      : { RESTIC_PASSWORD_FILE: backup.passwordFile }),
-  };
-  const restic = (
-    args: readonly Text[],
-    options: Partial<CommandAction> = {},
-    prefix: readonly Text[] = [],
-  ): CommandAction => ({
-    ...command(tools, [...prefix, "restic", ...args] as unknown as readonly [Text, ...Text[]], { env }),
-    ...options,
-  });
-  const tagOf = (backup: Text): Text => prefixed("run=", backup);
-  // Reading needs no lock, so it also works where nothing can be written any more. What it reads is what a disaster would leave:
-  // the repository, not the cache beside it.
-  const select = (wanted: Text): readonly Text[] => [
-    "--no-lock",
-    "--no-cache",
-    "--host",
-    stack.name,
-    "--tag",
-    tagOf(wanted),
-  ];
+  const { repository } = backup;
+  const restic = createProgram(stack, tools, environmentOf(backup, secret("backup.password"), "RESTIC_"));
   return {
-    repository: backup.repository,
+    repository,
     isInitialised: () => ({
       title: "the repository exists",
       // 0.14 answers 1 both for "no repository" and for "wrong password": the file itself decides.
-      action: command(tools, ["test", "-e", `${backup.repository}/config`], { okExitCodes: [0, 1] }),
+      action: command(tools, ["test", "-e", `${repository}/config`], { okExitCodes: [0, 1] }),
       output: { from: "exitCode", as: "number" },
       compare: "eq",
       with: 0,
       code: "backup.repository_unreadable",
     }),
     initialise: () => explained(restic(["init"], { exitCodes: storeExitCodes })),
-    unlock: () => restic(["unlock"], { exitCodes: openExitCodes }),
-    store: (folder, taken) =>
+    store: (folder, taken, reason) =>
       explained(
         restic(
-          ["backup", "--json", "--ignore-ctime", "--host", stack.name, "--tag", tagOf(runId), "--time", taken, "."],
+          ["backup", "--json", "--ignore-ctime", ...setOf(stack, runId, reason), "--time", taken, "."],
           { exitCodes: storeExitCodes },
-          ["sh", "-c", storeScript, "store", folder, stack.name, tagOf(runId)],
+          [...gently, "sh", "-c", storeScript, "store", folder, stack.name, tagOf(runId)],
         ),
       ),
+    ...createReading(stack, restic),
+    ...createPrunable(stack, restic),
+  };
+}
+
+/** How restic finds a repository and opens it; `RESTIC_FROM_` is what it copies from. */
+export function environmentOf(
+  { repository, passwordFile }: { readonly repository: string; readonly passwordFile?: string | undefined },
+  password: SecretRef,
+  prefix: "RESTIC_" | "RESTIC_FROM_",
+): Readonly<Record<string, Value>> {
+  return {
+    [`${prefix}REPOSITORY`]: repository,
+    ...(passwordFile === undefined
+      ? { [`${prefix}PASSWORD`]: password }
+      : { [`${prefix}PASSWORD_FILE`]: passwordFile }),
+  };
+}
+
+export function createProgram(
+  stack: StackConfig,
+  tools: string,
+  repository: Readonly<Record<string, Value>>,
+  options: readonly string[] = [],
+): Program {
+  const env: Readonly<Record<string, Value>> = {
+    ...repository,
+    // It reads and prints times without their zone.
+    TZ: "UTC",
+    // A line of progress every ten seconds; as it comes, a single backup prints dozens.
+    RESTIC_PROGRESS_FPS: "0.1",
+    RESTIC_CACHE_DIR: `${stack.workDirectory}/restic-cache`,
+  };
+  const limits = stack.backup === undefined ? [] : limitsOf(stack.backup.limit);
+  const given = [...limits, ...options.flatMap((option) => ["-o", option])];
+  return (args, more = {}, prefix = []) => ({
+    ...command(tools, [...prefix, "restic", ...given, ...args] as unknown as readonly [Text, ...Text[]], { env }),
+    ...more,
+  });
+}
+
+/** restic takes whole KiB per second, and nothing for no limit. */
+function limitsOf({ uploadBytes, downloadBytes }: NonNullable<StackConfig["backup"]>["limit"]): readonly string[] {
+  const option = (name: string, bytes: number | undefined) =>
+    bytes === undefined ? [] : [name, String(Math.max(1, Math.round(bytes / 1024)))];
+  return [...option("--limit-upload", uploadBytes), ...option("--limit-download", downloadBytes)];
+}
+
+/** For whatever may wait: users come first, for processor and disk. */
+export const gently = ["nice", "-n", "10", "ionice", "-c", "2", "-n", "7"];
+
+export function tagOf(backup: Text): Text {
+  return prefixed("run=", backup);
+}
+
+/** The tags say what the catalogue says, and outlive it. */
+function setOf(stack: StackConfig, backup: Text, reason: string): readonly Text[] {
+  return ["--host", stack.name, "--tag", tagOf(backup), "--tag", `reason=${reason}`];
+}
+
+/**
+ * Reading needs no lock, so it also works where nothing can be written any more. What it reads is what a disaster would leave: the
+ * repository, not the cache beside it.
+ */
+export const bare = ["--no-lock", "--no-cache"];
+
+function createReading(
+  stack: StackConfig,
+  restic: Program,
+): Pick<Restic, "exists" | "fetch" | "check" | "measure" | "print"> {
+  const select = (wanted: Text): readonly Text[] => [...bare, "--host", stack.name, "--tag", tagOf(wanted)];
+  return {
     exists: (wanted) => ({
       title: "the repository has this backup",
       action: restic(["snapshots", "--json", ...select(wanted)], { exitCodes: openExitCodes }),
@@ -109,12 +176,35 @@ export function createRestic(stack: StackConfig, tools: string): Restic | undefi
     }),
     fetch: (wanted, folder) =>
       explained(restic(["restore", "latest", ...select(wanted), "--target", folder], { exitCodes: readExitCodes })),
-    list: () =>
-      restic(["snapshots", "--json", "--no-lock", "--no-cache", "--host", stack.name], { exitCodes: openExitCodes }),
-    check: () => explained(restic(["check", "--read-data", "--no-lock", "--no-cache"], { exitCodes: readExitCodes })),
+    check: () => explained(restic(["check", "--read-data", ...bare], { exitCodes: readExitCodes })),
     measure: (wanted) =>
       restic(["stats", "--json", "--mode", "restore-size", ...select(wanted)], { exitCodes: readExitCodes }),
     print: (wanted, file) => restic(["dump", ...select(wanted), "latest", file], { exitCodes: readExitCodes }),
+  };
+}
+
+function listOf(stack: StackConfig, restic: Program): CommandAction {
+  return restic(["snapshots", "--json", ...bare, "--host", stack.name], { exitCodes: openExitCodes });
+}
+
+export function createPrunable(stack: StackConfig, restic: Program): Omit<Prunable, "repository" | "isInitialised"> {
+  const list = listOf(stack, restic);
+  const sampled = (percent: number) => restic(["check", `--read-data-subset=${percent}%`, ...bare]);
+  return {
+    unlock: () => restic(["unlock"], { exitCodes: openExitCodes }),
+    list: () => list,
+    checkStructure: () => explained(restic(["check", ...bare], { exitCodes: readExitCodes })),
+    checkSample: (percent) => ({ ...explained(sampled(percent)), okExitCodes: checkExitCodes }),
+    forget: (snapshots) => explained(restic(["forget", ...snapshots], { exitCodes: forgetExitCodes })),
+    holds: (snapshots) => ({
+      title: "the repository holds every set that is kept, and no other",
+      action: { ...list, pipeline: [...list.pipeline, { argv: ["sh", "-c", idsScript] }] },
+      output: { from: "stdout" },
+      compare: "eq",
+      with: snapshots.toSorted().join("\n"),
+      code: "backup.forget_failed",
+    }),
+    prune: () => explained(restic(["prune"], { exitCodes: forgetExitCodes })),
   };
 }
 
@@ -132,6 +222,9 @@ before=$(size) && cd -- "$folder" || exit
 printf '{"message_type":"growth","bytes":%s}\\n' "$(($(size) - before))"
 `;
 
+/** Of restic's JSON the ids alone, a line each, sorted. */
+const idsScript = `grep -o '"id":"[0-9a-f]*"' | cut -d '"' -f 4 | LC_ALL=C sort`;
+
 /**
  * Tells causes apart that a program reports under one exit code, by what it prints: a full disk on this side does not mean that what
  * was read is damaged. Its lines pass through, without the addresses of restic's own code.
@@ -148,4 +241,6 @@ const explainScript = `/^(\\t|main[.]|runtime[.]|github[.]com\\/)/ { next }
 { print; fflush(); line = tolower($0) }
 line ~ /no space left on device|disk quota exceeded/ { code = 28 }
 line ~ /repository is already locked/ { code = 11 }
+line ~ /^fatal: .*(wrong password or no key found)/ { code = 12 }
+line ~ /^fatal: .*(unable to open config file|connection refused|connection reset|no route to host|i\\/o timeout)/ { code = 10 }
 END { exit code }`;

@@ -6,6 +6,7 @@ import { createOdoo, type Odoo } from "./odoo/odoo.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
 import { createRedis, type Redis } from "./redis.ts";
 import { createRestic, type Restic } from "./restic.ts";
+import { createCopies, type RepositoryCopy } from "./restic-copy.ts";
 import { createComposeRuntime } from "./runtime/compose.ts";
 import { createNativeRuntime } from "./runtime/native.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -26,6 +27,8 @@ export interface Stack {
   readonly redis: Redis | undefined;
   /** Absent when the configuration names no repository. */
   readonly restic: Restic | undefined;
+  /** The repositories that get their sets from that one. */
+  readonly copies: readonly RepositoryCopy[];
   /** A secret of this stack's configuration by its path, for whoever starts a process. */
   secret(name: string): Secret;
 }
@@ -43,6 +46,7 @@ export function createStack(config: StackConfig): Stack {
     odoo: createOdoo(config, runtime),
     redis: createRedis(config, runtime),
     restic: createRestic(config, runtime.tools),
+    copies: createCopies(config, runtime.tools),
     secret: (name) => {
       const found = secrets[name];
       if (found === undefined) throw Bug({ what: `the secret ${name} is not configured` });

@@ -13,6 +13,8 @@ export interface BackupJson {
   readonly files: number;
   readonly unsound: number;
   readonly seconds: number;
+  readonly kept: readonly string[];
+  readonly removableAt: string | null;
   readonly proof: {
     readonly at: string;
     readonly seconds: number;

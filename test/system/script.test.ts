@@ -1,6 +1,21 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { configWith, restic, testFolder } from "../harness/backups.ts";
 import { bring, edit, fingerprint, fingerprintAtRest, installedCode } from "../harness/release.ts";
-import { type Ended, ipai, leftovers, parsed, type RunJson, run, serves, sql, urls } from "../harness/sandbox.ts";
+import {
+  type Ended,
+  folder,
+  ipai,
+  isCompose,
+  leftovers,
+  parsed,
+  type RunJson,
+  run,
+  serves,
+  sql,
+  urls,
+} from "../harness/sandbox.ts";
 
 /** A plan exported as a script and run by plain bash, without ipai, does what the tool does. */
 
@@ -34,6 +49,30 @@ describe("by hand", () => {
     const ended = await byHand(["backup", "verify", backup], "20260101t000001_byhand");
     expect([ended.exitCode, ended.stderr]).toEqual([0, expect.any(String)]);
     expect(await leftovers()).toEqual([]);
+  });
+
+  it.skipIf(isCompose)("backups are copied, checked and pruned", async () => {
+    const desk = await testFolder();
+    const copy = { repository: join(desk, "copy"), passwordFile: join(folder, "repository-password") };
+    const config = await configWith(join(desk, "ipai.yaml"), (stack) => {
+      stack.backup["copies"] = { nearby: copy };
+      stack.backup["keep"] = { daily: 1, weekly: 0, monthly: 0, byHand: "0s" };
+    });
+    const held = async (repository: string) =>
+      (JSON.parse(await restic(repository, "snapshots", "--json", "--no-lock", "--host", "sandbox")) as unknown[])
+        .length;
+    for (let index = 0; index < 2; index++) expect((await ipai(["backup", "--yes"])).exitCode).toBe(0);
+    const before = await held(join(folder, "repository"));
+    for (const [index, words] of [["copy"], ["check"], ["prune"], ["prune", "nearby"]].entries()) {
+      const ended = await byHand(["--config", config, "backup", ...words], `2026010${index + 1}t000009_byhand`);
+      expect([ended.exitCode, ended.stderr]).toEqual([0, expect.any(String)]);
+      if (words[0] === "copy") expect(await held(copy.repository)).toBe(before);
+    }
+    // The newest, and the last that the tool itself has proven.
+    expect(before).toBeGreaterThan(2);
+    expect(await held(join(folder, "repository"))).toBe(2);
+    expect(await held(copy.repository)).toBe(2);
+    await rm(desk, { recursive: true });
   });
 
   it("an upgrade that fails is taken back", async () => {

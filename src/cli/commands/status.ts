@@ -16,7 +16,7 @@ import { backupSettings } from "../control.ts";
 import { stateOf } from "../render/run.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
 import type { Terminal } from "../terminal.ts";
-import { checkHealth, renderHealth } from "./health.ts";
+import { renderHealth } from "./health.ts";
 
 /** Everything that matters on one screen: health, the last backups, who holds the stack, what ran. Without a choice, of every stack. */
 export async function status(context: Context, options: { json?: boolean }): Promise<number> {
@@ -73,8 +73,8 @@ interface ByItself {
 
 async function readStatus(app: App, stack: Stack): Promise<StackStatus> {
   const [health, backups, leases, runs, unattended, byItself] = await Promise.all([
-    checkHealth(stack, app.performer),
-    listBackups(app.records, stack.name, 100),
+    app.health(stack),
+    listBackups(app.records, stack.name),
     listLeases(app.control.db, stack.name),
     listRuns(app.control, 5, { stack: stack.name }),
     listUnattended(app.control),

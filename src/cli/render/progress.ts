@@ -1,7 +1,7 @@
 import type { RunEvent } from "../../engine/events.ts";
 import { type Plan, walk } from "../../runbook/plan.ts";
 import type { Terminal } from "../terminal.ts";
-import { clip, duration } from "./text.ts";
+import { bytes, clip, duration } from "./text.ts";
 
 /** Shows a run while it goes on: one line per finished step; on a terminal also what happens now and how long it may still take. */
 export interface Progress {
@@ -14,6 +14,8 @@ interface Current {
   readonly startedAt: number;
   readonly forecastSeconds: number;
   line: string;
+  /** How much of its bytes is done, when it tells. */
+  amount: string;
 }
 
 const defaultForecastSeconds = 0.5;
@@ -43,11 +45,17 @@ export function createProgress(terminal: Terminal, plan: Plan, isQuiet: boolean)
     switch (event.kind) {
       case "step.started": {
         const forecastSeconds = forecasts.get(path) ?? defaultForecastSeconds;
-        running.set(path, { title: String(dataOf(event)["title"]), startedAt: Date.now(), forecastSeconds, line: "" });
+        running.set(path, {
+          title: String(dataOf(event)["title"]),
+          startedAt: Date.now(),
+          forecastSeconds,
+          line: "",
+          amount: "",
+        });
         return;
       }
       case "output":
-        if (current !== undefined) current.line = readable(String(dataOf(event)["line"]));
+        if (current !== undefined) Object.assign(current, readLine(String(dataOf(event)["line"])));
         return;
       case "lease.waiting":
         print(terminal.style("yellow", `  … ${String(event.data)}`));
@@ -104,13 +112,21 @@ function statusText(terminal: Terminal, running: ReadonlyMap<string, Current>, l
   const current = [...running.values()].at(-1);
   if (current === undefined) return "";
   const head = `${current.title} · ${duration((Date.now() - current.startedAt) / 1000)} · about ${duration(left)} left`;
-  return terminal.style("cyan", clip(current.line === "" ? head : `${head} · ${current.line}`, terminal.columns - 3));
+  const parts = [head, current.amount, current.line].filter((part) => part !== "");
+  return terminal.style("cyan", clip(parts.join(" · "), terminal.columns - 3));
 }
 
-/** restic reports in JSON lines: its percentage says more than the text. */
-function readable(line: string): string {
-  const percent = /"percent_done":([\d.]+)/.exec(line)?.[1];
-  return percent === undefined ? line.trim() : `${Math.round(Number(percent) * 100)} %`;
+/** restic and a dump report in JSON lines: what they have done of what stays in sight while they say other things. */
+export function readLine(line: string): { readonly amount: string } | { readonly line: string } {
+  const number = (name: string) => Number(new RegExp(`"${name}":([\\d.]+)`).exec(line)?.[1] ?? Number.NaN);
+  const [done, total, percent, left] = ["bytes_done", "total_bytes", "percent_done", "seconds_remaining"].map(number);
+  if (!line.startsWith("{") || [done, percent].every(Number.isNaN)) return { line: line.trim() };
+  const words = [
+    Number.isNaN(percent) ? "" : `${Math.round((percent ?? 0) * 100)} %`,
+    Number.isNaN(done) ? "" : `${bytes(done ?? 0)}${Number.isNaN(total) ? "" : ` of ${bytes(total ?? 0)}`}`,
+    Number.isNaN(left) ? "" : `${duration(left ?? 0)} left`,
+  ];
+  return { amount: words.filter((word) => word !== "").join(", ") };
 }
 
 interface StatusLine {

@@ -2,17 +2,21 @@ import { z } from "zod";
 import { type CommandAction, command, type Probe, type SqlAction } from "../../runbook/action.ts";
 import type { Act, Bracket, Plan } from "../../runbook/plan.ts";
 import { output, runId, type Text } from "../../runbook/value.ts";
+import { takeConfiguration } from "../../stack/configuration.ts";
 import { linkTree, makeDirectory, pathExists } from "../../stack/files.ts";
 import { explained, type Restic } from "../../stack/restic.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change, read, require, takeBack } from "../steps.ts";
 import { NoRepository } from "./errors.ts";
-import { type BackupFacts, knownRepository, readBackupFacts } from "./facts.ts";
+import { type BackupFacts, jobsOf, knownRepository, readBackupFacts } from "./facts.ts";
 import { readInstant, resticTime, snapshot, takenAt, withFilesHeld } from "./hold.ts";
 import { aboutSql, attachmentsSql, manifestSql, rolesSql, sequencesSql } from "./manifest.ts";
+import { type SetReason, setReasons } from "./retention.ts";
 
-const input = z.object({});
+const input = z.object({
+  reason: z.enum(setReasons).default("by-hand").describe("Why it is made: it decides for how long the set is kept"),
+});
 type BackupInput = z.infer<typeof input>;
 
 export const backup: Procedure<BackupInput, BackupFacts> = {
@@ -30,7 +34,7 @@ export const backup: Procedure<BackupInput, BackupFacts> = {
   plan: planBackup,
 };
 
-function planBackup(stack: Stack, _input: BackupInput, facts: BackupFacts): Plan {
+function planBackup(stack: Stack, { reason }: BackupInput, facts: BackupFacts): Plan {
   const { restic } = stack;
   if (restic === undefined) throw NoRepository({ stack: stack.name });
   const folder = workingFolder(stack);
@@ -39,7 +43,7 @@ function planBackup(stack: Stack, _input: BackupInput, facts: BackupFacts): Plan
     version: backup.version,
     stack: stack.name,
     title: `Back up ${stack.config.odoo.database} and its filestore`,
-    input: {},
+    input: { reason },
     facts: {},
     lease: "shared",
     notes: notesOf(stack, restic, facts),
@@ -61,12 +65,14 @@ function planBackup(stack: Stack, _input: BackupInput, facts: BackupFacts): Plan
           describe(stack, folder, "about", "Note versions and modules", aboutSql),
           takeFilestore(stack, folder),
         ]),
+        takeParts(stack, folder),
+        findMissingParts(stack, folder),
         checkFilestore(stack, folder),
         findLostAttachments(stack, folder),
-        store(restic, folder),
+        store(restic, folder, reason),
         readAccount(stack, folder),
       ]),
-      record(stack),
+      record(stack, reason),
     ],
   };
 }
@@ -192,7 +198,7 @@ function ownFolderIsGone(host: string, folder: string): Probe {
 function dump(stack: Stack, folder: string, facts: BackupFacts): Act {
   const { config, postgres } = stack;
   const target = `${folder}/set/dump`;
-  const options = { snapshot, folder: target, jobs: config.backup?.jobs ?? 2 };
+  const options = { snapshot, folder: target, jobs: jobsOf(config, facts.cores) };
   const listed: Probe = {
     title: "the dump's table of contents is complete",
     action: postgres.listDump(target),
@@ -273,6 +279,7 @@ function checkFilestore(stack: Stack, folder: string): Act {
       outputs: {
         files: { from: "stdout", as: "jsonLines", pick: [0, "files"] },
         unsound: { from: "stdout", as: "jsonLines", pick: [0, "unsound"] },
+        bytes: { from: "stdout", as: "jsonLines", pick: [0, "bytes"] },
       },
     },
     { timeoutSeconds: 6 * 3600 },
@@ -280,15 +287,42 @@ function checkFilestore(stack: Stack, folder: string): Act {
 }
 
 /**
- * Prints `{files, unsound}` and leaves the names of unsound files in the set, sorted. sha1sum says "NAME: FAILED …". One that is there
+ * Prints `{files, unsound, bytes}` and leaves the names of unsound files in the set, sorted. sha1sum says "NAME: FAILED …". One that is there
  * but cannot be read ends the backup when it is to be stored.
  */
 export const checkScript = `
 set -eu
 cd "$1/filestore"
 LC_ALL=C sha1sum --check --quiet ../attachments 2>/dev/null | sed 's/: FAILED.*$//' | LC_ALL=C sort > "../$2" || true
-printf '{"files": %s, "unsound": %s}\\n' "$(wc -l < ../attachments)" "$(wc -l < "../$2")"
+printf '{"files": %s, "unsound": %s, "bytes": %s}\\n' "$(wc -l < ../attachments)" "$(wc -l < "../$2")" "$(du -sb . | cut -f 1)"
 `;
+
+/** Passwords are among them; the repository is encrypted, and here only root may enter. */
+function takeParts(stack: Stack, folder: string): Act {
+  const action = takeConfiguration(stack.config, `${folder}/set/configuration`);
+  return change(
+    { id: "configuration", title: "Take configuration and code", action: withFullDisk(explained(action)) },
+    { verify: [hasContent(stack.tools, `${folder}/set/configuration/parts`)], timeoutSeconds: 1800 },
+  );
+}
+
+/** A finding, not a failure: without its configuration a set is worth less, not nothing. */
+function findMissingParts(stack: Stack, folder: string): Act {
+  const states = '"state": "(missing|unreadable)"';
+  const probe: Probe = {
+    title: "every part of the configuration is in the set",
+    action: command(stack.tools, ["grep", "-E", "-e", states, "--", `${folder}/set/configuration/parts`], {
+      okExitCodes: [0, 1],
+    }),
+    output: { from: "stdout" },
+    compare: "absent",
+    with: "",
+    code: "backup.parts_missing",
+  };
+  return require({ id: "parts", title: "Every part of the configuration is in the set", probe }, {
+    onFail: "continue",
+  });
+}
 
 /** A finding, not a failure: the run goes on. */
 function findLostAttachments(stack: Stack, folder: string): Act {
@@ -304,8 +338,8 @@ function findLostAttachments(stack: Stack, folder: string): Act {
 }
 
 /** restic's own account goes to a file, so that a run which was killed in between still finds it. */
-function store(restic: Restic, folder: string): Act {
-  const action = restic.store(`${folder}/set`, resticTime);
+function store(restic: Restic, folder: string, reason: SetReason): Act {
+  const action = restic.store(`${folder}/set`, resticTime, reason);
   const noted: CommandAction = { ...action, pipeline: [...action.pipeline, { argv: ["tee", `${folder}/stored`] }] };
   return change(
     { id: "store", title: "Store the set in the repository", action: noted },
@@ -333,8 +367,9 @@ grep '"message_type":"summary"' "$1/stored" 2>/dev/null || echo '{"total_bytes_p
 grep '"message_type":"growth"' "$1/stored" 2>/dev/null || echo '{"bytes": -1}'
 `;
 
-function record(stack: Stack): Act {
+function record(stack: Stack, reason: SetReason): Act {
   const input = {
+    reason,
     stack: stack.name,
     id: runId,
     takenAt,
@@ -343,6 +378,7 @@ function record(stack: Stack): Act {
     setBytes: output("account", "setBytes"),
     files: output("check", "files"),
     unsound: output("check", "unsound"),
+    filestoreBytes: output("check", "bytes"),
   };
   return change(
     {

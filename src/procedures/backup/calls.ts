@@ -2,6 +2,9 @@ import { z } from "zod";
 import type { Records } from "../../engine/records.ts";
 import { Bug } from "../../errors/error.ts";
 import type { CallFunction } from "../../host/perform.ts";
+import { BackupNotFound } from "./errors.ts";
+import { repositoryKind } from "./repositories.ts";
+import { type SetReason, type StoredSet, setReasons } from "./retention.ts";
 
 /** The catalogue of backups and their proofs, in the control database. */
 
@@ -12,6 +15,8 @@ const entry = z.object({
   /** Bytes that the repository took in; null when the program died before restic said it. */
   storedBytes: z.number().nullable(),
   files: z.number(),
+  /** Bytes of the attachments; null for a backup that was made elsewhere, or before this was counted. */
+  filestoreBytes: z.number().nullable().default(null),
   /** Attachments that were already missing or altered in the live filestore. */
   unsound: z.number(),
   /** Bytes of the whole set when it is read back; null for a backup that another control database made. */
@@ -30,11 +35,18 @@ const entry = z.object({
     .nullable(),
   /** A verification that began after the proof and has not ended well: until one does, the proof counts for nothing. */
   doubt: z.object({ at: z.string(), run: z.string() }).nullable().default(null),
+  reason: z.enum(setReasons).default("by-hand"),
+  pin: z.object({ reason: z.string(), by: z.string(), at: z.string() }).nullable().default(null),
+  /** The set is not in the repository any more: retention removed it, or it was missing when that looked. */
+  removed: z
+    .object({ at: z.string(), run: z.string(), why: z.enum(["retention", "missing"]) })
+    .nullable()
+    .default(null),
 });
 export type BackupEntry = z.infer<typeof entry>;
 
 const recordInput = entry
-  .omit({ seconds: true, proof: true, doubt: true })
+  .omit({ seconds: true, proof: true, doubt: true, pin: true, removed: true })
   .extend({ stack: z.string(), storedBytes: z.number(), setBytes: z.number() });
 const doubtInput = z.object({ stack: z.string(), backup: z.string(), run: z.string() });
 const proofInput = z.object({
@@ -51,12 +63,31 @@ const proofInput = z.object({
 
 const kind = "backup";
 
-/** Newest first; a proof that is in doubt is not shown as one. */
-export async function listBackups(records: Records, stack: string, limit: number): Promise<readonly BackupEntry[]> {
-  return (await records.list(kind, stack, limit))
+/** Newest first, those too that were removed; a proof that is in doubt is not shown as one. */
+export async function listCatalogue(records: Records, stack: string): Promise<readonly BackupEntry[]> {
+  return (await records.list(kind, stack, listedMax))
     .map((record) => entry.parse(record.data))
     .map((backup) => (backup.doubt === null ? backup : { ...backup, proof: null }))
-    .toSorted((a, b) => (a.id < b.id ? 1 : -1));
+    .toSorted((a, b) => b.takenAt.localeCompare(a.takenAt) || b.id.localeCompare(a.id));
+}
+
+/** Ten years of nights, and what was made by hand. */
+const listedMax = 5000;
+
+/** Those that are there. */
+export async function listBackups(records: Records, stack: string): Promise<readonly BackupEntry[]> {
+  return (await listCatalogue(records, stack)).filter(({ removed }) => removed === null);
+}
+
+export function proofStateOf({ proof, doubt }: Pick<BackupEntry, "proof" | "doubt">): StoredSet["proof"] {
+  if (doubt !== null) return "doubted";
+  return proof === null ? "none" : "proven";
+}
+
+/** As retention sees it. */
+export function toStoredSet(backup: BackupEntry): StoredSet {
+  const { id, takenAt, reason, pin } = backup;
+  return { id, takenAt, reason, proof: proofStateOf(backup), pinned: pin?.reason ?? null };
 }
 
 export function recordBackup(records: Records): CallFunction {
@@ -70,6 +101,8 @@ export function recordBackup(records: Records): CallFunction {
       seconds: secondsSince(scope.run.startedAt),
       proof: before?.proof ?? null,
       doubt: before?.doubt ?? null,
+      pin: before?.pin ?? null,
+      removed: null,
     };
     await records.put({ kind, id: rest.id, stack, run: scope.run.id, data });
     return null;
@@ -88,11 +121,12 @@ export function recordDoubt(records: Records): CallFunction {
   };
 }
 
-/** When the repository itself is removed. */
+/** When the repository itself is removed, with what is known of it. */
 export function forgetBackups(records: Records): CallFunction {
   return async (given) => {
     const { stack } = z.object({ stack: z.string() }).parse(given);
     await records.forget(kind, stack);
+    await records.forget(repositoryKind, stack);
     return null;
   };
 }
@@ -109,9 +143,12 @@ export function recordProof(records: Records): CallFunction {
       storedBytes: null,
       setBytes: null,
       files: counts.attachments,
+      filestoreBytes: null,
       unsound,
       seconds: 0,
-      proof: null,
+      reason: "by-hand" as const,
+      pin: null,
+      removed: null,
     };
     const proof = {
       ...counts,
@@ -131,12 +168,55 @@ export function recordProof(records: Records): CallFunction {
   };
 }
 
+const inventoryInput = z.object({
+  stack: z.string(),
+  removed: z.array(z.string()),
+  missing: z.array(z.string()),
+  found: z.array(z.string()),
+});
+
+/** What retention removed, and what it saw of the rest: nothing is forgotten, only what is there changes. */
+export function recordInventory(records: Records): CallFunction {
+  return async (given, { scope }) => {
+    const { stack, removed, missing, found } = inventoryInput.parse(given);
+    const mark = async (id: string, why: "retention" | "missing" | null) => {
+      const before = await findBackup(records, id);
+      // One that another control database made has no entry that could say so.
+      if (before === undefined) return;
+      const now = why === null ? null : { at: new Date().toISOString(), run: scope.run.id, why };
+      await records.put({ kind, id, stack, run: id, data: { ...before, removed: now } });
+    };
+    for (const id of removed) await mark(id, "retention");
+    for (const id of missing) await mark(id, "missing");
+    for (const id of found) await mark(id, null);
+    return null;
+  };
+}
+
+/** Keeps a set until it is unpinned, whatever retention says; without a reason it is unpinned. */
+export async function pinBackup(
+  records: Records,
+  { stack, id, by, reason }: { stack: string; id: string; by: string; reason: string | undefined },
+): Promise<void> {
+  const before = await findBackup(records, id);
+  if (before === undefined || before.removed !== null) throw BackupNotFound({ backup: id });
+  const pin = reason === undefined ? null : { reason, by, at: new Date().toISOString() };
+  const action = reason === undefined ? "set.unpinned" : "set.pinned";
+  const told = { actor: by, action, stack, subject: id, detail: reason === undefined ? {} : { reason } };
+  await records.put({ kind, id, stack, run: id, data: { ...before, pin } }, told);
+}
+
 export async function findBackup(records: Records, id: string): Promise<BackupEntry | undefined> {
   const found = await records.find(kind, id);
   if (found === undefined) return undefined;
   const parsed = entry.safeParse(found);
   if (!parsed.success) throw Bug({ what: `the catalogue entry of backup ${id} is malformed: ${parsed.error.message}` });
   return parsed.data;
+}
+
+/** Why a set was made, as its tags in the repository say, which outlive the catalogue. */
+export function reasonOf(tags: readonly string[]): SetReason {
+  return setReasons.find((reason) => tags.includes(`reason=${reason}`)) ?? "by-hand";
 }
 
 function secondsSince(instant: string): number {

@@ -21,6 +21,26 @@ export const NoRepository = defineError<{ stack: string }>("backup.no_repository
   hint: () => "Set backup.repository and backup.passwordFile (or backup.password) in ipai.yaml.",
 });
 
+export const NoCopies = defineError<{ stack: string }>("backup.no_copies", {
+  exitCode: 13,
+  message: (d) => `The configuration of ${d.stack} names no second repository.`,
+  hint: () => "Name one under backup.copies in ipai.yaml, best on another machine.",
+});
+
+export const RepositoryUnknown = defineError<{ given: string; known: string }>("backup.repository_unknown", {
+  exitCode: 14,
+  message: (d) => `There is no repository ${d.given}. Nothing was changed.`,
+  hint: (d) => `There is: ${d.known}.`,
+});
+
+export const AppendOnly = defineError<{ repository: string }>("backup.append_only", {
+  exitCode: 13,
+  message: (d) =>
+    `The repository ${d.repository} can only be added to (appendOnly), so nothing is removed from it. Nothing was changed.`,
+  hint: () =>
+    "Prune it where it is served, with restic on its own disk; only there may anything be removed. That is what protects it from whoever gets in here.",
+});
+
 export const BackupNotFound = defineError<{ backup: string } | Found>("backup.not_found", {
   exitCode: 26,
   message: (d) => ("backup" in d ? `There is no backup ${d.backup}.` : "The repository does not hold this backup."),
@@ -78,6 +98,15 @@ export const RepositoryUnwritable = defineError<Command>("backup.repository_unwr
   hint: () => "Is it read-only, or its disk failing? The last lines of restic's output say which.",
 });
 
+export const ForgetFailed = defineError<Command | Found>("backup.forget_failed", {
+  exitCode: 34,
+  message: () =>
+    "Sets that are not needed any more could not all be taken out of the repository. Those that are kept were not touched.",
+  hint: () =>
+    "The last lines of restic's output say why. Those that are left go with the next `ipai backup prune`. A repository that only lets " +
+    "itself be added to is pruned where it is served, not from here.",
+});
+
 export const RepositoryFull = defineError<Command>("backup.repository_full", {
   exitCode: 35,
   message: () => "The disk of the backup repository is full. No backup was made; older ones are untouched.",
@@ -121,6 +150,13 @@ export const SequencesBehind = defineError<Found>("backup.sequences_behind", {
   exitCode: 33,
   message: (d) => `Sequences came back with numbers that were already given out: ${d.found}`,
   hint: () => "Odoo could not create records in this copy. Take a new backup and verify it at once.",
+});
+
+export const PartsMissing = defineError<Found>("backup.parts_missing", {
+  exitCode: 33,
+  message: (d) => `The set lacks parts of the configuration. Database and filestore are in it. ${d.found}`,
+  hint: () =>
+    "Is the path right (odoo.config, odoo.addons, backup.files), and may this user read it? What is left out is to be made by hand after a disaster.",
 });
 
 export const ManifestMismatch = defineError<Found>("backup.manifest_mismatch", {

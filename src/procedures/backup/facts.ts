@@ -1,9 +1,11 @@
 import { z } from "zod";
+import type { StackConfig } from "../../config/schema.ts";
 import { command } from "../../runbook/action.ts";
 import type { Restic } from "../../stack/restic.ts";
 import type { FactReader } from "../procedure.ts";
-import { findBackup } from "./calls.ts";
+import { findBackup, reasonOf } from "./calls.ts";
 import { BackupNotFound, NoRepository, NoSpace, RepositoryUnreadable } from "./errors.ts";
+import type { SetReason } from "./retention.ts";
 
 /** What the plans of backup and proof depend on. What cannot go well is refused here, before anything is begun. */
 
@@ -11,6 +13,7 @@ export interface BackupFacts {
   readonly databaseBytes: number;
   /** False for the very first backup into this repository. */
   readonly isRepositoryThere: boolean;
+  readonly cores: number;
   /** Otherwise the attachments have to be copied instead of linked. */
   readonly isFilestoreNear: boolean;
 }
@@ -31,7 +34,7 @@ export async function readBackupFacts(reader: FactReader): Promise<BackupFacts> 
   const fileBytes = isFilestoreNear ? 0 : await measureTree(reader, `${dataDirectory}/filestore/${database}`);
   // The dump is the tables as text, without their indexes: about as large as on disk.
   requireSpace("A backup", stack.config.workDirectory, tableBytes + fileBytes, work.freeBytes);
-  return { databaseBytes, isRepositoryThere, isFilestoreNear };
+  return { databaseBytes, isRepositoryThere, isFilestoreNear, cores: await countCores(reader) };
 }
 
 function getRepository(reader: FactReader): Restic {
@@ -55,31 +58,67 @@ export function knownRepository(workDirectory: string): string {
   return `${workDirectory}/repository`;
 }
 
+function countCores(reader: FactReader): Promise<number> {
+  return reader.number(command(reader.stack.tools, ["nproc"]));
+}
+
+/** Half of the cores are left to users. More workers than that bring nothing: the largest table is dumped by one. */
+export function jobsOf({ backup }: StackConfig, cores: number): number {
+  return backup?.jobs ?? Math.min(cores, 8, Math.max(2, Math.ceil(cores / 2)));
+}
+
 export interface ProofFacts {
   readonly backup: string;
+  readonly cores: number;
   readonly databaseBytes: number;
 }
 
 export async function readProofFacts(reader: FactReader, wanted: string): Promise<ProofFacts> {
   const { workDirectory } = reader.stack.config;
   const restic = getRepository(reader);
-  if (!(await findRepository(reader, restic))) throw BackupNotFound({ backup: wanted });
-  const backup = await chooseBackup(reader, restic, wanted);
+  const backup = await chooseBackup(reader, wanted);
   const { databaseBytes, setBytes } = await measureBackup(reader, restic, backup);
   const work = await readFolder(reader, workDirectory);
   // Besides the set, the restored tables with their indexes, a few temporary files, and the cluster itself.
   requireSpace("The proof", workDirectory, setBytes + 1.2 * databaseBytes + 150_000_000, work.freeBytes);
-  return { backup, databaseBytes };
+  return { backup, databaseBytes, cores: await countCores(reader) };
 }
 
-const snapshots = z.array(z.object({ time: z.string(), tags: z.array(z.string()).default([]) }));
+/** A set as the repository tells of it. */
+export interface SetInRepository {
+  /** The run that made it. */
+  readonly id: string;
+  readonly takenAt: string;
+  readonly reason: SetReason;
+  /** restic's own ids of it. */
+  readonly snapshots: readonly string[];
+}
+
+const snapshots = z.array(z.object({ id: z.string(), time: z.string(), tags: z.array(z.string()).default([]) }));
+
+/** The stack's sets in its repository, oldest first; none when there is no repository yet. What others keep in it is not ours. */
+export async function listSnapshots(reader: FactReader): Promise<readonly SetInRepository[]> {
+  const restic = getRepository(reader);
+  return (await findRepository(reader, restic)) ? listSets(reader, restic) : [];
+}
+
+/** The stack's sets in any of its repositories, oldest first. */
+export async function listSets(reader: FactReader, restic: Pick<Restic, "list">): Promise<readonly SetInRepository[]> {
+  const found = snapshots.parse(await reader.json(restic.list())).flatMap(({ id, time, tags }) => {
+    const run = tags.find((tag) => tag.startsWith("run="))?.slice("run=".length);
+    return run === undefined ? [] : [{ run, id, takenAt: new Date(time).toISOString(), reason: reasonOf(tags) }];
+  });
+  return [...Map.groupBy(found, ({ run }) => run)]
+    .flatMap(([id, [first, ...others]]) =>
+      first === undefined ? [] : [{ ...first, id, snapshots: [first, ...others].map((one) => one.id) }],
+    )
+    .map(({ id, takenAt, reason, snapshots: own }) => ({ id, takenAt, reason, snapshots: own }))
+    .toSorted((a, b) => a.takenAt.localeCompare(b.takenAt));
+}
 
 /** The repository is asked, not the catalogue: it is what a restore would have. */
-async function chooseBackup(reader: FactReader, restic: Restic, wanted: string): Promise<string> {
-  const ids = snapshots
-    .parse(await reader.json(restic.list()))
-    .toSorted((a, b) => a.time.localeCompare(b.time))
-    .flatMap(({ tags }) => tags.filter((tag) => tag.startsWith("run=")).map((tag) => tag.slice("run=".length)));
+async function chooseBackup(reader: FactReader, wanted: string): Promise<string> {
+  const ids = (await listSnapshots(reader)).map(({ id }) => id);
   const chosen = wanted === "latest" ? ids.at(-1) : ids.find((id) => id === wanted);
   if (chosen === undefined) throw BackupNotFound({ backup: wanted });
   return chosen;

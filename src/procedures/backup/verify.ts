@@ -11,7 +11,7 @@ import { change, read, startService, stopService, takeBack } from "../steps.ts";
 import { checkScript, kept } from "./backup.ts";
 import { copyName, serveCopy } from "./copy.ts";
 import { NoRepository } from "./errors.ts";
-import { type ProofFacts, readProofFacts } from "./facts.ts";
+import { jobsOf, type ProofFacts, readProofFacts } from "./facts.ts";
 import { attachmentsSql, manifestSql, sequencesSql } from "./manifest.ts";
 
 const input = z.object({ backup: z.string().default("latest").describe("Id of the backup, or latest") });
@@ -161,7 +161,7 @@ function restoreDump(stack: Stack, cluster: ScratchCluster, folder: Text, facts:
     source: output("about", "database"),
     dump: suffixed(folder, "/set/dump"),
     roles: suffixed(folder, "/set/roles"),
-    jobs: stack.config.backup?.jobs ?? 2,
+    jobs: jobsOf(stack.config, facts.cores),
   });
   return change(
     { id: "restore", title: "Restore the dump into a new database", action },

@@ -286,7 +286,14 @@ describe("a file", () => {
     } as const;
     const config = { ...native.config, schedules: { other: schedule } };
     const names = (procedures: Procedures) => schedulesOf(config, procedures).map(({ name }) => name);
-    expect(names(read(fileOf(touch), "name: other\n"))).toEqual(["backup", "proof", "health", "other"]);
+    expect(names(read(fileOf(touch), "name: other\n"))).toEqual([
+      "backup",
+      "retention",
+      "integrity",
+      "proof",
+      "health",
+      "other",
+    ]);
     expect(() => names(read(fileOf(touch)))).toThrow(expect.objectContaining({ code: "schedule.invalid" }));
     expect(() => names(read(fileOf(touch).replace("try", "other")))).toThrow(/Unrecognized key/);
   });

@@ -102,6 +102,12 @@ const notAsked: ReadonlySet<string> = new Set([
   "internal.bug",
 ]);
 
+/** A report with findings that were not asked of the stack: what the catalogue knows. */
+export function withFindings(report: HealthReport, findings: readonly Finding[]): HealthReport {
+  const checks = [...report.checks, ...findings];
+  return { status: worst(checks.map(({ status }) => status)), checks };
+}
+
 /** The judgement of an error: unknown when the question could not be asked, else fail with what it says. */
 export function judgeError(error: ErrorRecord, threshold: Judgement["threshold"], failHint: string): Judgement {
   if (notAsked.has(error.code))

@@ -66,7 +66,11 @@ export function composeConfig(settings: ComposeSettings, host = "local"): string
           modules: "ipai_*",
         },
         urls: { public: composePublicUrl(settings), authority: `${folder}/secrets/tls.crt` },
-        backup: { repository, passwordFile: "/run/secrets/backup_password" },
+        backup: {
+          repository,
+          passwordFile: "/run/secrets/backup_password",
+          files: ["images", "initdb", "secrets"].map((name) => `${folder}/${name}`),
+        },
       },
     },
   };

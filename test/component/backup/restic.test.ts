@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,11 +23,15 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function open(name: string, password = "repository-password"): Promise<{ restic: Restic; repository: string }> {
+async function open(
+  name: string,
+  password = "repository-password",
+  limit = { uploadBytes: undefined as number | undefined, downloadBytes: undefined },
+): Promise<{ restic: Restic; repository: string }> {
   const sandbox = practiceStack(folder);
   if (sandbox.backup === undefined) throw new TypeError("the practice stack has no repository");
   const repository = join(folder, name);
-  const backup = { ...sandbox.backup, repository, passwordFile: join(folder, password) };
+  const backup = { ...sandbox.backup, limit, repository, passwordFile: join(folder, password) };
   const restic = createRestic({ ...sandbox, backup }, "local");
   if (restic === undefined) throw new TypeError("a stack with a repository has restic");
   return { restic, repository };
@@ -51,11 +56,29 @@ async function flip(file: string, at: number): Promise<void> {
   await writeFile(file, content);
 }
 
+describe("a limit", () => {
+  it("is kept: a set takes as long as it says", async () => {
+    const { restic } = await open("limited", "repository-password", {
+      uploadBytes: 256 * 1024,
+      downloadBytes: undefined,
+    });
+    await perform(restic.initialise());
+    const large = join(folder, "large");
+    await mkdir(large);
+    // What cannot be compressed.
+    await writeFile(join(large, "data"), randomBytes(1_000_000));
+    const startedAt = performance.now();
+    const stored = await perform(restic.store(large, taken, "by-hand"));
+    expect((performance.now() - startedAt) / 1000).toBeGreaterThan(2.5);
+    expect(stored.stdout).toContain('"message_type":"summary"');
+  });
+});
+
 describe("a repository", () => {
   it("gives back what was stored, with its size, and tells how much it grew", async () => {
     const { restic } = await open("whole");
     await perform(restic.initialise());
-    const stored = await perform(restic.store(source, taken));
+    const stored = await perform(restic.store(source, taken, "by-hand"));
     expect(stored.stdout).toMatch(/"message_type":"summary".*\n.*"message_type":"growth","bytes":[1-9]\d+/);
     await perform(restic.fetch("one", join(folder, "target")));
     expect(await readFile(join(folder, "target/data"), "utf8")).toBe("some rows\n".repeat(1000));
@@ -72,21 +95,21 @@ describe("a repository", () => {
     // Reading a process's memory at its beginning is an input/output error, whoever reads.
     execFileSync("mount", ["--bind", "/proc/1/mem", join(unreadable, "data")]);
     try {
-      await expect(perform(restic.store(unreadable, taken))).rejects.toMatchObject({
+      await expect(perform(restic.store(unreadable, taken, "by-hand"))).rejects.toMatchObject({
         code: "backup.source_unreadable",
       });
     } finally {
       execFileSync("umount", [join(unreadable, "data")]);
     }
     expect(await ids(restic)).toEqual([]);
-    await perform(restic.store(unreadable, taken), { run: "two" });
-    expect(await ids(restic)).toEqual(["run=two"]);
+    await perform(restic.store(unreadable, taken, "by-hand"), { run: "two" });
+    expect(await ids(restic)).toEqual(["run=two", "reason=by-hand"]);
   });
 
   it("is damaged when any byte of a pack is another, wherever it lies", async () => {
     const { restic, repository } = await open("bytes");
     await perform(restic.initialise());
-    await perform(restic.store(source, taken));
+    await perform(restic.store(source, taken, "by-hand"));
     const [name = ""] = await listPacks(repository);
     const pack = join(repository, "data", name);
     const { length } = await readFile(pack);
@@ -101,7 +124,7 @@ describe("a repository", () => {
   it("is not read from the cache beside it", async () => {
     const { restic, repository } = await open("cached");
     await perform(restic.initialise());
-    await perform(restic.store(source, taken));
+    await perform(restic.store(source, taken, "by-hand"));
     const names = await readdir(join(folder, "work/restic-cache"), { recursive: true });
     const cached = (await listPacks(repository)).filter((name) => names.some((path) => path.endsWith(`/data/${name}`)));
     expect(cached).toHaveLength(1);

@@ -1,0 +1,90 @@
+import type { Records } from "../../engine/records.ts";
+import type { Stack } from "../../stack/stack.ts";
+import type { Finding } from "../monitoring/check.ts";
+import { type BackupEntry, listBackups } from "./calls.ts";
+import { findRepositoryState, primary, type RepositoryState } from "./repositories.ts";
+import { findSizeFaults, type Sizes, usualPercent } from "./sizes.ts";
+
+/** What the catalogue says that is not well with the backups. Beside the health checks, which need no control database. */
+export async function findBackupFaults(records: Records, stack: Stack, now: Date): Promise<readonly Finding[]> {
+  if (stack.config.backup === undefined) return [];
+  const backups = await listBackups(records, stack.name);
+  const states = await Promise.all(
+    [primary, ...stack.copies.map(({ name }) => name)].map((name) => findRepositoryState(records, stack.name, name)),
+  );
+  return [
+    ...judgeSizes(backups),
+    ...judgeCopies(states.slice(1), backups, stack.config.objectives.rpoSeconds, now),
+    ...judgeChecks(states, now),
+  ];
+}
+
+/** A copy lags when a set that it lacks is older than what may be lost. */
+export function judgeCopies(
+  copies: readonly RepositoryState[],
+  backups: readonly Pick<BackupEntry, "id" | "takenAt">[],
+  rpoSeconds: number,
+  now: Date,
+): readonly Finding[] {
+  const ages = copies.flatMap(({ name, sets }) => {
+    const since = backups.slice(0, backups.findIndex(({ id }) => sets.includes(id)) + 1 || backups.length);
+    const lacking = since.filter(({ id }) => !sets.includes(id)).at(-1);
+    const seconds = lacking === undefined ? 0 : (now.getTime() - Date.parse(lacking.takenAt)) / 1000;
+    return seconds > rpoSeconds ? [{ name, seconds }] : [];
+  });
+  if (ages.length === 0) return [];
+  const hours = Math.round(Math.max(...ages.map(({ seconds }) => seconds)) / 3600);
+  return [
+    {
+      ...{ code: "IPAI-BACKUP-003", title: "Copies of backups", unit: "hours behind", status: "warn", milliseconds: 0 },
+      ...{ value: hours, threshold: Math.round(rpoSeconds / 3600) },
+      hint: `${ages.map(({ name }) => name).join(", ")} lacks backups that are older than may be lost. \`ipai backup copy\` brings them, or says why not.`,
+    },
+  ];
+}
+
+/** Older than this, an answer says little of today. */
+const checkDaysMax = 7;
+
+export function judgeChecks(states: readonly RepositoryState[], now: Date): readonly Finding[] {
+  const checked = states.flatMap(({ name, check }) => (check === null ? [] : [{ name, ...check }]));
+  const wrong = checked.flatMap(({ name, outcome, at }) => {
+    const days = Math.floor((now.getTime() - Date.parse(at)) / 86_400_000);
+    if (outcome !== "sound") return [{ name, words: outcome === "damaged" ? "is damaged" : "could not be read" }];
+    return days > checkDaysMax ? [{ name, words: `was last checked ${days} days ago` }] : [];
+  });
+  if (wrong.length === 0) return [];
+  const isDamaged = checked.some(({ outcome }) => outcome === "damaged");
+  return [
+    {
+      ...{ code: "IPAI-BACKUP-004", title: "Integrity of the repositories", unit: "not sound", threshold: 0 },
+      ...{ status: isDamaged ? "fail" : "warn", value: wrong.length, milliseconds: 0 },
+      hint: `${wrong.map(({ name, words }) => `${name} ${words}`).join(", ")}. \`ipai backup check\` says more; do not rely on a damaged one, and take a new backup elsewhere.`,
+    },
+  ];
+}
+
+function judgeSizes(backups: readonly BackupEntry[]): readonly Finding[] {
+  const [last, ...earlier] = backups;
+  if (last === undefined) return [];
+  return findSizeFaults(sizesOf(last), earlier.map(sizesOf)).map(({ what, bytes, usualBytes, percent }) => ({
+    code: what === "database" ? "IPAI-BACKUP-001" : "IPAI-BACKUP-002",
+    title: `Size of the ${what} in the last backup`,
+    unit: "% of the usual",
+    status: "warn",
+    value: percent,
+    threshold: percent < usualPercent.least ? usualPercent.least : usualPercent.most,
+    hint:
+      `${megabytes(bytes)} in backup ${last.id}, and ${megabytes(usualBytes)} usually. Was much deleted or brought in, or is it another ` +
+      "database? `ipai backup verify` proves what is in it; pin an older one until that is known: `ipai backup pin`.",
+    milliseconds: 0,
+  }));
+}
+
+function sizesOf({ databaseBytes, filestoreBytes }: BackupEntry): Sizes {
+  return { database: databaseBytes, filestore: filestoreBytes };
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1_000_000).toFixed(1)} MB`;
+}

@@ -1,0 +1,153 @@
+import type { StackConfig } from "../config/schema.ts";
+import { type CommandAction, command } from "../runbook/action.ts";
+import { containerOf } from "./runtime/compose.ts";
+
+/**
+ * What a bare machine needs besides database and filestore: configuration and code. Everything is read from the stack's machine, that
+ * of a container through Docker, so that it is read from one that is stopped too.
+ */
+
+export interface Part {
+  /** Its folder in the set. */
+  readonly name: string;
+  /** Where it is: on the machine, or in a container. */
+  readonly path: string;
+  readonly container?: string;
+  /** `code`: a commit that a remote has stands for the folder. `optional`: need not be there. */
+  readonly kind: "file" | "code" | "optional";
+}
+
+export function configurationParts(stack: StackConfig): readonly Part[] {
+  const { odoo, backup } = stack;
+  const own = "compose" in stack.runtime ? partsOfProject(stack, stack.runtime.compose) : partsOfMachine(stack);
+  const control = stack.controlBackups;
+  const further = (backup?.files ?? []).map((path): Omit<Part, "name"> => ({ path, kind: "file" }));
+  const parts = [
+    { name: "odoo.conf", kind: "file", ...own.inOdoo, path: odoo.config } as const,
+    ...odoo.addons.map((path) => ({ name: "addons", kind: "code", ...own.inOdoo, path }) as const),
+    ...own.parts,
+    ...(control === undefined ? [] : [{ name: "control", path: control, kind: "optional" } as const]),
+    ...further.map((part) => ({ ...part, name: "files" })),
+  ];
+  // Several of a kind are told apart by their number.
+  return parts.map((part, index) => {
+    const earlier = parts.slice(0, index).filter(({ name }) => name === part.name).length;
+    return { ...part, name: earlier === 0 ? part.name : `${part.name}-${earlier + 1}` };
+  });
+}
+
+interface Own {
+  /** How Odoo's own files are reached. */
+  readonly inOdoo: Pick<Part, "container">;
+  readonly parts: readonly Part[];
+}
+
+function partsOfMachine({ services, runtime }: StackConfig): Own {
+  const { proxy } = services;
+  const service = proxy === undefined || !("native" in runtime) ? undefined : runtime.native.services[proxy.name];
+  if (service === undefined || !("command" in service)) return { inOdoo: {}, parts: [] };
+  const given = service.command[service.command.indexOf("-c") + 1];
+  const path = service.command.includes("-c") && given !== undefined ? given : "/etc/nginx";
+  return { inOdoo: {}, parts: [{ name: "proxy", path, kind: "file" }] };
+}
+
+function partsOfProject(stack: StackConfig, project: Parameters<typeof containerOf>[0] & Project): Own {
+  const { proxy } = stack.services;
+  const below = (path: string) => (path.startsWith("/") ? path : `${project.directory}/${path}`);
+  const variables = project.envFiles.map((path) => ({ name: "variables", path: below(path), kind: "file" }) as const);
+  const usual = { name: "variables", path: `${project.directory}/.env`, kind: "optional" } as const;
+  return {
+    inOdoo: { container: containerOf(project, project.odooTools) },
+    parts: [
+      ...project.files.map((path) => ({ name: "compose", path: below(path), kind: "file" }) as const),
+      ...(variables.length === 0 ? [usual] : variables),
+      ...(proxy === undefined
+        ? []
+        : [{ name: "proxy", path: "/etc/nginx", container: containerOf(project, proxy.name), kind: "file" } as const]),
+    ],
+  };
+}
+
+interface Project {
+  readonly directory: string;
+  readonly files: readonly string[];
+  readonly envFiles: readonly string[];
+  readonly odooTools: string;
+}
+
+/**
+ * Takes the parts into `folder` among the tools, which only root may enter: odoo.conf and the variables of a project hold passwords.
+ * `folder/parts` has a JSON line for each: `taken`, `commit` (code that a remote has; its commit is told instead), `absent`, or
+ * `unreadable` with the reason. A part that cannot be taken does not keep the others from being stored.
+ */
+export function takeConfiguration(stack: StackConfig, folder: string): CommandAction {
+  const words = configurationParts(stack).flatMap(({ name, kind, container, path }) => [
+    name,
+    kind,
+    container ?? "",
+    path,
+  ]);
+  if (!("compose" in stack.runtime))
+    return command(stack.host, ["sh", "-c", `desk=$1; shift\n${takeScript}`, "take", folder, ...words]);
+  const { compose } = stack.runtime;
+  const into = ["docker", "exec", "--interactive", containerOf(compose, compose.tools), "sh", "-c", intoScript];
+  return {
+    kind: "command",
+    host: stack.host,
+    pipeline: [
+      { argv: ["sh", "-c", `${ownDesk}\n${takeScript}\ntar -C "$desk" -c .`, "take", ...words] },
+      { argv: [...into, "into", folder] as unknown as readonly [string, ...string[]] },
+    ],
+  };
+}
+
+const ownDesk = "desk=$(mktemp -d); trap 'rm -rf -- \"$desk\"' EXIT";
+
+const intoScript = 'rm -rf -- "$1" && mkdir -m 0700 -- "$1" && tar -x --no-same-owner -C "$1"';
+
+/**
+ * A commit is told when the work tree is clean and some branch of a remote has it; else the code itself is taken. Whoever owns the
+ * folder may have put programs into git's configuration: none of them is run. An address keeps no password.
+ */
+const takeScript = `set -eu
+rm -rf -- "$desk"; mkdir -m 0700 -- "$desk"
+quoted() { printf '%s' "$1" | tr '\\n' ' ' | sed 's/[\\\\"]/\\\\&/g'; }
+tell() {
+  printf '{"part": "%s", "path": "%s", "state": "%s"' "$name" "$(quoted "$path")" "$1" >> "$desk/parts"
+  shift
+  while [ $# -gt 0 ]; do printf ', "%s": "%s"' "$1" "$(quoted "$2")" >> "$desk/parts"; shift 2; done
+  printf '}\\n' >> "$desk/parts"
+}
+code() { git -c 'safe.directory=*' -c core.fsmonitor=false -c core.hooksPath=/dev/null -C "$path" "$@" 2>/dev/null; }
+committed() {
+  [ "$kind" = code ] && [ -z "$container" ] && commit=$(code rev-parse HEAD) || return 1
+  remote=$(code remote get-url origin | sed 's#://[^@/]*@#://#') || remote=
+  dirty=true
+  [ -n "$(code status --porcelain -- . || echo unknown)" ] || dirty=false
+  kept=$(code branch -r --contains HEAD || true)
+}
+take() {
+  mkdir -p -- "$desk/$name"
+  if [ -n "$container" ]; then docker cp -- "$container:$path" "$desk/$name/" 2>&1 >/dev/null
+  elif [ -d "$path" ]; then tar -C "$(dirname -- "$path")" --exclude=.git --exclude=__pycache__ -c -- "$(basename -- "$path")" 2>&1 >"$desk/$name.tar" &&
+    tar -C "$desk/$name" -xf "$desk/$name.tar" 2>&1
+  else cp -a -- "$path" "$desk/$name/" 2>&1
+  fi
+}
+while [ $# -gt 0 ]; do
+  name=$1 kind=$2 container=$3 path=$4 commit=
+  shift 4
+  if [ -z "$container" ] && [ ! -e "$path" ]; then
+    if [ "$kind" = optional ]; then tell absent; else tell missing; fi
+    continue
+  fi
+  if committed && [ "$dirty" = false ] && [ -n "$kept" ]; then
+    tell commit commit "$commit" remote "$remote"
+  elif said=$(take); then
+    if [ -n "$commit" ]; then tell taken commit "$commit" remote "$remote" dirty "$dirty"; else tell taken; fi
+  else
+    rm -rf -- "$desk/$name"
+    tell unreadable reason "$said"
+  fi
+  rm -f -- "$desk/$name.tar"
+done`;

@@ -1,0 +1,76 @@
+import type { CopyConfig, StackConfig } from "../config/schema.ts";
+import type { CommandAction, Output, Probe } from "../runbook/action.ts";
+import { secret, type Text } from "../runbook/value.ts";
+import {
+  bare,
+  createProgram,
+  createPrunable,
+  environmentOf,
+  explained,
+  gently,
+  openExitCodes,
+  type Prunable,
+  storeExitCodes,
+  tagOf,
+} from "./restic.ts";
+
+/** A second repository, which gets its sets from the first one: with a password of its own, by restic's own `copy`. */
+export interface RepositoryCopy extends Prunable {
+  readonly name: string;
+  readonly appendOnly: boolean;
+  /** With the first one's parameters for cutting files to pieces: else nothing that both have would be found equal. */
+  initialise(): CommandAction;
+  /** Brings what it does not have yet. */
+  receive(): CommandAction;
+  has(set: Text): Probe;
+  /** The sets that it holds, by their runs, as JSON. */
+  readonly sets: { readonly action: CommandAction; readonly output: Output };
+}
+
+export function createCopies(stack: StackConfig, tools: string): readonly RepositoryCopy[] {
+  return Object.entries(stack.backup?.copies ?? {}).map(([name, copy]) => createCopy(stack, tools, name, copy));
+}
+
+function createCopy(stack: StackConfig, tools: string, name: string, copy: CopyConfig): RepositoryCopy {
+  const key = `backup.copies.${name}`;
+  const variables = Object.keys(copy.environment).map((one) => [one, secret(`${key}.environment.${one}`)] as const);
+  const own = { ...environmentOf(copy, secret(`${key}.password`), "RESTIC_"), ...Object.fromEntries(variables) };
+  const from = stack.backup === undefined ? {} : environmentOf(stack.backup, secret("backup.password"), "RESTIC_FROM_");
+  const restic = createProgram(stack, tools, own, copy.options);
+  const between = createProgram(stack, tools, { ...own, ...from }, copy.options);
+  const shared = createPrunable(stack, restic);
+  const list = shared.list();
+  return {
+    ...shared,
+    name,
+    repository: copy.repository,
+    appendOnly: copy.appendOnly,
+    isInitialised: () => ({
+      title: `the repository ${name} exists`,
+      // Before 0.17 it answers 1 for "no repository" and for "not reached" alike: who makes one that is there is told so.
+      action: restic(["cat", "config", ...bare], { okExitCodes: [0, 1, 10], exitCodes: openExitCodes }),
+      output: { from: "exitCode", as: "number" },
+      compare: "eq",
+      with: 0,
+      code: "backup.repository_unreadable",
+    }),
+    initialise: () => explained(between(["init", "--copy-chunker-params"], { exitCodes: storeExitCodes })),
+    receive: () => explained(between(["copy", "--host", stack.name], { exitCodes: storeExitCodes }, gently)),
+    has: (set) => ({
+      title: `the repository ${name} has this backup`,
+      action: restic(["snapshots", "--json", ...bare, "--host", stack.name, "--tag", tagOf(set)], {
+        exitCodes: openExitCodes,
+      }),
+      output: { from: "stdout" },
+      compare: "has",
+      with: '"id"',
+      code: "backup.not_found",
+    }),
+    sets: {
+      action: { ...list, pipeline: [...list.pipeline, { argv: ["jq", "-c", setsFilter] }] },
+      output: { from: "stdout", as: "json" },
+    },
+  };
+}
+
+const setsFilter = '[.[].tags[]? | select(startswith("run=")) | .[4:]] | unique';
