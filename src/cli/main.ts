@@ -19,6 +19,7 @@ const program = new Command("ipai")
 
 const usageExitCode = 14;
 
+program.commandsGroup("To begin:");
 program
   .command("demo")
   .description("bring up a practice stack and show the main job on it")
@@ -46,6 +47,7 @@ json(program.command("init"))
     ),
   );
 
+program.commandsGroup("Every day:");
 json(program.command("status"))
   .description("everything that matters on one screen")
   .action(run(async (context, options) => (await import("./commands/status.ts")).status(context, options)));
@@ -172,6 +174,7 @@ changing(program.command("run"))
     ),
   );
 
+program.commandsGroup("What runs by itself:");
 const schedules = program.command("schedules").description("what runs by itself, and when");
 json(schedules.command("list", { isDefault: true }))
   .description("every schedule, its next time and what became of the last")
@@ -228,6 +231,7 @@ json(program.command("serve"))
   .description("stay as a worker does, and answer the API for people and programs")
   .action(run(async (context, options) => (await import("./commands/serve.ts")).serve(context, options)));
 
+program.commandsGroup("Who, and who did what:");
 const audit = program.command("audit").description("who did what, in a chain that shows every change of it");
 json(audit.command("list", { isDefault: true }))
   .description("the latest entries")
@@ -247,6 +251,7 @@ json(audit.command("verify"))
     ),
   );
 
+program.commandsGroup("What runs by itself:");
 const notify = program.command("notify").description("who is told what happened, and whether it arrives");
 json(notify.command("list", { isDefault: true }))
   .description("the latest messages, and what became of them")
@@ -277,6 +282,7 @@ service
   .description("stop it and take it away")
   .action(run(async (context) => (await import("./commands/service.ts")).remove(context)));
 
+program.commandsGroup("Every day:");
 const runs = program.command("runs").description("what was run, and what waits");
 json(runs.command("list", { isDefault: true }))
   .description("the latest runs")
@@ -330,6 +336,7 @@ json(program.command("approve"))
     run(async (context, id, options) => (await import("./commands/runs.ts")).approve(context, id as string, options)),
   );
 
+program.commandsGroup("ipai itself:");
 const config = program.command("config").description("the configuration");
 json(config.command("show", { isDefault: true }))
   .description("the configuration with its defaults, secrets hidden")
@@ -374,6 +381,7 @@ json(control.command("restore"))
     ),
   );
 
+program.commandsGroup("Who, and who did what:");
 registerPeople(program);
 
 await program.parseAsync();
