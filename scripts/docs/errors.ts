@@ -44,6 +44,7 @@ const samples: Readonly<Record<string, readonly object[]>> = {
   ],
   "config.not_found": [{ looked: ["{directory}/ipai.yaml", "/etc/ipai/ipai.yaml", "/var/lib/ipai/sandbox/ipai.yaml"] }],
   "config.unknown_stack": [{ name: "{name}", known: ["{known}"] }, { known: ["{known}"] }],
+  "finance.unknown_form": [{ given: "{given}", known: ["1601-C", "0619-E"] }],
   "host.command_failed": [
     { program: "{program}", exitCode: "{exitCode}", output: "{last line}" },
     { program: "{program}", exitCode: 137, signal: "SIGKILL", output: "{last line}" },
@@ -68,6 +69,7 @@ const families: Readonly<Record<string, string>> = {
   upgrade: "Upgrades of modules",
   odoo: "Odoo",
   stack: "Services of a stack",
+  finance: "Deadlines of filings",
   host: "Commands on a host",
   run: "Runs",
   control: "The control database",

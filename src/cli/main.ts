@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { registerFinance } from "./program/finance.ts";
 import { registerPeople } from "./program/people.ts";
 import { changing, json, run } from "./program/register.ts";
 
@@ -383,6 +384,7 @@ json(control.command("restore"))
 
 program.commandsGroup("Who, and who did what:");
 registerPeople(program);
+registerFinance(program);
 
 await program.parseAsync();
 // The command is over: nothing that it may have left open keeps the terminal waiting. (On Linux its output has been written by now.)

@@ -87,6 +87,7 @@ function findIn(where: RegExp, pattern: RegExp, strings: "with strings" | "witho
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   config: ["errors"],
+  finance: ["errors", "addons/ipai_finance_ppm/rules"],
   runbook: ["errors"],
   stack: ["runbook", "config", "errors"],
   host: ["runbook", "config/secret.ts", "errors"],
@@ -104,7 +105,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   access: ["engine", "runbook/plan.ts", "runbook/value.ts", "config/secret.ts", "errors"],
   api: ["access", "engine", "runbook", "config/secret.ts", "errors"],
   notify: ["engine", "config/secret.ts", "errors"],
-  cli: ["api", "access", "procedures", "notify", "engine", "stack", "host", "runbook", "config", "errors"],
+  cli: ["api", "access", "procedures", "finance", "notify", "engine", "stack", "host", "runbook", "config", "errors"],
 };
 
 const importsPointDownwards: Rule = (sources) =>
@@ -178,7 +179,7 @@ describe("the engine", () => {
 });
 
 /** Calls are carried out by the engine and checks by the command; only these measure time. */
-const plans = /^src\/(?:runbook|stack|procedures)\/(?!backup\/calls\.ts|monitoring\/check\.ts)/;
+const plans = /^src\/(?:runbook|stack|finance|procedures)\/(?!backup\/calls\.ts|monitoring\/check\.ts)/;
 
 describe("plans and the language they are written in", () => {
   it("use no clock and no chance", () => {
