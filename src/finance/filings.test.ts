@@ -89,6 +89,23 @@ describe("calendars", () => {
   });
 });
 
+describe("an extension", () => {
+  it("takes a filing out of one calendar and puts it into a later one", () => {
+    const extensions = [
+      {
+        ...{ id: "flood", forms: ["2550Q"], dueFrom: "2026-10-26", dueUntil: "2026-10-26", newDeadline: "2028-01-14" },
+        ...{ regions: [], authority: "of this test", issuedOn: "2026-10-20", source: "none", confidence: "high" },
+      },
+    ];
+    const calendar = (year: number) =>
+      listFilings(rulesFor({ extensions }), manual, year)
+        .filter(({ form }) => form === "2550Q")
+        .map(({ period, effective }) => `${period} ${effective}`);
+    expect(calendar(2026)).toEqual(["2025-Q4 2026-01-26", "2026-Q1 2026-04-27", "2026-Q2 2026-07-27"]);
+    expect(calendar(2028)).toContain("2026-Q3 2028-01-14");
+  });
+});
+
 const everything = [...new Set(shippedRules.catalogue.forms.map(({ applies }) => applies))];
 const someFiler: fc.Arbitrary<Filer> = fc
   .record({

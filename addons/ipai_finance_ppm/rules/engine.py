@@ -60,8 +60,8 @@ def get_filing(rules, filer, code, label):
     if form["period"] == "event":
         day = _parse(label)
         return question.filing(form, {"label": label, "start": day, "end": day})
-    year = int(re.search(r"\d{4}", label).group())
-    for ending in (year - 1, year):
+    years = re.findall(r"\d{4}", label)
+    for ending in (int(year) + before for year in years[:1] for before in (-1, 0)):
         for period in list_periods(form, question.filer["fiscalYearEnd"], ending):
             if period["label"] == label:
                 return question.filing(form, period)

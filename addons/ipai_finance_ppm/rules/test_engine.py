@@ -30,6 +30,7 @@ class TestRules(unittest.TestCase):
         for ask in (
             lambda: get_form(rules["catalogue"], "2550M"),
             lambda: get_filing(rules, manual, "0619-E", "2026-03"),
+            lambda: get_filing(rules, manual, "0619-E", "soon"),
             lambda: list_filings(rules, manual, 2018),
             lambda: list_filings(rules, {"kind": "efps"}, 2026),
         ):
