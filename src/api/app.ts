@@ -9,6 +9,7 @@ import { toIpaiError } from "../errors/error.ts";
 import { authenticate } from "./authenticate.ts";
 import { problemSchema } from "./contract.ts";
 import { type AnyAsked, type Endpoint, Guard } from "./endpoint.ts";
+import { mountPages } from "./pages.ts";
 import type { ApiPorts } from "./ports.ts";
 import { BadRequest, NotFound, problemResponse, toProblem } from "./problem.ts";
 import * as audit from "./routes/audit.ts";
@@ -42,6 +43,7 @@ export function createApi(ports: ApiPorts): OpenAPIHono {
   app.get("/api/live", (context) => context.json({ live: true }));
   app.all("/api/auth/*", (context) => ports.auth(context.req.raw, addressOf(context)));
   app.post("/api/hooks/:hook", (context) => openHook(ports, context.req.param("hook"), context.req.raw));
+  mountPages(app);
   for (const endpoint of endpoints) mount(app, endpoint, ports);
   app.doc31("/api/openapi.json", {
     openapi: "3.1.0",

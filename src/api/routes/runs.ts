@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Forbidden } from "../../access/forbidden.ts";
 import { rightToConsent } from "../../access/principal.ts";
-import { approveRun, isApproved, listApprovals } from "../../engine/consent.ts";
+import { approveRun, listApprovals } from "../../engine/consent.ts";
 import { sendSignal } from "../../engine/events.ts";
 import { decideRun, getRun, listRuns, listSteps, type Run, requestCancel, type Tables } from "../../engine/journal.ts";
 import { beginOnce, findBegun, type Request } from "../../engine/requests.ts";
@@ -185,9 +185,11 @@ async function planFor(
   return plan;
 }
 
+/** Also when somebody is still missing: then it waits for her, and people are told so. */
 async function begin(ports: ApiPorts, id: string) {
   const run = await getRun(ports.control, id);
-  if (run.status !== "ended" && (await isApproved(ports.control, run))) ports.carryOut(id);
+  const approvals = await listApprovals(ports.control, run);
+  if (run.status !== "ended" && approvals.length > 0) ports.carryOut(id);
   return answerRun(ports, run);
 }
 

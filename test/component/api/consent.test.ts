@@ -69,7 +69,9 @@ describe("a plan that needs two people", () => {
     const again = await approve(await tokenOf(test.control, "dora"), run.run, run.planHash);
     expect(again).toMatchObject({ status: 409, body: { code: "approval.needs_other" } });
     expect(await lastRefusal()).toMatchObject({ actor: "dora", action: "run.approval_refused", subject: run.run });
-    expect(await getRun(test.control, run.run)).toMatchObject({ started_at: null });
+    await api.settled();
+    // Whoever could consent is told that it waits.
+    expect(await getRun(test.control, run.run)).toMatchObject({ started_at: null, waiting_for: "approval" });
   });
 
   it("takes no consent to another plan", async () => {
