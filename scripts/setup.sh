@@ -13,7 +13,7 @@ KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 PACKAGES=(
   # the stack
-  postgresql-15 postgresql-client-15 postgresql-common redis-server redis-tools nginx-light restic
+  postgresql-15 postgresql-client-15 postgresql-common redis-server redis-tools nginx-light restic pgbackrest
   curl jq procps util-linux ca-certificates openssh-client
   # another machine to practise on: a server for the tests, and a cable that can be cut
   openssh-server iproute2

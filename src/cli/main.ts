@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { registerFinance } from "./program/finance.ts";
 import { registerPeople } from "./program/people.ts";
 import { changing, json, run } from "./program/register.ts";
+import { registerWal } from "./program/wal.ts";
 
 /**
  * `ipai`. Commands are loaded when they are used, so that help is there at once. This is the only place that sets the exit code.
@@ -129,6 +130,8 @@ json(backup.command("unpin"))
   .action(
     run(async (context, id, options) => (await import("./commands/backups.ts")).pin(context, id as string, options)),
   );
+
+registerWal(program);
 
 changing(program.command("upgrade"))
   .description("update modules whose code changed, and take it back if anything is not as it should be")

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { absolutePath, duration, environmentReference, percent, rate } from "./values.ts";
+import { wal } from "./wal.ts";
 
 /** The part of `ipai.yaml` that is about backups: where they go, what belongs to them, for how long they are kept. */
 
@@ -110,6 +111,7 @@ export const backup = z
       })
       .prefault({})
       .describe("How the integrity of the repositories is checked"),
+    wal,
   })
   .refine(
     (given) => (given.password === undefined) !== (given.passwordFile === undefined),

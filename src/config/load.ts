@@ -39,6 +39,7 @@ export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> 
   const all: Readonly<Record<string, Secret | undefined>> = {
     ...stack.secrets,
     "backup.password": backup?.password,
+    "backup.wal.password": backup?.wal?.password,
     "services.cache.password": services.cache?.password,
     ...Object.fromEntries(Object.entries(backup?.copies ?? {}).flatMap(secretsOfCopy)),
   };
@@ -157,6 +158,7 @@ function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<Stac
               password: reveal(copy.password),
               environment: mapValues(copy.environment, (reference) => reveal(reference) ?? new Secret("")),
             })),
+            wal: backup.wal === undefined ? undefined : { ...backup.wal, password: reveal(backup.wal.password) },
           },
     services: { ...services, cache: cache === undefined ? undefined : { ...cache, password: reveal(cache.password) } },
   };

@@ -144,6 +144,7 @@ function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
             [["stacks", name, "backup", "copies", copy, "environment", variable], reference] as const,
         ),
       ]),
+      [["stacks", name, "backup", "wal", "password"], backup?.wal?.password] as const,
       [["stacks", name, "services", "cache", "password"], services.cache?.password] as const,
     ]),
     [["heartbeat", "url"], config.heartbeat?.url],
@@ -198,7 +199,7 @@ function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
 }
 
 const secretsOfStack =
-  /^(backup\.password|services\.cache\.password|backup\.copies\.[^.]+\.(password|environment\.[^.]+))$/;
+  /^(backup\.(wal\.)?password|services\.cache\.password|backup\.copies\.[^.]+\.(password|environment\.[^.]+))$/;
 
 function mayRefer(path: readonly PropertyKey[]): boolean {
   const [first, , ...inStack] = path;

@@ -336,8 +336,9 @@ export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup
   /** Where this machine keeps backups of the control database; undefined for a stack on another one. */
   readonly controlBackups: string | undefined;
   readonly backup:
-    | (Omit<NonNullable<WithSecret<ParsedStack["backup"]>>, "copies"> & {
+    | (Omit<NonNullable<WithSecret<ParsedStack["backup"]>>, "copies" | "wal"> & {
         readonly copies: Readonly<Record<string, CopyConfig>>;
+        readonly wal: WalConfig | undefined;
       })
     | undefined;
   readonly services: Omit<ParsedStack["services"], "cache"> & {
@@ -349,6 +350,8 @@ export type CopyConfig = Omit<NonNullable<ParsedStack["backup"]>["copies"][strin
   readonly password: Secret | undefined;
   readonly environment: Readonly<Record<string, Secret>>;
 };
+
+export type WalConfig = NonNullable<WithSecret<NonNullable<ParsedStack["backup"]>["wal"]>>;
 
 /** The same with its password read from the environment. */
 type WithSecret<T> = (Omit<NonNullable<T>, "password"> & { readonly password: Secret | undefined }) | undefined;

@@ -8,7 +8,12 @@ import { forgetBackups, recordBackup, recordDoubt, recordInventory, recordProof 
 import { checkBackups, copyBackups } from "./backup/copies.ts";
 import { pruneBackups } from "./backup/prune.ts";
 import { recordCheck, recordCopy } from "./backup/repositories.ts";
+import { restore } from "./backup/restore/restore.ts";
 import { verifyBackup } from "./backup/verify.ts";
+import { walBackup } from "./backup/wal/backup.ts";
+import { walRemove } from "./backup/wal/remove.ts";
+import { walSetup } from "./backup/wal/setup.ts";
+import { walVerify } from "./backup/wal/verify.ts";
 import { type BrokenFile, readCustom } from "./custom/custom.ts";
 import { ProcedureInvalid } from "./custom/errors.ts";
 import type { HealthReport } from "./monitoring/check.ts";
@@ -20,6 +25,8 @@ import { sandboxDown } from "./sandbox/down.ts";
 import { sandboxUp } from "./sandbox/up.ts";
 import { upgrade } from "./upgrade/upgrade.ts";
 import "./backup/errors.ts";
+import "./backup/restore/errors.ts";
+import "./backup/wal/errors.ts";
 import "./upgrade/errors.ts";
 
 /** Every procedure of the program itself. A new one is a file in its chapter and a line here. */
@@ -29,6 +36,11 @@ export const builtIn: readonly AnyProcedure[] = [
   pruneBackups,
   copyBackups,
   checkBackups,
+  restore,
+  walSetup,
+  walBackup,
+  walVerify,
+  walRemove,
   upgrade,
   watch,
   sandboxUp,

@@ -36,6 +36,7 @@ function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>>
     // Once a week the last backup is restored: one that was never restored is a hope.
     proof: { ...defaults, procedure: "backup verify", input: { backup: "latest" }, cron: "0 4 * * 0" },
     health,
+    ...(stack.backup.wal === undefined ? {} : usualOfArchive),
   };
 }
 
@@ -44,6 +45,13 @@ function usualOfCopy([name, { appendOnly }]: [string, { readonly appendOnly: boo
   const prune = { ...defaults, procedure: "backup prune", input: { repository: name }, cron: "30 3 * * *" };
   return appendOnly ? [] : [[`retention-${name}`, prune] as const];
 }
+/** A base backup each day keeps the way from it to any instant short; each week the archive is read to its last byte. */
+const usualOfArchive: Readonly<Record<string, ScheduleDefinition>> = {
+  "wal-full": { ...defaults, procedure: "wal backup", input: { type: "full" }, cron: "0 1 * * 0" },
+  "wal-diff": { ...defaults, procedure: "wal backup", input: { type: "diff" }, cron: "0 1 * * 1-6" },
+  "wal-incr": { ...defaults, procedure: "wal backup", input: { type: "incr" }, cron: "0 7,13,19 * * *" },
+  "wal-verify": { ...defaults, procedure: "wal verify", cron: "0 5 * * 0" },
+};
 
 /** Every schedule of a stack, by its name. Throws `schedule.invalid` for one that names no procedure, or not its input. */
 export function schedulesOf(stack: StackConfig, procedures: Procedures): readonly Schedule[] {

@@ -3,6 +3,7 @@ import type { StackConfig } from "../config/schema.ts";
 import type { Secret } from "../config/secret.ts";
 import { Bug } from "../errors/error.ts";
 import { createOdoo, type Odoo } from "./odoo/odoo.ts";
+import { createPgBackRest, type PgBackRest } from "./pgbackrest.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
 import { createRedis, type Redis } from "./redis.ts";
 import { createRestic, type Restic } from "./restic.ts";
@@ -29,6 +30,8 @@ export interface Stack {
   readonly restic: Restic | undefined;
   /** The repositories that get their sets from that one. */
   readonly copies: readonly RepositoryCopy[];
+  /** Absent when the configuration names no archive, or the server is none that can be set up. */
+  readonly pgbackrest: PgBackRest | undefined;
   /** A secret of this stack's configuration by its path, for whoever starts a process. */
   secret(name: string): Secret;
 }
@@ -47,6 +50,7 @@ export function createStack(config: StackConfig): Stack {
     redis: createRedis(config, runtime),
     restic: createRestic(config, runtime.tools),
     copies: createCopies(config, runtime.tools),
+    pgbackrest: createPgBackRest(config, runtime),
     secret: (name) => {
       const found = secrets[name];
       if (found === undefined) throw Bug({ what: `the secret ${name} is not configured` });

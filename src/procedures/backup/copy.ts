@@ -9,11 +9,14 @@ import { change, read, serving, startService, stopService } from "../steps.ts";
 
 /** An Odoo on a restored copy: kept from mail, from scheduled work and from the world before it is started. */
 
+/** The server that holds the copy. */
+type CopyCluster = Pick<ScratchCluster, "query" | "odooOptions">;
+
 /** Not the name that it had: whatever is meant for the copy finds no other database should it be misled to the stack's own server. */
 export const copyName = "copy";
 
 /** Neutralizes the copy, then serves a login page from it; everything of it lies in `folder`. */
-export function serveCopy(stack: Stack, cluster: ScratchCluster, folder: Text): readonly Step[] {
+export function serveCopy(stack: Stack, cluster: CopyCluster, folder: Text): readonly Step[] {
   const address = { from: stack.odoo.place, url: join("http://127.0.0.1:", output("port", "number")) };
   return [
     moveFilestore(stack, folder),
@@ -51,7 +54,7 @@ function moveFilestore(stack: Stack, folder: Text): Act {
 }
 
 /** Before any Odoo is started on it: a copy of production never mails, never runs crons, never calls out. */
-function neutralize(stack: Stack, cluster: ScratchCluster): Act {
+function neutralize(stack: Stack, cluster: CopyCluster): Act {
   return change(
     { id: "neutralize", title: "Neutralize the copy", action: stack.odoo.neutralize(cluster.odooOptions, copyName) },
     {
@@ -95,7 +98,7 @@ function makeLogFolder(stack: Stack): Act {
   );
 }
 
-function withOdoo(stack: Stack, cluster: ScratchCluster, folder: Text, body: Bracket["body"]): Bracket {
+function withOdoo(stack: Stack, cluster: CopyCluster, folder: Text, body: Bracket["body"]): Bracket {
   const service = stack.runtime.daemon(copyOdoo(stack, cluster, folder));
   return {
     kind: "bracket",
@@ -111,7 +114,7 @@ function withOdoo(stack: Stack, cluster: ScratchCluster, folder: Text, body: Bra
  * No crons, no other database, only the loopback interface, and none of the modules that work for a whole server: one that keeps
  * sessions elsewhere or runs a queue of jobs would work for the copy too.
  */
-function copyOdoo(stack: Stack, cluster: ScratchCluster, folder: Text): DaemonSpec {
+function copyOdoo(stack: Stack, cluster: CopyCluster, folder: Text): DaemonSpec {
   const { odoo } = stack.config;
   return {
     name: "the copy's Odoo",

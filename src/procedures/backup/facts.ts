@@ -58,7 +58,7 @@ export function knownRepository(workDirectory: string): string {
   return `${workDirectory}/repository`;
 }
 
-function countCores(reader: FactReader): Promise<number> {
+export function countCores(reader: FactReader): Promise<number> {
   return reader.number(command(reader.stack.tools, ["nproc"]));
 }
 
@@ -144,7 +144,7 @@ interface Folder {
 }
 
 /** The file system that a folder lies on, or would lie on. */
-async function readFolder(reader: FactReader, path: string): Promise<Folder> {
+export async function readFolder(reader: FactReader, path: string): Promise<Folder> {
   const script =
     'd=$1; while [ ! -e "$d" ]; do d=$(dirname -- "$d"); done; stat --format=%m -- "$d"; df --output=avail -B1 -- "$d"';
   const printed = await reader.text(command(reader.stack.tools, ["sh", "-c", script, "folder", path]));
@@ -157,7 +157,7 @@ async function measureTree(reader: FactReader, path: string): Promise<number> {
   return Number.parseInt(await reader.text(command(reader.stack.tools, ["sh", "-c", script, "measure", path])), 10);
 }
 
-function requireSpace(purpose: string, directory: string, neededBytes: number, freeBytes: number): void {
+export function requireSpace(purpose: string, directory: string, neededBytes: number, freeBytes: number): void {
   const [needed, free] = [megabytes(neededBytes), megabytes(freeBytes)];
   if (freeBytes < neededBytes) throw NoSpace({ purpose, directory, needed, free });
 }

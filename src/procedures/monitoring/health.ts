@@ -4,13 +4,14 @@ import { containers } from "./containers.ts";
 import { crons, database } from "./database.ts";
 import { disk, memory } from "./machine.ts";
 import { cache, http, processes } from "./services.ts";
+import { archivedWal } from "./wal.ts";
 
 /**
- * The seven checks of the runbook, done for what they are for, and one more where a compose file says what should run. Pure: says what
- * is asked and how answers are judged.
+ * The seven checks of the runbook, done for what they are for, and more where a compose file says what should run, or an archive is
+ * configured. Pure: says what is asked and how answers are judged.
  */
 export function healthChecks(stack: Stack): readonly Check[] {
-  const { redis } = stack;
+  const { redis, pgbackrest } = stack;
   const { runtime } = stack.config;
   return [
     processes(stack),
@@ -20,6 +21,7 @@ export function healthChecks(stack: Stack): readonly Check[] {
     http(stack),
     ...(redis === undefined ? [] : [cache(stack, redis)]),
     crons(stack),
+    ...(pgbackrest === undefined ? [] : [archivedWal(stack, pgbackrest)]),
     ...("compose" in runtime ? [containers(stack, runtime.compose)] : []),
   ];
 }

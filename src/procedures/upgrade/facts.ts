@@ -3,6 +3,7 @@ import { OutputUnreadable } from "../../host/errors.ts";
 import { type Addon, adaptVersion, type Inventory, parseInventory } from "../../stack/odoo/inventory.ts";
 import { modulesSql, recordedHashesSql, seriesSql } from "../../stack/odoo/sql.ts";
 import type { FactReader } from "../procedure.ts";
+import { readRunning } from "../running.ts";
 import {
   CodeMissing,
   CodeUnreadable,
@@ -50,14 +51,13 @@ export async function readUpgradeFacts(reader: FactReader, requested: readonly s
   const about = seriesRow.parse(await reader.json(stack.postgres.query(database, seriesSql)));
   if (!about.initialised) throw DatabaseNotInitialised({ database });
   // Asked together, judged one after the other: the same fault is told first whichever answer comes first.
-  const { odoo, proxy } = stack.config.services;
   const [rows, printed, inventory, keptInventory, hashes, running] = await Promise.all([
     reader.jsonLines(stack.postgres.query(database, modulesSql)),
     reader.text(stack.odoo.version()),
     reader.jsonLines(stack.odoo.inventory(stack.config.odoo.addons)),
     reader.jsonLines(stack.odoo.inventory([keptCodeFolder(stack.config.workDirectory)])),
     reader.text(stack.postgres.query(database, recordedHashesSql)),
-    runningServices(reader, [...odoo.map(({ name }) => name), ...(proxy === undefined ? [] : [proxy.name])]),
+    readRunning(reader),
   ]);
   const modules = z.array(moduleRow).parse(rows);
   const series = requireSeries(printed, modules, database);
@@ -70,8 +70,8 @@ export async function readUpgradeFacts(reader: FactReader, requested: readonly s
     series,
     changes: wanted.map((addon) => describeChange(addon, modules, series, recorded, kept)),
     hashes: hashesAfter(wanted, recorded),
-    runningServices: running.filter((name) => name !== proxy?.name),
-    isProxyRunning: proxy !== undefined && running.includes(proxy.name),
+    runningServices: running.odoo,
+    isProxyRunning: running.proxy !== undefined,
     databaseBytes: about.size,
   };
 }
@@ -178,13 +178,6 @@ function hashesAfter(
   recorded: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
   return { ...recorded, ...Object.fromEntries(wanted.map((addon) => [addon.name, addon.hash])) };
-}
-
-async function runningServices(reader: FactReader, names: readonly string[]): Promise<readonly string[]> {
-  const isRunning = async (name: string) =>
-    (await reader.exitCode(reader.stack.runtime.service(name).isRunning.action)) === 0;
-  const running = await Promise.all(names.map(isRunning));
-  return names.filter((_, index) => running[index]);
 }
 
 /** The snapshot is a full copy, and the update itself may rewrite tables: one and a half times the database must be free. */

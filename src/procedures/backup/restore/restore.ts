@@ -1,0 +1,77 @@
+import { z } from "zod";
+import type { Plan } from "../../../runbook/plan.ts";
+import { join, runId } from "../../../runbook/value.ts";
+import { createSideCluster } from "../../../stack/side.ts";
+import type { Stack } from "../../../stack/stack.ts";
+import type { Procedure } from "../../procedure.ts";
+import { whileClosed, whileOdooStopped } from "../../steps.ts";
+import { serveCopy } from "../copy.ts";
+import { requirePgBackRest } from "../wal/facts.ts";
+import { segmentArrives } from "../wal/steps.ts";
+import { carryOver, changePlaces, judgePast, linkForCopy, makeCopy, namesOf } from "./carry.ts";
+import { type RestoreFacts, readRestoreFacts } from "./facts.ts";
+import { gatherFiles } from "./files.ts";
+import { fetchPast, promote, reachInstant, targetOf, withSideCluster, withSideFolder } from "./side.ts";
+
+const input = z.object({
+  at: z.iso.datetime({ offset: true }).describe("The instant, such as 2026-11-23T02:00:00Z"),
+});
+type Input = z.infer<typeof input>;
+
+export const restore: Procedure<Input, RestoreFacts> = {
+  name: "restore",
+  chapter: "backup",
+  version: 1,
+  risk: "change",
+  title: "Restore of an instant",
+  summary:
+    "Brings the database back to an instant: restored and replayed beside the stack, judged there, tried with a neutralized copy, " +
+    "carried over, compared, and only then put in the place of the present, which is kept under another name.",
+  input,
+  facts: (reader, { at }) => readRestoreFacts(reader, at),
+  plan: planRestore,
+};
+
+function planRestore(stack: Stack, { at }: Input, facts: RestoreFacts): Plan {
+  const pgbackrest = requirePgBackRest(stack);
+  const folder = join(`${stack.config.workDirectory}/restore/`, runId);
+  const side = createSideCluster(stack.config, stack.runtime, pgbackrest, folder);
+  const { running } = facts;
+  return {
+    procedure: restore.name,
+    version: restore.version,
+    stack: stack.name,
+    title: `Restore ${stack.config.odoo.database} as it was at ${targetOf(at)}`,
+    input: { at },
+    facts: { backup: facts.backup, odoo: running.odoo, proxy: running.proxy ?? null },
+    lease: "exclusive",
+    notes: notesOf(stack),
+    steps: [
+      ...segmentArrives(stack, pgbackrest),
+      withSideFolder(stack, folder, [
+        fetchPast(side, at, facts),
+        withSideCluster(side, [
+          ...reachInstant(side, at),
+          promote(side),
+          ...judgePast(stack, side, folder),
+          ...gatherFiles(stack, side, folder, namesOf(stack).pastFiles),
+          makeCopy(stack, side),
+          linkForCopy(stack, folder),
+          ...serveCopy(stack, side, folder),
+          ...carryOver(stack, side, folder, facts.jobs),
+        ]),
+      ]),
+      ...whileClosed(stack, running, whileOdooStopped(stack, running.odoo, changePlaces(stack))),
+      { kind: "pivot", id: "open", title: "Users are back: from here on their work would be lost by a swap" },
+    ],
+  };
+}
+
+function notesOf(stack: Stack): readonly string[] {
+  const { database } = stack.config.odoo;
+  return [
+    "What users did since that instant is not in the restored database; it stays in the one that is kept.",
+    `The present is kept as ${database}_before_RUN with its filestore, RUN being this run's id; drop both when nobody misses anything.`,
+    "Mail that waited at that instant waits again, and scheduled actions that were due since are due.",
+  ];
+}

@@ -1,0 +1,139 @@
+import { command } from "../../../runbook/action.ts";
+import type { Act, Bracket, Step } from "../../../runbook/plan.ts";
+import { suffixed, type Text } from "../../../runbook/value.ts";
+import { pathExists, pathIsAbsent, removeTree } from "../../../stack/files.ts";
+import type { SideCluster } from "../../../stack/side.ts";
+import type { Stack } from "../../../stack/stack.ts";
+import { change, read, startService, stopService, takeBack } from "../../steps.ts";
+import type { RestoreFacts } from "./facts.ts";
+
+/** The past beside the present: fetched, replayed to the instant, and looked at before anybody relies on it. */
+
+/** As the server reads it; in UTC, so that no zone of a machine can move it. */
+export function targetOf(at: string): string {
+  return `${new Date(at).toISOString().replace("T", " ").replace("Z", "")}+00`;
+}
+
+export function withSideFolder(stack: Stack, folder: Text, body: Bracket["body"]): Bracket {
+  return {
+    kind: "bracket",
+    id: "folder",
+    title: "Folder of the past",
+    open: [makeSideFolder(stack, folder)],
+    body,
+    close: [
+      takeBack(
+        { id: "remove folder", title: "Remove the folder of the past", action: removeTree(stack.tools, folder) },
+        { verify: [pathIsAbsent(stack.tools, folder, "the folder is gone")], timeoutSeconds: 1800 },
+      ),
+    ],
+  };
+}
+
+/** Odoo's user passes through to the socket; only the server's user reads it. */
+export function makeSideFolder(stack: Stack, folder: Text): Act {
+  const { user } = stack.postgres;
+  const script =
+    'install -d -m 0711 -o "$2" "$1" "$1/set" && chmod a+x "$(dirname -- "$1")" "$(dirname -- "$(dirname -- "$1")")"';
+  return change(
+    {
+      id: "make folder",
+      title: "Make the folder of the past",
+      action: command(stack.tools, ["sh", "-c", script, "make", folder, user]),
+    },
+    { verify: [pathExists(stack.tools, folder, "the folder is there")] },
+  );
+}
+
+export function fetchPast(side: SideCluster, at: string, facts: RestoreFacts): Act {
+  return change(
+    {
+      id: "fetch",
+      title: `Fetch base backup ${facts.backup}`,
+      action: side.fetch({ at: targetOf(at), backup: facts.backup, limits: facts.limits }),
+    },
+    {
+      done: side.isFetched,
+      verify: [side.isFetched],
+      timeoutSeconds: 24 * 3600,
+      forecastSeconds: 1 + Math.ceil(facts.databaseBytes / fetchBytesPerSecond),
+    },
+  );
+}
+
+/** Measured on the test machine; only used to say how long it will take. */
+const fetchBytesPerSecond = 60_000_000;
+
+export function withSideCluster(side: SideCluster, body: Bracket["body"]): Bracket {
+  const service = { ...side, stopSeconds: 60 };
+  return {
+    kind: "bracket",
+    id: "side",
+    title: "Side cluster",
+    open: [startSide(side)],
+    body,
+    close: [stopService("stop side", "Stop the side cluster", service)],
+  };
+}
+
+export function startSide(side: SideCluster): Act {
+  const start = startService("start side", "Start the side cluster", { ...side, stopSeconds: 60 });
+  return { ...start, attempts: 1, timeoutSeconds: 24 * 3600 };
+}
+
+/** Replay stops before the first transaction that ended later; what it has then is asked, not believed. */
+export function reachInstant(side: SideCluster, at: string): readonly Step[] {
+  const target = targetOf(at);
+  const lastSql =
+    "select coalesce(to_char(pg_last_xact_replay_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), 'none');";
+  return [
+    change(
+      { id: "replay", title: `Replay the log until ${target}`, action: side.awaitTarget },
+      {
+        verify: [
+          {
+            title: "no transaction in it ended after the instant",
+            action: side.query(
+              "postgres",
+              `select case when pg_last_xact_replay_timestamp() > :'target' then pg_last_xact_replay_timestamp()::text else '' end;`,
+              { target },
+            ),
+            output: { from: "stdout" },
+            compare: "absent",
+            with: "",
+            code: "restore.target_passed",
+          },
+        ],
+        timeoutSeconds: 24 * 3600,
+      },
+    ),
+    read({
+      id: "instant",
+      title: "Note the last transaction that it has",
+      action: side.query("postgres", lastSql),
+      outputs: { last: { from: "stdout" } },
+    }),
+  ];
+}
+
+export function promote(side: SideCluster): Act {
+  const open = {
+    title: "it takes changes",
+    action: side.query("postgres", "select pg_is_in_recovery();"),
+    output: { from: "stdout" },
+    compare: "eq",
+    with: "f",
+  } as const;
+  return change(
+    {
+      id: "promote",
+      title: "Let the side cluster take changes",
+      action: side.query("postgres", "select pg_promote(true, 300);"),
+    },
+    { done: open, verify: [open], timeoutSeconds: 320 },
+  );
+}
+
+export function fileIn(folder: Text, name: string): Text {
+  return suffixed(folder, `/${name}`);
+}

@@ -1,0 +1,195 @@
+import type { StackConfig } from "../config/schema.ts";
+import { type CommandAction, command, type Probe, type SqlAction } from "../runbook/action.ts";
+import { prefixed, suffixed, type Text } from "../runbook/value.ts";
+import type { PgBackRest } from "./pgbackrest.ts";
+import { explained } from "./restic.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+
+/**
+ * The stack's whole database server as it was at an instant, beside the one that serves: a socket folder of its own, no TCP, nothing
+ * archived, and none of the settings that were made on the server itself, such as where it listens.
+ */
+export interface SideCluster {
+  readonly data: Text;
+  readonly socket: Text;
+  /** Base backup and settings; what a killed attempt left is removed first. */
+  fetch(target: Target): CommandAction;
+  readonly isFetched: Probe;
+  readonly start: CommandAction;
+  readonly stop: CommandAction;
+  readonly isRunning: Probe;
+  readonly isStopped: Probe;
+  /** Ends when the server has stopped before the target; fails when it went away, or ran out of segments. */
+  readonly awaitTarget: CommandAction;
+  query(database: Text, text: string, values?: Readonly<Record<string, Text>>): SqlAction;
+  dump(database: Text, folder: Text, jobs: number): CommandAction;
+  readonly odooOptions: readonly Text[];
+}
+
+export interface Target {
+  /** `2026-11-23 02:00:00.000+00` */
+  readonly at: string;
+  /** The base backup to begin with. */
+  readonly backup: string;
+  /** Settings that must not be smaller than the server's that wrote the log, or replay stops. */
+  readonly limits: Readonly<Record<string, string>>;
+}
+
+export function createSideCluster(
+  stack: StackConfig,
+  runtime: Runtime,
+  pgbackrest: PgBackRest,
+  folder: Text,
+): SideCluster {
+  const host = runtime.tools;
+  const { user, program } = runtime.postgres;
+  const { superuser } = stack.services.database;
+  const [data, socket] = [suffixed(folder, "/cluster"), suffixed(folder, "/socket")];
+  const status = command(host, runtime.as(user, [program("pg_ctl"), "status", "-D", data]), { okExitCodes: [0, 3, 4] });
+  const answer = { action: status, output: { from: "exitCode", as: "number" } } as const;
+  const asUser = runtime.as(user, ["sh", "-c"]);
+  return {
+    data,
+    socket,
+    fetch: (target) => fetch(pgbackrest, target, folder, [data, socket, user, superuser]),
+    isFetched: {
+      title: "the base backup is there, with its settings",
+      action: command(host, ["test", "-e", suffixed(data, "/ipai-side")], { okExitCodes: [0, 1] }),
+      output: { from: "exitCode", as: "number" },
+      compare: "eq",
+      with: 0,
+    },
+    start: command(host, [...asUser, startScript, "start", data, program("pg_ctl")], {
+      exitCodes: { 1: "restore.target_not_reached" },
+    }),
+    stop: command(host, runtime.as(user, [program("pg_ctl"), "stop", "-s", "-m", "immediate", "-D", data])),
+    isRunning: { ...answer, title: "the side cluster runs", compare: "eq", with: 0, code: "stack.service_not_running" },
+    isStopped: {
+      ...answer,
+      title: "the side cluster is stopped",
+      compare: "ge",
+      with: 1,
+      code: "stack.service_still_running",
+    },
+    awaitTarget: command(
+      host,
+      [...asUser, awaitScript, "await", data, program("pg_ctl"), program("psql"), socket, superuser],
+      { exitCodes: { 1: "restore.target_not_reached" } },
+    ),
+    query: (database, text, values = {}) => ({
+      kind: "sql",
+      host,
+      client: runtime.as(user, [program("psql"), "-h", socket, "-U", superuser]),
+      database,
+      text: `${text.trim()}\n`,
+      values,
+    }),
+    dump: (database, into, jobs) =>
+      explained(
+        command(
+          host,
+          runtime.as(user, [
+            ...["sh", "-c", 'rm -rf -- "$1" && shift && exec "$@"', "dump", into, program("pg_dump"), "-h", socket],
+            ...[
+              "-U",
+              superuser,
+              "--format=directory",
+              "--compress=0",
+              `--jobs=${jobs}`,
+              prefixed("--file=", into),
+              database,
+            ],
+          ] as unknown as readonly [Text, ...Text[]]),
+          { exitCodes: { 1: "backup.dump_failed", 28: "backup.disk_full" } },
+        ),
+      ),
+    odooOptions: [prefixed("--db_host=", socket), "--db_port=5432", `--db_user=${stack.odoo.user}`],
+  };
+}
+
+/** Three programs in turn: room, pgBackRest's own restore, and the settings. The mark at the end says that all three were done. */
+function fetch(pgbackrest: PgBackRest, target: Target, folder: Text, words: readonly Text[]): CommandAction {
+  const [data = "", socket = "", user = "", superuser = ""] = words;
+  const limits = Object.entries(target.limits).map(([name, value]) => `${name} = '${value}'`);
+  const restore = pgbackrest.restore(
+    [
+      prefixed("--pg1-path=", data),
+      `--set=${target.backup}`,
+      "--type=time",
+      `--target=${target.at}`,
+      "--target-action=pause",
+      "--archive-mode=off",
+      prefixed("--tablespace-map-all=", suffixed(folder, "/tablespaces")),
+    ],
+    [
+      "sh",
+      "-c",
+      fetchScript,
+      "fetch",
+      data,
+      socket,
+      user,
+      superuser,
+      limits.join("\n"),
+      suffixed(folder, "/tablespaces"),
+    ],
+  );
+  return restore;
+}
+
+/**
+ * Debian keeps a server's configuration elsewhere, so the copy has none. Of what ALTER SYSTEM once set only pgBackRest's own lines
+ * stay. Durability is off: nothing but a copy ever lies here.
+ */
+const fetchScript = `
+set -eu
+data=$1 socket=$2 user=$3 superuser=$4 limits=$5 tablespaces=$6
+shift 6
+rm -rf -- "$data" "$tablespaces"
+mkdir -p -- "$socket" "$tablespaces"
+mkdir -m 0700 -- "$data"
+chmod 0711 "$socket"
+"$@"
+cd -- "$data"
+sed -n '/^# Recovery settings generated by pgBackRest/,$p' postgresql.auto.conf > auto
+mv -f auto postgresql.auto.conf
+rm -f postgresql.conf
+cat > postgresql.conf <<END
+$limits
+listen_addresses = ''
+port = 5432
+unix_socket_directories = '$socket'
+unix_socket_permissions = 0777
+hba_file = '$data/pg_hba.conf'
+ident_file = '$data/pg_ident.conf'
+hot_standby = on
+fsync = off
+full_page_writes = off
+autovacuum = off
+max_wal_size = '4GB'
+maintenance_work_mem = '256MB'
+log_timezone = 'UTC'
+END
+printf 'local all "%s" peer map=ipai\\nlocal all all peer\\n' "$superuser" > pg_hba.conf
+printf 'ipai "%s" "%s"\\n' "$user" "$superuser" > pg_ident.conf
+: > ipai-side
+`;
+
+/** It opens its socket once it is consistent; one that ended before has said why in its log. */
+const startScript = `
+"$2" start -w -s -t 86400 -D "$1" -l "$1/log" && exit
+grep -E 'FATAL|PANIC' "$1/log" | tail -n 3 >&2
+exit 1
+`;
+
+const awaitScript = `
+while :; do
+  state=$("$3" -XAtq -h "$4" -U "$5" -d postgres -c 'select pg_get_wal_replay_pause_state()' 2>/dev/null) || state=
+  [ "$state" = paused ] && exit 0
+  if ! "$2" status -D "$1" >/dev/null; then
+    grep -E 'FATAL|PANIC' "$1/log" | tail -n 3 >&2
+    exit 1
+  fi
+  sleep 0.2
+done
+`;
