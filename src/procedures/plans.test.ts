@@ -9,7 +9,12 @@ import { createStack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
 import { type PruneFacts, pruneBackups } from "./backup/prune.ts";
+import { restore } from "./backup/restore/restore.ts";
 import { verifyBackup } from "./backup/verify.ts";
+import { walBackup } from "./backup/wal/backup.ts";
+import { walRemove } from "./backup/wal/remove.ts";
+import { walSetup } from "./backup/wal/setup.ts";
+import { walVerify } from "./backup/wal/verify.ts";
 import { sandboxConfig } from "./sandbox/definition.ts";
 import { sandboxDown } from "./sandbox/down.ts";
 import { sandboxUp } from "./sandbox/up.ts";
@@ -23,13 +28,19 @@ const settings = {
   basePort: 18_080,
   odoo: { command: ["/usr/bin/odoo"], addons: ["/usr/lib/odoo/addons"], environment: { HOME: "/srv/sandbox/odoo" } },
 };
-const stack = createStack(
-  (() => {
-    const { sandbox } = parseConfig(sandboxConfig(settings), "ipai.yaml", {}).stacks;
-    if (sandbox === undefined) throw new Error("The configuration of the practice stack has no stack");
-    return sandbox;
-  })(),
+const stack = stackOf(sandboxConfig(settings));
+const archived = stackOf(
+  sandboxConfig(settings).replace(
+    '"backup": {',
+    '"backup": { "wal": { "repository": "/srv/archive", "passwordFile": "/srv/archive-password" },',
+  ),
 );
+
+function stackOf(text: string) {
+  const { sandbox } = parseConfig(text, "ipai.yaml", {}).stacks;
+  if (sandbox === undefined) throw new Error("The configuration of the practice stack has no stack");
+  return createStack(sandbox);
+}
 
 const change = (name: string, isCodeKept: boolean): UpgradeFacts["changes"][number] => ({
   name,
@@ -87,6 +98,17 @@ const keepingLittle = createStack({
   },
 });
 
+const server = {
+  ...{ version: "15", dataDirectory: "/srv/sandbox/data", segmentBytes: 16_777_216, databaseBytes: 500_000_000 },
+  ...{ walLevel: "replica", archiveMode: "off", archiveCommand: "" },
+};
+const serving = { odoo: running.runningServices, proxy: "nginx" };
+const nothingYet = { configuration: undefined, settings: undefined };
+const past = {
+  ...{ backup: "20260101-010000F", limits: { max_connections: "100" }, databaseBytes: 500_000_000, jobs: 2 },
+  running: serving,
+};
+
 const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["backup", backup.plan(stack, { reason: "by-hand" }, { ...sized, isRepositoryThere: true, isFilestoreNear: true })],
   [
@@ -99,6 +121,18 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["backup-copy", copyBackups.plan(keepingLittle, {}, { newest: night(23).id })],
   ["backup-check", checkBackups.plan(keepingLittle, {}, {})],
   ["backup-prune-nothing", pruneBackups.plan(stack, { repository: "primary" }, { sets: [night(10)], catalogue: [] })],
+  [
+    "wal-setup",
+    walSetup.plan(
+      archived,
+      {},
+      { server, running: serving, isFolderThere: false, hasStanza: false, before: nothingYet },
+    ),
+  ],
+  ["wal-backup", walBackup.plan(archived, { type: "diff" }, server)],
+  ["wal-verify", walVerify.plan(archived, {}, { segmentBytes: server.segmentBytes })],
+  ["wal-remove", walRemove.plan(archived, {}, { running: serving, walLevel: "replica" })],
+  ["restore", restore.plan(archived, { at: "2026-01-01T02:00:00Z" }, past)],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
   ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
   ["sandbox-up", sandboxUp.plan(stack, sandbox, fresh)],
