@@ -4,6 +4,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { App } from "../../../src/cli/app.ts";
+import { renderScript } from "../../../src/runbook/script.ts";
 import { createSideCluster } from "../../../src/stack/side.ts";
 import { type Archived, carryOut, createArchived, finding, lacking } from "../../harness/archive.ts";
 import { perform } from "../../harness/perform.ts";
@@ -183,6 +184,13 @@ describe.skipIf(lacking.length > 0)(
       expect([run.outcome, run.error]).toEqual(["succeeded", null]);
       expect([test.sql("show archive_mode"), traces(), segments().length > 0]).toEqual(["off", [], true]);
       await expect(app.plan("wal backup", "sandbox", {})).rejects.toMatchObject({ code: "wal.not_set_up" });
+    });
+
+    it("is set up by its exported script as well, where ipai is not", async () => {
+      const script = renderScript(await app.plan("wal setup", "sandbox", {}));
+      execFileSync("bash", [], { input: script, stdio: ["pipe", "ignore", "pipe"] });
+      expect(test.sql("show archive_mode")).toBe("on");
+      expect((await carryOut(app, "wal verify")).outcome).toBe("succeeded");
     });
 
     function segmentFiles(): readonly string[] {
