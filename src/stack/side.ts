@@ -178,7 +178,7 @@ printf 'ipai "%s" "%s"\\n' "$user" "$superuser" > pg_ident.conf
 /** It opens its socket once it is consistent; one that ended before has said why in its log. */
 const startScript = `
 "$2" start -w -s -t 86400 -D "$1" -l "$1/log" && exit
-grep -E 'FATAL|PANIC' "$1/log" | tail -n 3 >&2
+grep -E 'FATAL|PANIC' "$1/log" 2>/dev/null | tail -n 3 >&2
 exit 1
 `;
 
@@ -187,7 +187,7 @@ while :; do
   state=$("$3" -XAtq -h "$4" -U "$5" -d postgres -c 'select pg_get_wal_replay_pause_state()' 2>/dev/null) || state=
   [ "$state" = paused ] && exit 0
   if ! "$2" status -D "$1" >/dev/null; then
-    grep -E 'FATAL|PANIC' "$1/log" | tail -n 3 >&2
+    grep -E 'FATAL|PANIC' "$1/log" 2>/dev/null | tail -n 3 >&2
     exit 1
   fi
   sleep 0.2

@@ -203,7 +203,7 @@ export function changePlaces(stack: Stack): readonly Step[] {
     output: { from: "stdout" },
     compare: "absent",
     with: "",
-    code: "upgrade.database_busy",
+    code: "restore.database_busy",
   };
   return [
     require({ id: "alone", title: "Nobody else uses the database", probe: alone }, { attempts: 5 }),

@@ -55,3 +55,12 @@ export const RestoreCarryFailed = defineError<Told>("restore.carry_failed", {
   hint: () =>
     "Does it name a role or an extension that the server does not have any more? Make it again, then try again.",
 });
+
+export const RestoreDatabaseBusy = defineError<Told>("restore.database_busy", {
+  exitCode: 27,
+  retryable: true,
+  message: (d) =>
+    `Somebody else is connected to the database, whose work would go on in the one that is set aside: ${d.found ?? ""}.`,
+  hint: () =>
+    "End that session (a report? an Odoo started by hand?) and run the command again. The stack serves as before.",
+});

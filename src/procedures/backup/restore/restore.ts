@@ -59,10 +59,11 @@ function planRestore(stack: Stack, { at }: Input, facts: RestoreFacts): Plan {
           linkForCopy(stack, folder),
           ...serveCopy(stack, side, folder),
           ...carryOver(stack, side, folder, facts.jobs),
+          // Within: what is taken back opens again what had been closed, and a folder that was removed cannot be opened.
+          ...whileClosed(stack, running, whileOdooStopped(stack, running.odoo, changePlaces(stack))),
+          { kind: "pivot", id: "open", title: "Users are back: from here on their work would be lost by a swap" },
         ]),
       ]),
-      ...whileClosed(stack, running, whileOdooStopped(stack, running.odoo, changePlaces(stack))),
-      { kind: "pivot", id: "open", title: "Users are back: from here on their work would be lost by a swap" },
     ],
   };
 }
