@@ -45,7 +45,21 @@ export async function createArchived(basePort: number): Promise<Archived> {
   execFileSync("chown", ["postgres", join(folder, "run"), join(folder, "log")]);
   const env = { ...process.env, PG_CLUSTER_CONF_ROOT: root, LC_ALL: "C.UTF-8" };
   const places = ["-d", join(folder, "data"), "-s", join(folder, "run"), "-l", join(folder, "log/postgresql.log")];
-  const create = ["15", "sandbox", "-u", "postgres", "-p", String(basePort + 1), ...places, "--", "-A", "peer"];
+  // Without TCP: the same test may run from another folder of the project at the same time.
+  const quiet = ["-o", "listen_addresses="];
+  const create = [
+    "15",
+    "sandbox",
+    "-u",
+    "postgres",
+    "-p",
+    String(basePort + 1),
+    ...quiet,
+    ...places,
+    "--",
+    "-A",
+    "peer",
+  ];
   execFileSync("pg_createcluster", create, { env, stdio: "ignore" });
   execFileSync("pg_ctlcluster", ["15", "sandbox", "start"], { env });
   const apps: App[] = [];
