@@ -1,4 +1,3 @@
-import type { Principal } from "../access/principal.ts";
 import type { Subject } from "../access/rights.ts";
 import type { Rota } from "../access/rota.ts";
 import type { Control } from "../engine/control.ts";
@@ -67,5 +66,3 @@ export interface SignedIn {
   /** A second factor is due that was not shown: nothing may be done. */
   readonly isRestricted: boolean;
 }
-
-export type Asking = Pick<Principal, "handle" | "via">;

@@ -107,12 +107,29 @@ export async function giveConsent({ db }: Tables, run: Run, actor: string, manne
   return true;
 }
 
-/** As many different people have consented to the plan as it needs. */
+/**
+ * As many different people have consented to the plan as it needs: as many who did it, and as many by whose right. Who has another name
+ * now is still one, and so is an absent person with two deputies.
+ */
 export function hasConsent({ selectFrom }: ExpressionBuilder<ControlSchema, "runs">) {
   return selectFrom("approvals")
     .whereRef("approvals.run", "=", "runs.id")
     .whereRef("approvals.plan_hash", "=", "runs.plan_hash")
-    .select(sql<boolean>`count(distinct approvals.actor) >= runs.consents`.as("enough"));
+    .select(
+      sql<boolean>`least(
+        count(distinct ${personBehind("approvals.actor")}),
+        count(distinct ${personBehind("coalesce(approvals.on_behalf_of, approvals.actor)")})
+      ) >= runs.consents`.as("enough"),
+    );
+}
+
+/** Of nobody that is known, such as a schedule, the name. */
+function personBehind(name: string) {
+  const given = sql.raw(name);
+  return sql`coalesce((
+    select people.id from people
+    where people.handle = ${given} or ${given} = any(people.former_handles) or ${given} = any(people.shell_names) limit 1
+  ), ${given})`;
 }
 
 export async function isApproved(control: Tables, run: Pick<Run, "id">): Promise<boolean> {

@@ -50,7 +50,11 @@ export const allEvents = endpoint({
       const news = events.filter(isNew);
       told = new Set(events.map(({ id }) => id));
       const visible = news.filter((event) => guard.can("look", ports.subjectOf(event)));
-      return { events: visible.map(toServerEvent), last: events.at(-1)?.id ?? begin, isOver: false };
+      return {
+        events: visible.map(toServerEvent), // Never back: the newest event may be one of another kind.
+        last: String(Math.max(Number(begin), Number(events.at(-1)?.id ?? 0))),
+        isOver: false,
+      };
     });
   },
 });

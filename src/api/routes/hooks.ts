@@ -9,7 +9,7 @@ import { BadRequest, NotSignedIn } from "../problem.ts";
 /** Somebody outside knocks. Of what he sends nothing goes into a plan: the configuration says what is done. */
 export async function openHook(ports: ApiPorts, name: string, request: Request): Promise<Response> {
   const { control } = ports;
-  const hook = ports.hooks[name];
+  const hook = Object.hasOwn(ports.hooks, name) ? ports.hooks[name] : undefined;
   const body = await request.text();
   const now = ports.now();
   if (hook === undefined || !knowsSecret(hook, request.headers, body, now)) {

@@ -30,7 +30,7 @@ export const testChannel = endpoint({
   answer: z.object({ channel: z.string(), delivered: z.boolean(), reason: z.string().nullable() }),
   handle: async ({ params: { channel }, ports, guard }) => {
     guard.need("people", {}, `channel ${channel}`);
-    const send = ports.channels[channel];
+    const send = Object.hasOwn(ports.channels, channel) ? ports.channels[channel] : undefined;
     if (send === undefined) throw NotFound({ what: `channel ${channel}` });
     const answer = await send(guard.principal.handle);
     return {

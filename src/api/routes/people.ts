@@ -71,7 +71,7 @@ export const add = endpoint({
   }),
   answer: z.object({ handle: z.string(), link: z.string(), expiresAt: z.string() }),
   handle: async ({ body, ports, guard }) => {
-    guard.need("people", {}, "people");
+    needInPerson(guard);
     await addPerson(ports.control.db, body, changeOf(ports, guard));
     return invitation(ports, guard, body.handle);
   },
@@ -83,7 +83,7 @@ export const invite = endpoint({
   params: handle,
   answer: z.object({ handle: z.string(), link: z.string(), expiresAt: z.string() }),
   handle: async ({ params, ports, guard }) => {
-    guard.need("people", {}, "people");
+    needInPerson(guard);
     return invitation(ports, guard, (await getPerson(ports, params.handle)).handle);
   },
 });
@@ -234,7 +234,8 @@ export const back = endpoint({
     guard.signedIn();
     const found = (await listAbsences(ports.control, ports.now())).find(({ id }) => id === params.absence);
     if (found === undefined) throw NotFound({ what: `absence ${params.absence}` });
-    if (found.handle !== guard.principal.handle) guard.need("people", {}, `the absence of ${found.handle}`);
+    if (found.handle !== guard.principal.handle || !isInPerson(guard))
+      guard.need("people", {}, `the absence of ${found.handle}`);
     await endAbsence(ports.control, found.id, guard.principal.handle, ports.now());
   },
 });
@@ -299,6 +300,12 @@ export const cover = endpoint({
 
 function plainGrant({ role, stacks, procedures }: Grant) {
   return { role, stacks: [...stacks], procedures: [...procedures] };
+}
+
+/** A link to set a password outlives any token, so no token gets one. */
+function needInPerson(guard: Guard): void {
+  guard.need("people", {}, "people");
+  if (!isInPerson(guard)) throw Forbidden({ who: guard.principal.handle, right: "people", what: "people, by a token" });
 }
 
 /** By her own session, not by a token that acts for her. */

@@ -79,11 +79,13 @@ export const startRun = endpoint({
   handle: async ({ body, headers, ports, guard }) => {
     const { handle: actor, via } = guard.principal;
     const key = headers.get("idempotency-key");
+    if (key !== null && key.length > 200) throw BadRequest({ reason: "its idempotency key is too long" });
     const request = key === null ? undefined : { actor, key, content: body as unknown as Json };
     guard.signedIn();
     const begun = request === undefined ? undefined : await findBegun(ports.control, request);
     const id = begun ?? (await plan(ports, guard, body, request));
     const run = await getRun(ports.control, id);
+    guard.need("start", ports.subjectOf(run), `run ${id}`);
     const hasConsented = (await listApprovals(ports.control, run)).some((one) => one.actor === actor);
     // Also of a repetition: what was interrupted may have been the consent.
     if (body.consent && !hasConsented && run.status === "planned")
@@ -176,7 +178,7 @@ async function planFor(
   { stack, procedure, input }: z.output<typeof toStart>,
 ): Promise<Plan> {
   const entry = (await ports.procedures()).find(({ name }) => name === procedure);
-  if (ports.stacks[stack] === undefined) throw NotFound({ what: `stack ${stack}` });
+  if (!Object.hasOwn(ports.stacks, stack)) throw NotFound({ what: `stack ${stack}` });
   if (entry === undefined) throw NotFound({ what: `procedure ${procedure}` });
   guard.need("start", ports.subjectOf({ stack, procedure }), `${procedure} on ${stack}`);
   const plan = await ports.plan(procedure, stack, input as Json);

@@ -9,6 +9,7 @@ import {
   unpauseSchedule,
 } from "../../engine/occurrences.ts";
 import { listNext, type Schedule } from "../../engine/schedule.ts";
+import { undoClassOf } from "../../runbook/plan.ts";
 import type { Json } from "../../runbook/value.ts";
 import { occurrenceSchema, scheduleSchema } from "../contract.ts";
 import { type Asked, endpoint } from "../endpoint.ts";
@@ -105,6 +106,15 @@ export const runOnce = endpoint({
     const at = new Date(body.at);
     if (at <= ports.now()) throw BadRequest({ reason: `${body.at} is past` });
     await ports.checkInput(procedure.name, body.input as Json);
+    // It begins without asking again. What cannot be planned now may turn out to be anything.
+    const undo_class = await ports
+      .plan(procedure.name, stack, body.input as Json)
+      .then(undoClassOf, () => "irreversible");
+    guard.need(
+      "start",
+      ports.subjectOf({ stack, procedure: procedure.name, undo_class }),
+      `${procedure.name} on ${stack}`,
+    );
     const { handle: actor } = guard.principal;
     const { input, graceSeconds } = body;
     const given = { stack, procedure: procedure.name, input: input as Json, actor, at, graceSeconds };

@@ -63,7 +63,7 @@ export function findStack({
   ports,
   guard,
 }: Pick<Asked<{ stack: string }, unknown, unknown>, "params" | "ports" | "guard">): StackEntry {
-  const found = ports.stacks[stack];
+  const found = Object.hasOwn(ports.stacks, stack) ? ports.stacks[stack] : undefined;
   if (!guard.can("look", { stack }) || found === undefined) throw NotFound({ what: `stack ${stack}` });
   return found;
 }

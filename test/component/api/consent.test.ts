@@ -121,6 +121,16 @@ describe("a plan that needs two people", () => {
   });
 });
 
+describe("what is to run once", () => {
+  it("is no way around the right to start: what cannot be taken back is refused", async () => {
+    const at = new Date(Date.now() + 3_600_000).toISOString();
+    const anna = await tokenOf(test.control, "anna");
+    const once = (procedure: string) => call(anna, "POST", "/api/stacks/erp/once", { procedure, at });
+    expect(await once("wipe")).toMatchObject({ status: 403, body: { code: "access.forbidden" } });
+    expect(await once("change")).toMatchObject({ status: 201 });
+  });
+});
+
 describe("a token", () => {
   const onShop: readonly Grant[] = [{ role: "admin", stacks: ["shop"], procedures: [] }];
 
@@ -167,6 +177,8 @@ describe("a token", () => {
     expect(await call(dora, "POST", "/api/tokens", { name: "other", limits: [{ role: "admin" }] })).toMatchObject({
       status: 403,
     });
+    const all = await tokenOf(test.control, "dora");
+    expect(await call(all, "POST", "/api/people/dora/invitation", {})).toMatchObject({ status: 403 });
     expect(await call(dora, "POST", "/api/people/carla/grants", { role: "admin" })).toMatchObject({ status: 403 });
     expect(await call(dora, "POST", "/api/people/carla/grants", { role: "viewer", stacks: ["shop"] })).toMatchObject({
       status: 201,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { addPerson, changePerson } from "../../../src/access/people.ts";
 import { advance } from "../../../src/engine/advance.ts";
 import { type Link, listLinks } from "../../../src/engine/audit.ts";
 import { approveRun, isApproved, listApprovals } from "../../../src/engine/consent.ts";
@@ -114,5 +115,35 @@ describe("a plan that nobody consented to in time", () => {
     await worker.look();
     await worker.drain();
     expect(await getRun(test.control, run.id)).toMatchObject({ outcome: "cancelled" });
+  });
+});
+
+describe("two names are not two people", () => {
+  const add = (handle: string) =>
+    addPerson(
+      test.control.db,
+      { handle, name: handle, email: `${handle}@example.com` },
+      { actor: "root", now: new Date() },
+    );
+
+  it("when somebody was renamed between two consents", async () => {
+    await add("nina");
+    const { run } = await planned(twoOf);
+    await approveRun(test.control, run, "nina");
+    await changePerson(test.control.db, "nina", { handle: "nora" }, { actor: "root", now: new Date() });
+    await approveRun(test.control, run, "nora");
+    expect(await isApproved(test.control, run)).toBe(false);
+    await approveRun(test.control, run, "berta");
+    expect(await isApproved(test.control, run)).toBe(true);
+  });
+
+  it("when both consent by the right of the same absent person", async () => {
+    await Promise.all(["away", "one", "other"].map(add));
+    const { run } = await planned(twoOf);
+    await approveRun(test.control, run, "one", { onBehalfOf: "away" });
+    await approveRun(test.control, run, "other", { onBehalfOf: "away" });
+    expect(await isApproved(test.control, run)).toBe(false);
+    await approveRun(test.control, run, "anna");
+    expect(await isApproved(test.control, run)).toBe(true);
   });
 });
