@@ -8,7 +8,10 @@ import type pg from "pg";
  */
 export class SessionLocks {
   readonly #connect: () => Promise<pg.Client>;
+  /** What this process shall hold, and what of it the connection that there is has. */
   readonly #held = new Set<string>();
+  readonly #locked = new Set<string>();
+  #isTakingAgain = false;
   #client: pg.Client | undefined;
   /** One statement after the other: what is asked depends on what was. */
   #queue: Promise<unknown> = Promise.resolve();
@@ -21,11 +24,12 @@ export class SessionLocks {
   /** False: somebody has it, be it this process. */
   take(name: string): Promise<boolean> {
     return this.#inTurn(async () => {
-      if (this.#held.has(name) || !(await lock(await this.#open(), name))) {
+      if (this.#isClosed || this.#held.has(name) || !(await lock(await this.#open(), name))) {
         await this.#endIfIdle();
         return false;
       }
       this.#held.add(name);
+      this.#locked.add(name);
       return true;
     });
   }
@@ -34,15 +38,18 @@ export class SessionLocks {
     // Should the connection be lost just now, it is not taken again.
     this.#held.delete(name);
     await this.#inTurn(async () => {
-      await this.#client?.query("select pg_advisory_unlock(hashtextextended($1, 1))", [name]).catch(() => undefined);
+      if (this.#locked.delete(name))
+        await this.#client?.query("select pg_advisory_unlock(hashtextextended($1, 1))", [name]).catch(() => undefined);
       await this.#endIfIdle();
     });
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#held.clear();
-    await this.#inTurn(() => this.#endIfIdle());
+    await this.#inTurn(async () => {
+      this.#held.clear();
+      await this.#endIfIdle();
+    });
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -58,6 +65,7 @@ export class SessionLocks {
     client.once("end", () => {
       if (this.#client !== client) return;
       this.#client = undefined;
+      this.#locked.clear();
       void this.#takeAgain();
     });
     return client;
@@ -67,19 +75,23 @@ export class SessionLocks {
     if (this.#held.size > 0) return;
     const client = this.#client;
     this.#client = undefined;
+    this.#locked.clear();
     await client?.end().catch(() => undefined);
   }
 
+  /** One loop, however often the connection is lost meanwhile: what is locked twice would have to be unlocked twice. */
   async #takeAgain(): Promise<void> {
-    const missing = new Set(this.#held);
+    if (this.#isTakingAgain) return;
+    this.#isTakingAgain = true;
+    const missing = () => [...this.#held].filter((name) => !this.#locked.has(name));
     for (let pauseMs = firstPauseMs; !this.#isClosed; pauseMs = Math.min(2 * pauseMs, lastPauseMs)) {
       await this.#inTurn(async () => {
-        for (const name of missing)
-          if (!this.#held.has(name) || (await lock(await this.#open(), name))) missing.delete(name);
+        for (const name of missing()) if (await lock(await this.#open(), name)) this.#locked.add(name);
       }).catch(() => undefined);
-      if (missing.size === 0) return;
+      if (missing().length === 0) break;
       await sleep(pauseMs, undefined, { ref: false });
     }
+    this.#isTakingAgain = false;
   }
 }
 

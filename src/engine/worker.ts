@@ -88,6 +88,7 @@ export class Worker {
   readonly #ports: WorkerPorts;
   readonly #beginners = new Set<Promise<void>>();
   readonly #running = new Map<string, Promise<void>>();
+  readonly #again = new Set<string>();
   /** Runs that wait to be taken over, since when they are seen, and those that could not go on, until when they are left alone. */
   readonly #seen = new Map<string, number>();
   readonly #rests = new Map<string, Rest>();
@@ -118,7 +119,10 @@ export class Worker {
 
   /** Carries a run out for somebody who does not wait for it. When that is not possible, it is found with what others left. */
   take(run: string): void {
-    if (!this.#isStopping && !this.isGivenUp && !this.#running.has(run)) this.#carry(run);
+    if (this.#isStopping || this.isGivenUp) return;
+    // It is just finding out that it waits for what has come now.
+    if (this.#running.has(run)) this.#again.add(run);
+    else this.#carry(run);
   }
 
   /** Begins nothing more. */
@@ -230,7 +234,10 @@ export class Worker {
     );
     this.#running.set(
       run,
-      ended.finally(() => this.#running.delete(run)),
+      ended.finally(() => {
+        this.#running.delete(run);
+        if (this.#again.delete(run)) this.take(run);
+      }),
     );
   }
 

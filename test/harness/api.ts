@@ -46,6 +46,7 @@ export async function startApi(control: Control, home: string, options: ApiOptio
   };
   const chapters: Readonly<Record<string, string>> = { file: "finance" };
   const carried = new Set<Promise<unknown>>();
+  const last = new Map<string, Promise<unknown>>();
   const planFor = async (procedure: string, stack: string) => {
     const plan = plans[procedure]?.(stack);
     if (plan === undefined) throw new Error(`no plan of ${procedure}`);
@@ -103,10 +104,14 @@ export async function startApi(control: Control, home: string, options: ApiOptio
       return createRun(tables, plan, actor, new Date(), { consent: { people, validSeconds: 3600 } });
     },
     carryOut: (run) => {
-      const done: Promise<unknown> = advance(engine, run)
+      // One after the other, as a worker does it.
+      const before = last.get(run) ?? Promise.resolve();
+      const done: Promise<unknown> = before
+        .then(() => advance(engine, run))
         .catch(() => undefined)
         .finally(() => carried.delete(done));
       carried.add(done);
+      last.set(run, done);
     },
     subjectOf: ({ stack, procedure, undo_class: undoClass }) => ({
       stack,

@@ -167,8 +167,14 @@ async function findRun({ params: { run: id }, ports, guard }: AskedForRun, right
   const run = await getRun(ports.control, id);
   const subject = ports.subjectOf(run);
   if (!guard.can("look", subject)) throw NotFound({ what: `run ${id}` });
-  guard.need(right, subject, `run ${run.id}`);
+  // What is decided about a run inside another one is decided about that one.
+  const outer = await findOutermost(ports, run);
+  guard.need(right, ports.subjectOf(outer), `run ${outer.id}`);
   return run;
+}
+
+async function findOutermost(ports: ApiPorts, run: Run): Promise<Run> {
+  return run.parent === null ? run : findOutermost(ports, await getRun(ports.control, run.parent));
 }
 
 /** Before it is planned by the procedure alone, and then by how the plan would be taken back. */
