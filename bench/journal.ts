@@ -23,7 +23,7 @@ export const journalBenches: readonly Bench[] = [
     title: `the last 50 of a rare stack ${size}`,
     unit: "ms",
     goal: 20,
-    measure: () => inHistory((control) => listRuns(control, 50, { stack: "rare" })),
+    measure: () => inHistory((control) => listRuns(control, 50, { stacks: ["rare"] })),
   },
   {
     name: "run-with-steps",

@@ -23,8 +23,13 @@ export async function settleRights(
   if (lost === undefined)
     return ["People, roles and tokens are as they were then: what was taken away since is not known, look at them"];
   const done: string[] = [];
+  // Who was renamed since then is known here by the handle of then.
+  const handles = new Map<string, string>();
   for (const link of lost) {
-    const person = await findPerson(tx, link.subject);
+    const { from } = link.detail;
+    if (link.action === "person.changed" && typeof from === "string")
+      handles.set(link.subject, handles.get(from) ?? from);
+    const person = await findPerson(tx, handles.get(link.subject) ?? link.subject);
     const said = person === undefined ? undefined : await repeat(tx, person, link, now);
     if (said !== undefined) done.push(said);
   }
@@ -57,6 +62,13 @@ async function repeat(tx: Connection, person: Person, link: Link, now: Date): Pr
         .execute();
       return `${handle} is no longer ${String(role)}, again`;
     }
+    case "absence.ended":
+      await tx
+        .updateTable("absences")
+        .set({ ended_at: now })
+        .where("id", "=", Number(link.detail["absence"]))
+        .execute();
+      return `An absence of ${handle} is over, again`;
     case "person.left":
       await tx.updateTable("people").set({ left_at: now }).where("id", "=", id).where("left_at", "is", null).execute();
       return `${handle} has left, again`;

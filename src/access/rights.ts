@@ -63,6 +63,11 @@ function covers({ stacks, procedures }: Grant, { stack, procedure }: Subject): b
   return procedures.length === 0 || (procedure !== undefined && procedures.includes(procedure.name));
 }
 
+/** The stacks of which somebody may see anything at all. */
+export function stacksOf(grants: readonly Grant[], all: readonly string[]): readonly string[] {
+  return all.filter((name) => grants.some(({ stacks }) => stacks.length === 0 || stacks.includes(name)));
+}
+
 /** Whether somebody who has these grants may give that one: nobody gives what he does not have. */
 export function mayGrant(grants: readonly Grant[], { stacks }: Pick<Grant, "stacks">): boolean {
   if (stacks.length === 0) return may(grants, "people");

@@ -3,7 +3,7 @@ import { principalOf } from "../access/identify.ts";
 import type { Principal } from "../access/principal.ts";
 import { readToken } from "../access/tokens.ts";
 import type { ApiPorts } from "./ports.ts";
-import { ForeignOrigin, NotSignedIn } from "./problem.ts";
+import { ForeignOrigin, NotSignedIn, SecondFactorDue } from "./problem.ts";
 
 /** Who asks: by a token, or by the cookie of a session. Throws for whoever cannot be told. */
 export async function authenticate(ports: ApiPorts, request: Request): Promise<Principal> {
@@ -11,7 +11,7 @@ export async function authenticate(ports: ApiPorts, request: Request): Promise<P
   if (given !== null) return byToken(ports, given, new URL(request.url).pathname);
   const signedIn = await ports.signedIn(request.headers);
   if (signedIn === undefined) throw NotSignedIn({ reason: "there is neither a token nor a session" });
-  if (signedIn.isRestricted) throw NotSignedIn({ reason: "the second factor has not been shown" });
+  if (signedIn.isRestricted) throw SecondFactorDue({});
   requireOwnOrigin(ports, request);
   const principal = await principalOf(ports.control, signedIn.person, "session", ports.now());
   if (principal === undefined) throw NotSignedIn({ reason: "the person has left" });

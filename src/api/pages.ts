@@ -9,8 +9,21 @@ const types = {
   css: "text/css; charset=utf-8",
   js: "text/javascript; charset=utf-8",
 };
-const pages = { "/": "home.html", "/sign-in": "sign-in.html", "/set-up": "set-up.html" } as const;
-const parts = ["style.css", "common.js", "home.js", "sign-in.js", "set-up.js"] as const;
+const pages = {
+  "/": "home.html",
+  "/sign-in": "sign-in.html",
+  "/set-up": "set-up.html",
+  "/second-factor": "second-factor.html",
+} as const;
+const parts = [
+  "style.css",
+  "common.js",
+  "home.js",
+  "passkey.js",
+  "sign-in.js",
+  "second-factor.js",
+  "set-up.js",
+] as const;
 
 /** Only from here, and nothing inline: what a program printed cannot become a script. */
 const policy =

@@ -30,6 +30,19 @@ export const NotFound = defineError<{ what: string }>("api.not_found", {
   hint: () => "/api/openapi.json lists every address; GET /api/me says what you may see.",
 });
 
+export const SecondFactorDue = defineError<Record<never, never>>("api.second_factor_due", {
+  exitCode: 24,
+  message: () => "A second factor is due that has not been shown. Nothing was changed.",
+  hint: () => "Sign in with a passkey, or set up an authenticator app: /second-factor",
+});
+
+export const PlanIsOther = defineError<{ given: string; plan: string }>("api.plan_is_other", {
+  exitCode: 22,
+  message: (d) =>
+    `The plan that was read is ${d.given.slice(0, 12)}, and now it would be ${d.plan.slice(0, 12)}. Nothing was recorded.`,
+  hint: () => "Read the plan as it is now: POST /api/plans.",
+});
+
 export const ForeignOrigin = defineError<{ origin: string }>("api.foreign_origin", {
   exitCode: 24,
   message: (d) => `A page of ${d.origin} may not do this in a person's name. Nothing was changed.`,
@@ -38,6 +51,7 @@ export const ForeignOrigin = defineError<{ origin: string }>("api.foreign_origin
 
 const statuses: Readonly<Record<string, number>> = {
   [NotSignedIn.code]: 401,
+  [SecondFactorDue.code]: 401,
   [NotFound.code]: 404,
   "run.request_key_reused": 422,
   [ForeignOrigin.code]: 403,

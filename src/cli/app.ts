@@ -26,7 +26,7 @@ import { findActor } from "./actor.ts";
 import { controlOptions } from "./control.ts";
 import { Executors } from "./executors.ts";
 import { routesOf } from "./notify.ts";
-import { Catalogue } from "./procedures.ts";
+import { ProcedureLoader } from "./procedures.ts";
 
 /** The program put together: configuration, control database, executors, procedures. */
 export interface App extends AsyncDisposable {
@@ -89,9 +89,9 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     stacks.set(found.name, known);
     return known;
   };
-  const catalogue = new Catalogue(config);
+  const loader = new ProcedureLoader(config);
   const planFor = async (name: string, version: number | undefined, stackName: string, input: Json): Promise<Plan> => {
-    const found = (await catalogue.load()).find(name, version);
+    const found = (await loader.load()).find(name, version);
     if (found === undefined) throw ProcedureUnknown({ name, version: version ?? 1 });
     const procedure = found as unknown as Procedure<unknown, unknown>;
     const parsed = procedure.input.parse(input);
@@ -99,7 +99,7 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     return validatePlan(procedure.plan(stack(stackName), parsed, facts));
   };
   const consentFor = (plan: Plan) => consentRule(stack(plan.stack).config.consent, plan);
-  await catalogue.load();
+  await loader.load();
   const principal = await principalOfShell(control, await findActor(environment), new Date());
   const actor = principal.handle;
   return {
@@ -112,9 +112,9 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     stack,
     health,
     consentFor,
-    subjectOf: (run) => catalogue.subjectOf(run),
+    subjectOf: (run) => loader.subjectOf(run),
     record: (plan) => createRun(control, plan, actor, new Date(), { consent: consentFor(plan) }),
-    procedures: () => catalogue.load(),
+    procedures: () => loader.load(),
     plan: (name, stackName, input) => planFor(name, undefined, stackName, input),
     engine: (engineOptions = {}) => ({
       control,

@@ -33,7 +33,7 @@ export async function loadProcedures(config: Config): Promise<Procedures> {
 }
 
 /** The procedures of a configuration. Files of the user's may change while the program runs, so they are read anew each time. */
-export class Catalogue {
+export class ProcedureLoader {
   readonly #config: Config;
   #chapters: ReadonlyMap<string, string> = new Map();
 

@@ -1,4 +1,6 @@
 import { sql } from "kysely";
+import { defineError } from "../errors/error.ts";
+import { walk } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
 import { inTransaction } from "./audit.ts";
 import type { Control } from "./control.ts";
@@ -58,8 +60,19 @@ export async function lastEvent({ db }: Tables): Promise<string> {
 
 const overlap = 500;
 
-/** Tells a run that waits for a person's signal that it has come. */
+export const NoSuchSignal = defineError<{ run: string; signal: string; known: string }>("usage.no_signal", {
+  exitCode: 14,
+  message: (d) => `Run ${d.run} waits for no signal ${d.signal} anywhere in its plan.`,
+  hint: (d) => `Its plan has ${d.known}.`,
+});
+
+/** Tells a run that waits for a person's signal that it has come. Throws `usage.no_signal` for one that its plan does not have. */
 export async function sendSignal(control: Control, run: Run, signal: string, actor: string): Promise<void> {
+  const signals = walk(run.plan).flatMap(({ step, undo }) =>
+    [step, ...undo].flatMap((one) => (one.kind === "wait" && "signal" in one.until ? [one.until.signal] : [])),
+  );
+  if (!signals.includes(signal))
+    throw NoSuchSignal({ run: run.id, signal, known: signals.length === 0 ? "none" : signals.join(", ") });
   await inTransaction(control.db, async (tx) => {
     const event = { run: run.id, kind: "signal", path: signal, data: toJsonb({ actor }) };
     await tx.insertInto("events").values(event).execute();

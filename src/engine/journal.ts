@@ -131,11 +131,20 @@ const summary = [
   ...(["created_at", "started_at", "finished_at", "is_quiet", "consents", "consent_until"] as const),
 ];
 
-/** The newest runs first, without those inside other runs, and without the quiet ones unless they are wanted. */
+export interface RunFilter {
+  /** Of these only. */
+  readonly stacks?: readonly string[] | undefined;
+  /** Also those that only looked, and found what they should. */
+  readonly quiet?: boolean;
+  /** Those that somebody has to do something about: consent, or decide. */
+  readonly isWaiting?: boolean;
+}
+
+/** The newest runs first, without those inside other runs. */
 export async function listRuns(
   control: Control,
   limit: number,
-  { stack, quiet = false }: { readonly stack?: string | undefined; readonly quiet?: boolean } = {},
+  { stacks, quiet = false, isWaiting = false }: RunFilter = {},
 ): Promise<readonly RunSummary[]> {
   let query = control.db
     .selectFrom("runs")
@@ -143,8 +152,10 @@ export async function listRuns(
     .where("parent", "is", null)
     .orderBy("created_at", "desc")
     .limit(limit);
-  if (stack !== undefined) query = query.where("stack", "=", stack);
+  if (stacks?.length === 0) return [];
+  if (stacks !== undefined) query = query.where("stack", "in", stacks);
   if (!quiet) query = query.where("is_quiet", "=", false);
+  if (isWaiting) query = query.where("status", "in", ["planned", "waiting"]);
   return query.execute();
 }
 

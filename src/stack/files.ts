@@ -34,6 +34,14 @@ function existence(host: string, path: Text, title: string, compare: "eq" | "ge"
   };
 }
 
+/** A file's text, or `absent` when there is none. One that cannot be read is an error, not an answer. */
+export function readText(host: string, path: Text): CommandAction {
+  return command(host, ["sh", "-c", readScript, "read", path]);
+}
+
+export const absent = "\u0001";
+const readScript = 'if [ -e "$1" ]; then cat -- "$1"; else printf "\\001"; fi';
+
 /**
  * A second set of names for the same files, in no time and no space. Odoo never writes into an attachment's file again, it only
  * unlinks it, so the copy stays whole whatever the live filestore does. On another file system it becomes a real copy. Built

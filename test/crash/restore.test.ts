@@ -110,22 +110,29 @@ describe.skipIf(reason !== "")(`a restore of an instant${reason === "" ? "" : ` 
     },
   );
 
-  it("finds an attachment in a kept copy of the filestore, and names the one that is nowhere", async () => {
+  it("finds attachments in a kept copy of the filestore and in a backup, and names the one that is nowhere", async () => {
     const content = "a document of the past";
     const name = createHash("sha1").update(content).digest("hex");
     const lost = createHash("sha1").update("lost").digest("hex");
+    const inSet = createHash("sha1").update("in a set").digest("hex");
     const path = (sum: string) => `${sum.slice(0, 2)}/${sum}`;
     const kept = join(filestore, "odoo_kept", path(name));
     await mkdir(join(kept, ".."), { recursive: true });
     await writeFile(kept, content);
-    for (const sum of [name, lost])
+    const live = join(filestore, "odoo", path(inSet));
+    await mkdir(join(live, ".."), { recursive: true });
+    await writeFile(live, "in a set");
+    for (const sum of [name, lost, inSet])
       await sql(
         `insert into ir_attachment (name, type, store_fname, checksum) values ('restore-${sum}', 'binary', '${path(sum)}', '${sum}')`,
       );
+    expect((await ipai(["-c", config, "backup", "--yes"])).exitCode).toBe(0);
+    await rm(live);
     const at = await between();
     try {
       const ended = parsed<RunJson>(await ipai(["-c", config, "restore", "--at", at, "--yes", "--json"]));
       expect([ended.outcome, ended.error]).toEqual(["succeeded", undefined]);
+      expect((await run("cat", [live])).stdout).toBe("in a set");
       const step = ended.steps.find(({ id }) => id === "lost files");
       expect(step?.error?.code).toBe("restore.attachments_missing");
       expect((await run("cat", [join(filestore, "odoo", path(name))])).stdout).toBe(content);

@@ -41,6 +41,7 @@ export async function startApi(control: Control, home: string, options: ApiOptio
   const plans: TestApi["plans"] = {
     change: instant("change"),
     file: instant("file"),
+    sign: (stack) => planOf([world.wait("go", { signal: "go" })], { stack, procedure: "sign", lease: "shared" }),
     wipe: (stack) => planOf([world.act("a", { undo: "irreversible" })], { stack, procedure: "wipe" }),
     fail: (stack) => planOf([world.failing("a", { onFail: "ask" })], { stack, procedure: "fail", lease: "shared" }),
   };

@@ -5,15 +5,52 @@ import { ask, doing, find, make, say } from "./common.js";
 const states = { succeeded: "good", failed: "bad", "failed-and-undone": "bad", unknown: "bad" };
 
 async function show() {
-  const [stacks, runs] = await Promise.all([ask("/api/stacks"), ask("/api/runs?limit=20")]);
-  const waiting = await Promise.all(runs.filter(({ waitingFor }) => waitingFor !== null).map(showWaiting));
-  find("waiting").replaceChildren(...(waiting.length === 0 ? [make("p", {}, "Nothing waits.")] : waiting));
-  find("stacks").replaceChildren(...(await Promise.all(stacks.map(showStack))));
-  find("runs").replaceChildren(...runs.map(showRun));
+  const [stacks, runs, open] = await Promise.all([
+    ask("/api/stacks"),
+    ask("/api/runs?limit=20"),
+    ask("/api/runs?waiting=true&limit=100"),
+  ]);
+  const waiting = await Promise.all(open.map(findWaiting));
+  fill("waiting", waiting, showWaiting, () => make("p", {}, "Nothing waits."));
+  fill("stacks", await Promise.all(stacks.map(findHealth)), showStack);
+  fill("runs", runs, showRun);
 }
 
-async function showStack({ name }) {
-  const health = await ask(`/api/stacks/${name}/health`).catch(() => undefined);
+const shown = new Map();
+
+/** What is as it was is left alone: whoever reads it, or has his hand on a button, is not disturbed. */
+function fill(id, items, render, renderNone = () => "") {
+  const text = JSON.stringify(items);
+  if (shown.get(id) === text) return;
+  shown.set(id, text);
+  find(id).replaceChildren(...(items.length === 0 ? [renderNone()] : items.map(render)));
+}
+
+/** One after the other; what happens meanwhile is looked at once more. */
+let showing = Promise.resolve();
+function showAgain() {
+  showing = showing.then(show).catch(tell);
+}
+
+function tell(error) {
+  if (error.code === "api.second_factor_due") location.assign("/second-factor");
+  else if (error.status === 401) location.assign("/sign-in");
+  else say(error.message, true);
+}
+
+async function findHealth({ name }) {
+  return { name, health: await ask(`/api/stacks/${name}/health`).catch(() => undefined) };
+}
+
+async function findWaiting(run) {
+  const [{ plan, text }, { approvals }] = await Promise.all([
+    ask(`/api/runs/${run.run}/plan`),
+    ask(`/api/runs/${run.run}`),
+  ]);
+  return { ...run, approvals, hash: plan.hash, text };
+}
+
+function showStack({ name, health }) {
   const words = health === undefined ? "not asked yet" : `${health.status}, ${new Date(health.at).toLocaleString()}`;
   const wrong = (health?.findings ?? []).map(({ title, hint }) => make("li", {}, `${title}${hint ? `. ${hint}` : ""}`));
   const look = health === undefined ? "quiet-text" : health.status === "ok" ? "good" : "bad";
@@ -44,40 +81,53 @@ function showRun({ run, stack, title, actor, outcome, waitingFor }) {
   );
 }
 
-async function showWaiting({ run, stack, title, actor, waitingFor, error, consentsNeeded }) {
-  const [plan, { approvals }] = await Promise.all([ask(`/api/runs/${run}/plan`), ask(`/api/runs/${run}`)]);
+const decisions = [
+  ["again", "Do the step again", ""],
+  ["done", "It is done, go on", ""],
+  ["undo", "Take everything back", "Take back everything that this run did?"],
+  [
+    "abandon",
+    "Give up",
+    "Give up? What the run left is put right by nobody but you, and its stack is free for others.",
+  ],
+];
+
+function showWaiting({ run, stack, title, actor, waitingFor, error, consentsNeeded, approvals, hash, text }) {
   const given = approvals
     .map((one) => one.actor + (one.onBehalfOf === null ? "" : ` for ${one.onBehalfOf}`))
     .join(", ");
   const about = `${run} on ${stack}, started by ${actor}. ${approvals.length} of ${consentsNeeded} consented${given === "" ? "" : `: ${given}`}.`;
-  const act = (words, path, body, isQuiet = false) =>
+  const act = (words, question, path, body) =>
     make("button", {
       type: "button",
-      className: isQuiet ? "quiet" : "",
+      className: path === "approvals" || body.decision === "again" ? "" : "quiet",
       textContent: words,
-      onclick: (event) => void doing(event.currentTarget, () => ask(`/api/runs/${run}/${path}`, body).then(show)),
+      onclick: ({ currentTarget }) => {
+        if (question === "" || confirm(question))
+          void doing(currentTarget, () => ask(`/api/runs/${run}/${path}`, body).then(showAgain));
+      },
     });
+  const isDecision = waitingFor === "decision" || waitingFor === "undo";
   // Exactly the plan that is shown: its hash goes with the consent.
-  const buttons =
-    waitingFor === "approval"
-      ? [act("Consent to this plan", "approvals", { planHash: plan.plan.hash }), act("Cancel", "cancel", {}, true)]
-      : ["again", "done", "undo", "abandon"].map((decision) =>
-          act(decision, "decision", { decision }, decision !== "again"),
-        );
+  const buttons = isDecision
+    ? decisions.map(([decision, words, question]) => act(words, question, "decision", { decision }))
+    : [
+        act("Consent to this plan", "", "approvals", { planHash: hash }),
+        act("Cancel", `Cancel ${run}? Its plan is made anew when it is wanted again.`, "cancel", {}),
+      ];
   const why = error === undefined ? [] : [make("p", { className: "bad" }, `${error.message} ${error.hint}`)];
-  const text = make(
-    "details",
-    { open: waitingFor === "approval" },
-    make("summary", {}, "The plan, with what will run"),
-    make("pre", {}, plan.text),
-  );
   return make(
     "article",
     {},
     make("h3", {}, title),
     make("p", { className: "quiet-text" }, about),
     ...why,
-    text,
+    make(
+      "details",
+      { open: !isDecision },
+      make("summary", {}, `The plan ${hash.slice(0, 12)}, with what will run`),
+      make("pre", {}, text),
+    ),
     make("div", { className: "row" }, ...buttons),
   );
 }
@@ -90,13 +140,11 @@ find("sign-out").addEventListener("click", (event) => {
 });
 
 try {
-  const me = await ask("/api/me");
-  find("who").textContent = me.handle;
+  find("who").textContent = (await ask("/api/me")).handle;
   await show();
   const events = new EventSource("/api/events");
   for (const kind of ["run.running", "run.waiting", "run.undoing", "run.ended"])
-    events.addEventListener(kind, () => void show().catch(() => undefined));
+    events.addEventListener(kind, showAgain);
 } catch (error) {
-  if (error.status === 401) location.assign("/sign-in");
-  else say(error.message, true);
+  tell(error);
 }

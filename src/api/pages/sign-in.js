@@ -1,4 +1,5 @@
 import { ask, doing, find } from "./common.js";
+import { offerPasskey } from "./passkey.js";
 
 const home = () => location.assign("/");
 
@@ -25,13 +26,4 @@ find("code-form").addEventListener("submit", (event) => {
   });
 });
 
-find("passkey").hidden = !("credentials" in navigator) || !("PublicKeyCredential" in window);
-find("passkey").addEventListener("click", (event) => {
-  void doing(event.currentTarget, async () => {
-    const options = await ask("/api/auth/passkey/generate-authenticate-options");
-    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
-    const credential = await navigator.credentials.get({ publicKey });
-    await ask("/api/auth/passkey/verify-authentication", { response: credential.toJSON() });
-    home();
-  });
-});
+offerPasskey(find("passkey"));

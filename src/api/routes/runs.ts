@@ -1,19 +1,20 @@
 import { z } from "zod";
 import { Forbidden } from "../../access/forbidden.ts";
 import { rightToConsent } from "../../access/principal.ts";
+import { stacksOf } from "../../access/rights.ts";
 import { approveRun, listApprovals } from "../../engine/consent.ts";
 import { sendSignal } from "../../engine/events.ts";
 import { decideRun, getRun, listRuns, listSteps, type Run, requestCancel, type Tables } from "../../engine/journal.ts";
 import { beginOnce, findBegun, type Request } from "../../engine/requests.ts";
-import type { Plan } from "../../runbook/plan.ts";
-import { undoClassOf } from "../../runbook/plan.ts";
+import { hashPlan } from "../../runbook/hash.ts";
+import { type Plan, undoClassOf } from "../../runbook/plan.ts";
 import { planJson, renderPlan } from "../../runbook/render.ts";
 import { renderScript } from "../../runbook/script.ts";
 import type { Json } from "../../runbook/value.ts";
 import { approvalSchema, planSchema, runSchema } from "../contract.ts";
 import { type Asked, endpoint, type Guard } from "../endpoint.ts";
 import type { ApiPorts } from "../ports.ts";
-import { BadRequest, NotFound } from "../problem.ts";
+import { BadRequest, NotFound, PlanIsOther } from "../problem.ts";
 import { runJson, summaryJson } from "../shapes.ts";
 
 /** Runs: looking, starting, consenting, and what a person decides about one under way. */
@@ -25,12 +26,17 @@ export const listRunsEndpoint = endpoint({
   query: z.object({
     stack: z.string().optional(),
     limit: z.coerce.number().int().min(1).max(200).default(20),
+    waiting: z.stringbool().default(false).describe("Those that somebody has to consent to, or decide about"),
     all: z.stringbool().default(false).describe("Also those that only looked, and found what they should"),
   }),
   answer: z.array(runSchema),
   handle: async ({ query, ports, guard }) => {
     guard.signedIn();
-    const runs = await listRuns(ports.control, query.limit, { stack: query.stack, quiet: query.all });
+    const { stack, all: quiet, waiting: isWaiting, limit } = query;
+    // Not those of others first: they would fill the list, and be left out of it then.
+    const seen = stacksOf(guard.principal.limits ?? guard.principal.grants, Object.keys(ports.stacks));
+    const stacks = stack === undefined ? seen : seen.filter((name) => name === stack);
+    const runs = await listRuns(ports.control, limit, { stacks, quiet, isWaiting });
     return runs.filter((run) => guard.can("look", ports.subjectOf(run))).map(summaryJson);
   },
 });
@@ -67,6 +73,8 @@ export const previewPlan = endpoint({
   handle: async ({ body, ports, guard }) => describePlan(await planFor(ports, guard, body)),
 });
 
+type ToBegin = z.output<typeof toStart> & { readonly planHash?: string | undefined };
+
 export const startRun = endpoint({
   ...{ method: "post", path: "/api/runs", tag: "runs", status: 201 },
   summary:
@@ -94,9 +102,11 @@ export const startRun = endpoint({
   },
 });
 
-async function plan(ports: ApiPorts, guard: Guard, body: z.output<typeof toStart>, request: Request | undefined) {
+async function plan(ports: ApiPorts, guard: Guard, body: ToBegin, request: Request | undefined) {
   const { handle: actor } = guard.principal;
   const planned = await planFor(ports, guard, body);
+  const hash = hashPlan(planned);
+  if (body.planHash !== undefined && body.planHash !== hash) throw PlanIsOther({ given: body.planHash, plan: hash });
   const record = (tables: Tables) => ports.record(tables, planned, actor);
   return beginOnce(ports.control, { request, begin: record }, ports.now());
 }

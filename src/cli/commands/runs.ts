@@ -5,7 +5,6 @@ import { listEvents, sendSignal } from "../../engine/events.ts";
 import { decideRun, getRun, listSteps, listRuns as queryRuns, requestCancel } from "../../engine/journal.ts";
 import type { Decision } from "../../engine/schema.ts";
 import { defineError } from "../../errors/error.ts";
-import { walk } from "../../runbook/plan.ts";
 import { renderPlan } from "../../runbook/render.ts";
 import { consentTo } from "../consent.ts";
 import type { Context } from "../context.ts";
@@ -33,12 +32,6 @@ export const UnknownDecision = defineError<{ given: string }>("usage.unknown_dec
     "again: do the step once more; done: it is done; undo: take everything back; abandon: give up and free the stack.",
 });
 
-export const NoSuchSignal = defineError<{ run: string; signal: string; known: string }>("usage.no_signal", {
-  exitCode: 14,
-  message: (d) => `Run ${d.run} waits for no signal ${d.signal} anywhere in its plan.`,
-  hint: (d) => `Its plan has ${d.known}.`,
-});
-
 export const NothingToApprove = defineError<{ run: string }>("usage.nothing_to_approve", {
   exitCode: 14,
   message: (d) => `Run ${d.run} has begun already: there is nothing to approve.`,
@@ -51,7 +44,10 @@ export async function listRuns(context: Context, options: Options): Promise<numb
   await using app = await context.openApp();
   const { terminal } = context;
   const [runs, unattended] = await Promise.all([
-    queryRuns(app.control, Number(options.limit ?? 20), { stack: context.globals.stack, quiet: options.all === true }),
+    queryRuns(app.control, Number(options.limit ?? 20), {
+      stacks: context.globals.stack === undefined ? undefined : [context.globals.stack],
+      quiet: options.all === true,
+    }),
     listUnattended(app.control),
   ]);
   if (options.json === true) {
@@ -169,11 +165,6 @@ export async function cancelRun(context: Context, id: string, options: Options):
 export async function signalRun(context: Context, id: string, signal: string): Promise<number> {
   await using app = await context.openApp();
   const run = await getRun(app.control, id);
-  const signals = walk(run.plan).flatMap(({ step, undo }) =>
-    [step, ...undo].flatMap((one) => (one.kind === "wait" && "signal" in one.until ? [one.until.signal] : [])),
-  );
-  if (!signals.includes(signal))
-    throw NoSuchSignal({ run: run.id, signal, known: signals.length === 0 ? "none" : signals.join(", ") });
   await sendSignal(app.control, run, signal, app.actor);
   context.terminal.out(`Run ${run.id} has the signal ${signal}.`);
   return 0;

@@ -76,7 +76,7 @@ async function readStatus(app: App, stack: Stack): Promise<StackStatus> {
     app.health(stack),
     listBackups(app.records, stack.name),
     listLeases(app.control.db, stack.name),
-    listRuns(app.control, 5, { stack: stack.name }),
+    listRuns(app.control, 5, { stacks: [stack.name] }),
     listUnattended(app.control),
     readByItself(app, stack),
   ]);

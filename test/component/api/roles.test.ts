@@ -98,7 +98,7 @@ const given: Readonly<Record<string, (asker: Asker) => Promise<Given>>> = {
     params: { run: (await stopped()).id },
     body: { decision: "abandon" },
   }),
-  "post /api/runs/{run}/signals": async () => ({ ...(await ofRun()), body: { signal: "go" } }),
+  "post /api/runs/{run}/signals": async () => ({ ...(await ofRun("sign")), body: { signal: "go" } }),
   "get /api/stacks/{stack}/schedules": async () => ({ params: erp }),
   "get /api/stacks/{stack}/occurrences": async () => ({ params: erp }),
   "post /api/stacks/{stack}/schedules/{name}/pause": async () => ({ params: { ...erp, name: "nightly" } }),

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { sql } from "kysely";
 import { Migrator } from "kysely/migration";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { endAbsence, listAbsences, noteAbsence } from "../../../src/access/absences.ts";
 import { settleRights } from "../../../src/access/aftermath.ts";
 import { giveGrant, listGrants, takeGrant } from "../../../src/access/grants.ts";
-import { addPerson, findPerson, leavePerson } from "../../../src/access/people.ts";
+import { addPerson, changePerson, findPerson, leavePerson } from "../../../src/access/people.ts";
 import { createToken, readToken, revokeToken } from "../../../src/access/tokens.ts";
 import { findFault, inTransaction, listLinks, record } from "../../../src/engine/audit.ts";
 import { claimRun } from "../../../src/engine/claim.ts";
@@ -394,18 +395,24 @@ describe("rights that were taken away since the backup", () => {
     await giveGrant(test.control, await anna(), grant, "root", new Date());
     const wanted = { name: "laptop", limits: [grant], expiresAt: new Date(Date.now() + 3_600_000) };
     const token = await createToken(test.control, await anna(), wanted, "anna", new Date());
+    const span = { from: new Date(), until: new Date(Date.now() + 3_600_000), deputy: undefined };
+    const away = await noteAbsence(test.control, await anna(), span, "anna", new Date());
     const file = await backUp();
     await revokeToken(test.control, await anna(), "laptop", "root", new Date());
     const [given] = (await listGrants(test.control, [(await anna()).id])).get((await anna()).id) ?? [];
     await takeGrant(test.control, await anna(), given?.id ?? 0, "root", new Date());
-    await leavePerson(test.control.db, "berta", by);
+    await changePerson(test.control.db, "berta", { handle: "bertha" }, by);
+    await leavePerson(test.control.db, "bertha", by);
+    await endAbsence(test.control, away, "root", new Date());
     const { plan } = await restore(file);
     expect(plan?.rights).toEqual([
       ...["The token laptop of anna is revoked again", "anna is no longer admin, again", "berta has left, again"],
+      "An absence of anna is over, again",
     ]);
     expect(await readToken(test.control, token, new Date())).toMatchObject({ kind: "revoked" });
     expect((await listGrants(test.control, [(await anna()).id])).size).toBe(0);
-    expect((await findPerson(test.control.db, "berta"))?.leftAt).not.toBeNull();
+    expect((await findPerson(test.control.db, "berta"))?.leftAt).toBeInstanceOf(Date);
+    expect(await listAbsences(test.control, new Date())).toEqual([]);
   });
 
   it("are to be looked at, where what came after the backup is not known", async () => {

@@ -139,7 +139,7 @@ describe("runs", () => {
     const inner = () => planOf([w.act("a")], { procedure: "inner", stack });
     const first = await runPlan(test.control, outer, { plans: { test: () => outer, inner } });
     const second = await runPlan(test.control, planOf([w.act("b")], { stack }));
-    expect((await listRuns(test.control, 10, { stack })).map((run) => run.id)).toEqual([second.id, first.id]);
+    expect((await listRuns(test.control, 10, { stacks: [stack] })).map((run) => run.id)).toEqual([second.id, first.id]);
     expect((await listRuns(test.control, 1)).map((run) => run.id)).toEqual([second.id]);
   });
 });

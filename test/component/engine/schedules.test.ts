@@ -151,7 +151,7 @@ describe("ten days, with two workers that were both down for a night", () => {
 
   it("every time that began has one run, which ended", async () => {
     const started = (await listOccurrences(test.control, stack, 10_000)).filter((one) => one.state === "started");
-    const runs = await listRuns(test.control, 10_000, { stack, quiet: true });
+    const runs = await listRuns(test.control, 10_000, { stacks: [stack], quiet: true });
     expect(runs.map(({ id }) => id).sort()).toEqual(started.map(({ run }) => run ?? "none").sort());
     expect(new Set(runs.map(({ outcome }) => outcome))).toEqual(new Set(["succeeded"]));
   });
@@ -171,7 +171,7 @@ describe("a time that has come", () => {
       }),
     );
     expect(took.filter((one) => one !== undefined)).toHaveLength(1);
-    expect(await listRuns(test.control, 10, { stack: schedule.stack, quiet: true })).toHaveLength(1);
+    expect(await listRuns(test.control, 10, { stacks: [schedule.stack], quiet: true })).toHaveLength(1);
   });
 
   it("that cannot be planned is tried again while that makes sense, and then has failed", async () => {
@@ -414,7 +414,7 @@ describe("what nobody asks for any more", () => {
     await advance(engine, quiet.id);
     const loud = await approvedRun(control, planOf([World.create(test.home).act("a")], { stack: "forget-2" }));
     await advance(createEngine(control, { plan: async () => loud.plan }), loud.id);
-    expect((await listRuns(control, 10, { stack: "forget-1" })).length).toBe(0);
+    expect((await listRuns(control, 10, { stacks: ["forget-1"] })).length).toBe(0);
     const age = (days: number) => new Date(Date.now() - days * 86_400_000);
     for (const { id } of [quiet, loud])
       await control.db

@@ -60,12 +60,12 @@ describe("a wait", () => {
   it("for a person's signal ends when it was sent to this run", async () => {
     const w = world();
     const events = new EventProbe();
-    const other = await approvedRun(test.control, planOf([w.act("other")]));
+    const other = await approvedRun(test.control, planOf([w.wait("there", { signal: "go" })]));
     const run = await approvedRun(test.control, planOf([w.wait("go", { signal: "go" })]));
     const running = resume(test.control, run, events);
     await events.when("step.started", "go");
     await sendSignal(test.control, other, "go", "berta");
-    await sendSignal(test.control, run, "stay", "berta");
+    await expect(sendSignal(test.control, run, "stay", "berta")).rejects.toMatchObject({ code: "usage.no_signal" });
     expect((await getRun(test.control, run.id)).status).toBe("running");
     await sendSignal(test.control, run, "go", "berta");
     expect(await running).toMatchObject({ outcome: "succeeded" });

@@ -71,8 +71,9 @@ function findKept(stack: Stack, folder: Text, copy: Text): Act {
   );
 }
 
+/** `bad LIST COPY` names what is not there or not what its name says; without list or copy that cannot be told, and nothing is. */
 const checkFunctions = `
-bad() { (cd -- "$2" && LC_ALL=C sha1sum --check --quiet -- "$1" 2>/dev/null | sed 's/: FAILED.*$//' | LC_ALL=C sort) || true; }
+bad() { test -r "$1" && test -d "$2" || return 2; (cd -- "$2" && LC_ALL=C sha1sum --check --quiet -- "$1" 2>/dev/null | sed 's/: FAILED.*$//' | LC_ALL=C sort) || true; }
 sum() { awk -v name="$2" 'substr($0, 43) == name { print $1; exit }' "$1"; }
 `;
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { command } from "../../../runbook/action.ts";
+import { absent, readText } from "../../../stack/files.ts";
 import type { PgBackRest } from "../../../stack/pgbackrest.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import type { FactReader } from "../../procedure.ts";
@@ -89,9 +90,8 @@ async function requireProgram({ stack, exitCode }: FactReader): Promise<void> {
 }
 
 async function readFile(reader: FactReader, path: string): Promise<string | undefined> {
-  const script = 'if [ -e "$1" ]; then cat -- "$1"; else printf "\\001"; fi';
-  const printed = await reader.text(command(reader.stack.tools, ["sh", "-c", script, "read", path]));
-  return printed === "\u0001" ? undefined : printed;
+  const printed = await reader.text(readText(reader.stack.tools, path));
+  return printed === absent ? undefined : printed;
 }
 
 const infoRow = z.array(

@@ -1,7 +1,7 @@
 import { command, type Probe } from "../../../runbook/action.ts";
 import type { Act, Step } from "../../../runbook/plan.ts";
 import { join, output, prefixed, runId, type Text } from "../../../runbook/value.ts";
-import { pathExists, pathIsAbsent } from "../../../stack/files.ts";
+import { pathExists, pathIsAbsent, readText } from "../../../stack/files.ts";
 import type { BackupType, PgBackRest } from "../../../stack/pgbackrest.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import type { Running } from "../../running.ts";
@@ -25,7 +25,7 @@ export function putFile(stack: Stack, { id, title, path, text }: Wanted): Act {
   }
   const there: Probe = {
     title: `${path} is as it shall be`,
-    action: command(host, ["sh", "-c", 'cat -- "$1" 2>/dev/null || true', "read", path]),
+    action: readText(host, path),
     output: { from: "stdout" },
     compare: "eq",
     with: text.trimEnd(),
