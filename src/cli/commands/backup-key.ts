@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { inTransaction, record } from "../../engine/audit.ts";
 import { defineError } from "../../errors/error.ts";
 import { NoRepository } from "../../procedures/backup/errors.ts";
@@ -30,13 +30,23 @@ export async function exportKey(context: Context, options: { output?: string; js
   const text = options.json === true ? `${JSON.stringify(keys, null, 2)}\n` : renderKeys(stack, keys);
   const { terminal } = context;
   const { output } = options;
-  if (output !== undefined) await writeSecret(output, text);
+  await using file = output === undefined ? undefined : await create(output);
   const detail = { repositories: keys.map(({ name }) => name), to: output ?? "standard output" };
   const told = { actor: app.actor, action: "key.exported", stack: stack.name, subject: stack.name, detail };
-  await inTransaction(app.control.db, (tx) => record(tx, told, new Date()));
-  if (output === undefined) terminal.out(text.trimEnd());
+  // Recorded before anybody has the key: what cannot be recorded is not handed out.
+  try {
+    await inTransaction(app.control.db, (tx) => record(tx, told, new Date()));
+  } catch (error) {
+    if (output !== undefined) await rm(output, { force: true });
+    throw error;
+  }
+  if (file === undefined) terminal.out(text.trimEnd());
+  else {
+    await file.writeFile(text);
+    await file.sync();
+  }
   terminal.err(
-    output === undefined
+    file === undefined
       ? "This opens every backup. Keep it away from the repositories, and out of logs and histories."
       : `Written to ${output}, for this user alone. Keep a copy away from this machine and from the repositories.`,
   );
@@ -95,10 +105,9 @@ function renderKeys(stack: Stack, keys: readonly Key[]): string {
   ].join("\n\n");
 }
 
-async function writeSecret(path: string, text: string): Promise<void> {
-  await using file = await open(path, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
+/** An empty file for this user alone. */
+function create(path: string): Promise<FileHandle> {
+  return open(path, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
     throw error.code === "EEXIST" ? KeyFileExists({ file: path }) : error;
   });
-  await file.writeFile(text);
-  await file.sync();
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
+import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { listLinks } from "../../../src/engine/audit.ts";
 import { findBackupFaults } from "../../../src/procedures/backup/findings.ts";
@@ -192,5 +193,22 @@ describe("the key", () => {
     const told = (await listLinks(test.app.control)).filter(({ action }) => action === "key.exported");
     expect(told).toMatchObject([{ stack: "sandbox", detail: { repositories: ["primary", ...names], to: file } }]);
     expect(JSON.stringify(await listLinks(test.app.control))).not.toContain("another 'secret'");
+  });
+
+  it("is not handed out where that cannot be recorded", async () => {
+    const { db } = test.app.control;
+    const file = join(test.folder, "unrecorded");
+    const env = { IPAI_HOME: test.home, TEST_COPY_PASSWORD: "another 'secret'" };
+    const given = ["--config", test.config, "backup", "key", "export"];
+    await sql`alter table audit add constraint closed check (action <> 'key.exported') not valid`.execute(db);
+    try {
+      const printed = await ipai(given, { env });
+      expect(printed).toMatchObject({ exitCode: 70, stdout: "", stderr: expect.stringContaining("closed") });
+      const written = await ipai([...given, "--output", file], { env });
+      expect(written).toMatchObject({ exitCode: 70, stderr: expect.stringContaining("closed") });
+      await expect(stat(file)).rejects.toMatchObject({ code: "ENOENT" });
+    } finally {
+      await sql`alter table audit drop constraint closed`.execute(db);
+    }
   });
 });
