@@ -3,7 +3,7 @@ import { type CommandAction, command, type Probe, type SqlAction } from "../../r
 import type { Act, Bracket, Plan } from "../../runbook/plan.ts";
 import { output, runId, type Text } from "../../runbook/value.ts";
 import { takeConfiguration } from "../../stack/configuration.ts";
-import { linkTree, makeDirectory, pathExists } from "../../stack/files.ts";
+import { linkTree, makeDirectory, pathExists, readText } from "../../stack/files.ts";
 import { explained, type Restic } from "../../stack/restic.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
@@ -107,7 +107,7 @@ function noteRepository(stack: Stack, restic: Restic): Act {
   const path = knownRepository(config.workDirectory);
   const noted: Probe = {
     title: "the repository is noted",
-    action: command(host, ["sh", "-c", 'cat -- "$1" 2>/dev/null || true', "noted", path]),
+    action: readText(host, path),
     output: { from: "stdout" },
     compare: "eq",
     with: restic.repository,
@@ -188,7 +188,7 @@ function openTheWay(stack: Stack): Act {
 function ownFolderIsGone(host: string, folder: string): Probe {
   return {
     title: "nothing of this run is left in the working folder",
-    action: command(host, ["sh", "-c", 'cat "$1/run" 2>/dev/null || true', "left", folder]),
+    action: readText(host, `${folder}/run`),
     output: { from: "stdout" },
     compare: "absent",
     with: runId,
