@@ -53,15 +53,33 @@ compose_suites() {
   unset IPAI_TEST_RUNTIME
 }
 
+# What a killed run of the tests left behind would hold the stack that this one takes: its programs, and its folder.
+clear_away() {
+  local folder=$1 process signal
+  [[ -e $folder ]] || return 0
+  printf '\n== removing what an earlier run of the tests left in %s\n' "$folder"
+  for signal in TERM KILL; do
+    for process in /proc/[0-9]*; do
+      if [[ $(readlink "$process/cwd") == "$folder"/* ]] || tr '\0' ' ' <"$process/cmdline" | grep -qF "$folder/"; then
+        kill -s "$signal" "${process#/proc/}" && sleep 0.1
+      fi
+    done 2>/dev/null
+  done
+  rm -rf "$folder"
+}
+
 stop_engine() {
   [[ ! -e $engine ]] || { kill "$(<"$engine")" && tail --pid="$(<"$engine")" -f /dev/null; }
 }
 engine=$results/docker.pid
 trap 'stop_engine; rm -rf "$results"' EXIT
 
+home=${IPAI_TEST_HOME:-/var/lib/ipai-test}
+clear_away "$home"
+
 # The first practice stack of a machine takes a minute to install. The small tests, which mostly wait, leave time for that; the suite
 # that needs the stack brings it up itself if this did not.
-IPAI_HOME=${IPAI_TEST_HOME:-/var/lib/ipai-test} IPAI_SANDBOX_PORT=${IPAI_TEST_PORT:-28080} bin/ipai demo up >/dev/null 2>&1 &
+IPAI_HOME=$home IPAI_SANDBOX_PORT=${IPAI_TEST_PORT:-28080} bin/ipai demo up >/dev/null 2>&1 &
 stack=$!
 
 check lint biome check .

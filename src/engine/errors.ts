@@ -16,13 +16,17 @@ export const StackBusy = defineError<{
   procedure: string;
   actor: string;
   since: string;
+  /** Nobody carries the holder out: its program ended before the run did. */
+  isUnattended: boolean;
 }>("run.stack_busy", {
   exitCode: 20,
   retryable: true,
   message: (d) =>
-    `The stack ${d.stack} is held by run ${d.holder} (${d.procedure}, started by ${d.actor}) since ${d.since}. Nothing was changed.`,
+    `The stack ${d.stack} is held by run ${d.holder} (${d.procedure}, started by ${d.actor}) since ${d.since}${d.isUnattended === true ? "; nobody carries that run out any more" : ""}. Nothing was changed.`,
   hint: (d) =>
-    `Wait for it (\`--wait\`), look at it (\`ipai runs show ${d.holder}\`), or cancel it (\`ipai runs cancel ${d.holder}\`).`,
+    d.isUnattended === true
+      ? `Go on with it (\`ipai runs resume ${d.holder}\`), or take it back (\`ipai runs cancel ${d.holder}\`).`
+      : `Wait for it (\`--wait\`), look at it (\`ipai runs show ${d.holder}\`), or cancel it (\`ipai runs cancel ${d.holder}\`).`,
 });
 
 export const RunBeingAdvanced = defineError<{ run: string; worker: string }>("run.being_advanced", {

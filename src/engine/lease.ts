@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { listUnattended } from "./attended.ts";
 import type { Control } from "./control.ts";
 import { StackBusy } from "./errors.ts";
 import { checkFence, type Fence } from "./fence.ts";
@@ -32,7 +33,7 @@ export async function acquireLease(control: Control, fence: Fence, request: Leas
     const inTheWay = held.find(
       (lease) => lease.run !== request.holder && (request.mode === "exclusive" || lease.mode === "exclusive"),
     );
-    if (inTheWay !== undefined) throw toBusy(request.stack, inTheWay);
+    if (inTheWay !== undefined) throw await toBusy(tx, request.stack, inTheWay);
     await tx
       .insertInto("leases")
       .values({ stack: request.stack, run: request.holder, mode: request.mode, actor: request.actor })
@@ -60,15 +61,17 @@ export async function listLeases(db: Control["db"], stack: string): Promise<read
 export async function findObstacle(control: Control, run: Pick<Run, "stack">, mode: "shared" | "exclusive") {
   const held = await listLeases(control.db, run.stack);
   const holder = held.find((lease) => mode === "exclusive" || lease.mode === "exclusive");
-  return holder === undefined ? undefined : toBusy(run.stack, holder);
+  return holder === undefined ? undefined : await toBusy(control.db, run.stack, holder);
 }
 
-function toBusy(stack: string, lease: LeaseHolder) {
+async function toBusy(db: Control["db"], stack: string, lease: LeaseHolder) {
+  const unattended = await listUnattended({ db }, [stack]);
   return StackBusy({
     stack,
     holder: lease.run,
     procedure: lease.procedure,
     actor: lease.actor,
     since: lease.since.toISOString(),
+    isUnattended: unattended.has(lease.run),
   });
 }

@@ -54,6 +54,10 @@ if ! docker info >/dev/null 2>&1; then
     sleep 0.2
   done
   docker info >/dev/null 2>&1 || give_up "no engine starts here ($(grep -m 1 -o 'msg="failed.*' "$cache/docker.log" || tail -n 1 "$cache/docker.log"))"
+  # What a killed run of the tests left on this engine, which is theirs alone.
+  docker ps -aq | xargs -r docker rm -f -v >&2
+  docker volume prune -f >&2
+  docker network prune -f >&2
 fi
 
 "$here/build.sh" "$odoo" >&2 || give_up 'the images cannot be built'

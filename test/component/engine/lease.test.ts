@@ -68,6 +68,19 @@ describe("the lease of a stack", () => {
     expect((await findObstacle(test.control, { stack }, wanted))?.message).toBe(second.error?.message);
   });
 
+  it("of a run that nobody carries out any more is refused with the way to go on with that run", async () => {
+    const stack = newStack();
+    const first = await holder(stack, "exclusive");
+    const whenWaiting = await findObstacle(test.control, { stack }, "shared");
+    // As its journal stands when its program is killed.
+    await test.control.db.updateTable("runs").set({ status: "running" }).where("id", "=", first.id).execute();
+    const whenLeft = await findObstacle(test.control, { stack }, "shared");
+    expect(whenWaiting?.hint).toContain("--wait");
+    expect(whenLeft?.message).toContain("nobody carries that run out any more");
+    expect(whenLeft?.hint).toContain(`ipai runs resume ${first.id}`);
+    expect(whenLeft?.hint).not.toContain("--wait");
+  });
+
   it("that is refused ends the run, whatever its first step says about failing", async () => {
     const stack = newStack();
     await holder(stack, "exclusive");
