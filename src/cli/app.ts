@@ -85,7 +85,7 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
   const stacks = new Map<string, Stack>();
   const stack = (name?: string): Stack => {
     const found = getStack(config, name);
-    const known = stacks.get(found.name) ?? createStack(found);
+    const known = stacks.get(found.name) ?? createStack(found, Object.values(config.stacks));
     stacks.set(found.name, known);
     return known;
   };

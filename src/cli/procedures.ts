@@ -29,7 +29,11 @@ export const BadInput = defineError<{ procedure: string; reason: string }>("usag
 
 export async function loadProcedures(config: Config): Promise<Procedures> {
   const files = await readNamed(config.file, config.procedures);
-  return createProcedures(files, Object.values(config.stacks).map(createStack));
+  const stacks = Object.values(config.stacks);
+  return createProcedures(
+    files,
+    stacks.map((one) => createStack(one, stacks)),
+  );
 }
 
 /** The procedures of a configuration. Files of the user's may change while the program runs, so they are read anew each time. */

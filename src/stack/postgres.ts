@@ -1,7 +1,7 @@
 import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe, type SqlAction } from "../runbook/action.ts";
 import { prefixed, type Text } from "../runbook/value.ts";
-import { gently } from "./restic.ts";
+import { explained, gently } from "./restic.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
 /**
@@ -18,8 +18,23 @@ export interface Postgres {
   dump(database: string, options: { snapshot?: Text; folder: Text; jobs: number }): CommandAction;
   /** The table of contents of such a dump. */
   listDump(folder: Text): CommandAction;
+  /**
+   * Makes a database of a dump, under a name of its own and hidden from Odoo, with the properties that it had; what lies there under
+   * that name is dropped first. Any error ends it.
+   */
+  load(database: Text, dump: Dump): CommandAction;
   databaseExists(database: Text): Probe;
   databaseIsAbsent(database: Text): Probe;
+}
+
+export interface Dump {
+  /** Folder of a dump in directory format. */
+  readonly dump: Text;
+  /** Name of the database that it was made of. */
+  readonly source: Text;
+  /** A psql script that makes the roles that it names, where they are missing. */
+  readonly roles: Text;
+  readonly jobs: number;
 }
 
 /** psql ends with 2 when it gets no connection; with 3 when SQL fails. */
@@ -60,6 +75,14 @@ export function createPostgres(stack: StackConfig, runtime: Runtime): Postgres {
       ]),
     listDump: (folder) =>
       command(tools, [own("pg_restore"), "--list", folder], { exitCodes: { 1: "backup.dump_damaged" } }),
+    load: (name, { dump, source, roles, jobs }) => {
+      const words = [name, source, roles, dump, String(jobs), own("psql"), own("pg_restore"), ...connection];
+      return explained(
+        command(tools, runtime.as(user, ["sh", "-c", loadScript, "load", ...words]), {
+          exitCodes: { 1: "restore.carry_failed", 28: "restore.server_full" },
+        }),
+      );
+    },
     databaseExists: (name) => exists(name, 1),
     databaseIsAbsent: (name) => exists(name, 0),
   };
@@ -98,6 +121,47 @@ exit "$code"
 `;
 
 /**
+ * A dump makes its database under the name that it had, which the one that serves has now. So the few statements about the database as
+ * such are printed first and given the new name: encoding, locale, owner, settings, grants, comment. Whatever else is in them stays as
+ * it is, and the manifest shows whether it came over. A tablespace is a place on another disk, and a subscription would call out.
+ *
+ * Of a template Odoo does not know: it is not in its list of databases, so no schedulers of a server whose configuration names no
+ * database begin on it.
+ */
+const loadScript = `
+set -eu
+name=$1 source=$2 roles=$3 dump=$4 jobs=$5 psql=$6 restore=$7
+shift 7
+ask() { "$psql" "$@" -X -q -v ON_ERROR_STOP=1 -v name="$name" -d postgres; }
+ask "$@" <<'END'
+select format('alter database %I is_template false', :'name') from pg_database where datname = :'name' \\gexec
+drop database if exists :"name" with (force);
+END
+ask "$@" < "$roles"
+"$restore" --create --list "$dump" | grep -E '^[0-9]+; [0-9]+ [0-9]+ (ACL|COMMENT|SECURITY LABEL) - DATABASE ' > "$dump.parts" || :
+"$restore" --create --no-tablespaces --use-list="$dump.parts" --file="$dump.made" "$dump"
+quoted=$(ask "$@" -At <<'END'
+select quote_ident(:'name');
+END
+)
+SOURCE=$source NAME=$quoted awk '
+  BEGIN { plain = "DATABASE " ENVIRON["SOURCE"] " "; quoted = "DATABASE \\"" ENVIRON["SOURCE"] "\\" " }
+  /^.connect / { next }
+  /^(CREATE|ALTER|COMMENT ON|GRANT|REVOKE|SECURITY LABEL) / {
+    at = index($0, plain); size = length(plain)
+    if (!at) { at = index($0, quoted); size = length(quoted) }
+    if (at) $0 = substr($0, 1, at - 1) "DATABASE " ENVIRON["NAME"] " " substr($0, at + size)
+    if (/^CREATE DATABASE /) sub(/ TABLESPACE = [^ ;]+/, "")
+  }
+  { print }' "$dump.made" > "$dump.named"
+ask "$@" < "$dump.named"
+ask "$@" <<'END'
+alter database :"name" is_template true;
+END
+"$restore" "$@" --exit-on-error --no-tablespaces --no-subscriptions --jobs="$jobs" --dbname="$name" --verbose "$dump"
+`;
+
+/**
  * Copies a database whole, with the settings that `CREATE DATABASE … TEMPLATE` leaves behind (`ALTER DATABASE … SET`). Nobody
  * may be connected to the source.
  */
@@ -112,18 +176,52 @@ select format('alter database %I set %I to %s', :'copy', split_part(setting, '='
   where d.datname = :'source' and s.setrole = 0 \\gexec
 `;
 
-/** Puts `copy` in the place of `live` and keeps the one that was there as `aside`: both renames or none. */
+/**
+ * Puts `copy` in the place of `live` and keeps the one that was there as `aside`, hidden from Odoo as a template: all of it or
+ * nothing.
+ */
 export const swapDatabasesSql = `
 select count(pg_terminate_backend(pid)) from pg_stat_activity where datname in (:'live', :'copy') and pid <> pg_backend_pid();
 begin;
 select format('alter database %I rename to %I', :'live', :'aside')
   where exists (select from pg_database where datname = :'live') \\gexec
 alter database :"copy" rename to :"live";
+alter database :"live" is_template false;
+select format('alter database %I is_template true', :'aside') from pg_database where datname = :'aside' \\gexec
 commit;
 `;
 
+/** Gives a database another name, under which Odoo does not know of it. */
+export const hideDatabaseSql = `
+select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = :'live' and pid <> pg_backend_pid();
+begin;
+alter database :"live" rename to :"hidden";
+alter database :"hidden" is_template true;
+commit;
+`;
+
+/**
+ * Gives a database, and whatever its owner has in it, to another role. Not by REASSIGN OWNED: that would give away the other databases of
+ * the same owner too. A column's sequence goes with its table.
+ */
+export const giveDatabaseSql = `
+with owned as (
+  select d.classid, d.objid, i.type, i.identity from pg_shdepend d, pg_identify_object(d.classid, d.objid, 0) i, pg_database b
+    where b.datname = current_database() and d.dbid = b.oid and d.deptype = 'o' and d.refclassid = 'pg_authid'::regclass
+      and d.refobjid = b.datdba)
+select format('alter %s %s owner to %I', type, identity, :'user') from owned
+  where type in ('table', 'view', 'materialized view', 'foreign table', 'sequence', 'function', 'procedure', 'aggregate', 'schema', 'type',
+      'large object')
+    and not exists (select from pg_depend e where e.classid = owned.classid and e.objid = owned.objid
+      and e.deptype in ('a', 'i') and e.refclassid = 'pg_class'::regclass) \\gexec
+select format('alter database %I owner to %I', current_database(), :'user') \\gexec
+`;
+
 /** Drops a database if it is there, ending who is still connected to it. */
-export const dropDatabaseSql = `drop database if exists :"name" with (force);\n`;
+export const dropDatabaseSql = `
+select format('alter database %I is_template false', :'name') from pg_database where datname = :'name' and datistemplate \\gexec
+drop database if exists :"name" with (force);
+`;
 
 /** Sessions on a database that are not ours, in words; empty when there is none. */
 export const otherSessionsSql = `

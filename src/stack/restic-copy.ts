@@ -1,28 +1,27 @@
 import type { CopyConfig, StackConfig } from "../config/schema.ts";
-import type { CommandAction, Output, Probe } from "../runbook/action.ts";
-import { secret, type Text } from "../runbook/value.ts";
+import type { CommandAction, Output } from "../runbook/action.ts";
+import { secret } from "../runbook/value.ts";
 import {
   bare,
   createProgram,
   createPrunable,
+  createReadable,
   environmentOf,
   explained,
   gently,
+  type NamedRepository,
   openExitCodes,
   type Prunable,
   storeExitCodes,
-  tagOf,
 } from "./restic.ts";
 
 /** A second repository, which gets its sets from the first one: with a password of its own, by restic's own `copy`. */
-export interface RepositoryCopy extends Prunable {
-  readonly name: string;
+export interface RepositoryCopy extends Prunable, NamedRepository {
   readonly appendOnly: boolean;
   /** With the first one's parameters for cutting files to pieces: else nothing that both have would be found equal. */
   initialise(): CommandAction;
   /** Brings what it does not have yet. */
   receive(): CommandAction;
-  has(set: Text): Probe;
   /** The sets that it holds, by their runs, as JSON. */
   readonly sets: { readonly action: CommandAction; readonly output: Output };
 }
@@ -39,8 +38,10 @@ function createCopy(stack: StackConfig, tools: string, name: string, copy: CopyC
   const restic = createProgram(stack, tools, own, copy.options);
   const between = createProgram(stack, tools, { ...own, ...from }, copy.options);
   const shared = createPrunable(stack, restic);
+  const readable = createReadable(stack.name, restic);
   const list = shared.list();
   return {
+    ...readable,
     ...shared,
     name,
     repository: copy.repository,
@@ -56,16 +57,7 @@ function createCopy(stack: StackConfig, tools: string, name: string, copy: CopyC
     }),
     initialise: () => explained(between(["init", "--copy-chunker-params"], { exitCodes: storeExitCodes })),
     receive: () => explained(between(["copy", "--host", stack.name], { exitCodes: storeExitCodes }, gently)),
-    has: (set) => ({
-      title: `the repository ${name} has this backup`,
-      action: restic(["snapshots", "--json", ...bare, "--host", stack.name, "--tag", tagOf(set)], {
-        exitCodes: openExitCodes,
-      }),
-      output: { from: "stdout" },
-      compare: "has",
-      with: '"id"',
-      code: "backup.not_found",
-    }),
+    exists: (set) => ({ ...readable.exists(set), title: `the repository ${name} has this backup` }),
     sets: {
       action: { ...list, pipeline: [...list.pipeline, { argv: ["jq", "-c", setsFilter] }] },
       output: { from: "stdout", as: "json" },

@@ -21,26 +21,44 @@ export interface Prunable {
   checkSample(percent: number): CommandAction;
 }
 
+/** A repository that sets are taken out of. None of this needs to write there. */
+export interface Readable {
+  readonly repository: string;
+  /** The stack whose sets are meant; others may keep theirs in the same repository. */
+  readonly owner: string;
+  list(): CommandAction;
+  exists(backup: Text): Probe;
+  /** Writes a backup's content, or a part of it, into a folder; restic checks the hash of every blob that it reads. */
+  fetch(backup: Text, folder: Text, part?: SetPart): CommandAction;
+  /** Bytes that a backup takes when it is read back, as JSON. */
+  measure(backup: Text): CommandAction;
+  /** One file of a backup. */
+  print(backup: Text, file: string): CommandAction;
+  /** A script of `sh` with these words; what follows them is restic with its options, for this repository. */
+  script(text: string, words: readonly [Text, ...Text[]]): CommandAction;
+}
+
+/** `database`: all but the attachments. `files`: the attachments, and the list of them. */
+export type SetPart = "all" | "database" | "files";
+
+/** A repository by the name that people call it. */
+export interface NamedRepository extends Readable {
+  readonly name: string;
+}
+
 /**
  * The repository of backups: encrypted, deduplicated, checksummed, kept by restic. A backup carries its run's id as a tag, so it can
  * be found again without knowing restic's own snapshot id.
  */
-export interface Restic extends Prunable {
+export interface Restic extends Prunable, Readable {
   initialise(): CommandAction;
   /**
    * Stores a folder's content as of `taken` (`YYYY-MM-DD HH:MM:SS`, UTC), whole or not at all. Prints JSON lines: progress, then a
    * `summary`, then the repository's `growth`.
    */
   store(folder: Text, taken: Text, reason: string): CommandAction;
-  exists(backup: Text): Probe;
-  /** Writes a backup's content into a folder; restic checks the hash of every blob that it reads. */
-  fetch(backup: Text, folder: Text): CommandAction;
   /** Reads every byte of the repository and checks it, also what only other backups need. */
   check(): CommandAction;
-  /** Bytes that a backup takes when it is read back, as JSON. */
-  measure(backup: Text): CommandAction;
-  /** One file of a backup. */
-  print(backup: Text, file: string): CommandAction;
 }
 
 /** What restic's exit codes mean: those above 9 are told by 0.17 and later, and by `explained` for those before. */
@@ -94,7 +112,8 @@ export function createRestic(stack: StackConfig, tools: string): Restic | undefi
           [...gently, "sh", "-c", storeScript, "store", folder, stack.name, tagOf(runId)],
         ),
       ),
-    ...createReading(stack, restic),
+    check: () => explained(restic(["check", "--read-data", ...bare], { exitCodes: readExitCodes })),
+    ...createReadable(stack.name, restic),
     ...createPrunable(stack, restic),
   };
 }
@@ -160,12 +179,11 @@ function setOf(stack: StackConfig, backup: Text, reason: string): readonly Text[
  */
 export const bare = ["--no-lock", "--no-cache"];
 
-function createReading(
-  stack: StackConfig,
-  restic: Program,
-): Pick<Restic, "exists" | "fetch" | "check" | "measure" | "print"> {
-  const select = (wanted: Text): readonly Text[] => [...bare, "--host", stack.name, "--tag", tagOf(wanted)];
+export function createReadable(owner: string, restic: Program): Omit<Readable, "repository"> {
+  const select = (wanted: Text): readonly Text[] => [...bare, "--host", owner, "--tag", tagOf(wanted)];
   return {
+    owner,
+    list: () => listOf(owner, restic),
     exists: (wanted) => ({
       title: "the repository has this backup",
       action: restic(["snapshots", "--json", ...select(wanted)], { exitCodes: openExitCodes }),
@@ -174,21 +192,31 @@ function createReading(
       with: '"id"',
       code: "backup.not_found",
     }),
-    fetch: (wanted, folder) =>
-      explained(restic(["restore", "latest", ...select(wanted), "--target", folder], { exitCodes: readExitCodes })),
-    check: () => explained(restic(["check", "--read-data", ...bare], { exitCodes: readExitCodes })),
+    fetch: (wanted, folder, part = "all") =>
+      explained(
+        restic(["restore", "latest", ...select(wanted), ...parts[part], "--target", folder], {
+          exitCodes: readExitCodes,
+        }),
+      ),
     measure: (wanted) =>
       restic(["stats", "--json", "--mode", "restore-size", ...select(wanted)], { exitCodes: readExitCodes }),
     print: (wanted, file) => restic(["dump", ...select(wanted), "latest", file], { exitCodes: readExitCodes }),
+    script: (text, words) => restic([], { exitCodes: readExitCodes }, ["sh", "-c", text, ...words]),
   };
 }
 
-function listOf(stack: StackConfig, restic: Program): CommandAction {
-  return restic(["snapshots", "--json", ...bare, "--host", stack.name], { exitCodes: openExitCodes });
+const parts: Readonly<Record<SetPart, readonly string[]>> = {
+  all: [],
+  database: ["--exclude", "/filestore"],
+  files: ["/filestore", "/attachments", "/unsound", "/about"].flatMap((path) => ["--include", path]),
+};
+
+function listOf(owner: string, restic: Program): CommandAction {
+  return restic(["snapshots", "--json", ...bare, "--host", owner], { exitCodes: openExitCodes });
 }
 
 export function createPrunable(stack: StackConfig, restic: Program): Omit<Prunable, "repository" | "isInitialised"> {
-  const list = listOf(stack, restic);
+  const list = listOf(stack.name, restic);
   const sampled = (percent: number) => restic(["check", `--read-data-subset=${percent}%`, ...bare]);
   return {
     unlock: () => restic(["unlock"], { exitCodes: openExitCodes }),

@@ -1,6 +1,7 @@
 import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe, type SqlAction } from "../runbook/action.ts";
 import { prefixed, suffixed, type Text } from "../runbook/value.ts";
+import type { Dump } from "./postgres.ts";
 import { explained } from "./restic.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
@@ -14,21 +15,11 @@ export interface ScratchCluster {
   readonly stop: CommandAction;
   readonly isRunning: Probe;
   readonly isStopped: Probe;
-  query(database: string, text: string, values?: Readonly<Record<string, Text>>): SqlAction;
+  query(database: Text, text: string, values?: Readonly<Record<string, Text>>): SqlAction;
   /** Makes the database anew and restores a dump into it; any error ends it. */
   restore(database: string, dump: Dump): CommandAction;
   /** Connection options for Odoo's command line. */
   readonly odooOptions: readonly Text[];
-}
-
-export interface Dump {
-  /** Folder of a dump in directory format. */
-  readonly dump: Text;
-  /** Name of the database that it was made of. */
-  readonly source: Text;
-  /** A psql script that makes the roles that it names, where they are missing. */
-  readonly roles: Text;
-  readonly jobs: number;
 }
 
 export function createScratchCluster(stack: StackConfig, runtime: Runtime, folder: Text): ScratchCluster {

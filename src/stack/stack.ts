@@ -6,11 +6,12 @@ import { createOdoo, type Odoo } from "./odoo/odoo.ts";
 import { createPgBackRest, type PgBackRest } from "./pgbackrest.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
 import { createRedis, type Redis } from "./redis.ts";
-import { createRestic, type Restic } from "./restic.ts";
+import { createRestic, type NamedRepository, type Restic } from "./restic.ts";
 import { createCopies, type RepositoryCopy } from "./restic-copy.ts";
 import { createComposeRuntime } from "./runtime/compose.ts";
 import { createNativeRuntime } from "./runtime/native.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import { createSiblingSources, primary, siblingPrefix } from "./sources.ts";
 import "./errors.ts";
 
 /** One stack with everything that can be said to it. Holds builders of actions only: nothing here touches a host. */
@@ -30,15 +31,25 @@ export interface Stack {
   readonly restic: Restic | undefined;
   /** The repositories that get their sets from that one. */
   readonly copies: readonly RepositoryCopy[];
+  /**
+   * The repositories whose sets can be restored here, by the stack that they belong to: this one, or another of its configuration. Without
+   * those that are not reached from here.
+   */
+  readonly sources: ReadonlyMap<string, readonly NamedRepository[]>;
   /** Absent when the configuration names no archive, or the server is none that can be set up. */
   readonly pgbackrest: PgBackRest | undefined;
   /** A secret of this stack's configuration by its path, for whoever starts a process. */
   secret(name: string): Secret;
 }
 
-export function createStack(config: StackConfig): Stack {
+/** `siblings`: every stack of the configuration, this one may be among them. */
+export function createStack(config: StackConfig, siblings: readonly StackConfig[] = []): Stack {
   const runtime = createRuntime(config);
-  const secrets = secretsOf(config);
+  const others = siblings.filter(({ name }) => name !== config.name);
+  const secrets = { ...secretsOf(config), ...Object.fromEntries(others.flatMap(secretsOfSibling)) };
+  const restic = createRestic(config, runtime.tools);
+  const copies = createCopies(config, runtime.tools);
+  const own = restic === undefined ? [] : [{ ...restic, name: primary }, ...copies];
   return {
     name: config.name,
     host: config.host,
@@ -48,8 +59,15 @@ export function createStack(config: StackConfig): Stack {
     postgres: createPostgres(config, runtime),
     odoo: createOdoo(config, runtime),
     redis: createRedis(config, runtime),
-    restic: createRestic(config, runtime.tools),
-    copies: createCopies(config, runtime.tools),
+    restic,
+    copies,
+    sources: new Map([
+      [config.name, own],
+      ...others.map((other) => {
+        const sibling = { config: other, tools: createRuntime(other).tools };
+        return [other.name, createSiblingSources(config, runtime.tools, sibling)] as const;
+      }),
+    ]),
     pgbackrest: createPgBackRest(config, runtime),
     secret: (name) => {
       const found = secrets[name];
@@ -57,6 +75,10 @@ export function createStack(config: StackConfig): Stack {
       return found;
     },
   };
+}
+
+function secretsOfSibling(sibling: StackConfig): readonly (readonly [string, Secret])[] {
+  return Object.entries(secretsOf(sibling)).map(([path, value]) => [siblingPrefix(sibling.name) + path, value]);
 }
 
 function createRuntime(config: StackConfig): Runtime {

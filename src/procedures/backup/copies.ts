@@ -3,12 +3,13 @@ import { command } from "../../runbook/action.ts";
 import type { Act, Plan } from "../../runbook/plan.ts";
 import { output, type RunRef } from "../../runbook/value.ts";
 import type { RepositoryCopy } from "../../stack/restic-copy.ts";
+import { primary } from "../../stack/sources.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
 import { change, read, require } from "../steps.ts";
 import { NoCopies, NoRepository } from "./errors.ts";
 import { listSnapshots } from "./facts.ts";
-import { notRead, primary } from "./repositories.ts";
+import { notRead } from "./repositories.ts";
 
 const input = z.object({});
 type NoInput = z.infer<typeof input>;
@@ -65,7 +66,7 @@ function copyTo(stack: Stack, copy: RepositoryCopy, newest: string): readonly Ac
     ),
     change(
       { id: `copy ${name}`, title: `Bring what ${name} does not have`, action: copy.receive() },
-      { ...go, verify: [copy.has(newest)], attempts: 2, timeoutSeconds: 24 * 3600 },
+      { ...go, verify: [copy.exists(newest)], attempts: 2, timeoutSeconds: 24 * 3600 },
     ),
     ...noteSets(stack, copy),
   ];
@@ -99,7 +100,7 @@ const startedAt: RunRef = { ref: "run", field: "startedAt" };
 
 /** The run ends with what could not be done. Nothing is taken back: what was copied stays. */
 function allHave(stack: Stack, newest: string): Act {
-  const [first, ...others] = stack.copies.map((copy) => copy.has(newest));
+  const [first, ...others] = stack.copies.map((copy) => copy.exists(newest));
   if (first === undefined) throw NoCopies({ stack: stack.name });
   return read(
     { id: "all", title: "Every copy has the newest backup", action: first.action, outputs: {} },

@@ -1,16 +1,19 @@
-import { command } from "../../runbook/action.ts";
+import { command, type Probe, type SqlAction } from "../../runbook/action.ts";
 import type { Act, Bracket, Step } from "../../runbook/plan.ts";
 import { join, output, prefixed, runId, suffixed, type Text } from "../../runbook/value.ts";
 import { makeDirectory, pathExists } from "../../stack/files.ts";
 import type { DaemonSpec } from "../../stack/runtime/runtime.ts";
-import type { ScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, read, serving, startService, stopService } from "../steps.ts";
 
 /** An Odoo on a restored copy: kept from mail, from scheduled work and from the world before it is started. */
 
 /** The server that holds the copy. */
-type CopyCluster = Pick<ScratchCluster, "query" | "odooOptions">;
+export interface CopyCluster {
+  query(database: Text, text: string): SqlAction;
+  /** Connection options for Odoo's command line; with none, it takes those of its own configuration. */
+  readonly odooOptions: readonly Text[];
+}
 
 /** Not the name that it had: whatever is meant for the copy finds no other database should it be misled to the stack's own server. */
 export const copyName = "copy";
@@ -20,7 +23,7 @@ export function serveCopy(stack: Stack, cluster: CopyCluster, folder: Text): rea
   const address = { from: stack.odoo.place, url: join("http://127.0.0.1:", output("port", "number")) };
   return [
     moveFilestore(stack, folder),
-    neutralize(stack, cluster),
+    neutralize(stack, cluster, copyName),
     findPort(stack),
     makeLogFolder(stack),
     withOdoo(stack, cluster, folder, [serving(stack, "the copy", address, "backup.copy_not_serving")]),
@@ -54,24 +57,20 @@ function moveFilestore(stack: Stack, folder: Text): Act {
 }
 
 /** Before any Odoo is started on it: a copy of production never mails, never runs crons, never calls out. */
-function neutralize(stack: Stack, cluster: CopyCluster): Act {
+export function neutralize(stack: Stack, cluster: CopyCluster, database: Text): Act {
+  const isNeutralized: Probe = {
+    title: "the copy is neutralized",
+    action: cluster.query(
+      database,
+      "select count(*) from ir_config_parameter where key = 'database.is_neutralized' and value = 'true';\n",
+    ),
+    output: { from: "stdout", as: "number" },
+    compare: "eq",
+    with: 1,
+  };
   return change(
-    { id: "neutralize", title: "Neutralize the copy", action: stack.odoo.neutralize(cluster.odooOptions, copyName) },
-    {
-      verify: [
-        {
-          title: "the copy is neutralized",
-          action: cluster.query(
-            copyName,
-            "select count(*) from ir_config_parameter where key = 'database.is_neutralized' and value = 'true';\n",
-          ),
-          output: { from: "stdout", as: "number" },
-          compare: "eq",
-          with: 1,
-        },
-      ],
-      timeoutSeconds: 300,
-    },
+    { id: "neutralize", title: "Neutralize the copy", action: stack.odoo.neutralize(cluster.odooOptions, database) },
+    { verify: [isNeutralized], timeoutSeconds: 300 },
   );
 }
 

@@ -1,8 +1,9 @@
 import type { Records } from "../../engine/records.ts";
+import { primary } from "../../stack/sources.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Finding } from "../monitoring/check.ts";
 import { type BackupEntry, listBackups } from "./calls.ts";
-import { findRepositoryState, primary, type RepositoryState } from "./repositories.ts";
+import { findRepositoryState, type RepositoryState } from "./repositories.ts";
 import { findSizeFaults, type Sizes, usualPercent } from "./sizes.ts";
 
 /** What the catalogue says that is not well with the backups. Beside the health checks, which need no control database. */

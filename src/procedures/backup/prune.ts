@@ -3,6 +3,7 @@ import type { Act, Plan } from "../../runbook/plan.ts";
 import type { Json } from "../../runbook/value.ts";
 import type { Prunable } from "../../stack/restic.ts";
 import type { RepositoryCopy } from "../../stack/restic-copy.ts";
+import { primary } from "../../stack/sources.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
 import { change, read } from "../steps.ts";
@@ -10,7 +11,7 @@ import { type BackupEntry, listCatalogue, proofStateOf } from "./calls.ts";
 import { noteSets } from "./copies.ts";
 import { AppendOnly, NoRepository, RepositoryUnknown } from "./errors.ts";
 import { listSets, listSnapshots, type SetInRepository } from "./facts.ts";
-import { primary } from "./repositories.ts";
+
 import { judgeSets, type StoredSet, type Verdict } from "./retention.ts";
 
 const input = z.object({

@@ -4,8 +4,6 @@ import type { CallFunction } from "../../host/perform.ts";
 
 /** What is known of each repository: which sets a copy holds, and what the last check said. */
 
-export const primary = "primary";
-
 const state = z.object({
   name: z.string(),
   /** Of a copy: the sets that it held when it was last looked at. */

@@ -1,18 +1,17 @@
 import { z } from "zod";
-import { command, type Probe } from "../../runbook/action.ts";
-import type { Act, Bracket, Plan } from "../../runbook/plan.ts";
-import { join, output, runId, suffixed, type Text } from "../../runbook/value.ts";
-import { makeDirectory, pathExists, pathIsAbsent, removeTree } from "../../stack/files.ts";
+import { command } from "../../runbook/action.ts";
+import type { Act, Plan } from "../../runbook/plan.ts";
+import { join, output, runId, type Text } from "../../runbook/value.ts";
 import type { Restic } from "../../stack/restic.ts";
-import { createScratchCluster, type ScratchCluster } from "../../stack/scratch.ts";
+import { createScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
-import { change, read, startService, stopService, takeBack } from "../steps.ts";
-import { checkScript, kept } from "./backup.ts";
+import { change, read } from "../steps.ts";
+import { compareAttachments, compareManifest, compareSequences } from "./compare.ts";
 import { copyName, serveCopy } from "./copy.ts";
 import { NoRepository } from "./errors.ts";
 import { jobsOf, type ProofFacts, readProofFacts } from "./facts.ts";
-import { attachmentsSql, manifestSql, sequencesSql } from "./manifest.ts";
+import { aboutSet, checkAttachments, fetchSet, restoreInScratch, setIn, withFolder, withScratch } from "./set.ts";
 
 const input = z.object({ backup: z.string().default("latest").describe("Id of the backup, or latest") });
 type VerifyInput = z.infer<typeof input>;
@@ -37,6 +36,7 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: ProofFac
   if (restic === undefined) throw NoRepository({ stack: stack.name });
   const folder = join(`${stack.config.workDirectory}/proof/`, runId);
   const cluster = createScratchCluster(stack.config, stack.runtime, folder);
+  const restored = { ask: (sql: string) => cluster.query(copyName, sql), set: setIn(folder), answers: folder };
   return {
     procedure: verifyBackup.name,
     version: verifyBackup.version,
@@ -49,15 +49,18 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: ProofFac
     steps: [
       recordDoubt(stack, facts),
       checkRepository(restic),
-      withFolder(stack, folder, [
-        fetch(stack, restic, facts, folder),
-        aboutBackup(stack, folder),
+      withFolder(stack, folder, "proof", [
+        ...fetchSet(stack, restic, facts, folder),
+        aboutSet(stack, folder),
         checkAttachments(stack, folder),
-        withCluster(cluster, [
-          restoreDump(stack, cluster, folder, facts),
-          compareManifest(stack, cluster, folder),
-          compareAttachments(stack, cluster, folder),
-          compareSequences(stack, cluster, folder),
+        withScratch(cluster, [
+          restoreInScratch(cluster, folder, {
+            databaseBytes: facts.databaseBytes,
+            jobs: jobsOf(stack.config, facts.cores),
+          }),
+          compareManifest(stack, restored),
+          compareAttachments(stack, restored),
+          compareSequences(stack, restored),
           ...serveCopy(stack, cluster, folder),
         ]),
         countProof(stack, folder),
@@ -75,208 +78,6 @@ function checkRepository(restic: Restic): Act {
   return read(
     { id: "check", title: "Read the whole repository and check it", action: restic.check(), outputs: {} },
     { timeoutSeconds: 24 * 3600 },
-  );
-}
-
-/** Two users have folders below: this one they may pass through but not read. The set is only for the cluster's user. */
-function withFolder(stack: Stack, folder: Text, body: Bracket["body"]): Bracket {
-  const { tools: host } = stack;
-  return {
-    kind: "bracket",
-    id: "folder",
-    title: "Folder of the proof",
-    open: [
-      change(
-        {
-          id: "make folder",
-          title: "Make the folder of the proof",
-          action: command(host, ["install", "-d", "-m", "0711", "-o", stack.postgres.user, folder]),
-        },
-        { verify: [pathExists(host, folder, "the folder is there")] },
-      ),
-      change(
-        {
-          id: "set folder",
-          title: "Make the folder of the set",
-          action: makeDirectory(host, suffixed(folder, "/set"), stack.postgres.user),
-        },
-        { verify: [pathExists(host, suffixed(folder, "/set"), "the folder of the set is there")] },
-      ),
-    ],
-    body,
-    close: [
-      takeBack(
-        { id: "remove folder", title: "Remove the folder of the proof", action: removeTree(host, folder) },
-        { verify: [pathIsAbsent(host, folder, "the folder is gone")], timeoutSeconds: 1800 },
-      ),
-    ],
-  };
-}
-
-function fetch(stack: Stack, restic: Restic, { backup, databaseBytes }: ProofFacts, folder: Text): Act {
-  return change(
-    {
-      id: "fetch",
-      title: "Read the backup from the repository",
-      action: restic.fetch(backup, suffixed(folder, "/set")),
-    },
-    {
-      verify: [pathExists(stack.tools, suffixed(folder, "/set/manifest"), "the set has its manifest")],
-      timeoutSeconds: 12 * 3600,
-      forecastSeconds: 1 + Math.ceil(databaseBytes / fetchBytesPerSecond),
-    },
-  );
-}
-
-/** Measured on the test machine; only used to say how long it will take. */
-const fetchBytesPerSecond = 50_000_000;
-const restoreBytesPerSecond = 15_000_000;
-
-function aboutBackup(stack: Stack, folder: Text): Act {
-  return read({
-    id: "about",
-    title: "Read what the backup says about itself",
-    action: command(stack.tools, ["cat", suffixed(folder, "/set/about")]),
-    outputs: {
-      database: { from: "stdout", as: "json", pick: ["database"] },
-      databaseBytes: { from: "stdout", as: "json", pick: ["databaseBytes"] },
-      takenAt: { from: "stdout", as: "json", pick: ["takenAt"] },
-    },
-  });
-}
-
-function withCluster(cluster: ScratchCluster, body: Bracket["body"]): Bracket {
-  return {
-    kind: "bracket",
-    id: "cluster",
-    title: "Throw-away PostgreSQL",
-    open: [startService("start cluster", "Start a throw-away PostgreSQL", { ...cluster, stopSeconds: 60 })],
-    body,
-    close: [stopService("stop cluster", "Stop the throw-away PostgreSQL", { ...cluster, stopSeconds: 60 })],
-  };
-}
-
-function restoreDump(stack: Stack, cluster: ScratchCluster, folder: Text, facts: ProofFacts): Act {
-  const action = cluster.restore(copyName, {
-    source: output("about", "database"),
-    dump: suffixed(folder, "/set/dump"),
-    roles: suffixed(folder, "/set/roles"),
-    jobs: jobsOf(stack.config, facts.cores),
-  });
-  return change(
-    { id: "restore", title: "Restore the dump into a new database", action },
-    {
-      verify: [
-        {
-          title: "the restored database is an Odoo database",
-          action: cluster.query(copyName, "select count(*) from ir_module_module where state = 'installed';\n"),
-          output: { from: "stdout", as: "number" },
-          compare: "ge",
-          with: 1,
-          code: "backup.dump_damaged",
-        },
-      ],
-      timeoutSeconds: 12 * 3600,
-      forecastSeconds: 2 + Math.ceil(facts.databaseBytes / restoreBytesPerSecond),
-    },
-  );
-}
-
-function compareManifest(stack: Stack, cluster: ScratchCluster, folder: Text): Act {
-  const mine = suffixed(folder, "/manifest");
-  const equal: Probe = {
-    ...filesAreEqual(stack, suffixed(folder, "/set/manifest"), mine),
-    title: "every table has the rows and checksums of the backup's manifest",
-    code: "backup.manifest_mismatch",
-  };
-  return change(
-    {
-      id: "manifest",
-      title: "Compare every table with the manifest",
-      action: kept(cluster.query(copyName, manifestSql), mine),
-    },
-    { verify: [equal], timeoutSeconds: 3600 },
-  );
-}
-
-/** Answers with the lines in which they differ: `-` as it was, `+` as it came back. */
-function filesAreEqual(stack: Stack, was: Text, came: Text): Omit<Probe, "title"> {
-  const lines = ["--unchanged-line-format=", "--old-line-format=- %L", "--new-line-format=+ %L"];
-  return {
-    action: command(stack.tools, ["diff", ...lines, "--", was, came], { okExitCodes: [0, 1] }),
-    output: { from: "stdout" },
-    compare: "absent",
-    with: "",
-  };
-}
-
-/** The files were checked against the list in the set; this is what the restored database itself asks for. */
-function compareAttachments(stack: Stack, cluster: ScratchCluster, folder: Text): Act {
-  const mine = suffixed(folder, "/attachments");
-  const equal: Probe = {
-    ...filesAreEqual(stack, suffixed(folder, "/set/attachments"), mine),
-    title: "the database asks for the attachments that were checked",
-    code: "backup.attachments_damaged",
-  };
-  return change(
-    {
-      id: "attachment list",
-      title: "Compare the list of attachments",
-      action: kept(cluster.query(copyName, attachmentsSql), mine),
-    },
-    { verify: [equal], timeoutSeconds: 3600 },
-  );
-}
-
-/** Rows alone do not make a database that can be worked with: a sequence that fell back gives numbers out again. */
-function compareSequences(stack: Stack, cluster: ScratchCluster, folder: Text): Act {
-  const mine = suffixed(folder, "/sequences");
-  const notBehind: Probe = {
-    title: "no sequence gives numbers out again",
-    action: command(stack.tools, ["awk", "-F", "\t", behindScript, mine, suffixed(folder, "/set/sequences")]),
-    output: { from: "stdout" },
-    compare: "absent",
-    with: "",
-    code: "backup.sequences_behind",
-  };
-  return change(
-    {
-      id: "sequences",
-      title: "Compare where the sequences stand",
-      action: kept(cluster.query(copyName, sequencesSql), mine),
-    },
-    { verify: [notBehind] },
-  );
-}
-
-/** The copy's sequences are read first, the backup's then compared with them. A copy without sequences has an empty file. */
-export const behindScript =
-  'FILENAME == ARGV[1] { now[$1] = $2; next } !($1 in now) { print $1 " is missing" } ' +
-  '($1 in now) && now[$1] + 0 < $2 + 0 { print $1 " is at " now[$1] ", was at " $2 }';
-
-/** What was unsound when the backup was made was lost before; anything more is the backup's fault. */
-function checkAttachments(stack: Stack, folder: Text): Act {
-  const set = suffixed(folder, "/set");
-  const newlyLost: Probe = {
-    title: "every attachment is there with its checksum",
-    action: command(stack.tools, [
-      "comm",
-      "-13",
-      suffixed(folder, "/set/unsound"),
-      suffixed(folder, "/set/unsound-now"),
-    ]),
-    output: { from: "stdout" },
-    compare: "absent",
-    with: "",
-    code: "backup.attachments_damaged",
-  };
-  return change(
-    {
-      id: "attachments",
-      title: "Check every attachment against its checksum",
-      action: command(stack.tools, ["sh", "-c", checkScript, "check", set, "unsound-now"]),
-    },
-    { verify: [newlyLost], timeoutSeconds: 6 * 3600 },
   );
 }
 

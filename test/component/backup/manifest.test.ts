@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalExecutor } from "../../../src/host/local.ts";
 import { manifestSql, rolesSql, sequencesSql } from "../../../src/procedures/backup/manifest.ts";
-import { behindScript } from "../../../src/procedures/backup/verify.ts";
+import { behindScript } from "../../../src/procedures/backup/compare.ts";
 import { createScratchCluster, type ScratchCluster } from "../../../src/stack/scratch.ts";
 import { createStack } from "../../../src/stack/stack.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";

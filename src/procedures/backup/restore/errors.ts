@@ -56,6 +56,12 @@ export const RestoreCarryFailed = defineError<Told>("restore.carry_failed", {
     "Does it name a role or an extension that the server does not have any more? Make it again, then try again.",
 });
 
+export const RestoreServerFull = defineError<Told>("restore.server_full", {
+  exitCode: 35,
+  message: () => "The disk of the database server ran full while the database was loaded. The stack serves as before.",
+  hint: () => "What was loaded is removed again. Free some space there: kept databases of earlier restores may go.",
+});
+
 export const RestoreDatabaseBusy = defineError<Told>("restore.database_busy", {
   exitCode: 27,
   retryable: true,

@@ -2,56 +2,77 @@ import { command, type Probe } from "../../../runbook/action.ts";
 import type { Act, Step } from "../../../runbook/plan.ts";
 import type { Text } from "../../../runbook/value.ts";
 import { linkTree, pathExists, pathIsAbsent, removeTree } from "../../../stack/files.ts";
-import type { SideCluster } from "../../../stack/side.ts";
+import type { Readable } from "../../../stack/restic.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import { change, require, takeBack } from "../../steps.ts";
-import { kept } from "../backup.ts";
-import { attachmentsSql } from "../manifest.ts";
-import { fileIn } from "./side.ts";
+import { namesOf } from "./place.ts";
 
 /**
- * The attachments of a past database. Odoo names a file by the SHA-1 of its content and never writes into it again, so whichever
+ * The attachments that a database names. Odoo names a file by the SHA-1 of its content and never writes into it again, so whichever
  * file of that name has that content is the right one, wherever it was kept: in the live filestore, in the copy that an earlier run
  * left beside it, or in a backup.
  */
-export function gatherFiles(stack: Stack, side: SideCluster, folder: Text, copy: Text): readonly Step[] {
-  const { tools: host, odoo, config } = stack;
-  const live = odoo.filestoreOf(config.odoo.database);
-  const list = fileIn(folder, "attachments");
-  const there = pathExists(host, copy, "the filestore of the past is there");
-  return [
-    change(
-      {
-        id: "attachments",
-        title: "List the attachments that it names",
-        action: kept(side.query(config.odoo.database, attachmentsSql), list),
-      },
-      { verify: [pathExists(host, list, "the list is there")], timeoutSeconds: 3600 },
-    ),
-    change(
-      { id: "link files", title: "Link the live filestore", action: linkTree(host, live, copy) },
-      {
-        done: there,
-        verify: [there],
-        timeoutSeconds: 6 * 3600,
-        undo: [
-          takeBack(
-            { id: "unlink files", title: "Remove the filestore of the past", action: removeTree(host, copy) },
-            { verify: [pathIsAbsent(host, copy, "it is gone")], timeoutSeconds: 1800 },
-          ),
-        ],
-      },
-    ),
-    findKept(stack, folder, copy),
-    ...findStored(stack, folder, copy),
-    nameLost(stack, folder),
-  ];
+
+/** The filestore that will serve is made of names for the files of another one, in no time and no space on the same file system. */
+export function linkPast(stack: Stack, source: Text, title: string): Act {
+  const { tools: host } = stack;
+  const { pastFiles } = namesOf(stack);
+  const there = pathExists(host, pastFiles, "the filestore of the past is there");
+  return change(
+    { id: "link files", title, action: linkTree(host, source, pastFiles) },
+    {
+      done: there,
+      verify: [there],
+      timeoutSeconds: 6 * 3600,
+      undo: [
+        takeBack(
+          { id: "unlink files", title: "Remove the filestore of the past", action: removeTree(host, pastFiles) },
+          { verify: [pathIsAbsent(host, pastFiles, "it is gone")], timeoutSeconds: 1800 },
+        ),
+      ],
+    },
+  );
 }
 
-/** Files that are not there, or not what their name says, are looked for in every kept copy of the filestore. */
-function findKept(stack: Stack, folder: Text, copy: Text): Act {
+export interface Search {
+  /** Checksums and names, as `sha1sum --check` reads them. */
+  readonly list: Text;
+  /** The file for the names that are not found yet. */
+  readonly missing: Text;
+  /** Where to look after the kept copies. */
+  readonly repository: Readable | undefined;
+  /** The set that is asked first. */
+  readonly first?: Text;
+}
+
+/** Which files are not there, or not what their name says. */
+export function listMissing(stack: Stack, { list, missing }: Search): Act {
+  const { tools: host } = stack;
+  return change(
+    {
+      id: "missing files",
+      title: "Check every attachment that it names",
+      action: command(host, ["sh", "-c", missingScript, "missing", list, namesOf(stack).pastFiles, missing]),
+    },
+    { verify: [pathExists(host, missing, "what is missing is listed")], timeoutSeconds: 6 * 3600 },
+  );
+}
+
+/** Without list or folder it cannot be told, and nothing is. */
+const missingScript = `
+set -eu
+test -r "$1" && cd -- "$2"
+LC_ALL=C sha1sum --check --quiet -- "$1" 2>/dev/null | sed 's/: FAILED.*$//' | LC_ALL=C sort > "$3.partial" || :
+mv -f -- "$3.partial" "$3"
+`;
+
+/** What is missing is looked for wherever it may have been kept, and put in its place; what is nowhere is named. */
+export function findMissing(stack: Stack, search: Search): readonly Step[] {
+  return [findKept(stack, search), ...findStored(stack, search), nameLost(stack, search)];
+}
+
+function findKept(stack: Stack, { list, missing }: Search): Act {
   const { tools: host, odoo } = stack;
-  const missing = fileIn(folder, "missing");
   return change(
     {
       id: "kept files",
@@ -61,100 +82,87 @@ function findKept(stack: Stack, folder: Text, copy: Text): Act {
         "-c",
         keptScript,
         "kept",
-        fileIn(folder, "attachments"),
-        copy,
-        odoo.filestore,
-        missing,
+        ...[list, namesOf(stack).pastFiles, missing, odoo.filestore],
       ]),
     },
     { verify: [pathExists(host, missing, "what is still missing is listed")], timeoutSeconds: 6 * 3600 },
   );
 }
 
-/** `bad LIST COPY` names what is not there or not what its name says; without list or copy that cannot be told, and nothing is. */
-const checkFunctions = `
-bad() { test -r "$1" && test -d "$2" || return 2; (cd -- "$2" && LC_ALL=C sha1sum --check --quiet -- "$1" 2>/dev/null | sed 's/: FAILED.*$//' | LC_ALL=C sort) || true; }
-sum() { awk -v name="$2" 'substr($0, 43) == name { print $1; exit }' "$1"; }
+/** `take NAME FILE` puts a file that is the right one in its place; `left` keeps the list of those that have none yet. */
+const takeFunctions = `
+sum() { awk -v name="$1" 'substr($0, 43) == name { print $1; exit }' "$list"; }
+is_right() { [ -f "$2" ] && [ "$(sha1sum < "$2" | cut -c 1-40)" = "$(sum "$1")" ]; }
+take() {
+  is_right "$1" "$2" || return 1
+  mkdir -p -- "$(dirname -- "$copy/$1")"
+  cp -a --remove-destination -- "$2" "$copy/$1.partial"
+  chown --reference="$copy" -- "$copy/$1.partial" "$(dirname -- "$copy/$1")"
+  mv -f -- "$copy/$1.partial" "$copy/$1"
+}
+left() {
+  while IFS= read -r name; do is_right "$name" "$copy/$name" || printf '%s\\n' "$name"; done < "$missing" > "$missing.partial"
+  mv -f -- "$missing.partial" "$missing"
+}
 `;
 
-const keptScript = `${checkFunctions}
+const keptScript = `${takeFunctions}
 set -eu
-list=$1 copy=$2 filestore=$3 missing=$4
-bad "$list" "$copy" > "$missing.all"
+list=$1 copy=$2 missing=$3 filestore=$4
 while IFS= read -r name; do
-  wanted=$(sum "$list" "$name")
   for other in "$filestore"/*/"$name"; do
-    [ -f "$other" ] && [ "$(sha1sum < "$other" | cut -c 1-40)" = "$wanted" ] || continue
-    mkdir -p -- "$(dirname -- "$copy/$name")"
-    chown --reference="$copy" -- "$(dirname -- "$copy/$name")"
-    cp -a --remove-destination -- "$other" "$copy/$name"
-    break
+    [ "$other" = "$copy/$name" ] || ! take "$name" "$other" || break
   done
-done < "$missing.all"
-bad "$list" "$copy" > "$missing.partial"
-mv -f -- "$missing.partial" "$missing"
+done < "$missing"
+left
 `;
 
-/** Every backup is asked for all that is still missing, the newest first: a file that is in any of them is the right one. */
-function findStored({ restic, tools: host }: Stack, folder: Text, copy: Text): readonly Act[] {
-  if (restic === undefined) return [];
-  const missing = fileIn(folder, "missing");
-  const listed = restic.list();
-  const [list] = listed.pipeline;
-  const argv = [
-    "sh",
-    "-c",
-    storedScript,
-    "stored",
-    missing,
-    copy,
-    fileIn(folder, "attachments"),
-    ...list.argv,
-  ] as const;
+/** Every backup is asked for all that is still missing, one after the other, the newest first unless one is to be asked before. */
+function findStored(stack: Stack, { list, missing, repository, first }: Search): readonly Act[] {
+  if (repository === undefined) return [];
+  const words = [list, namesOf(stack).pastFiles, missing, first ?? "none"] as const;
   return [
     change(
       {
         id: "stored files",
         title: "Look for missing attachments in backups",
-        action: { ...listed, pipeline: [{ ...list, argv }] },
+        action: repository.script(storedScript, ["stored", ...words, repository.owner]),
       },
-      { verify: [pathExists(host, missing, "what is still missing is listed")], timeoutSeconds: 6 * 3600 },
+      { verify: [pathExists(stack.tools, missing, "what is still missing is listed")], timeoutSeconds: 12 * 3600 },
     ),
   ];
 }
 
-const storedScript = `${checkFunctions}
+const storedScript = `${takeFunctions}
 set -eu
-missing=$1 copy=$2 list=$3
-shift 3
+list=$1 copy=$2 missing=$3 first=run=$4 owner=$5
+shift 5
 [ -s "$missing" ] || exit 0
-snapshots=$("$@" | grep -o '"short_id":"[0-9a-f]*"' | cut -d '"' -f 4 | tac)
-while IFS= read -r name; do
-  for snapshot in $snapshots; do
-    mkdir -p -- "$(dirname -- "$copy/$name")"
-    restic --no-lock --no-cache dump "$snapshot" "/filestore/$name" > "$copy/$name.partial" 2>/dev/null || continue
-    [ "$(sha1sum < "$copy/$name.partial" | cut -c 1-40)" = "$(sum "$list" "$name")" ] || continue
-    chown --reference="$copy" -- "$copy/$name.partial" "$(dirname -- "$copy/$name")"
-    mv -f -- "$copy/$name.partial" "$copy/$name"
-    break
-  done
-  rm -f -- "$copy/$name.partial"
-done < "$missing"
-bad "$list" "$copy" > "$missing.partial"
-mv -f -- "$missing.partial" "$missing"
+desk=$missing.desk
+snapshots=$("$@" snapshots --json --no-lock --no-cache --host "$owner" |
+  jq -r --arg first "$first" 'sort_by(.time) | reverse | sort_by(if (.tags // []) | index($first) then 0 else 1 end) | .[].id')
+for snapshot in $snapshots; do
+  [ -s "$missing" ] || break
+  rm -rf -- "$desk"
+  sed 's,^.*$,--include\\n/filestore/&,' "$missing" |
+    xargs -d '\\n' -n 400 "$@" restore "$snapshot" --no-lock --no-cache --target "$desk" >&2 || continue
+  while IFS= read -r name; do take "$name" "$desk/filestore/$name" || :; done < "$missing"
+  left
+done
+rm -rf -- "$desk"
 `;
 
 /** A finding, not a failure: the database is worth having without them, and a person must know which they are. */
-function nameLost(stack: Stack, folder: Text): Act {
+function nameLost(stack: Stack, { missing }: Search): Act {
   const probe: Probe = {
-    title: "every attachment of the past has its file",
-    action: command(stack.tools, ["cat", "--", fileIn(folder, "missing")]),
+    title: "every attachment that it names has its file",
+    action: command(stack.tools, ["cat", "--", missing]),
     output: { from: "stdout" },
     compare: "absent",
     with: "",
     code: "restore.attachments_missing",
   };
-  return require({ id: "lost files", title: "Every attachment of the past has its file", probe }, {
+  return require({ id: "lost files", title: "Every attachment that it names has its file", probe }, {
     onFail: "continue",
   });
 }

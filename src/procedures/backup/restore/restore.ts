@@ -4,14 +4,16 @@ import { join, runId } from "../../../runbook/value.ts";
 import { createSideCluster } from "../../../stack/side.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import type { Procedure } from "../../procedure.ts";
-import { whileClosed, whileOdooStopped } from "../../steps.ts";
+import { compareAttachments, compareManifest, compareSequences } from "../compare.ts";
 import { serveCopy } from "../copy.ts";
+import { fileOfSet, withFolder } from "../set.ts";
 import { requirePgBackRest } from "../wal/facts.ts";
 import { segmentArrives } from "../wal/steps.ts";
-import { carryOver, changePlaces, judgePast, linkForCopy, makeCopy, namesOf } from "./carry.ts";
+import { describePast, dumpPast, linkForCopy, makeCopy } from "./carry.ts";
 import { type RestoreFacts, readRestoreFacts } from "./facts.ts";
-import { gatherFiles } from "./files.ts";
-import { fetchPast, promote, reachInstant, targetOf, withSideCluster, withSideFolder } from "./side.ts";
+import { findMissing, linkPast, listMissing, type Search } from "./files.ts";
+import { loadedPast, loadPast, namesOf, putInPlace } from "./place.ts";
+import { fetchPast, promote, reachInstant, targetOf, withSideCluster } from "./side.ts";
 
 const input = z.object({
   at: z.iso.datetime({ offset: true }).describe("The instant, such as 2026-11-23T02:00:00Z"),
@@ -36,7 +38,14 @@ function planRestore(stack: Stack, { at }: Input, facts: RestoreFacts): Plan {
   const pgbackrest = requirePgBackRest(stack);
   const folder = join(`${stack.config.workDirectory}/restore/`, runId);
   const side = createSideCluster(stack.config, stack.runtime, pgbackrest, folder);
-  const { running } = facts;
+  const { running, jobs, databaseBytes } = facts;
+  const { database } = namesOf(stack);
+  const restored = loadedPast(stack, folder);
+  const search: Search = {
+    list: fileOfSet(folder, "attachments"),
+    missing: fileOfSet(folder, "missing"),
+    repository: stack.restic,
+  };
   return {
     procedure: restore.name,
     version: restore.version,
@@ -48,20 +57,25 @@ function planRestore(stack: Stack, { at }: Input, facts: RestoreFacts): Plan {
     notes: notesOf(stack),
     steps: [
       ...segmentArrives(stack, pgbackrest),
-      withSideFolder(stack, folder, [
+      withFolder(stack, folder, "past", [
         fetchPast(side, at, facts),
         withSideCluster(side, [
           ...reachInstant(side, at),
           promote(side),
-          ...judgePast(stack, side, folder),
-          ...gatherFiles(stack, side, folder, namesOf(stack).pastFiles),
+          ...describePast(stack, side, folder),
+          linkPast(stack, stack.odoo.filestoreOf(database), "Link the live filestore"),
+          listMissing(stack, search),
+          ...findMissing(stack, search),
           makeCopy(stack, side),
           linkForCopy(stack, folder),
           ...serveCopy(stack, side, folder),
-          ...carryOver(stack, side, folder, facts.jobs),
+          dumpPast(stack, side, folder, jobs),
+          loadPast(stack, folder, { source: database, jobs, databaseBytes }),
+          compareManifest(stack, restored, "restore.carried_differs"),
+          compareAttachments(stack, restored),
+          compareSequences(stack, restored),
           // Within: what is taken back opens again what had been closed, and a folder that was removed cannot be opened.
-          ...whileClosed(stack, running, whileOdooStopped(stack, running.odoo, changePlaces(stack))),
-          { kind: "pivot", id: "open", title: "Users are back: from here on their work would be lost by a swap" },
+          ...putInPlace(stack, running, { database: { isThere: true }, files: { isThere: true } }),
         ]),
       ]),
     ],

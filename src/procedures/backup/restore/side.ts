@@ -1,10 +1,6 @@
-import { command } from "../../../runbook/action.ts";
 import type { Act, Bracket, Step } from "../../../runbook/plan.ts";
-import { suffixed, type Text } from "../../../runbook/value.ts";
-import { pathExists, pathIsAbsent, removeTree } from "../../../stack/files.ts";
 import type { SideCluster } from "../../../stack/side.ts";
-import type { Stack } from "../../../stack/stack.ts";
-import { change, read, startService, stopService, takeBack } from "../../steps.ts";
+import { change, read, startService, stopService } from "../../steps.ts";
 import type { RestoreFacts } from "./facts.ts";
 
 /** The past beside the present: fetched, replayed to the instant, and looked at before anybody relies on it. */
@@ -12,37 +8,6 @@ import type { RestoreFacts } from "./facts.ts";
 /** As the server reads it; in UTC, so that no zone of a machine can move it. */
 export function targetOf(at: string): string {
   return `${new Date(at).toISOString().replace("T", " ").replace("Z", "")}+00`;
-}
-
-export function withSideFolder(stack: Stack, folder: Text, body: Bracket["body"]): Bracket {
-  return {
-    kind: "bracket",
-    id: "folder",
-    title: "Folder of the past",
-    open: [makeSideFolder(stack, folder)],
-    body,
-    close: [
-      takeBack(
-        { id: "remove folder", title: "Remove the folder of the past", action: removeTree(stack.tools, folder) },
-        { verify: [pathIsAbsent(stack.tools, folder, "the folder is gone")], timeoutSeconds: 1800 },
-      ),
-    ],
-  };
-}
-
-/** Odoo's user passes through to the socket; only the server's user reads it. */
-export function makeSideFolder(stack: Stack, folder: Text): Act {
-  const { user } = stack.postgres;
-  const script =
-    'install -d -m 0711 -o "$2" "$1" "$1/set" && chmod a+x "$(dirname -- "$1")" "$(dirname -- "$(dirname -- "$1")")"';
-  return change(
-    {
-      id: "make folder",
-      title: "Make the folder of the past",
-      action: command(stack.tools, ["sh", "-c", script, "make", folder, user]),
-    },
-    { verify: [pathExists(stack.tools, folder, "the folder is there")] },
-  );
 }
 
 export function fetchPast(side: SideCluster, at: string, facts: RestoreFacts): Act {
@@ -132,8 +97,4 @@ export function promote(side: SideCluster): Act {
     },
     { done: open, verify: [open], timeoutSeconds: 320 },
   );
-}
-
-export function fileIn(folder: Text, name: string): Text {
-  return suffixed(folder, `/${name}`);
 }

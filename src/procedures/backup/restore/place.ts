@@ -1,0 +1,265 @@
+import { command, type Probe } from "../../../runbook/action.ts";
+import type { Act, Step } from "../../../runbook/plan.ts";
+import { join, runId, type Text } from "../../../runbook/value.ts";
+import { pathExists, pathIsAbsent, swapTree } from "../../../stack/files.ts";
+import {
+  dropDatabaseSql,
+  giveDatabaseSql,
+  hideDatabaseSql,
+  otherSessionsSql,
+  swapDatabasesSql,
+} from "../../../stack/postgres.ts";
+import type { Stack } from "../../../stack/stack.ts";
+import type { Running } from "../../running.ts";
+import { change, require, takeBack, whileClosed, whileOdooStopped } from "../../steps.ts";
+import type { Restored } from "../compare.ts";
+import { neutralize } from "../copy.ts";
+import { fileOfSet, restoreBytesPerSecond, setIn } from "../set.ts";
+
+/**
+ * Into the serving server, under another name first; judged there; then the two change places. Until users are back, all of it is taken
+ * back by the same renames.
+ */
+
+/** Names that belong to this run alone: what comes (`past`), and what is kept of what was there (`before`). */
+export function namesOf({ config, odoo }: Stack) {
+  const { database } = config.odoo;
+  const past = join(`${database}_past_`, runId);
+  const before = join(`${database}_before_`, runId);
+  return { database, past, before, pastFiles: odoo.filestoreOf(past), beforeFiles: odoo.filestoreOf(before) };
+}
+
+export interface PastDump {
+  /** The name that the dump's database had. */
+  readonly source: Text;
+  readonly jobs: number;
+  readonly databaseBytes: number;
+}
+
+/** Loads `FOLDER/set/dump` beside the serving database, where Odoo does not know of it. */
+export function loadPast(stack: Stack, folder: Text, { source, jobs, databaseBytes }: PastDump): Act {
+  const { postgres } = stack;
+  const { past } = namesOf(stack);
+  const [dump, roles] = [fileOfSet(folder, "dump"), fileOfSet(folder, "roles")];
+  const isOdoo: Probe = {
+    title: "it is an Odoo database",
+    action: postgres.query(past, "select count(*) from ir_module_module where state = 'installed';"),
+    output: { from: "stdout", as: "number" },
+    compare: "ge",
+    with: 1,
+    code: "restore.carry_failed",
+  };
+  return change(
+    {
+      id: "load",
+      title: "Load it into the serving server, under another name",
+      action: postgres.load(past, { dump, source, roles, jobs }),
+    },
+    {
+      verify: [postgres.databaseExists(past), isOdoo],
+      timeoutSeconds: 24 * 3600,
+      forecastSeconds: 2 + Math.ceil(databaseBytes / restoreBytesPerSecond),
+      undo: [
+        takeBack(
+          {
+            id: "unload",
+            title: "Remove it again",
+            action: postgres.query("postgres", dropDatabaseSql, { name: past }),
+          },
+          { done: postgres.databaseIsAbsent(past), verify: [postgres.databaseIsAbsent(past)] },
+        ),
+      ],
+    },
+  );
+}
+
+/** The loaded database, to be compared with what `FOLDER/set` says. */
+export function loadedPast(stack: Stack, folder: Text): Restored {
+  const { past } = namesOf(stack);
+  return { ask: (sql) => stack.postgres.query(past, sql), set: setIn(folder), answers: folder };
+}
+
+/** Another stack's database may belong to another role; here it is worked with by Odoo's. */
+export function givePast(stack: Stack): Act {
+  const { past } = namesOf(stack);
+  const { user } = stack.config.odoo;
+  const isOwned: Probe = {
+    title: `it belongs to ${user}`,
+    action: stack.postgres.query(
+      "postgres",
+      "select count(*) from pg_database where datname = :'name' and pg_get_userbyid(datdba) = :'user';",
+      { name: past, user },
+    ),
+    output: { from: "stdout", as: "number" },
+    compare: "eq",
+    with: 1,
+  };
+  return change(
+    { id: "give", title: `Give it to ${user}`, action: stack.postgres.query(past, giveDatabaseSql, { user }) },
+    { done: isOwned, verify: [isOwned], timeoutSeconds: 600 },
+  );
+}
+
+/** What comes from elsewhere never mails, calls out or runs scheduled actions here. Before any Odoo is started on it. */
+export function neutralizePast(stack: Stack): Act {
+  const { past } = namesOf(stack);
+  const query = (database: Text, text: string) => stack.postgres.query(database, text);
+  return { ...neutralize(stack, { query, odooOptions: [] }, past), id: "neutralize past", title: "Neutralize it" };
+}
+
+/** What changes places, and whether there is a present one that is kept. */
+export interface Exchange {
+  readonly database?: Present;
+  readonly files?: Present;
+}
+
+export interface Present {
+  readonly isThere: boolean;
+}
+
+/**
+ * Odoo is stopped and users are kept out while both change places; then Odoo has to serve, or all is taken back. `meanwhile`: what is to be
+ * done first, when nobody writes any more.
+ */
+export function putInPlace(
+  stack: Stack,
+  running: Running,
+  what: Exchange,
+  meanwhile: readonly Step[] = [],
+): readonly Step[] {
+  return [
+    ...whileClosed(stack, running, whileOdooStopped(stack, running.odoo, [...meanwhile, ...changePlaces(stack, what)])),
+    { kind: "pivot", id: "open", title: "Users are back: from here on their work would be lost by a swap" },
+  ];
+}
+
+function changePlaces(stack: Stack, { database, files }: Exchange): readonly Step[] {
+  return [
+    ...(database === undefined
+      ? []
+      : database.isThere
+        ? [nobodyElse(stack), swapDatabase(stack)]
+        : [placeDatabase(stack)]),
+    ...(files === undefined ? [] : [files.isThere ? swapFiles(stack) : placeFiles(stack)]),
+  ];
+}
+
+function nobodyElse({ postgres, config }: Stack): Act {
+  const alone: Probe = {
+    title: "no other session is on the database",
+    action: postgres.query("postgres", otherSessionsSql, { name: config.odoo.database }),
+    output: { from: "stdout" },
+    compare: "absent",
+    with: "",
+    code: "restore.database_busy",
+  };
+  return require({ id: "alone", title: "Nobody else uses the database", probe: alone }, { attempts: 5 });
+}
+
+function swapDatabase(stack: Stack): Act {
+  const { postgres } = stack;
+  const { database, past, before } = namesOf(stack);
+  return change(
+    {
+      id: "swap",
+      title: "Put the past in the place of the present",
+      action: postgres.query("postgres", swapDatabasesSql, { live: database, copy: past, aside: before }),
+    },
+    {
+      done: postgres.databaseExists(before),
+      verify: [postgres.databaseExists(before), postgres.databaseExists(database), postgres.databaseIsAbsent(past)],
+      undo: [
+        takeBack(
+          {
+            id: "swap back",
+            title: "Put the present back",
+            action: postgres.query("postgres", swapDatabasesSql, { live: database, copy: before, aside: past }),
+          },
+          {
+            done: postgres.databaseIsAbsent(before),
+            verify: [postgres.databaseExists(database), postgres.databaseIsAbsent(before)],
+          },
+        ),
+      ],
+    },
+  );
+}
+
+/** There is none that could be kept. */
+function placeDatabase(stack: Stack): Act {
+  const { postgres } = stack;
+  const { database, past, before } = namesOf(stack);
+  return change(
+    {
+      id: "swap",
+      title: "Put the past in its place",
+      action: postgres.query("postgres", swapDatabasesSql, { live: database, copy: past, aside: before }),
+    },
+    {
+      done: postgres.databaseIsAbsent(past),
+      verify: [postgres.databaseExists(database), postgres.databaseIsAbsent(past)],
+      undo: [
+        takeBack(
+          {
+            id: "swap back",
+            title: "Take it out of its place",
+            action: postgres.query("postgres", hideDatabaseSql, { live: database, hidden: past }),
+          },
+          { done: postgres.databaseExists(past), verify: [postgres.databaseExists(past)] },
+        ),
+      ],
+    },
+  );
+}
+
+function swapFiles(stack: Stack): Act {
+  const { tools: host, odoo } = stack;
+  const { database, pastFiles, beforeFiles } = namesOf(stack);
+  const live = odoo.filestoreOf(database);
+  return change(
+    { id: "swap files", title: "Put its filestore in place", action: swapTree(host, live, pastFiles, beforeFiles) },
+    {
+      done: pathIsAbsent(host, pastFiles, "the filestore of the past is in its place"),
+      verify: [
+        pathExists(host, live, "the filestore is there"),
+        pathExists(host, beforeFiles, "the present's filestore is kept"),
+      ],
+      undo: [
+        takeBack(
+          {
+            id: "swap files back",
+            title: "Put the filestore back",
+            action: swapTree(host, live, beforeFiles, pastFiles),
+          },
+          {
+            done: pathIsAbsent(host, beforeFiles, "the filestore is in its place"),
+            verify: [pathExists(host, live, "the filestore is there")],
+          },
+        ),
+      ],
+    },
+  );
+}
+
+function placeFiles(stack: Stack): Act {
+  const { tools: host, odoo } = stack;
+  const { database, pastFiles } = namesOf(stack);
+  const live = odoo.filestoreOf(database);
+  const rename = (from: Text, to: Text) => command(host, ["mv", "-T", "--", from, to]);
+  return change(
+    { id: "swap files", title: "Put its filestore in place", action: rename(pastFiles, live) },
+    {
+      done: pathIsAbsent(host, pastFiles, "the filestore of the past is in its place"),
+      verify: [pathExists(host, live, "the filestore is there")],
+      undo: [
+        takeBack(
+          { id: "swap files back", title: "Take the filestore out of its place", action: rename(live, pastFiles) },
+          {
+            done: pathExists(host, pastFiles, "the filestore is out of its place"),
+            verify: [pathExists(host, pastFiles, "the filestore is out of its place")],
+          },
+        ),
+      ],
+    },
+  );
+}
