@@ -123,7 +123,7 @@ exit "$code"
 /**
  * A dump makes its database under the name that it had, which the one that serves has now. So the few statements about the database as
  * such are printed first and given the new name: encoding, locale, owner, settings, grants, comment. Whatever else is in them stays as
- * it is, and the manifest shows whether it came over. A tablespace is a place on another disk, and a subscription would call out.
+ * it is, also what stands in a comment of several lines, and the manifest shows whether it came over. A tablespace is a place on another disk, and a subscription would call out.
  *
  * Of a template Odoo does not know: it is not in its list of databases, so no schedulers of a server whose configuration names no
  * database begin on it.
@@ -146,14 +146,14 @@ END
 )
 SOURCE=$source NAME=$quoted awk '
   BEGIN { plain = "DATABASE " ENVIRON["SOURCE"] " "; quoted = "DATABASE \\"" ENVIRON["SOURCE"] "\\" " }
-  /^.connect / { next }
-  /^(CREATE|ALTER|COMMENT ON|GRANT|REVOKE|SECURITY LABEL) / {
+  /^.connect / && !within { next }
+  !within && /^(CREATE|ALTER|COMMENT ON|GRANT|REVOKE|SECURITY LABEL) / {
     at = index($0, plain); size = length(plain)
     if (!at) { at = index($0, quoted); size = length(quoted) }
     if (at) $0 = substr($0, 1, at - 1) "DATABASE " ENVIRON["NAME"] " " substr($0, at + size)
     if (/^CREATE DATABASE /) sub(/ TABLESPACE = [^ ;]+/, "")
   }
-  { print }' "$dump.made" > "$dump.named"
+  { print; within = (within + gsub(/\\047/, "")) % 2 }' "$dump.made" > "$dump.named"
 ask "$@" < "$dump.named"
 ask "$@" <<'END'
 alter database :"name" is_template true;
@@ -212,8 +212,8 @@ with owned as (
 select format('alter %s %s owner to %I', type, identity, :'user') from owned
   where type in ('table', 'view', 'materialized view', 'foreign table', 'sequence', 'function', 'procedure', 'aggregate', 'schema', 'type',
       'large object')
-    and not exists (select from pg_depend e where e.classid = owned.classid and e.objid = owned.objid
-      and e.deptype in ('a', 'i') and e.refclassid = 'pg_class'::regclass) \\gexec
+    and not (type = 'sequence' and exists (select from pg_depend e where e.classid = owned.classid and e.objid = owned.objid
+      and e.deptype in ('a', 'i') and e.refclassid = 'pg_class'::regclass)) \\gexec
 select format('alter database %I owner to %I', current_database(), :'user') \\gexec
 `;
 

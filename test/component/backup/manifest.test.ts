@@ -2,10 +2,12 @@ import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LocalExecutor } from "../../../src/host/local.ts";
-import { manifestSql, rolesSql, sequencesSql } from "../../../src/procedures/backup/manifest.ts";
 import { behindScript } from "../../../src/procedures/backup/compare.ts";
+import { manifestSql, rolesSql, sequencesSql } from "../../../src/procedures/backup/manifest.ts";
+import { giveDatabaseSql } from "../../../src/stack/postgres.ts";
 import { createScratchCluster, type ScratchCluster } from "../../../src/stack/scratch.ts";
 import { createStack } from "../../../src/stack/stack.ts";
+import "../../../src/procedures/backup/restore/errors.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import { perform, practiceStack } from "../../harness/perform.ts";
 import { changesOfRows, changesOfStructure, createNastySql, nastyRoles, nastySql } from "./nasty.ts";
@@ -150,6 +152,54 @@ describe("a restore on a throw-away cluster", () => {
     } finally {
       await perform(cluster.stop);
     }
+  });
+});
+
+describe("a load into the serving server", () => {
+  /** The stack whose server is the test's. */
+  const served = () => {
+    const definition = practiceStack(folder);
+    const database = { ...definition.services.database, host: join(test.home, "control/socket"), superuser: "ipai" };
+    return createStack({ ...definition, services: { ...definition.services, database: { ...database, port: 5432 } } });
+  };
+
+  it("brings a database in under another name, with its owner, settings and grants, while the one it was made of serves", async () => {
+    const { postgres } = served();
+    const set = join(folder, "beside");
+    await mkdir(set);
+    await psql(`comment on database nasty is E'it''s\\nALTER DATABASE nasty '`);
+    await psql('grant connect on database nasty to "Report Reader"; revoke connect on database nasty from public');
+    const before = await psql(manifestSql);
+    await writeFile(join(set, "roles"), await psql(rolesSql, "postgres"));
+    await run(["pg_dump", ...address(), "--format=directory", "--compress=0", `--file=${set}/dump`, "nasty"]);
+    await run(["chown", "-R", "postgres", set]);
+    const dump = { source: "nasty", dump: join(set, "dump"), roles: join(set, "roles"), jobs: 2 };
+    // Over what a killed attempt left.
+    await psql("create database nasty_past_1 is_template true", "postgres");
+    await perform(postgres.load("nasty_past_1", dump));
+    expect(difference(before, await psql(manifestSql, "nasty_past_1"))).toEqual([]);
+    const about = (name: string) =>
+      psql(
+        `select (select array_agg(item::text order by item::text) from unnest(datacl) item), shobj_description(oid, 'pg_database'), datistemplate from pg_database where datname = '${name}'`,
+        "postgres",
+      );
+    expect(await about("nasty_past_1")).toBe((await about("nasty")).replace(/f\n$/, "t\n"));
+    expect(await about("nasty")).toContain("Report Reader");
+    await perform(postgres.query("nasty_past_1", giveDatabaseSql, { user: "Report Reader" }));
+    expect(await psql("select distinct tableowner from pg_tables where schemaname = 'public'", "nasty_past_1")).toBe(
+      "Report Reader\n",
+    );
+    expect(await psql("select distinct tableowner from pg_tables where schemaname = 'public'")).toBe("shop\n");
+  });
+
+  it("that meets a dump that is cut off ends with its code", async () => {
+    const { postgres } = served();
+    const set = join(folder, "cut");
+    await run(["cp", "-a", join(folder, "beside"), set]);
+    await run(["sh", "-c", 'for file in "$1"/dump/[0-9]*.dat; do truncate -s 3 "$file"; done', "cut", set]);
+    const dump = { source: "nasty", dump: join(set, "dump"), roles: join(set, "roles"), jobs: 2 };
+    const refused = perform(postgres.load("nasty_past_2", dump));
+    await expect(refused).rejects.toMatchObject({ code: "restore.carry_failed" });
   });
 });
 
