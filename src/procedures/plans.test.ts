@@ -9,7 +9,10 @@ import { createStack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
 import { type PruneFacts, pruneBackups } from "./backup/prune.ts";
+import { forgetKept } from "./backup/restore/forget.ts";
 import { restore } from "./backup/restore/restore.ts";
+import { restoreSet } from "./backup/restore/restore-set.ts";
+import type { RestoreSetFacts } from "./backup/restore/set-facts.ts";
 import { verifyBackup } from "./backup/verify.ts";
 import { walBackup } from "./backup/wal/backup.ts";
 import { walRemove } from "./backup/wal/remove.ts";
@@ -109,6 +112,20 @@ const past = {
   running: serving,
 };
 
+const set: RestoreSetFacts = {
+  set: { id: "20260101t000000_abcd", takenAt: "2026-01-01T00:00:00.000Z", reason: "scheduled" },
+  ...{ repository: "primary", source: "odoo", databaseBytes: 500_000_000, jobs: 2, running: serving },
+  ...{ present: { database: true, files: true }, trial: undefined, differences: [] },
+};
+const wanted = restoreSet.input.parse({});
+/** A second stack on the same machine, whose Odoo has a user of its own. */
+const [staging, production] = (() => {
+  const text = sandboxConfig({ ...settings, folder: "/srv/staging", basePort: 28_080 });
+  const other = stackOf(text).config;
+  const copy = { ...other, name: "staging", odoo: { ...other.odoo, user: "staging", database: "staging" } };
+  return [createStack(copy, [stack.config]), stack.name];
+})();
+
 const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["backup", backup.plan(stack, { reason: "by-hand" }, { ...sized, isRepositoryThere: true, isFilestoreNear: true })],
   [
@@ -133,6 +150,19 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["wal-verify", walVerify.plan(archived, {}, { segmentBytes: server.segmentBytes })],
   ["wal-remove", walRemove.plan(archived, {}, { running: serving, walLevel: "replica" })],
   ["restore", restore.plan(archived, { at: "2026-01-01T02:00:00Z" }, past)],
+  ["restore-set", restoreSet.plan(stack, wanted, { ...set, trial: "because the set is not proven" })],
+  ["restore-set-database", restoreSet.plan(stack, { ...wanted, only: "database", backup: false, trial: "never" }, set)],
+  ["restore-set-files", restoreSet.plan(stack, { ...wanted, only: "files" }, set)],
+  ["restore-set-elsewhere", restoreSet.plan(staging, { ...wanted, from: production }, set)],
+  [
+    "restore-set-nothing-there",
+    restoreSet.plan(
+      staging,
+      { ...wanted, from: production, asProduction: true },
+      { ...set, present: { database: false, files: false }, running: { odoo: [], proxy: undefined } },
+    ),
+  ],
+  ["restore-forget", forgetKept.plan(stack, { run: "20260101t000000_abcd" }, { hasDatabase: true, hasFiles: true })],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
   ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
   ["sandbox-up", sandboxUp.plan(stack, sandbox, fresh)],

@@ -8,7 +8,9 @@ import { forgetBackups, recordBackup, recordDoubt, recordInventory, recordProof 
 import { checkBackups, copyBackups } from "./backup/copies.ts";
 import { pruneBackups } from "./backup/prune.ts";
 import { recordCheck, recordCopy } from "./backup/repositories.ts";
+import { forgetKept } from "./backup/restore/forget.ts";
 import { restore } from "./backup/restore/restore.ts";
+import { restoreSet } from "./backup/restore/restore-set.ts";
 import { verifyBackup } from "./backup/verify.ts";
 import { walBackup } from "./backup/wal/backup.ts";
 import { walRemove } from "./backup/wal/remove.ts";
@@ -37,6 +39,8 @@ export const builtIn: readonly AnyProcedure[] = [
   copyBackups,
   checkBackups,
   restore,
+  restoreSet,
+  forgetKept,
   walSetup,
   walBackup,
   walVerify,

@@ -1,3 +1,4 @@
+import { OutputUnreadable } from "../host/errors.ts";
 import type { FactReader } from "./procedure.ts";
 
 /** Which services run now: a plan that stops them starts these again, and no others. */
@@ -17,4 +18,22 @@ export async function readRunning(reader: FactReader): Promise<Running> {
     odoo: running.filter((name) => name !== proxy?.name),
     proxy: running.find((name) => name === proxy?.name),
   };
+}
+
+/** The disk of the database server's data, as it is where the server runs. */
+export async function readServerDisk({ stack, text }: FactReader): Promise<{ directory: string; freeBytes: number }> {
+  const directory = await text(stack.postgres.query("postgres", "show data_directory;"));
+  const { name } = stack.config.services.database;
+  return {
+    directory,
+    freeBytes: availableBytes(await text(stack.runtime.beside(name, ["df", "-P", "-k", directory]))),
+  };
+}
+
+/** Of what any `df -P -k` prints; the server's container need not have Debian's. */
+function availableBytes(printed: string): number {
+  const kilobytes = printed.trim().split("\n").at(-1)?.split(/\s+/)[3];
+  const bytes = Number(kilobytes) * 1024;
+  if (Number.isNaN(bytes)) throw OutputUnreadable({ from: "stdout", wanted: "what df prints", output: printed });
+  return bytes;
 }

@@ -6,6 +6,7 @@ import type { Plan } from "../../runbook/plan.ts";
 import { planJson, renderPlan } from "../../runbook/render.ts";
 import { renderScript } from "../../runbook/script.ts";
 import type { Json } from "../../runbook/value.ts";
+import type { Stack } from "../../stack/stack.ts";
 import type { App } from "../app.ts";
 import { consentTo } from "../consent.ts";
 import type { Context } from "../context.ts";
@@ -21,16 +22,22 @@ export interface RunOptions {
   readonly json?: boolean;
 }
 
+/** What a person should know about a plan besides, as it is now: the plan itself is the same an hour later. */
+export type Aside = (app: App, stack: Stack, plan: Plan) => Promise<readonly string[]>;
+
 /** Every command that changes a stack: plan, show, ask, run, tell. */
 export async function runProcedure(
   context: Context,
   procedure: string,
   input: Json,
   options: RunOptions,
+  aside: Aside = async () => [],
 ): Promise<number> {
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
   const plan = await app.plan(procedure, stack.name, input);
+  if (options.json !== true && options.script !== true)
+    for (const line of await aside(app, stack, plan)) context.terminal.err(line);
   if (options.plan === true) return showPlan(context, plan, options);
   if (options.script === true) {
     context.terminal.out(renderScript(plan).trimEnd());

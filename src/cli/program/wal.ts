@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { changing, json, run } from "./register.ts";
 
-/** Continuous archiving, and the way back to an instant. */
+/** Continuous archiving. */
 export function registerWal(program: Command): void {
   const wal = program
     .command("wal")
@@ -31,9 +31,4 @@ export function registerWal(program: Command): void {
         return (await import("../commands/run.ts")).runProcedure(context, "wal backup", input, options);
       }),
     );
-  changing(program.command("restore"))
-    .description("bring the database back to an instant, beside the stack first")
-    .option("--at <instant>", '"2026-11-23 10:00" in the stack\'s zone, or 2026-11-23T02:00:00Z')
-    .option("--before-run <run>", "as it was before a run began")
-    .action(run(async (context, options) => (await import("../commands/restore.ts")).restore(context, options)));
 }

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { StackConfig } from "../../config/schema.ts";
 import { command } from "../../runbook/action.ts";
-import type { Restic } from "../../stack/restic.ts";
+import type { Readable, Restic } from "../../stack/restic.ts";
 import type { FactReader } from "../procedure.ts";
 import { findBackup, reasonOf } from "./calls.ts";
-import { BackupNotFound, NoRepository, NoSpace, RepositoryUnreadable } from "./errors.ts";
+import { BackupAmbiguous, BackupNotFound, NoRepository, NoSpace, RepositoryUnreadable } from "./errors.ts";
 import type { SetReason } from "./retention.ts";
 
 /** What the plans of backup and proof depend on. What cannot go well is refused here, before anything is begun. */
@@ -37,7 +37,7 @@ export async function readBackupFacts(reader: FactReader): Promise<BackupFacts> 
   return { databaseBytes, isRepositoryThere, isFilestoreNear, cores: await countCores(reader) };
 }
 
-function getRepository(reader: FactReader): Restic {
+export function getRepository(reader: FactReader): Restic {
   const { restic, name } = reader.stack;
   if (restic === undefined) throw NoRepository({ stack: name });
   return restic;
@@ -118,17 +118,24 @@ export async function listSets(reader: FactReader, restic: Pick<Restic, "list">)
 
 /** The repository is asked, not the catalogue: it is what a restore would have. */
 async function chooseBackup(reader: FactReader, wanted: string): Promise<string> {
-  const ids = (await listSnapshots(reader)).map(({ id }) => id);
-  const chosen = wanted === "latest" ? ids.at(-1) : ids.find((id) => id === wanted);
-  if (chosen === undefined) throw BackupNotFound({ backup: wanted });
-  return chosen;
+  const sets = await listSnapshots(reader);
+  return (wanted === "latest" ? sets.at(-1)?.id : undefined) ?? findSet(sets, wanted).id;
+}
+
+/** The set of that id, or the only one whose id has that in it, as the end of an id that somebody reads out. */
+export function findSet(sets: readonly SetInRepository[], wanted: string): SetInRepository {
+  const whole = sets.find(({ id }) => id === wanted);
+  const [found, ...others] = whole === undefined ? sets.filter(({ id }) => id.includes(wanted)) : [whole];
+  if (found === undefined) throw BackupNotFound({ backup: wanted });
+  if (others.length > 0) throw BackupAmbiguous({ given: wanted, found: [found, ...others].map(({ id }) => id) });
+  return found;
 }
 
 const total = z.object({ total_size: z.number() });
 const about = z.object({ databaseBytes: z.number() });
 
 /** A backup that another control database made is asked itself. */
-async function measureBackup(reader: FactReader, restic: Restic, backup: string) {
+export async function measureBackup(reader: FactReader, restic: Readable, backup: string) {
   const known = await findBackup(reader.records, backup);
   if (known !== undefined && known.setBytes !== null && known.databaseBytes > 0)
     return { databaseBytes: known.databaseBytes, setBytes: known.setBytes };

@@ -169,13 +169,17 @@ export function withScratch(cluster: ScratchCluster, body: Bracket["body"]): Bra
   };
 }
 
-export function restoreInScratch(
-  cluster: ScratchCluster,
-  folder: Text,
-  { jobs, databaseBytes }: { readonly jobs: number; readonly databaseBytes: number },
-): Step {
+/** How a set's dump is loaded. */
+export interface Load {
+  /** The name that its database had. */
+  readonly source: Text;
+  readonly jobs: number;
+  readonly databaseBytes: number;
+}
+
+export function restoreInScratch(cluster: ScratchCluster, folder: Text, { source, jobs, databaseBytes }: Load): Step {
   const action = cluster.restore(copyName, {
-    source: databaseOfSet,
+    source,
     dump: fileOfSet(folder, "dump"),
     roles: fileOfSet(folder, "roles"),
     jobs,

@@ -11,7 +11,16 @@ import { compareAttachments, compareManifest, compareSequences } from "./compare
 import { copyName, serveCopy } from "./copy.ts";
 import { NoRepository } from "./errors.ts";
 import { jobsOf, type ProofFacts, readProofFacts } from "./facts.ts";
-import { aboutSet, checkAttachments, fetchSet, restoreInScratch, setIn, withFolder, withScratch } from "./set.ts";
+import {
+  aboutSet,
+  checkAttachments,
+  databaseOfSet,
+  fetchSet,
+  restoreInScratch,
+  setIn,
+  withFolder,
+  withScratch,
+} from "./set.ts";
 
 const input = z.object({ backup: z.string().default("latest").describe("Id of the backup, or latest") });
 type VerifyInput = z.infer<typeof input>;
@@ -36,6 +45,11 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: ProofFac
   if (restic === undefined) throw NoRepository({ stack: stack.name });
   const folder = join(`${stack.config.workDirectory}/proof/`, runId);
   const cluster = createScratchCluster(stack.config, stack.runtime, folder);
+  const load = {
+    source: databaseOfSet,
+    jobs: jobsOf(stack.config, facts.cores),
+    databaseBytes: facts.databaseBytes,
+  };
   const restored = { ask: (sql: string) => cluster.query(copyName, sql), set: setIn(folder), answers: folder };
   return {
     procedure: verifyBackup.name,
@@ -54,10 +68,7 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: ProofFac
         aboutSet(stack, folder),
         checkAttachments(stack, folder),
         withScratch(cluster, [
-          restoreInScratch(cluster, folder, {
-            databaseBytes: facts.databaseBytes,
-            jobs: jobsOf(stack.config, facts.cores),
-          }),
+          restoreInScratch(cluster, folder, load),
           compareManifest(stack, restored),
           compareAttachments(stack, restored),
           compareSequences(stack, restored),

@@ -1,9 +1,15 @@
 import { z } from "zod";
-import { OutputUnreadable } from "../../host/errors.ts";
-import { type Addon, adaptVersion, type Inventory, parseInventory } from "../../stack/odoo/inventory.ts";
+import {
+  type Addon,
+  adaptVersion,
+  type Inventory,
+  parseInventory,
+  seriesOfProgram,
+  seriesOfVersion,
+} from "../../stack/odoo/inventory.ts";
 import { modulesSql, recordedHashesSql, seriesSql } from "../../stack/odoo/sql.ts";
 import type { FactReader } from "../procedure.ts";
-import { readRunning } from "../running.ts";
+import { readRunning, readServerDisk } from "../running.ts";
 import {
   CodeMissing,
   CodeUnreadable,
@@ -83,9 +89,8 @@ async function requireDatabase(reader: FactReader, database: string): Promise<vo
 
 /** The program and the database must be of one series: Odoo itself only warns, and breaks later. */
 function requireSeries(printed: string, modules: readonly ModuleRow[], database: string): string {
-  const program = /(\d+\.\d+)/.exec(printed)?.[1] ?? "unknown";
-  const base = modules.find((row) => row.name === "base")?.version ?? "";
-  const ofDatabase = base.split(".").slice(0, 2).join(".");
+  const program = seriesOfProgram(printed);
+  const ofDatabase = seriesOfVersion(modules.find((row) => row.name === "base")?.version ?? "");
   if (program !== ofDatabase) throw SeriesMismatch({ database, program, ofDatabase });
   return program;
 }
@@ -182,25 +187,12 @@ function hashesAfter(
 
 /** The snapshot is a full copy, and the update itself may rewrite tables: one and a half times the database must be free. */
 async function requireSpace(reader: FactReader, databaseBytes: number): Promise<void> {
-  const { stack } = reader;
-  const directory = await reader.text(stack.postgres.query("postgres", "show data_directory;"));
-  const printed = await reader.text(
-    stack.runtime.beside(stack.config.services.database.name, ["df", "-P", "-k", directory]),
-  );
-  const free = availableBytes(printed);
+  const { directory, freeBytes } = await readServerDisk(reader);
   const needed = Math.ceil(databaseBytes * 1.5);
-  if (free < needed) throw NoSpace({ directory, free: String(free), needed: String(needed) });
+  if (freeBytes < needed) throw NoSpace({ directory, free: String(freeBytes), needed: String(needed) });
 }
 
-/** Of what any `df -P -k` prints; the server's container need not have Debian's. */
-function availableBytes(printed: string): number {
-  const kilobytes = printed.trim().split("\n").at(-1)?.split(/\s+/)[3];
-  const bytes = Number(kilobytes) * 1024;
-  if (Number.isNaN(bytes)) throw OutputUnreadable({ from: "stdout", wanted: "what df prints", output: printed });
-  return bytes;
-}
-
-function matches(name: string, patterns: readonly string[]): boolean {
+export function matches(name: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) =>
     new RegExp(`^${pattern.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`).test(name),
   );

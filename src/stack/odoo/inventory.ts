@@ -76,3 +76,13 @@ export function parseInventory(lines: unknown): Inventory {
 export function adaptVersion(version: string, series: string): string {
   return version === series || version.startsWith(`${series}.`) ? version : `${series}.${version}`;
 }
+
+/** `19.0` of what `odoo --version` prints. */
+export function seriesOfProgram(printed: string): string {
+  return /(\d+\.\d+)/.exec(printed)?.[1] ?? "unknown";
+}
+
+/** `19.0` of the version of an installed module: `19.0.1.3`. */
+export function seriesOfVersion(version: string): string {
+  return version.split(".").slice(0, 2).join(".");
+}

@@ -56,6 +56,65 @@ export const RestoreCarryFailed = defineError<Told>("restore.carry_failed", {
     "Does it name a role or an extension that the server does not have any more? Make it again, then try again.",
 });
 
+export const RestoreSourceUnknown = defineError<{ given: string; known: string }>("restore.source_unknown", {
+  exitCode: 14,
+  message: (d) => `There is no stack ${d.given} whose set could be taken. Nothing was changed.`,
+  hint: (d) => `The configuration has: ${d.known}.`,
+});
+
+export const RestoreSourceUnreached = defineError<{ source: string }>("restore.source_unreached", {
+  exitCode: 26,
+  message: (d) => `No repository of ${d.source} is reached from here. Nothing was changed.`,
+  hint: () =>
+    "A folder is reached only from the machine that it is on. Give that stack a second repository (backup.copies) with an address and a " +
+    "password from the environment, and fill it: ipai backup copy.",
+});
+
+export const RestoreRepositoryAway = defineError<{ repository: string; others: string }>("restore.repository_away", {
+  exitCode: 34,
+  message: (d) => `The repository ${d.repository} cannot be opened. Nothing was changed.`,
+  hint: (d) => `Take the set from another one: --repository NAME, which may be ${d.others}.`,
+});
+
+export const RestoreNewerServer = defineError<{ set: string; server: string }>("restore.newer_server", {
+  exitCode: 26,
+  message: (d) =>
+    `The set is of PostgreSQL ${d.set}, and the server here is ${d.server}, which cannot take it. Nothing was changed.`,
+  hint: () => "Upgrade the database server first, or restore into a stack whose server is as new.",
+});
+
+export const RestoreSeries = defineError<{ database: string; program: string; series: string }>("restore.series", {
+  exitCode: 26,
+  message: (d) => `The set is of Odoo ${d.series}, and Odoo here is ${d.program}. Nothing was changed.`,
+  hint: () => "Is odoo.command the program that served this database? Put the code of that series back first.",
+});
+
+export const RestoreCodeMissing = defineError<{ modules: string }>("restore.code_missing", {
+  exitCode: 26,
+  message: (d) =>
+    `Modules that are installed in the set have no code here: ${d.modules}. Odoo would leave them aside, and run no scheduled action. Nothing was changed.`,
+  hint: () =>
+    "Put their code into a folder of odoo.addons; a set's folder `configuration` names its commit, or has it.",
+});
+
+export const RestorePresentUnreadable = defineError<{ database: string; only: string }>("restore.present_unreadable", {
+  exitCode: 26,
+  message: (d) =>
+    d.only === "files"
+      ? `The database ${d.database} cannot be read, so it cannot be told which files it needs. Nothing was changed.`
+      : `The database ${d.database} cannot be read, so no set of it can be made first. Nothing was changed.`,
+  hint: (d) =>
+    d.only === "files"
+      ? "Restore the whole set, or the database first."
+      : "Run it with --no-backup: the database is kept beside as it is, damaged or not.",
+});
+
+export const RestoreNothingKept = defineError<{ run: string }>("restore.nothing_kept", {
+  exitCode: 26,
+  message: (d) => `Nothing is kept of the run ${d.run}. Nothing was changed.`,
+  hint: () => "The whole id of the restore is needed; `ipai runs` shows it. It may have been removed already.",
+});
+
 export const RestoreServerFull = defineError<Told>("restore.server_full", {
   exitCode: 35,
   message: () => "The disk of the database server ran full while the database was loaded. The stack serves as before.",

@@ -5,6 +5,8 @@ import { linkTree, pathExists, pathIsAbsent, removeTree } from "../../../stack/f
 import type { Readable } from "../../../stack/restic.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import { change, require, takeBack } from "../../steps.ts";
+import { kept } from "../backup.ts";
+import { attachmentsSql } from "../manifest.ts";
 import { namesOf } from "./place.ts";
 
 /**
@@ -66,17 +68,19 @@ LC_ALL=C sha1sum --check --quiet -- "$1" 2>/dev/null | sed 's/: FAILED.*$//' | L
 mv -f -- "$3.partial" "$3"
 `;
 
-/** What is missing is looked for wherever it may have been kept, and put in its place; what is nowhere is named. */
-export function findMissing(stack: Stack, search: Search): readonly Step[] {
-  return [findKept(stack, search), ...findStored(stack, search), nameLost(stack, search)];
+/** What is missing is looked for wherever it may have been kept, and put in its place. */
+export function findMissing(stack: Stack, search: Search): readonly Act[] {
+  const keptTitle = "Look for missing attachments in kept copies of the filestore";
+  return [findKept(stack, "kept files", keptTitle, search), ...findStored(stack, search)];
 }
 
-function findKept(stack: Stack, { list, missing }: Search): Act {
+/** The live filestore is one of them. */
+function findKept(stack: Stack, id: string, title: string, { list, missing }: Search): Act {
   const { tools: host, odoo } = stack;
   return change(
     {
-      id: "kept files",
-      title: "Look for missing attachments in kept copies of the filestore",
+      id,
+      title,
       action: command(host, [
         "sh",
         "-c",
@@ -104,6 +108,40 @@ left() {
   while IFS= read -r name; do is_right "$name" "$copy/$name" || printf '%s\\n' "$name"; done < "$missing" > "$missing.partial"
   mv -f -- "$missing.partial" "$missing"
 }
+`;
+
+/** The attachments that the serving database names. */
+export function listNamed(stack: Stack, id: string, title: string, list: Text): Act {
+  const { postgres, tools: host, config } = stack;
+  return change(
+    { id, title, action: kept(postgres.query(config.odoo.database, attachmentsSql), list) },
+    { verify: [pathExists(host, list, "the list is there")], timeoutSeconds: 3600 },
+  );
+}
+
+/** Nobody writes any more: what was added since is brought over from the live filestore. Names alone tell what is new. */
+export function bringSince(stack: Stack, search: Search): readonly Step[] {
+  const { tools: host } = stack;
+  const { list, missing } = search;
+  const action = command(host, ["sh", "-c", sinceScript, "since", list, namesOf(stack).pastFiles, missing]);
+  return [
+    listNamed(stack, "named now", "List the attachments that it names now", list),
+    change(
+      { id: "new files", title: "See which of them were added since", action },
+      { verify: [pathExists(host, missing, "what is missing is listed")], timeoutSeconds: 1800 },
+    ),
+    findKept(stack, "live files", "Bring over what was added since", search),
+  ];
+}
+
+/** What was missing before counts if it is still named. */
+const sinceScript = `
+set -eu
+export LC_ALL=C
+cut -c 43- -- "$1" | sort -u > "$3.named"
+(cd -- "$2" && find . -type f -printf '%P\\n') | sort > "$3.there"
+{ comm -23 "$3.named" "$3.there"; sort -u "$3" | comm -12 - "$3.named"; } | sort -u > "$3.partial"
+mv -f -- "$3.partial" "$3"
 `;
 
 const keptScript = `${takeFunctions}
@@ -153,7 +191,7 @@ rm -rf -- "$desk"
 `;
 
 /** A finding, not a failure: the database is worth having without them, and a person must know which they are. */
-function nameLost(stack: Stack, { missing }: Search): Act {
+export function nameLost(stack: Stack, { missing }: Search): Act {
   const probe: Probe = {
     title: "every attachment that it names has its file",
     action: command(stack.tools, ["cat", "--", missing]),

@@ -14,7 +14,7 @@ import type { Running } from "../../running.ts";
 import { change, require, takeBack, whileClosed, whileOdooStopped } from "../../steps.ts";
 import type { Restored } from "../compare.ts";
 import { neutralize } from "../copy.ts";
-import { fileOfSet, restoreBytesPerSecond, setIn } from "../set.ts";
+import { fileOfSet, type Load, restoreBytesPerSecond, setIn } from "../set.ts";
 
 /**
  * Into the serving server, under another name first; judged there; then the two change places. Until users are back, all of it is taken
@@ -29,15 +29,8 @@ export function namesOf({ config, odoo }: Stack) {
   return { database, past, before, pastFiles: odoo.filestoreOf(past), beforeFiles: odoo.filestoreOf(before) };
 }
 
-export interface PastDump {
-  /** The name that the dump's database had. */
-  readonly source: Text;
-  readonly jobs: number;
-  readonly databaseBytes: number;
-}
-
 /** Loads `FOLDER/set/dump` beside the serving database, where Odoo does not know of it. */
-export function loadPast(stack: Stack, folder: Text, { source, jobs, databaseBytes }: PastDump): Act {
+export function loadPast(stack: Stack, folder: Text, { source, jobs, databaseBytes }: Load): Act {
   const { postgres } = stack;
   const { past } = namesOf(stack);
   const [dump, roles] = [fileOfSet(folder, "dump"), fileOfSet(folder, "roles")];

@@ -11,7 +11,7 @@ import { requirePgBackRest } from "../wal/facts.ts";
 import { segmentArrives } from "../wal/steps.ts";
 import { describePast, dumpPast, linkForCopy, makeCopy } from "./carry.ts";
 import { type RestoreFacts, readRestoreFacts } from "./facts.ts";
-import { findMissing, linkPast, listMissing, type Search } from "./files.ts";
+import { findMissing, linkPast, listMissing, nameLost, type Search } from "./files.ts";
 import { loadedPast, loadPast, namesOf, putInPlace } from "./place.ts";
 import { fetchPast, promote, reachInstant, targetOf, withSideCluster } from "./side.ts";
 
@@ -66,6 +66,7 @@ function planRestore(stack: Stack, { at }: Input, facts: RestoreFacts): Plan {
           linkPast(stack, stack.odoo.filestoreOf(database), "Link the live filestore"),
           listMissing(stack, search),
           ...findMissing(stack, search),
+          nameLost(stack, search),
           makeCopy(stack, side),
           linkForCopy(stack, folder),
           ...serveCopy(stack, side, folder),

@@ -1,0 +1,23 @@
+import type { Command } from "commander";
+import { changing, run } from "./register.ts";
+
+/** The ways back: a set, or an instant. */
+export function registerRestore(program: Command): void {
+  changing(program.command("restore"))
+    .description("bring the past back: a backup's set, or with --at any instant that the archive has")
+    .argument("[set]", "id of a backup or a part of it, or latest")
+    .option("--only <part>", "database or files: that part of the set alone")
+    .option("--repository <name>", "take the set from this repository; the first one without it")
+    .option("--from <stack>", "another stack's set, neutralized: no mail, no scheduled actions, no payments")
+    .option("--as-production", "with --from: not neutralized, the stack moves here and does not run there any more")
+    .option("--no-backup", "make no backup of the present first, as when its database cannot be read")
+    .option("--try", "try Odoo on a copy first, though the set is proven")
+    .option("--no-try", "do not try Odoo on a copy first, though the set is not proven")
+    .option("--at <instant>", '"2026-11-23 10:00" in the stack\'s zone, or 2026-11-23T02:00:00Z')
+    .option("--before-run <run>", "as it was before a run began")
+    .action(
+      run(async (context, set, options) =>
+        (await import("../commands/restore.ts")).restore(context, set as string | undefined, options),
+      ),
+    );
+}

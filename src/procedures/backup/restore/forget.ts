@@ -1,0 +1,85 @@
+import { z } from "zod";
+import { command } from "../../../runbook/action.ts";
+import type { Act, Plan } from "../../../runbook/plan.ts";
+import { pathIsAbsent, removeTree } from "../../../stack/files.ts";
+import { dropDatabaseSql } from "../../../stack/postgres.ts";
+import type { Stack } from "../../../stack/stack.ts";
+import type { FactReader, Procedure } from "../../procedure.ts";
+import { change } from "../../steps.ts";
+import { RestoreNothingKept } from "./errors.ts";
+
+/** What a restore kept of the present goes when nobody misses anything. */
+
+const input = z.object({
+  run: z
+    .string()
+    .regex(/^\d{8}t\d{6}_\w+$/, "must be the whole id of a run")
+    .describe("The run of the restore that kept it"),
+});
+type ForgetInput = z.infer<typeof input>;
+
+export interface KeptFacts {
+  readonly hasDatabase: boolean;
+  readonly hasFiles: boolean;
+}
+
+export const forgetKept: Procedure<ForgetInput, KeptFacts> = {
+  name: "restore forget",
+  chapter: "backup",
+  version: 1,
+  risk: "destroy",
+  title: "Removal of what a restore kept",
+  summary: "Drops the database that a restore set aside, and its filestore. The serving ones are not touched.",
+  input,
+  facts: readKept,
+  plan: planForget,
+};
+
+function keptOf({ config, odoo }: Stack, run: string) {
+  const name = `${config.odoo.database}_before_${run}`;
+  return { name, files: odoo.filestoreOf(name) };
+}
+
+async function readKept({ stack, number, exitCode }: FactReader, { run }: ForgetInput): Promise<KeptFacts> {
+  const { name, files } = keptOf(stack, run);
+  const [databases, code] = await Promise.all([
+    number(stack.postgres.databaseExists(name).action),
+    exitCode(command(stack.tools, ["test", "-d", files as string], { okExitCodes: [0, 1] })),
+  ]);
+  if (databases === 0 && code !== 0) throw RestoreNothingKept({ run });
+  return { hasDatabase: databases > 0, hasFiles: code === 0 };
+}
+
+function planForget(stack: Stack, { run }: ForgetInput, { hasDatabase, hasFiles }: KeptFacts): Plan {
+  const { name, files } = keptOf(stack, run);
+  const database: Act = change(
+    {
+      id: "drop database",
+      title: `Drop the database ${name}`,
+      action: stack.postgres.query("postgres", dropDatabaseSql, { name }),
+    },
+    { effect: "destroy", undo: "irreversible", verify: [stack.postgres.databaseIsAbsent(name)], timeoutSeconds: 600 },
+  );
+  const filestore: Act = change(
+    { id: "remove files", title: "Remove its filestore", action: removeTree(stack.tools, files) },
+    {
+      effect: "destroy",
+      undo: "irreversible",
+      verify: [pathIsAbsent(stack.tools, files, "the filestore is gone")],
+      timeoutSeconds: 3600,
+    },
+  );
+  return {
+    procedure: forgetKept.name,
+    version: forgetKept.version,
+    stack: stack.name,
+    title: `Remove what the restore ${run} kept`,
+    input: { run },
+    facts: { hasDatabase, hasFiles },
+    lease: "shared",
+    notes: [
+      "What users did between the restored instant and that restore is nowhere else but in the set that was made before it.",
+    ],
+    steps: [...(hasDatabase ? [database] : []), ...(hasFiles ? [filestore] : [])],
+  };
+}
