@@ -103,6 +103,12 @@ export const backup = z
       .record(z.string().regex(/^[a-z][a-z0-9-]*$/, "must begin with a letter and have only a-z, 0-9 and -"), copy)
       .default({})
       .describe("Repositories that get every set from the first one, by name; encrypted with a password of their own"),
+    restoreInto: z
+      .array(z.string())
+      .default([])
+      .describe(
+        "Other stacks of this file into which this one's sets may be restored; whoever operates those gets this one's data",
+      ),
     check: z
       .strictObject({
         sample: percent

@@ -223,13 +223,18 @@ function listTexts(
   );
 }
 
-/** Hooks and rotas name stacks that there are. */
+/** Hooks, rotas and whoever lends sets name stacks that there are. */
 function ensureStacksAreThere({ config }: Given): readonly Broken[] {
   const known = Object.keys(config.stacks);
   const named = [
     ...Object.entries(config.hooks).map(([name, { stack }]) => [["hooks", name, "stack"], stack] as const),
     ...Object.entries(config.oncall).flatMap(([name, { stacks }]) =>
       stacks.map((stack, index) => [["oncall", name, "stacks", index], stack] as const),
+    ),
+    ...Object.entries(config.stacks).flatMap(([name, { backup }]) =>
+      (backup?.restoreInto ?? []).map(
+        (stack, index) => [["stacks", name, "backup", "restoreInto", index], stack] as const,
+      ),
     ),
   ];
   return named

@@ -123,7 +123,11 @@ const [staging, production] = (() => {
   const text = sandboxConfig({ ...settings, folder: "/srv/staging", basePort: 28_080 });
   const other = stackOf(text).config;
   const copy = { ...other, name: "staging", odoo: { ...other.odoo, user: "staging", database: "staging" } };
-  return [createStack(copy, [stack.config]), stack.name];
+  const lending = {
+    ...stack.config,
+    backup: stack.config.backup && { ...stack.config.backup, restoreInto: ["staging"] },
+  };
+  return [createStack(copy, [lending]), stack.name];
 })();
 
 const plans: readonly (readonly [name: string, plan: Plan])[] = [

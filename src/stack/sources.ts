@@ -32,7 +32,11 @@ export function createSiblingSources(
           repository: backup.repository,
           ...createReadable(
             owner,
-            createProgram(stack, tools, environmentOf(backup, secretOf("backup.password"), "RESTIC_")),
+            createProgram(
+              stack,
+              tools,
+              environmentOf(backup, secret(`${siblingPrefix(owner)}backup.password`), "RESTIC_"),
+            ),
           ),
         },
       ]

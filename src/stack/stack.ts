@@ -32,8 +32,8 @@ export interface Stack {
   /** The repositories that get their sets from that one. */
   readonly copies: readonly RepositoryCopy[];
   /**
-   * The repositories whose sets can be restored here, by the stack that they belong to: this one, or another of its configuration. Without
-   * those that are not reached from here.
+   * The repositories whose sets may be restored here, by the stack that they belong to: this one, or another that lends them. Without those
+   * that are not reached from here.
    */
   readonly sources: ReadonlyMap<string, readonly NamedRepository[]>;
   /** Absent when the configuration names no archive, or the server is none that can be set up. */
@@ -42,10 +42,10 @@ export interface Stack {
   secret(name: string): Secret;
 }
 
-/** `siblings`: every stack of the configuration, this one may be among them. */
+/** `siblings`: every stack of the configuration, this one may be among them. Those count that lend their sets to this one. */
 export function createStack(config: StackConfig, siblings: readonly StackConfig[] = []): Stack {
   const runtime = createRuntime(config);
-  const others = siblings.filter(({ name }) => name !== config.name);
+  const others = siblings.filter(({ backup }) => backup?.restoreInto.includes(config.name));
   const secrets = { ...secretsOf(config), ...Object.fromEntries(others.flatMap(secretsOfSibling)) };
   const restic = createRestic(config, runtime.tools);
   const copies = createCopies(config, runtime.tools);

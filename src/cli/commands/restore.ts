@@ -13,7 +13,7 @@ import { type RunOptions, runProcedure } from "./run.ts";
 
 /** The ways back: which one is meant, and what it would lose. */
 
-export const RestoreWhat = defineError<object>("usage.restore_what", {
+export const RestoreWhat = defineError<object>("usage.restore_when", {
   exitCode: 14,
   message: () => "A restore needs a set, or one instant: --at, or --before-run. Nothing was changed.",
   hint: () =>

@@ -47,10 +47,10 @@ export const BackupNotFound = defineError<{ backup: string } | Found>("backup.no
   hint: () => "`ipai backup list` shows what there is.",
 });
 
-export const BackupAmbiguous = defineError<{ given: string; found: readonly string[] }>("backup.ambiguous", {
+export const BackupAmbiguous = defineError<{ given: string; found: string }>("backup.ambiguous", {
   exitCode: 14,
   message: (d) => `${d.given} is in the ids of several backups. Nothing was changed.`,
-  hint: (d) => `Which is meant: ${d.found.slice(0, 5).join(", ")}${d.found.length > 5 ? ", …" : ""}?`,
+  hint: (d) => `Which is meant: ${d.found}?`,
 });
 
 export const DumpFailed = defineError<Command>("backup.dump_failed", {

@@ -127,7 +127,8 @@ export function findSet(sets: readonly SetInRepository[], wanted: string): SetIn
   const whole = sets.find(({ id }) => id === wanted);
   const [found, ...others] = whole === undefined ? sets.filter(({ id }) => id.includes(wanted)) : [whole];
   if (found === undefined) throw BackupNotFound({ backup: wanted });
-  if (others.length > 0) throw BackupAmbiguous({ given: wanted, found: [found, ...others].map(({ id }) => id) });
+  if (others.length > 0)
+    throw BackupAmbiguous({ given: wanted, found: [found, ...others].map(({ id }) => id).join(", ") });
   return found;
 }
 

@@ -58,8 +58,9 @@ export const RestoreCarryFailed = defineError<Told>("restore.carry_failed", {
 
 export const RestoreSourceUnknown = defineError<{ given: string; known: string }>("restore.source_unknown", {
   exitCode: 14,
-  message: (d) => `There is no stack ${d.given} whose set could be taken. Nothing was changed.`,
-  hint: (d) => `The configuration has: ${d.known}.`,
+  message: (d) => `There is no stack ${d.given} whose sets may be restored here. Nothing was changed.`,
+  hint: (d) =>
+    `There is: ${d.known}. A stack lends its sets to those that its backup.restoreInto names, since who operates those gets its data.`,
 });
 
 export const RestoreSourceUnreached = defineError<{ source: string }>("restore.source_unreached", {

@@ -72,8 +72,11 @@ export function loadedPast(stack: Stack, folder: Text): Restored {
   return { ask: (sql) => stack.postgres.query(past, sql), set: setIn(folder), answers: folder };
 }
 
-/** Another stack's database may belong to another role; here it is worked with by Odoo's. */
-export function givePast(stack: Stack): Act {
+/**
+ * Another stack's database may belong to another role; here it is worked with by Odoo's. One that is not neutralized will send and call:
+ * that is not taken back.
+ */
+export function givePast(stack: Stack, { isNeutralized }: { readonly isNeutralized: boolean }): Act {
   const { past } = namesOf(stack);
   const { user } = stack.config.odoo;
   const isOwned: Probe = {
@@ -89,7 +92,12 @@ export function givePast(stack: Stack): Act {
   };
   return change(
     { id: "give", title: `Give it to ${user}`, action: stack.postgres.query(past, giveDatabaseSql, { user }) },
-    { done: isOwned, verify: [isOwned], timeoutSeconds: 600 },
+    {
+      done: isOwned,
+      verify: [isOwned],
+      timeoutSeconds: 600,
+      ...(isNeutralized ? {} : { undoClass: "irreversible" }),
+    },
   );
 }
 

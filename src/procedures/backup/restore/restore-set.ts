@@ -1,4 +1,3 @@
-import { z } from "zod";
 import type { Bracket, Plan, ProcedureStep, Step } from "../../../runbook/plan.ts";
 import { join, runId, type Text } from "../../../runbook/value.ts";
 import type { NamedRepository } from "../../../stack/restic.ts";
@@ -12,22 +11,7 @@ import { linkForCopy } from "./carry.ts";
 import { bringSince, findMissing, linkPast, listMissing, listNamed, nameLost, type Search } from "./files.ts";
 import { givePast, loadedPast, loadPast, namesOf, neutralizePast, putInPlace } from "./place.ts";
 import { type RestoreSetFacts, readRestoreSetFacts, toJson } from "./set-facts.ts";
-
-const input = z.object({
-  set: z.string().default("latest").describe("Id of the set, or a part of it that no other has; or latest"),
-  only: z.enum(["database", "files"]).nullable().default(null).describe("The database or the filestore alone"),
-  repository: z.string().nullable().default(null).describe("Name of the repository; the first one when absent"),
-  from: z.string().nullable().default(null).describe("The stack whose set it is; this one when absent"),
-  asProduction: z.boolean().default(false).describe("Of another stack: do not neutralize it, the stack moves here"),
-  backup: z.boolean().default(true).describe("Make a set of the present first"),
-  trial: z
-    .enum(["needed", "always", "never"])
-    .default("needed")
-    .describe(
-      "Try Odoo on a neutralized copy first: of a set that is not proven or whose code differs, always, or never",
-    ),
-});
-export type SetInput = z.infer<typeof input>;
+import { type SetInput, setInput } from "./set-input.ts";
 
 export const restoreSet: Procedure<SetInput, RestoreSetFacts> = {
   name: "restore set",
@@ -39,7 +23,7 @@ export const restoreSet: Procedure<SetInput, RestoreSetFacts> = {
     "Brings database and filestore back from a backup's set, or one of them: read from the repository, checked, loaded beside the serving " +
     "database, compared row by row, and only then put in the place of the present, which is kept under another name.",
   done: { title: "Restored" },
-  input,
+  input: setInput,
   facts: readRestoreSetFacts,
   plan: planRestoreSet,
 };
@@ -117,7 +101,7 @@ function bringDatabase(stack: Stack, given: SetInput, facts: RestoreSetFacts, fo
     compareManifest(stack, restored),
     compareAttachments(stack, restored),
     compareSequences(stack, restored),
-    ...(given.from === null ? [] : [givePast(stack)]),
+    ...(given.from === null ? [] : [givePast(stack, { isNeutralized: !given.asProduction })]),
     ...(given.from === null || given.asProduction ? [] : [neutralizePast(stack)]),
     ...putInPlace(stack, running, {
       database: { isThere: present.database },

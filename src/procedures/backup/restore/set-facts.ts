@@ -28,7 +28,7 @@ import {
   RestoreSourceUnknown,
   RestoreSourceUnreached,
 } from "./errors.ts";
-import type { SetInput } from "./restore-set.ts";
+import type { SetInput } from "./set-input.ts";
 
 /** What the restore of a set depends on. What cannot go well is refused here, before anything is begun. */
 
