@@ -18,6 +18,7 @@ import { type HealthReport, runChecks, withFindings } from "../procedures/monito
 import { healthChecks } from "../procedures/monitoring/health.ts";
 import { createFactReader, type Procedure } from "../procedures/procedure.ts";
 import { createCallRegistry, type Procedures } from "../procedures/registry.ts";
+import { findResourceFaults } from "../procedures/resources.ts";
 import { type Plan, undoClassOf } from "../runbook/plan.ts";
 import { validatePlan } from "../runbook/validate.ts";
 import type { Json } from "../runbook/value.ts";
@@ -81,7 +82,10 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
   );
   const performer: Performer = createPerformer({ executors: (host) => executors.of(host), calls });
   const health = async (one: Stack) =>
-    withFindings(await runChecks(one, performer, healthChecks(one)), await findBackupFaults(records, one, new Date()));
+    withFindings(await runChecks(one, performer, healthChecks(one)), [
+      ...(await findBackupFaults(records, one, new Date())),
+      ...(await findResourceFaults(records, one, new Date())),
+    ]);
   const stacks = new Map<string, Stack>();
   const stack = (name?: string): Stack => {
     const found = getStack(config, name);

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { registerFinance } from "./program/finance.ts";
 import { registerPeople } from "./program/people.ts";
 import { changing, json, run } from "./program/register.ts";
+import { registerResources } from "./program/resources.ts";
 import { registerRestore } from "./program/restore.ts";
 import { registerWal } from "./program/wal.ts";
 
@@ -134,6 +135,7 @@ json(backup.command("unpin"))
 
 registerWal(program);
 registerRestore(program);
+registerResources(program);
 
 changing(program.command("upgrade"))
   .description("update modules whose code changed, and take it back if anything is not as it should be")

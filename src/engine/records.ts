@@ -13,6 +13,8 @@ export interface Records {
   forget(kind: string, stack: string): Promise<void>;
   /** Removes the oldest of that kind, until so many are left for the stack. */
   trim(kind: string, stack: string, left: number): Promise<void>;
+  /** Who began a run: the owner of what it leaves. */
+  actorOf(run: string): Promise<string>;
   /** Newest first. */
   list(kind: string, stack: string, limit: number): Promise<readonly { id: string; at: Date; data: Json }[]>;
 }
@@ -67,6 +69,8 @@ export function createRecords(control: Control): Records {
         )
         .execute();
     },
+    actorOf: async (run) =>
+      (await control.db.selectFrom("runs").select("actor").where("id", "=", run).executeTakeFirstOrThrow()).actor,
     list: (kind, stack, limit) =>
       control.db
         .selectFrom("records")

@@ -6,6 +6,7 @@ import type { Stack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
 import { forgetBackups, recordBackup, recordDoubt, recordInventory, recordProof } from "./backup/calls.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
+import { expireResources } from "./backup/expire.ts";
 import { pruneBackups } from "./backup/prune.ts";
 import { recordCheck, recordCopy } from "./backup/repositories.ts";
 import { forgetKept } from "./backup/restore/forget.ts";
@@ -21,6 +22,7 @@ import { ProcedureInvalid } from "./custom/errors.ts";
 import type { HealthReport } from "./monitoring/check.ts";
 import { keepHealth, watch } from "./monitoring/watch.ts";
 import type { AnyProcedure } from "./procedure.ts";
+import { closeResource, countAttempt, openResource } from "./resources.ts";
 import { composeFill } from "./sandbox/compose-fill.ts";
 import { composeUp } from "./sandbox/compose-up.ts";
 import { sandboxDown } from "./sandbox/down.ts";
@@ -45,6 +47,7 @@ export const builtIn: readonly AnyProcedure[] = [
   walBackup,
   walVerify,
   walRemove,
+  expireResources,
   upgrade,
   watch,
   sandboxUp,
@@ -91,6 +94,9 @@ export function createCallRegistry(
     ["backup.record_copy@1", recordCopy(records)],
     ["backup.record_check@1", recordCheck(records)],
     ["backup.forget_all@1", forgetBackups(records)],
+    ["resource.open@1", openResource(records)],
+    ["resource.close@1", closeResource(records)],
+    ["resource.attempt@1", countAttempt(records)],
     ["monitoring.watch@1", keepHealth(records, checkHealth, tell)],
   ]);
   return { get: (name, version) => calls.get(`${name}@${version}`) };

@@ -34,6 +34,7 @@ function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>>
       : { copies: { ...defaults, procedure: "backup copy", cron: "30 2 * * *" } as const }),
     integrity: { ...defaults, procedure: "backup check", cron: "0 5 * * *" },
     // Once a week the last backup is restored: one that was never restored is a hope.
+    resources: { ...defaults, procedure: "resources expire", cron: "*/15 * * * *", missed: "none", grace: 840 },
     proof: { ...defaults, procedure: "backup verify", input: { backup: "latest" }, cron: "0 4 * * 0" },
     health,
     ...(stack.backup.wal === undefined ? {} : usualOfArchive),

@@ -290,6 +290,7 @@ describe("a file", () => {
       "backup",
       "retention",
       "integrity",
+      "resources",
       "proof",
       "health",
       "other",
