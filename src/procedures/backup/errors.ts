@@ -77,11 +77,13 @@ export const RepositoryUnreadable = defineError<Command & { readonly repository?
     message: (d) =>
       d.repository === undefined
         ? "The backup repository cannot be opened."
-        : `There is no repository in ${d.repository}, although backups were stored there. Nothing was changed.`,
+        : d.repository.startsWith("/")
+          ? `There is no repository in ${d.repository}, although backups were stored there. Nothing was changed.`
+          : `The repository ${d.repository}, where backups were stored, is not reached, or is not there any more. Nothing was changed.`,
     hint: (d) =>
       d.repository === undefined
         ? "Is its disk mounted, and is the password (backup.passwordFile or backup.password) the right one?"
-        : "Is its disk mounted? If a new one is wanted there, remove the file `repository` in the stack's workDirectory.",
+        : "Is its disk mounted, does its server answer? If a new one is wanted there, remove the file `repository` in the stack's workDirectory.",
   },
 );
 
