@@ -174,6 +174,15 @@ export const AttachmentsDamaged = defineError<Found>("backup.attachments_damaged
   hint: () => "Documents of users would be lost by a restore. Take a new backup and verify it at once.",
 });
 
+export const ClockJumped = defineError<Found>("backup.clock_jumped", {
+  exitCode: 33,
+  message: (d) =>
+    `Sets contradict each other in when they were made, so a clock was wrong: ${d.found}. The set is stored; none of them is removed meanwhile.`,
+  hint: () =>
+    "Which date is wrong? Check the clock of the database server (`timedatectl`). When a set that claims to be later is not needed any more, take it " +
+    "out with restic forget: until then whatever was made after it is kept.",
+});
+
 export const BackupUnderWay = defineError<Found>("backup.under_way", {
   exitCode: 27,
   retryable: true,
