@@ -3,10 +3,15 @@ export interface Bench {
   readonly name: string;
   /** What one measurement is, in words. */
   readonly title: string;
-  readonly unit: "ms" | "s";
+  /** `ratio`: ours to the other's, both measured in one run on the same data. */
+  readonly unit: "ms" | "s" | "ratio";
   /** At most this much. Without one the number is only told. */
   readonly goal?: number;
+  /** Takes minutes: measured only when it is named. */
+  readonly isLong?: boolean;
   measure(): Promise<readonly number[]>;
+  /** Of what was measured, in words: both sides of a ratio. */
+  explain?(): string;
 }
 
 export interface Measured {
@@ -19,6 +24,7 @@ export interface Measured {
   readonly count: number;
   readonly goal: number | null;
   readonly isMet: boolean | null;
+  readonly explanation: string | null;
 }
 
 export async function run(bench: Bench): Promise<Measured> {
@@ -35,6 +41,7 @@ export async function run(bench: Bench): Promise<Measured> {
     count: values.length,
     goal: goal ?? null,
     isMet: goal === undefined ? null : middle <= goal,
+    explanation: bench.explain?.() ?? null,
   };
 }
 

@@ -34,26 +34,28 @@ const location = z
   )
   .refine((given) => !/:\/\/[^/@]*:[^/@]*@/.test(given), "must not hold a password: give it under environment");
 
+/** How a repository is opened, the first one and its copies alike. */
+const access = {
+  passwordFile: absolutePath.optional().describe("File with the repository's password; either this or password"),
+  password: environmentReference
+    .optional()
+    .describe("The repository's password as ${NAME}, from the environment; either this or passwordFile"),
+  environment: z
+    .record(z.string().regex(/^[A-Z_][A-Z0-9_]*$/, "must be a name for an environment variable"), environmentReference)
+    .default({})
+    .describe("What restic needs to get in there, such as AWS_ACCESS_KEY_ID, each as ${NAME} from the environment"),
+  options: z
+    .array(z.string().regex(/^[a-z0-9]+\.[a-z0-9-]+=/, "must be KEY=VALUE, as restic's -o takes it"))
+    .default([])
+    .describe('Options of restic\'s -o, such as sftp.command="ssh -F FILE HOST -s sftp"'),
+};
+
 const copy = z
   .strictObject({
     repository: location.describe(
       "Where the copy is: a folder, or an address of restic's: sftp:USER@HOST:/PATH, rest:https://HOST/, s3:https://HOST/BUCKET",
     ),
-    passwordFile: absolutePath.optional().describe("File with the repository's password; either this or password"),
-    password: environmentReference
-      .optional()
-      .describe("The repository's password as ${NAME}, from the environment; either this or passwordFile"),
-    environment: z
-      .record(
-        z.string().regex(/^[A-Z_][A-Z0-9_]*$/, "must be a name for an environment variable"),
-        environmentReference,
-      )
-      .default({})
-      .describe("What restic needs to get in there, such as AWS_ACCESS_KEY_ID, each as ${NAME} from the environment"),
-    options: z
-      .array(z.string().regex(/^[a-z0-9]+\.[a-z0-9-]+=/, "must be KEY=VALUE, as restic's -o takes it"))
-      .default([])
-      .describe('Options of restic\'s -o, such as sftp.command="ssh -F FILE HOST -s sftp"'),
+    ...access,
     appendOnly: z
       .boolean()
       .default(false)
@@ -67,11 +69,10 @@ const copy = z
 
 export const backup = z
   .strictObject({
-    repository: absolutePath.describe("Folder of the restic repository"),
-    passwordFile: absolutePath.optional().describe("File with the repository's password; either this or password"),
-    password: environmentReference
-      .optional()
-      .describe("The repository's password as ${NAME}, from the environment; either this or passwordFile"),
+    repository: location.describe(
+      "Where every backup is written first: the folder of a restic repository, or an address of restic's as a copy may have it",
+    ),
+    ...access,
     timeoutHours: z
       .number()
       .positive()

@@ -38,21 +38,24 @@ export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> 
   const { backup, services } = stack;
   const all: Readonly<Record<string, Secret | undefined>> = {
     ...stack.secrets,
-    "backup.password": backup?.password,
     "backup.wal.password": backup?.wal?.password,
     "services.cache.password": services.cache?.password,
-    ...Object.fromEntries(Object.entries(backup?.copies ?? {}).flatMap(secretsOfCopy)),
+    ...(backup === undefined ? {} : secretsOfRepository("backup", backup)),
+    ...Object.assign(
+      {},
+      ...Object.entries(backup?.copies ?? {}).map(([name, copy]) => secretsOfRepository(`backup.copies.${name}`, copy)),
+    ),
   };
   return Object.fromEntries(
     Object.entries(all).flatMap(([path, value]) => (value === undefined ? [] : [[path, value]])),
   );
 }
 
-function secretsOfCopy([name, { password, environment }]: [string, CopyConfig]) {
+function secretsOfRepository(path: string, { password, environment }: Pick<CopyConfig, "password" | "environment">) {
   const variables = Object.entries(environment).map(
-    ([variable, value]) => [`backup.copies.${name}.environment.${variable}`, value] as const,
+    ([variable, value]) => [`${path}.environment.${variable}`, value] as const,
   );
-  return [[`backup.copies.${name}.password`, password] as const, ...variables];
+  return { [`${path}.password`]: password, ...Object.fromEntries(variables) };
 }
 
 /** Text → configuration. Every problem found is told at once, each with its place. */
@@ -153,6 +156,7 @@ function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<Stac
         : {
             ...backup,
             password: reveal(backup.password),
+            environment: mapValues(backup.environment, (reference) => reveal(reference) ?? new Secret("")),
             copies: mapValues(backup.copies, (copy) => ({
               ...copy,
               password: reveal(copy.password),

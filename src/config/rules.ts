@@ -24,6 +24,7 @@ export const rules: readonly ((given: Given) => readonly Broken[])[] = [
   ensureAddresses,
   ensureNoOtherReferences,
   ensureStacksAreThere,
+  ensureOneWayIn,
 ];
 
 /** The variable that `${NAME}` names. */
@@ -137,6 +138,9 @@ function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
     ...Object.entries(config.stacks).flatMap(([name, { backup, services, secrets }]) => [
       ...Object.entries(secrets).map(([secret, given]) => [["stacks", name, "secrets", secret], given] as const),
       [["stacks", name, "backup", "password"], backup?.password] as const,
+      ...Object.entries(backup?.environment ?? {}).map(
+        ([variable, reference]) => [["stacks", name, "backup", "environment", variable], reference] as const,
+      ),
       ...Object.entries(backup?.copies ?? {}).flatMap(([copy, { password, environment }]) => [
         [["stacks", name, "backup", "copies", copy, "password"], password] as const,
         ...Object.entries(environment).map(
@@ -194,12 +198,12 @@ function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
     .filter(([path, text]) => /\$\{[A-Za-z_]\w*\}/.test(text) && !mayRefer(path))
     .map(([path, text]) => ({
       path,
-      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, the passwords under backup and what its copies have under environment, services.cache.password, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
+      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, the passwords under backup and what it and its copies have under environment, services.cache.password, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
     }));
 }
 
 const secretsOfStack =
-  /^(backup\.(wal\.)?password|services\.cache\.password|backup\.copies\.[^.]+\.(password|environment\.[^.]+))$/;
+  /^(backup\.wal\.password|services\.cache\.password|backup\.(copies\.[^.]+\.)?(password|environment\.[^.]+))$/;
 
 function mayRefer(path: readonly PropertyKey[]): boolean {
   const [first, , ...inStack] = path;
@@ -240,4 +244,31 @@ function ensureStacksAreThere({ config }: Given): readonly Broken[] {
   return named
     .filter(([, stack]) => !known.includes(stack))
     .map(([path, stack]) => ({ path, message: `${path.join(".")}: there is no stack ${stack}${meant(stack, known)}` }));
+}
+
+/** One restic reads the first repository and writes the copy: of a variable, or an option, it knows one value for both. */
+function ensureOneWayIn({ config }: Given): readonly Broken[] {
+  return Object.entries(config.stacks).flatMap(([name, { backup }]) => {
+    if (backup === undefined) return [];
+    const options = new Map(backup.options.map(splitOption));
+    return Object.entries(backup.copies).flatMap(([copy, { environment, options: own }]) => {
+      const at = (...path: readonly PropertyKey[]) => ["stacks", name, "backup", "copies", copy, ...path];
+      const differs = (what: string) =>
+        `${what} is another one for the first repository; restic, which copies from that one to this, knows only one`;
+      return [
+        ...Object.entries(environment)
+          .filter(([key, value]) => (backup.environment[key] ?? value) !== value)
+          .map(([key]) => ({ path: at("environment", key), message: differs(key) })),
+        ...own.map(splitOption).flatMap(([key, value], index) => {
+          const first = options.get(key) ?? value;
+          return first === value ? [] : [{ path: at("options", index), message: differs(key) }];
+        }),
+      ];
+    });
+  });
+}
+
+function splitOption(option: string): readonly [key: string, value: string] {
+  const at = option.indexOf("=");
+  return [option.slice(0, at), option.slice(at + 1)];
 }

@@ -336,7 +336,8 @@ export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup
   /** Where this machine keeps backups of the control database; undefined for a stack on another one. */
   readonly controlBackups: string | undefined;
   readonly backup:
-    | (Omit<NonNullable<WithSecret<ParsedStack["backup"]>>, "copies" | "wal"> & {
+    | (Omit<NonNullable<WithSecret<ParsedStack["backup"]>>, "environment" | "copies" | "wal"> & {
+        readonly environment: Readonly<Record<string, Secret>>;
         readonly copies: Readonly<Record<string, CopyConfig>>;
         readonly wal: WalConfig | undefined;
       })

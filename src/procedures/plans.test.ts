@@ -77,13 +77,18 @@ const night = (day: number): PruneFacts["sets"][number] => ({
   snapshots: [`${day}`.repeat(32)],
 });
 const proven = { at: "2026-01-11T20:00:00Z", run: "r", seconds: 9, tables: 1, rows: 1, attachments: 1, mismatches: 0 };
-const entry = { proof: null, doubt: null, pin: null, removed: null };
+const entry = { proof: null, doubt: null, contradicts: [], pin: null, removed: null };
 const aged: PruneFacts = {
   sets: [night(10), night(11), night(12), night(13), ...Array.from({ length: 4 }, (_, index) => night(20 + index))],
   catalogue: [
-    { ...entry, id: night(10).id, pin: { reason: "year end", by: "ana", at: "2026-01-11T00:00:00Z" } },
-    { ...entry, id: night(11).id, proof: proven },
-    { ...entry, id: "20260109t180000_gone" },
+    {
+      ...entry,
+      id: night(10).id,
+      takenAt: night(10).takenAt,
+      pin: { reason: "year end", by: "ana", at: "2026-01-11T00:00:00Z" },
+    },
+    { ...entry, id: night(11).id, takenAt: night(11).takenAt, proof: proven },
+    { ...entry, id: "20260109t180000_gone", takenAt: "2026-01-09T18:00:00.000Z" },
   ],
 };
 const keepingLittle = createStack({

@@ -4,7 +4,7 @@ import type { Records } from "../engine/records.ts";
 import type { CallFunction, CallRegistry } from "../host/perform.ts";
 import type { Stack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
-import { forgetBackups, recordBackup, recordDoubt, recordInventory, recordProof } from "./backup/calls.ts";
+import { forgetBackups, judgeClock, recordBackup, recordDoubt, recordInventory, recordProof } from "./backup/calls.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
 import { expireResources } from "./backup/expire.ts";
 import { pruneBackups } from "./backup/prune.ts";
@@ -88,6 +88,7 @@ export function createCallRegistry(
 ): CallRegistry {
   const calls = new Map<string, CallFunction>([
     ["backup.record@1", recordBackup(records)],
+    ["backup.judge_clock@1", judgeClock(records)],
     ["backup.record_doubt@1", recordDoubt(records)],
     ["backup.record_proof@1", recordProof(records)],
     ["backup.record_inventory@1", recordInventory(records)],

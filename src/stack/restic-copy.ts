@@ -1,8 +1,6 @@
 import type { CopyConfig, StackConfig } from "../config/schema.ts";
 import type { CommandAction, Output } from "../runbook/action.ts";
-import { secret } from "../runbook/value.ts";
 import {
-  bare,
   createProgram,
   createPrunable,
   createReadable,
@@ -10,7 +8,7 @@ import {
   explained,
   gently,
   type NamedRepository,
-  openExitCodes,
+  openRemote,
   type Prunable,
   storeExitCodes,
 } from "./restic.ts";
@@ -32,11 +30,12 @@ export function createCopies(stack: StackConfig, tools: string): readonly Reposi
 
 function createCopy(stack: StackConfig, tools: string, name: string, copy: CopyConfig): RepositoryCopy {
   const key = `backup.copies.${name}`;
-  const variables = Object.keys(copy.environment).map((one) => [one, secret(`${key}.environment.${one}`)] as const);
-  const own = { ...environmentOf(copy, secret(`${key}.password`), "RESTIC_"), ...Object.fromEntries(variables) };
-  const from = stack.backup === undefined ? {} : environmentOf(stack.backup, secret("backup.password"), "RESTIC_FROM_");
+  const own = environmentOf(copy, key);
+  const first = stack.backup;
+  const from = first === undefined ? {} : environmentOf(first, "backup", "RESTIC_FROM_");
   const restic = createProgram(stack, tools, own, copy.options);
-  const between = createProgram(stack, tools, { ...own, ...from }, copy.options);
+  const options = [...new Set([...(first?.options ?? []), ...copy.options])];
+  const between = createProgram(stack, tools, { ...from, ...own }, options);
   const shared = createPrunable(stack, restic);
   const readable = createReadable(stack.name, restic);
   const list = shared.list();
@@ -48,8 +47,7 @@ function createCopy(stack: StackConfig, tools: string, name: string, copy: CopyC
     appendOnly: copy.appendOnly,
     isInitialised: () => ({
       title: `the repository ${name} exists`,
-      // Before 0.17 it answers 1 for "no repository" and for "not reached" alike: who makes one that is there is told so.
-      action: restic(["cat", "config", ...bare], { okExitCodes: [0, 1, 10], exitCodes: openExitCodes }),
+      action: openRemote(restic),
       output: { from: "exitCode", as: "number" },
       compare: "eq",
       with: 0,

@@ -1,6 +1,6 @@
-import type { StackConfig } from "../config/schema.ts";
+import type { CopyConfig, StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe } from "../runbook/action.ts";
-import { prefixed, runId, type SecretRef, secret, type Text, type Value } from "../runbook/value.ts";
+import { prefixed, runId, secret, type Text, type Value } from "../runbook/value.ts";
 
 /** What the first repository and its copies have in common: they can be looked into, checked, and made smaller. */
 export interface Prunable {
@@ -91,13 +91,15 @@ export function createRestic(stack: StackConfig, tools: string): Restic | undefi
   const { backup } = stack;
   if (backup === undefined) return undefined;
   const { repository } = backup;
-  const restic = createProgram(stack, tools, environmentOf(backup, secret("backup.password"), "RESTIC_"));
+  const restic = createProgram(stack, tools, environmentOf(backup, "backup"), backup.options);
   return {
     repository,
     isInitialised: () => ({
       title: "the repository exists",
-      // 0.14 answers 1 both for "no repository" and for "wrong password": the file itself decides.
-      action: command(tools, ["test", "-e", `${repository}/config`], { okExitCodes: [0, 1] }),
+      action: isFolder(repository)
+        ? // 0.14 answers 1 both for "no repository" and for "wrong password": the file itself decides.
+          command(tools, ["test", "-e", `${repository}/config`], { okExitCodes: [0, 1] })
+        : openRemote(restic),
       output: { from: "exitCode", as: "number" },
       compare: "eq",
       with: 0,
@@ -109,7 +111,10 @@ export function createRestic(stack: StackConfig, tools: string): Restic | undefi
         restic(
           ["backup", "--json", "--ignore-ctime", ...setOf(stack, runId, reason), "--time", taken, "."],
           { exitCodes: storeExitCodes },
-          [...gently, "sh", "-c", storeScript, "store", folder, stack.name, tagOf(runId)],
+          [
+            ...[...gently, "sh", "-c", isFolder(repository) ? storeScript : storeAwayScript],
+            ...["store", folder, stack.name, tagOf(runId)],
+          ],
         ),
       ),
     check: () => explained(restic(["check", "--read-data", ...bare], { exitCodes: readExitCodes })),
@@ -118,19 +123,40 @@ export function createRestic(stack: StackConfig, tools: string): Restic | undefi
   };
 }
 
-/** How restic finds a repository and opens it; `RESTIC_FROM_` is what it copies from. */
+/** Here, or behind an address. */
+export function isFolder(repository: string): boolean {
+  return repository.startsWith("/");
+}
+
+/** What restic needs to find a repository and to open it; `path` is where the configuration says so. `RESTIC_FROM_` is what it copies from. */
 export function environmentOf(
-  { repository, passwordFile }: { readonly repository: string; readonly passwordFile?: string | undefined },
-  password: SecretRef,
-  prefix: "RESTIC_" | "RESTIC_FROM_",
+  given: Pick<CopyConfig, "repository" | "passwordFile" | "environment">,
+  path: string,
+  prefix: "RESTIC_" | "RESTIC_FROM_" = "RESTIC_",
 ): Readonly<Record<string, Value>> {
+  const { repository, passwordFile, environment } = given;
   return {
     [`${prefix}REPOSITORY`]: repository,
     ...(passwordFile === undefined
-      ? { [`${prefix}PASSWORD`]: password }
+      ? { [`${prefix}PASSWORD`]: secret(`${path}.password`) }
       : { [`${prefix}PASSWORD_FILE`]: passwordFile }),
+    ...Object.fromEntries(Object.keys(environment).map((name) => [name, secret(`${path}.environment.${name}`)])),
   };
 }
+
+/**
+ * Answers 0 when there is a repository, and 10 when there is none; whatever else it meets is no answer. Before 0.17 restic ends with 1 for
+ * all of it, so its words are read.
+ */
+export function openRemote(restic: Program): CommandAction {
+  const opened = restic(["cat", "config", ...bare], { exitCodes: openExitCodes, okExitCodes: [0, 10] });
+  return told(opened, openedScript);
+}
+
+const openedScript = `{ print; line = tolower($0) }
+line ~ /wrong password or no key found/ { code = 12 }
+line ~ /unable to open config file: .*(does not exist|doesn.t exist|no such file|not found|not present|404)/ { code = 10 }
+END { exit code }`;
 
 export function createProgram(
   stack: StackConfig,
@@ -250,6 +276,19 @@ before=$(size) && cd -- "$folder" || exit
 printf '{"message_type":"growth","bytes":%s}\\n' "$(($(size) - before))"
 `;
 
+/** Behind an address nothing can be measured. restic itself tells what it added, after compression, since 0.17: before, nothing is told. */
+const storeAwayScript = `
+folder=$1 host=$2 tag=$3
+shift 3
+cd -- "$folder" || exit
+exec 4>&1
+code=$({ { "$@" 3>&-; echo "$?" >&3; } | awk '{ print; fflush() }
+  /"message_type":"summary"/ && match($0, /"data_added_packed":[0-9]+/) { bytes = substr($0, RSTART + 20, RLENGTH - 20) }
+  END { if (bytes != "") printf "{\\"message_type\\":\\"growth\\",\\"bytes\\":%s}\\n", bytes }' >&4; } 3>&1)
+[ "$code" != 3 ] || restic forget latest --host "$host" --tag "$tag" >&2
+exit "$code"
+`;
+
 /** Of restic's JSON the ids alone, a line each, sorted. */
 const idsScript = `grep -o '"id":"[0-9a-f]*"' | cut -d '"' -f 4 | LC_ALL=C sort`;
 
@@ -258,11 +297,12 @@ const idsScript = `grep -o '"id":"[0-9a-f]*"' | cut -d '"' -f 4 | LC_ALL=C sort`
  * was read is damaged. Its lines pass through, without the addresses of restic's own code.
  */
 export function explained(action: CommandAction): CommandAction {
+  return told(action, explainScript);
+}
+
+function told(action: CommandAction, script: string): CommandAction {
   const [first, ...others] = action.pipeline;
-  return {
-    ...action,
-    pipeline: [{ ...first, mergeStderr: true }, ...others, { argv: ["awk", explainScript] }],
-  };
+  return { ...action, pipeline: [{ ...first, mergeStderr: true }, ...others, { argv: ["awk", script] }] };
 }
 
 const explainScript = `/^(\\t|main[.]|runtime[.]|github[.]com\\/)/ { next }
@@ -270,5 +310,5 @@ const explainScript = `/^(\\t|main[.]|runtime[.]|github[.]com\\/)/ { next }
 line ~ /no space left on device|disk quota exceeded/ { code = 28 }
 line ~ /repository is already locked/ { code = 11 }
 line ~ /^fatal: .*(wrong password or no key found)/ { code = 12 }
-line ~ /^fatal: .*(unable to open config file|connection refused|connection reset|no route to host|i\\/o timeout)/ { code = 10 }
+line ~ /^fatal: .*(unable to open (config file|repository at)|connection refused|connection reset|no route to host|i\\/o timeout)/ { code = 10 }
 END { exit code }`;

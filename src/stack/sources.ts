@@ -1,6 +1,5 @@
 import type { StackConfig } from "../config/schema.ts";
-import { type SecretRef, secret } from "../runbook/value.ts";
-import { createProgram, createReadable, environmentOf, type NamedRepository } from "./restic.ts";
+import { createProgram, createReadable, environmentOf, isFolder, type NamedRepository } from "./restic.ts";
 
 /** The repositories that a stack's sets can be taken from for a restore: its own, or another stack's of the same configuration. */
 
@@ -24,36 +23,17 @@ export function createSiblingSources(
   const { name: owner, backup } = sibling.config;
   if (backup === undefined) return [];
   const isBeside = sibling.tools === tools;
-  const secretOf = (path: string): SecretRef => secret(`${siblingPrefix(owner)}${path}`);
-  const first = isBeside
-    ? [
-        {
-          name: primary,
-          repository: backup.repository,
-          ...createReadable(
-            owner,
-            createProgram(
-              stack,
-              tools,
-              environmentOf(backup, secret(`${siblingPrefix(owner)}backup.password`), "RESTIC_"),
-            ),
-          ),
-        },
-      ]
-    : [];
-  const copies = Object.entries(backup.copies)
-    .filter(([, copy]) => isBeside || (!copy.repository.startsWith("/") && copy.passwordFile === undefined))
-    .map(([name, copy]) => {
-      const key = `backup.copies.${name}`;
-      const variables = Object.keys(copy.environment).map(
-        (one) => [one, secretOf(`${key}.environment.${one}`)] as const,
-      );
-      const env = {
-        ...environmentOf(copy, secretOf(`${key}.password`), "RESTIC_"),
-        ...Object.fromEntries(variables),
-      };
-      const { repository, options } = copy;
+  const own = { name: primary, ...backup, path: "backup" };
+  const copies = Object.entries(backup.copies).map(([name, copy]) => ({
+    name,
+    ...copy,
+    path: `backup.copies.${name}`,
+  }));
+  return [own, ...copies]
+    .filter((one) => isBeside || (!isFolder(one.repository) && one.passwordFile === undefined))
+    .map((one) => {
+      const env = environmentOf(one, `${siblingPrefix(owner)}${one.path}`);
+      const { name, repository, options } = one;
       return { name, repository, ...createReadable(owner, createProgram(stack, tools, env, options)) };
     });
-  return [...first, ...copies];
 }

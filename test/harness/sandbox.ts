@@ -113,6 +113,7 @@ export interface RunJson {
   readonly steps: readonly {
     readonly id: string;
     readonly outcome: string;
+    readonly seconds: number | null;
     readonly error?: { readonly code: string };
   }[];
 }

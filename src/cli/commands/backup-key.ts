@@ -1,4 +1,5 @@
 import { type FileHandle, open, rm } from "node:fs/promises";
+import type { CopyConfig } from "../../config/schema.ts";
 import { inTransaction, record } from "../../engine/audit.ts";
 import { defineError } from "../../errors/error.ts";
 import { NoRepository } from "../../procedures/backup/errors.ts";
@@ -58,23 +59,21 @@ async function readKeys(app: App, stack: Stack): Promise<readonly Key[]> {
   if (backup === undefined) throw NoRepository({ stack: stack.name });
   const key = async (
     name: string,
-    repository: string,
-    { passwordFile, secret }: { passwordFile: string | undefined; secret: string },
+    { repository, passwordFile, environment }: Pick<CopyConfig, "repository" | "passwordFile" | "environment">,
+    path: string,
   ): Promise<Key> => ({
     name,
     variables: {
       RESTIC_REPOSITORY: repository,
       RESTIC_PASSWORD:
-        passwordFile === undefined ? stack.secret(secret).reveal() : await readFileOf(app, stack, passwordFile),
+        passwordFile === undefined
+          ? stack.secret(`${path}.password`).reveal()
+          : await readFileOf(app, stack, passwordFile),
+      ...Object.fromEntries(Object.entries(environment).map(([variable, value]) => [variable, value.reveal()])),
     },
   });
-  const copies = Object.entries(backup.copies).map(async ([name, { repository, passwordFile, environment }]) => {
-    const own = await key(name, repository, { passwordFile, secret: `backup.copies.${name}.password` });
-    const more = Object.entries(environment).map(([variable, value]) => [variable, value.reveal()] as const);
-    return { ...own, variables: { ...own.variables, ...Object.fromEntries(more) } };
-  });
-  const { passwordFile, repository } = backup;
-  return Promise.all([key(primary, repository, { passwordFile, secret: "backup.password" }), ...copies]);
+  const copies = Object.entries(backup.copies).map(([name, copy]) => key(name, copy, `backup.copies.${name}`));
+  return Promise.all([key(primary, backup, "backup"), ...copies]);
 }
 
 /** restic takes the file without the line's end. */

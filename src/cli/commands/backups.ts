@@ -93,12 +93,15 @@ async function withRetention(
   const keep = config.backup?.keep;
   if (keep === undefined) return backups.map((backup) => ({ ...backup, kept: [], removableAt: null, copies: [] }));
   const states = await Promise.all(copies.map((copy) => findRepositoryState(records, name, copy.name)));
-  const sets = backups.map(toStoredSet);
-  const verdicts = new Map(judgeSets(sets, keep, config.timezone).map((verdict) => [verdict.set.id, verdict.grounds]));
-  const removals = forecastRemovals(sets, keep, config.timezone);
+  const catalogue = await listCatalogue(records, name);
+  const made = catalogue.map(({ takenAt }) => takenAt);
+  const sets = backups.map((backup) => toStoredSet(backup, catalogue));
+  const verdicts = judgeSets(sets, keep, config.timezone, made);
+  const grounds = new Map(verdicts.map((verdict) => [verdict.set.id, verdict.grounds]));
+  const removals = forecastRemovals(sets, keep, config.timezone, made);
   return backups.map((backup) => ({
     ...backup,
-    kept: (verdicts.get(backup.id) ?? []).map(({ words }) => words),
+    kept: (grounds.get(backup.id) ?? []).map(({ words }) => words),
     removableAt: removals.get(backup.id) ?? null,
     copies: states.flatMap((state) => (state.sets.includes(backup.id) ? [state.name] : [])),
   }));

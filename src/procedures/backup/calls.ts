@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Records } from "../../engine/records.ts";
 import { Bug } from "../../errors/error.ts";
 import type { CallFunction } from "../../host/perform.ts";
-import { BackupNotFound } from "./errors.ts";
+import { BackupNotFound, ClockJumped } from "./errors.ts";
 import { repositoryKind } from "./repositories.ts";
 import { type SetReason, type StoredSet, setReasons } from "./retention.ts";
 
@@ -35,6 +35,8 @@ const entry = z.object({
     .nullable(),
   /** A verification that began after the proof and has not ended well: until one does, the proof counts for nothing. */
   doubt: z.object({ at: z.string(), run: z.string() }).nullable().default(null),
+  /** Sets that were entered before this one and say that they are later: a clock was wrong, for this one or for those. */
+  contradicts: z.array(z.string()).default([]),
   reason: z.enum(setReasons).default("by-hand"),
   pin: z.object({ reason: z.string(), by: z.string(), at: z.string() }).nullable().default(null),
   /** The set is not in the repository any more: retention removed it, or it was missing when that looked. */
@@ -46,7 +48,7 @@ const entry = z.object({
 export type BackupEntry = z.infer<typeof entry>;
 
 const recordInput = entry
-  .omit({ seconds: true, proof: true, doubt: true, pin: true, removed: true })
+  .omit({ seconds: true, proof: true, doubt: true, contradicts: true, pin: true, removed: true })
   .extend({ stack: z.string(), storedBytes: z.number(), setBytes: z.number() });
 const doubtInput = z.object({ stack: z.string(), backup: z.string(), run: z.string() });
 const proofInput = z.object({
@@ -84,18 +86,29 @@ export function proofStateOf({ proof, doubt }: Pick<BackupEntry, "proof" | "doub
   return proof === null ? "none" : "proven";
 }
 
-/** As retention sees it. */
-export function toStoredSet(backup: BackupEntry): StoredSet {
+/** Those of the sets that one contradicts which are still there. Entered again after a crash it does not contradict itself. */
+export function findContradicted(
+  { id, contradicts }: Pick<BackupEntry, "id" | "contradicts">,
+  backups: readonly Pick<BackupEntry, "id" | "removed">[],
+): readonly string[] {
+  return contradicts.filter((one) => one !== id && backups.some((other) => other.id === one && other.removed === null));
+}
+
+/** As retention sees it, among all that are in the catalogue. */
+export function toStoredSet(backup: BackupEntry, catalogue: readonly BackupEntry[]): StoredSet {
   const { id, takenAt, reason, pin } = backup;
-  return { id, takenAt, reason, proof: proofStateOf(backup), pinned: pin?.reason ?? null };
+  const isMisdated = findContradicted(backup, catalogue).length > 0;
+  return { id, takenAt, reason, proof: proofStateOf(backup), pinned: pin?.reason ?? null, isMisdated };
 }
 
 export function recordBackup(records: Records): CallFunction {
   return async (given, { scope }) => {
     const { stack, storedBytes, setBytes, ...rest } = recordInput.parse(given);
     const before = await findBackup(records, rest.id);
+    const later = (await listBackups(records, stack)).filter(({ takenAt }) => takenAt > rest.takenAt);
     const data: BackupEntry = {
       ...rest,
+      contradicts: before?.contradicts ?? later.map(({ id }) => id),
       storedBytes: storedBytes < 0 ? null : storedBytes,
       setBytes: setBytes < 0 ? null : setBytes,
       seconds: secondsSince(scope.run.startedAt),
@@ -105,6 +118,19 @@ export function recordBackup(records: Records): CallFunction {
       removed: null,
     };
     await records.put({ kind, id: rest.id, stack, run: scope.run.id, data });
+    return null;
+  };
+}
+
+/** Fails when sets say that they are later than this one although they were made before it. */
+export function judgeClock(records: Records): CallFunction {
+  return async (given) => {
+    const { stack, id } = z.object({ stack: z.string(), id: z.string() }).parse(given);
+    const backups = await listBackups(records, stack);
+    const own = backups.find((backup) => backup.id === id);
+    const against = own === undefined ? [] : findContradicted(own, backups);
+    const told = backups.filter((one) => against.includes(one.id)).map((one) => `${one.id} (${one.takenAt})`);
+    if (told.length > 0) throw ClockJumped({ found: `${id} (${own?.takenAt}) was made after ${told.join(", ")}` });
     return null;
   };
 }
@@ -146,6 +172,7 @@ export function recordProof(records: Records): CallFunction {
       filestoreBytes: null,
       unsound,
       seconds: 0,
+      contradicts: [],
       reason: "by-hand" as const,
       pin: null,
       removed: null,

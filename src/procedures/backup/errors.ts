@@ -83,11 +83,13 @@ export const RepositoryUnreadable = defineError<Command & { readonly repository?
     message: (d) =>
       d.repository === undefined
         ? "The backup repository cannot be opened."
-        : `There is no repository in ${d.repository}, although backups were stored there. Nothing was changed.`,
+        : d.repository.startsWith("/")
+          ? `There is no repository in ${d.repository}, although backups were stored there. Nothing was changed.`
+          : `The repository ${d.repository}, where backups were stored, is not reached, or is not there any more. Nothing was changed.`,
     hint: (d) =>
       d.repository === undefined
         ? "Is its disk mounted, and is the password (backup.passwordFile or backup.password) the right one?"
-        : "Is its disk mounted? If a new one is wanted there, remove the file `repository` in the stack's workDirectory.",
+        : "Is its disk mounted, does its server answer? If a new one is wanted there, remove the file `repository` in the stack's workDirectory.",
   },
 );
 
@@ -176,6 +178,15 @@ export const AttachmentsDamaged = defineError<Found>("backup.attachments_damaged
   exitCode: 33,
   message: (d) => `Attachments are missing from the backup, or differ from their checksum: ${d.found}`,
   hint: () => "Documents of users would be lost by a restore. Take a new backup and verify it at once.",
+});
+
+export const ClockJumped = defineError<Found>("backup.clock_jumped", {
+  exitCode: 33,
+  message: (d) =>
+    `Sets contradict each other in when they were made, so a clock was wrong: ${d.found}. The set is stored; none of them is removed meanwhile.`,
+  hint: () =>
+    "Which date is wrong? Check the clock of the database server (`timedatectl`). When a set that claims to be later is not needed any more, take it " +
+    "out with restic forget: until then whatever was made after it is kept.",
 });
 
 export const BackupUnderWay = defineError<Found>("backup.under_way", {

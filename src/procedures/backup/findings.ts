@@ -2,7 +2,7 @@ import type { Records } from "../../engine/records.ts";
 import { primary } from "../../stack/sources.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Finding } from "../monitoring/check.ts";
-import { type BackupEntry, listBackups } from "./calls.ts";
+import { type BackupEntry, findContradicted, listBackups } from "./calls.ts";
 import { findRepositoryState, type RepositoryState } from "./repositories.ts";
 import { findSizeFaults, type Sizes, usualPercent } from "./sizes.ts";
 
@@ -15,6 +15,7 @@ export async function findBackupFaults(records: Records, stack: Stack, now: Date
   );
   return [
     ...judgeSizes(backups),
+    ...judgeClock(backups),
     ...judgeCopies(states.slice(1), backups, stack.config.objectives.rpoSeconds, now),
     ...judgeChecks(states, now),
   ];
@@ -61,6 +62,30 @@ export function judgeChecks(states: readonly RepositoryState[], now: Date): read
       ...{ code: "IPAI-BACKUP-004", title: "Integrity of the repositories", unit: "not sound", threshold: 0 },
       ...{ status: isDamaged ? "fail" : "warn", value: wrong.length, milliseconds: 0 },
       hint: `${wrong.map(({ name, words }) => `${name} ${words}`).join(", ")}. \`ipai backup check\` says more; do not rely on a damaged one, and take a new backup elsewhere.`,
+    },
+  ];
+}
+
+/** A year between the last two: either none was made for a year, or the newest was made under a clock that had jumped. */
+const gapDaysMax = 7;
+
+function judgeClock(backups: readonly BackupEntry[]): readonly Finding[] {
+  const [last, before] = backups;
+  const wrong = backups.filter((backup) => findContradicted(backup, backups).length > 0);
+  const gap =
+    last === undefined || before === undefined
+      ? 0
+      : (Date.parse(last.takenAt) - Date.parse(before.takenAt)) / 86_400_000;
+  if (wrong.length === 0 && gap <= gapDaysMax) return [];
+  const hint =
+    wrong.length === 0
+      ? `${Math.round(gap)} days lie between ${last?.id} and the set before it. Was none made for so long, or did the clock of the database server jump?`
+      : `${wrong.map(({ id }) => id).join(", ")}: made after a set that says it is later, so a clock was wrong. They are kept until that set is gone; ` +
+        "`ipai backup` names it.";
+  return [
+    {
+      ...{ code: "IPAI-BACKUP-005", title: "Dates of the backups", unit: "sets out of order", status: "warn" },
+      ...{ value: wrong.length, threshold: 0, hint, milliseconds: 0 },
     },
   ];
 }

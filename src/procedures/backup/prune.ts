@@ -7,7 +7,7 @@ import { primary } from "../../stack/sources.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
 import { change, read } from "../steps.ts";
-import { type BackupEntry, listCatalogue, proofStateOf } from "./calls.ts";
+import { type BackupEntry, findContradicted, listCatalogue, proofStateOf } from "./calls.ts";
 import { noteSets } from "./copies.ts";
 import { AppendOnly, NoRepository, RepositoryUnknown } from "./errors.ts";
 import { listSets, listSnapshots, type SetInRepository } from "./facts.ts";
@@ -22,7 +22,10 @@ type PruneInput = z.infer<typeof input>;
 export interface PruneFacts {
   /** The sets that the repository holds. It is asked, not the catalogue: only what is there can be removed. */
   readonly sets: readonly SetInRepository[];
-  readonly catalogue: readonly Pick<BackupEntry, "id" | "proof" | "doubt" | "pin" | "removed">[];
+  readonly catalogue: readonly Pick<
+    BackupEntry,
+    "id" | "takenAt" | "proof" | "doubt" | "contradicts" | "pin" | "removed"
+  >[];
 }
 
 export const pruneBackups: Procedure<PruneInput, PruneFacts> = {
@@ -66,6 +69,7 @@ function planPrune(stack: Stack, { repository }: PruneInput, { sets, catalogue }
     sets.map((set) => toStoredSet(set, catalogue)),
     config.backup.keep,
     config.timezone,
+    catalogue.map(({ takenAt }) => takenAt),
   );
   const isKept = ({ grounds }: Verdict) => grounds.length > 0;
   const kept = verdicts.filter(isKept);
@@ -104,7 +108,8 @@ function planPrune(stack: Stack, { repository }: PruneInput, { sets, catalogue }
 function toStoredSet({ id, takenAt, reason }: SetInRepository, catalogue: PruneFacts["catalogue"]): StoredSet {
   const known = catalogue.find((entry) => entry.id === id);
   const proof = known === undefined ? "none" : proofStateOf(known);
-  return { id, takenAt, reason, proof, pinned: known?.pin?.reason ?? null };
+  const isMisdated = known !== undefined && findContradicted(known, catalogue).length > 0;
+  return { id, takenAt, reason, proof, pinned: known?.pin?.reason ?? null, isMisdated };
 }
 
 /** Somebody else took sets out of the repository, or its disk was another one for a while. */

@@ -14,12 +14,12 @@ const keep: Keep = { daily: 30, weekly: 8, monthly: 12, byHandSeconds: 7 * 86_40
 const zone = "Asia/Manila";
 const manila = (day: string, time = "02:00") => new Date(`${day}T${time}:00+08:00`).toISOString();
 const set = (id: string, takenAt: string, more: Partial<StoredSet> = {}): StoredSet => ({
-  ...{ id, takenAt, reason: "scheduled", proof: "none", pinned: null },
+  ...{ id, takenAt, reason: "scheduled", proof: "none", pinned: null, isMisdated: false },
   ...more,
 });
 
-function kept(sets: readonly StoredSet[], rules = keep): readonly StoredSet[] {
-  return judgeSets(sets, rules, zone).flatMap((verdict) => (verdict.grounds.length === 0 ? [] : [verdict.set]));
+function kept(sets: readonly StoredSet[], rules = keep, made: readonly string[] = []): readonly StoredSet[] {
+  return judgeSets(sets, rules, zone, made).flatMap((verdict) => (verdict.grounds.length === 0 ? [] : [verdict.set]));
 }
 const ids = (sets: readonly StoredSet[]) => sets.map(({ id }) => id);
 const none: Keep = { daily: 0, weekly: 0, monthly: 0, byHandSeconds: 0, beforeChangeSeconds: 0 };
@@ -78,11 +78,37 @@ describe("retention", () => {
       ),
     ];
     const rules = { ...none, byHandSeconds: 7 * 86_400, beforeChangeSeconds: 30 * 86_400 };
-    expect(kept(sets(6), rules)).toHaveLength(4);
-    expect(ids(kept(sets(7), rules))).toEqual(["new", "before-upgrade", "before-restore"]);
-    expect(ids(kept(sets(30), rules))).toEqual(["new"]);
+    // A set each night, though no rule keeps it.
+    const nights = Array.from({ length: 40 }, (_, day) =>
+      new Date(Date.parse(manila("2026-11-25")) - day * 86_400_000).toISOString(),
+    );
+    expect(kept(sets(6), rules, nights)).toHaveLength(4);
+    expect(ids(kept(sets(7), rules, nights))).toEqual(["new", "before-upgrade", "before-restore"]);
+    expect(ids(kept(sets(30), rules, nights))).toEqual(["new"]);
+    // Days on which none was made are no days.
+    expect(kept(sets(30), rules)).toHaveLength(4);
     // Made for one change, they are no day's set.
     expect(ids(kept(sets(1), { ...none, daily: 9, weekly: 9, monthly: 9 }))).toEqual(["new", "by-hand"]);
+  });
+
+  it("lets nothing grow old by a clock that jumps, forward or back, and keeps what was made meanwhile", () => {
+    const rules = { ...keep, daily: 2, weekly: 0, monthly: 0 };
+    const before = [
+      set("night 1", manila("2026-11-22")),
+      set("by hand", manila("2026-11-23"), { reason: "by-hand" }),
+      set("before", manila("2026-11-23", "12:00"), { reason: "before-upgrade" }),
+      set("night 3", manila("2026-11-24")),
+    ];
+    const ahead = set("a year ahead", manila("2027-11-25"));
+    expect(ids(kept([...before, ahead], rules))).toEqual(["a year ahead", "night 3", "before", "by hand"]);
+    // The clock is right again.
+    const after = set("night 5", manila("2026-11-26"), { isMisdated: true });
+    const next = set("night 6", manila("2026-11-27"), { isMisdated: true });
+    expect(ids(kept([...before, ahead, after, next], rules))).toEqual(
+      expect.arrayContaining(["a year ahead", "night 6", "night 5", "before", "by hand"]),
+    );
+    const behind = set("a year behind", manila("2025-11-25"), { isMisdated: true });
+    expect(ids(kept([...before, behind], rules))).toEqual(["night 3", "before", "by hand", "a year behind"]);
   });
 
   it("of a year and a half of nights keeps 30 days, 8 weeks and 12 months", () => {
@@ -132,6 +158,7 @@ const someSets: fc.Arbitrary<readonly StoredSet[]> = fc
       reason: fc.constantFrom<SetReason>(...setReasons),
       proof: fc.constantFrom("proven", "doubted", "none"),
       pinned: fc.option(fc.constant("why"), { freq: 8 }),
+      isMisdated: fc.boolean(),
     }),
     { maxLength: 80 },
   )
@@ -152,6 +179,7 @@ const holds: Readonly<Record<Ground["rule"], (set: StoredSet) => boolean>> = {
   ...{ newest: () => true, "last-proven": ({ proof }) => proof === "proven", pinned: ({ pinned }) => pinned !== null },
   ...{ daily: isRegular, weekly: isRegular, monthly: isRegular },
   ...{ "by-hand": ({ reason }) => reason === "by-hand", "before-change": (set) => !isRegular(set) },
+  clock: ({ isMisdated }) => isMisdated,
 };
 
 describe("of any sets", () => {

@@ -1,6 +1,6 @@
 /**
  * Which sets are kept, and why. Pure, and without a clock: a set's age is counted up to the newest set, not up to now, so that
- * nothing grows old while no new backups are made.
+ * nothing grows old while no new backups are made; and over the backups that were made, so that nothing grows old by a clock that jumped.
  */
 
 export const setReasons = ["scheduled", "by-hand", "before-upgrade", "before-restore"] as const;
@@ -17,6 +17,8 @@ export interface StoredSet {
   readonly proof: "proven" | "doubted" | "none";
   /** Why somebody pinned it; null when nobody did. */
   readonly pinned: string | null;
+  /** It was made after a set that says that it is later: one of the two has its date from a clock that was wrong. */
+  readonly isMisdated: boolean;
 }
 
 export interface Keep {
@@ -29,7 +31,16 @@ export interface Keep {
 
 /** One reason to keep a set. */
 export interface Ground {
-  readonly rule: "newest" | "last-proven" | "pinned" | "daily" | "weekly" | "monthly" | "by-hand" | "before-change";
+  readonly rule:
+    | "newest"
+    | "last-proven"
+    | "pinned"
+    | "daily"
+    | "weekly"
+    | "monthly"
+    | "by-hand"
+    | "before-change"
+    | "clock";
   /** For people: `day 3 of 30`. */
   readonly words: string;
 }
@@ -40,9 +51,18 @@ export interface Verdict {
   readonly grounds: readonly Ground[];
 }
 
-/** What becomes of every set, newest first. `timezone`: the zone whose days, weeks and months are meant. */
-export function judgeSets(sets: readonly StoredSet[], keep: Keep, timezone: string): readonly Verdict[] {
+/**
+ * What becomes of every set, newest first. `timezone`: the zone whose days, weeks and months are meant. `made`: the instants of all that were
+ * ever made, as far as they are known, also of those that are not there any more.
+ */
+export function judgeSets(
+  sets: readonly StoredSet[],
+  keep: Keep,
+  timezone: string,
+  made: readonly string[] = [],
+): readonly Verdict[] {
   const newestFirst = sets.toSorted(byAge);
+  const ages = countAges([...made, ...sets.map(({ takenAt }) => takenAt)]);
   const [newest] = newestFirst;
   const lastProven = newestFirst.find(({ proof }) => proof === "proven");
   const days = new Map(newestFirst.map((set) => [set.id, dayOf(set.takenAt, timezone)]));
@@ -60,7 +80,8 @@ export function judgeSets(sets: readonly StoredSet[], keep: Keep, timezone: stri
       ...(set === newest ? [{ rule: "newest", words: "the newest" } as const] : []),
       ...(set === lastProven ? [{ rule: "last-proven", words: "the last proven" } as const] : []),
       ...periods.flatMap((chosen) => chosen.get(set.id) ?? []),
-      ...(newest === undefined ? [] : ofItsOwn(set, newest, keep)),
+      ...(set.isMisdated ? [{ rule: "clock", words: "made after a set that says it is later" } as const] : []),
+      ...ofItsOwn(set, ages.get(set.takenAt) ?? 0, keep),
     ],
   }));
 }
@@ -94,10 +115,25 @@ function chooseOf(
 /** A period's set is the newest that is proven; one that failed its verification only when there is no other. */
 const worth: readonly StoredSet["proof"][] = ["proven", "none", "doubted"];
 
+/** Seconds from each instant to the newest, of which those between two that follow each other count up to a limit. */
+function countAges(instants: readonly string[]): ReadonlyMap<string, number> {
+  const ages = new Map<string, number>();
+  let [age, later] = [0, Number.NaN];
+  for (const instant of [...new Set(instants)].toSorted().toReversed()) {
+    const at = Date.parse(instant);
+    if (!Number.isNaN(later)) age += Math.min((later - at) / 1000, gapSecondsMax);
+    ages.set(instant, age);
+    later = at;
+  }
+  return ages;
+}
+
+/** A night without a backup may be; a year between two is a machine that was off, or a clock that jumped. */
+const gapSecondsMax = 2 * 86_400;
+
 /** What somebody made by hand, or before a change, is there for a while whatever else was made that day. */
-function ofItsOwn(set: StoredSet, newest: StoredSet, keep: Keep): readonly Ground[] {
+function ofItsOwn(set: StoredSet, age: number, keep: Keep): readonly Ground[] {
   const seconds = ownSeconds(set.reason, keep);
-  const age = (Date.parse(newest.takenAt) - Date.parse(set.takenAt)) / 1000;
   if (age >= seconds) return [];
   const made = { scheduled: "", "by-hand": "made by hand", "before-upgrade": "made before an upgrade" };
   const words = { ...made, "before-restore": "made before a restore" }[set.reason];
@@ -139,20 +175,25 @@ export function forecastRemovals(
   sets: readonly StoredSet[],
   keep: Keep,
   timezone: string,
+  before: readonly string[] = [],
 ): ReadonlyMap<string, string | null> {
   const left = new Map<string, string | null>(sets.map(({ id }) => [id, null]));
   const newest = sets.toSorted(byAge)[0];
   let present: readonly StoredSet[] = sets;
+  const instants = [...before, ...sets.map(({ takenAt }) => takenAt)];
   for (let day = 0; newest !== undefined && day <= daysSeen(keep) && present.some(({ id }) => left.has(id)); day++) {
     const takenAt = new Date(Date.parse(newest.takenAt) + day * 86_400_000).toISOString();
-    const made = { id: `day ${day}`, takenAt, reason: "scheduled", proof: "none", pinned: null } as const;
-    const verdicts = judgeSets(day === 0 ? present : [...present, made], keep, timezone);
+    const made = { ...tomorrow, id: `day ${day}`, takenAt };
+    instants.push(takenAt);
+    const verdicts = judgeSets(day === 0 ? present : [...present, made], keep, timezone, instants);
     for (const { set } of verdicts.filter(({ grounds }) => grounds.length === 0))
       if (left.has(set.id)) left.set(set.id, takenAt);
     present = verdicts.filter(({ grounds }) => grounds.length > 0).map(({ set }) => set);
   }
   return left;
 }
+
+const tomorrow = { reason: "scheduled", proof: "none", pinned: null, isMisdated: false } as const;
 
 function daysSeen({ daily, weekly, monthly, byHandSeconds, beforeChangeSeconds }: Keep): number {
   return Math.max(daily, 7 * weekly, 31 * monthly, byHandSeconds / 86_400, beforeChangeSeconds / 86_400) + 1;

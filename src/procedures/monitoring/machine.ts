@@ -29,7 +29,8 @@ export function disk(stack: Stack): Check {
   const folders = [
     config.odoo.dataDirectory,
     config.workDirectory,
-    ...(config.backup === undefined ? [] : [config.backup.repository]),
+    // One behind an address has a disk of its own, which its server watches.
+    ...(config.backup?.repository.startsWith("/") ? [config.backup.repository] : []),
   ];
   const listed = [...new Set([...config.health.paths, "/"])];
   const words = [`${conf}/postgresql.conf`, ...listed, "--", ...new Set(folders)];

@@ -1,7 +1,4 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -10,40 +7,15 @@ import { findBackupFaults } from "../../../src/procedures/backup/findings.ts";
 import type { RepositoryCopy } from "../../../src/stack/restic-copy.ts";
 import { type BackupApp, startBackupApp } from "../../harness/backup-app.ts";
 import { perform } from "../../harness/perform.ts";
-import { ipai, run, until } from "../../harness/sandbox.ts";
+import { freePort, type RepositoryServer, serveRest } from "../../harness/repositories.ts";
+import { ipai, run } from "../../harness/sandbox.ts";
 import { type Sshd, startSshd } from "../../harness/sshd.ts";
 
 /** Second repositories behind real servers on the loopback: REST, REST that only lets itself be added to, SFTP, and a folder. */
 let sshd: Sshd;
 let test: BackupApp;
-let rest: { readonly port: number; stop(): Promise<void> };
-let sealed: typeof rest;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
-async function serveRest(folder: string, port: number, ...options: readonly string[]): Promise<typeof rest> {
-  await mkdir(folder, { recursive: true });
-  const args = ["serve", "restic", "--config", "/dev/null", "--addr", `127.0.0.1:${port}`, ...options, folder];
-  const server = spawn("rclone", args, { stdio: "ignore" });
-  const answers = () =>
-    new Promise<boolean>((resolve) => {
-      const socket = connect(port, "127.0.0.1", () => resolve(true)).on("error", () => resolve(false));
-      socket.on("connect", () => socket.end());
-    });
-  await until("the REST server listens", answers);
-  const stop = async () => {
-    if (server.exitCode !== null || server.signalCode !== null) return;
-    server.kill("SIGKILL");
-    await once(server, "exit");
-  };
-  return { port, stop };
-}
+let rest: RepositoryServer;
+let sealed: RepositoryServer;
 
 beforeAll(async () => {
   sshd = await startSshd({ settings: ["Subsystem sftp internal-sftp"] });

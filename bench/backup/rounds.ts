@@ -1,0 +1,176 @@
+import { mkdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { client, folder, openWorld, required, runJson, shell, sql, startOdoo, stopOdoo, type World } from "./world.ts";
+
+// Where the stack is is settled when `world.ts` is loaded, before these.
+const { backups, configWith } = await import("../../test/harness/backups.ts");
+const { call } = await import("../../test/harness/odoo.ts");
+const { bring, installedCode } = await import("../../test/harness/release.ts");
+
+interface Pair {
+  readonly ours: number;
+  readonly theirs: number;
+}
+
+/** Backup and the way back by the runbook, in one round. */
+interface Round {
+  readonly backup: Pair;
+  /** Megabytes. */
+  readonly second: Pair;
+  readonly logical: Pair;
+  /** Seconds from the dump to a serving database, by the runbook. */
+  readonly theirs: number;
+}
+
+const desk = join(folder, "bench");
+
+export async function playRounds(count: number) {
+  await using world = await openWorld();
+  await rm(desk, { recursive: true, force: true });
+  await mkdir(desk, { recursive: true });
+  await shell('chown postgres "$1"', desk);
+  const rounds = await repeat(count, "backups", (index) => playRound(world, index));
+  const restores = await playRestores(count);
+  const undos = await repeat(count, "an undo", undoUpgrade);
+  const against = (ours: readonly number[]) =>
+    rounds.map(({ theirs }, index) => ({ ours: ours[index] ?? Number.NaN, theirs }));
+  const megabytes = Math.round(world.databaseBytes / 1_000_000);
+  return {
+    about: `${world.invoices.toLocaleString("en")} invoices, ${megabytes} MB`,
+    backup: rounds.map(({ backup }) => backup),
+    second: rounds.map(({ second }) => second),
+    logical: rounds.map(({ logical }) => logical),
+    restore: against(restores),
+    undo: against(undos),
+  };
+}
+
+async function repeat<T>(count: number, what: string, work: (index: number) => Promise<T>): Promise<readonly T[]> {
+  const all: T[] = [];
+  for (let index = 0; index < count; index++) {
+    const startedAt = performance.now();
+    all.push(await work(index));
+    const seconds = Math.round((performance.now() - startedAt) / 1000);
+    process.stderr.write(`${what} ${index + 1} of ${count}, ${seconds} s: ${JSON.stringify(all.at(-1))}\n`);
+  }
+  return all;
+}
+
+/** Each begins with an empty repository. Who is measured first changes from round to round. */
+async function playRound(world: World, index: number): Promise<Round> {
+  const repository = join(desk, `repository-${index}`);
+  const config = await configWith(join(desk, "ipai.yaml"), (stack) => {
+    stack.backup["repository"] = repository;
+  });
+  const [first, next] = [join(desk, "first.sql.gz"), join(desk, "next.sql.gz")];
+  const turn = <T>(one: () => Promise<T>, other: () => Promise<T>) => inTurn(index % 2 === 0, one, other);
+  const backup = await turn(
+    () => timed("--config", config, "backup", "--yes"),
+    () => dump(first),
+  );
+  await changeInvoices(world, index);
+  await timed("--config", config, "backup", "--yes");
+  await dump(next);
+  const [entry] = await backups();
+  const second = { ours: (entry?.storedBytes ?? Number.NaN) / 1e6, theirs: (await stat(next)).size / 1e6 };
+  const logical = await turn(
+    () => restoreFromRepository(config),
+    () => restoreDump(next),
+  );
+  const theirs = logical.theirs + (await restart(world));
+  for (const path of [repository, first, next]) await rm(path, { recursive: true });
+  return { backup, second, logical, theirs };
+}
+
+async function inTurn<T>(isOursFirst: boolean, one: () => Promise<T>, other: () => Promise<T>) {
+  if (isOursFirst) {
+    const ours = await one();
+    return { ours, theirs: await other() };
+  }
+  const theirs = await other();
+  return { ours: await one(), theirs };
+}
+
+/** The whole command, from the start of the program to its end. */
+async function timed(...args: readonly string[]): Promise<number> {
+  const startedAt = performance.now();
+  await required(...args);
+  return (performance.now() - startedAt) / 1000;
+}
+
+function dump(file: string): Promise<number> {
+  return shell(`${client("pg_dump")} odoo | gzip > "$1"`, file);
+}
+
+/** The last 0.5 % of them, by Odoo itself, a hundred at a time with a text of their own. */
+async function changeInvoices({ invoices }: World, index: number): Promise<void> {
+  const wanted = Math.round(invoices * 0.005);
+  const ids = (await sql(`select id from account_move order by id desc limit ${wanted}`)).split("\n").map(Number);
+  for (let start = 0; start < ids.length; start += 100)
+    await call("account.move", "write", ids.slice(start, start + 100), {
+      narration: `Changed in round ${index}, from the ${start}th on: ${Math.sin(start + index)}`,
+    });
+}
+
+/** What a proof does until the database is there; what it judges then is another thing. */
+async function restoreFromRepository(config: string): Promise<number> {
+  const run = await runJson("--config", config, "backup", "verify");
+  if (run.outcome !== "succeeded") throw new Error(JSON.stringify(run.error));
+  const needed = ["make folder", "set folder", "fetch", "about", "start cluster", "restore"];
+  return sum(run.steps.filter(({ id }) => needed.includes(id)));
+}
+
+/** The runbook's `createdb` and `gunzip < … | psql`. */
+async function restoreDump(file: string): Promise<number> {
+  const [create, load, drop] = [client("createdb"), client("psql"), client("dropdb")];
+  const seconds = await shell(
+    `${create} -T template0 runbook && gunzip < "$1" | ${load} -q -d runbook >/dev/null`,
+    file,
+  );
+  await shell(`${drop} runbook`);
+  return seconds;
+}
+
+async function restart({ stack }: World): Promise<number> {
+  const startedAt = performance.now();
+  await stopOdoo(stack);
+  await startOdoo(stack);
+  return (performance.now() - startedAt) / 1000;
+}
+
+/** The fastest way back that is proven before it serves. Archiving is on for these alone: the runbook's side has none to slow it. */
+async function playRestores(count: number): Promise<readonly number[]> {
+  const config = await configWith(join(desk, "archive.yaml"), (stack) => {
+    stack.backup["wal"] = { repository: join(desk, "archive"), passwordFile: join(folder, "repository-password") };
+  });
+  await required("--config", config, "wal", "setup", "--yes");
+  const seconds = await repeat(count, "restore", () => restoreServing(config));
+  await required("--config", config, "wal", "remove", "--yes");
+  return seconds;
+}
+
+async function restoreServing(config: string): Promise<number> {
+  await required("--config", config, "wal", "backup", "--type", "incr", "--yes");
+  // The end of a base backup is told in whole seconds: what lies in the same one is not reached from it.
+  const at = await sql(
+    `select pg_sleep(1.1), to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`,
+  );
+  const seconds = await timed("--config", config, "restore", "--at", at.replace(/^\|/, ""), "--yes");
+  const kept = await sql("select datname from pg_database where datname like 'odoo\\_before\\_%'", "postgres");
+  await sql(`drop database "${kept}" with (force)`, "postgres");
+  await rm(`${folder}/odoo/filestore/${kept}`, { recursive: true });
+  return seconds;
+}
+
+/** From the failure until everything serves again. */
+async function undoUpgrade(): Promise<number> {
+  await bring("broken");
+  const run = await runJson("upgrade");
+  await installedCode();
+  if (run.outcome !== "failed-and-undone") throw new Error(`the upgrade ended ${run.outcome}`);
+  return run.seconds - sum(run.steps.filter(({ outcome }) => outcome !== "undone"));
+}
+
+function sum(steps: readonly { readonly seconds: number | null }[]): number {
+  return steps.reduce((total, { seconds }) => total + (seconds ?? 0), 0);
+}
