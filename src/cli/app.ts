@@ -26,6 +26,7 @@ import { createStack, type Stack } from "../stack/stack.ts";
 import { findActor } from "./actor.ts";
 import { controlOptions } from "./control.ts";
 import { Executors } from "./executors.ts";
+import { createNotary } from "./notary.ts";
 import { routesOf } from "./notify.ts";
 import { ProcedureLoader } from "./procedures.ts";
 
@@ -79,6 +80,7 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     records,
     (name) => health(stack(name)),
     (message) => post(control.db, routesOf(config), [message], new Date()),
+    createNotary(control, environment),
   );
   const performer: Performer = createPerformer({ executors: (host) => executors.of(host), calls });
   const health = async (one: Stack) =>

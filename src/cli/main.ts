@@ -1,10 +1,12 @@
 import { Command } from "commander";
+import { registerCertificate } from "./program/certificate.ts";
 import { registerFinance } from "./program/finance.ts";
 import { registerPeople } from "./program/people.ts";
 import { changing, json, run } from "./program/register.ts";
 import { registerResources } from "./program/resources.ts";
 import { registerRestore } from "./program/restore.ts";
 import { registerWal } from "./program/wal.ts";
+import { version } from "./version.ts";
 
 /**
  * `ipai`. Commands are loaded when they are used, so that help is there at once. This is the only place that sets the exit code.
@@ -13,7 +15,7 @@ const program = new Command("ipai")
   .description(
     "Runs the operations of a self-hosted Odoo suite: plans them, runs them, verifies them, undoes them, records them.",
   )
-  .version("0.1.0")
+  .version(version)
   .option("-c, --config <file>", "configuration (default: ipai.yaml here, /etc/ipai/ipai.yaml, the practice stack's)")
   .option("-s, --stack <name>", "which stack, when the configuration has several")
   .option("--debug", "show the cause of errors")
@@ -132,6 +134,7 @@ json(backup.command("unpin"))
   .action(
     run(async (context, id, options) => (await import("./commands/backups.ts")).pin(context, id as string, options)),
   );
+registerCertificate(backup);
 
 registerWal(program);
 registerRestore(program);

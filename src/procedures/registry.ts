@@ -5,6 +5,7 @@ import type { CallFunction, CallRegistry } from "../host/perform.ts";
 import type { Stack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
 import { forgetBackups, judgeClock, recordBackup, recordDoubt, recordInventory, recordProof } from "./backup/calls.ts";
+import { certify, certifyFailure, type Notary } from "./backup/certificate/calls.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
 import { expireResources } from "./backup/expire.ts";
 import { pruneBackups } from "./backup/prune.ts";
@@ -85,12 +86,15 @@ export function createCallRegistry(
   records: Records,
   checkHealth: (stack: string) => Promise<HealthReport>,
   tell: (message: Message) => Promise<void>,
+  notary: Notary,
 ): CallRegistry {
   const calls = new Map<string, CallFunction>([
     ["backup.record@1", recordBackup(records)],
     ["backup.judge_clock@1", judgeClock(records)],
     ["backup.record_doubt@1", recordDoubt(records)],
     ["backup.record_proof@1", recordProof(records)],
+    ["backup.certify@1", certify(records, notary)],
+    ["backup.certify_failure@1", certifyFailure(records, notary)],
     ["backup.record_inventory@1", recordInventory(records)],
     ["backup.record_copy@1", recordCopy(records)],
     ["backup.record_check@1", recordCheck(records)],

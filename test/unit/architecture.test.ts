@@ -361,6 +361,12 @@ describe("procedures", () => {
       },
       () => Promise.reject(new TypeError("nothing is asked here")),
       () => Promise.resolve(),
+      {
+        signer: () => Promise.reject(new TypeError("nothing is signed here")),
+        account: () => Promise.reject(new TypeError("nothing was run here")),
+        now: () => new Date(),
+        program: "none",
+      },
     );
     const chapters = program.filter(({ path }) => path.startsWith("src/procedures/"));
     expect(chapters.filter(({ code }) => code.includes('kind: "call"'))).not.toEqual([]);

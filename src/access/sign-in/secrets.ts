@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { link, mkdir, readFile, unlink, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
 import { Secret } from "../../config/secret.ts";
+import { loadOwnFile } from "../../engine/own-file.ts";
 import { defineError } from "../../errors/error.ts";
 
 /**
@@ -22,7 +21,8 @@ export type AuthSecrets = readonly { readonly version: number; readonly value: S
 /** What the configuration says, or else the file, which is made when it is first needed. */
 export async function loadAuthSecrets(options: { file: string; given?: Secret | undefined }): Promise<AuthSecrets> {
   if (options.given !== undefined) return parse(options.given.reveal(), "The variable that serve.secret names");
-  return parse((await read(options.file)) ?? (await create(options.file)), options.file);
+  const make = () => `1:${randomBytes(32).toString("base64url")}\n`;
+  return parse(await loadOwnFile(options.file, make), options.file);
 }
 
 function parse(text: string, where: string): AuthSecrets {
@@ -35,30 +35,4 @@ function parse(text: string, where: string): AuthSecrets {
   const isUsable = entries.length > 0 && entries.every((match) => match !== null);
   if (!isUsable || new Set(secrets.map(({ version }) => version)).size < secrets.length) throw BadAuthSecret({ where });
   return secrets;
-}
-
-async function read(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-/** Written aside and linked into place: of two processes that begin at once, both get the secret of the first. */
-async function create(file: string): Promise<string> {
-  const aside = `${file}.${process.pid}-${randomBytes(4).toString("hex")}`;
-  const text = `1:${randomBytes(32).toString("base64url")}\n`;
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(aside, text, { mode: 0o600, flag: "wx" });
-  try {
-    await link(aside, file);
-    return text;
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    return await readFile(file, "utf8");
-  } finally {
-    await unlink(aside);
-  }
 }

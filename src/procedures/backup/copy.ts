@@ -18,15 +18,27 @@ export interface CopyCluster {
 /** Not the name that it had: whatever is meant for the copy finds no other database should it be misled to the stack's own server. */
 export const copyName = "copy";
 
+/** What else is done with the copy: before its Odoo starts, and while that serves. */
+interface Further {
+  readonly before: readonly Step[];
+  readonly inside: readonly Step[];
+}
+
 /** Neutralizes the copy, then serves a login page from it; everything of it lies in `folder`. */
-export function serveCopy(stack: Stack, cluster: CopyCluster, folder: Text): readonly Step[] {
+export function serveCopy(
+  stack: Stack,
+  cluster: CopyCluster,
+  folder: Text,
+  { before, inside }: Further = { before: [], inside: [] },
+): readonly Step[] {
   const address = { from: stack.odoo.place, url: join("http://127.0.0.1:", output("port", "number")) };
   return [
     moveFilestore(stack, folder),
     neutralize(stack, cluster, copyName),
+    ...before,
     findPort(stack),
     makeLogFolder(stack),
-    withOdoo(stack, cluster, folder, [serving(stack, "the copy", address, "backup.copy_not_serving")]),
+    withOdoo(stack, cluster, folder, [serving(stack, "the copy", address, "backup.copy_not_serving"), ...inside]),
   ];
 }
 

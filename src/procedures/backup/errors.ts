@@ -201,3 +201,18 @@ export const ProofDoesNotServe = defineError<Found>("backup.copy_not_serving", {
   message: () => "Odoo does not serve a login page from the restored copy.",
   hint: () => "Its log is kept: copy.log in the run's folder below workDirectory/runs.",
 });
+
+export const CopyRefusesLogin = defineError<Command | Found>("backup.copy_login_refused", {
+  exitCode: 33,
+  message: () =>
+    "Odoo serves the restored copy, and lets no user of it log in: it gave no session, or nothing could be read with it.",
+  hint: () =>
+    "Its log is kept: copy.log in the run's folder below workDirectory/runs. Is there an active internal user in the database at all?",
+});
+
+export const BooksUnbalanced = defineError<Found>("backup.books_unbalanced", {
+  exitCode: 33,
+  message: (d) => `The books in this backup do not balance, as they did not when it was made. ${d.found}`,
+  hint: () =>
+    "The backup is whole: this is for the finance team. Odoo posts no such entry; something else wrote to its tables.",
+});

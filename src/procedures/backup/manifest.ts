@@ -80,6 +80,7 @@ select json_build_object(
   'databaseBytes', pg_database_size(current_database()),
   'takenAt', :'takenAt',
   'server', current_setting('server_version'),
+  'cluster', (select system_identifier::text from pg_control_system()),
   'files', (select count(distinct store_fname) from ir_attachment where store_fname is not null),
   'modules', (select json_object_agg(name, latest_version order by name) from ir_module_module where state = 'installed'));
 `);

@@ -7,6 +7,7 @@ import { createScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change, read } from "../steps.ts";
+import { certify, certifyFailure, givePassword, identify, logIn, readBooks } from "./certificate/steps.ts";
 import { compareAttachments, compareManifest, compareSequences } from "./compare.ts";
 import { copyName, serveCopy } from "./copy.ts";
 import { NoRepository } from "./errors.ts";
@@ -33,7 +34,8 @@ export const verifyBackup: Procedure<VerifyInput, ProofFacts> = {
   title: "Backup verification",
   summary:
     "Restores a backup on a throw-away PostgreSQL beside the stack's own, compares every table with the manifest and every " +
-    "attachment with its checksum, neutralizes the copy, and lets Odoo serve its login page from it. What holds becomes the proof.",
+    "attachment with its checksum, adds up the books, neutralizes the copy, and lets a user log in to an Odoo on it. What holds becomes the proof, " +
+    "and whatever came of it a signed certificate.",
   done: { title: "Backup proven" },
   input,
   facts: (reader, { backup }) => readProofFacts(reader, backup),
@@ -65,17 +67,23 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: ProofFac
       checkRepository(restic),
       withFolder(stack, folder, "proof", [
         ...fetchSet(stack, restic, facts, folder),
-        aboutSet(stack, folder),
+        aboutWhole(stack, folder),
         checkAttachments(stack, folder),
         withScratch(cluster, [
+          ...identify(stack, cluster),
           restoreInScratch(cluster, folder, load),
           compareManifest(stack, restored),
           compareAttachments(stack, restored),
           compareSequences(stack, restored),
-          ...serveCopy(stack, cluster, folder),
+          ...readBooks(stack, cluster),
+          ...serveCopy(stack, cluster, folder, {
+            before: givePassword(stack, cluster, folder),
+            inside: [logIn(stack, folder)],
+          }),
         ]),
         countProof(stack, folder),
       ]),
+      certify(stack, facts.backup),
       recordProof(stack, facts),
     ],
   };
@@ -90,6 +98,12 @@ function checkRepository(restic: Restic): Act {
     { id: "check", title: "Read the whole repository and check it", action: restic.check(), outputs: {} },
     { timeoutSeconds: 24 * 3600 },
   );
+}
+
+/** All that the set says about itself goes into the certificate. */
+function aboutWhole(stack: Stack, folder: Text): Act {
+  const about = aboutSet(stack, folder);
+  return { ...about, outputs: { ...about.outputs, said: { from: "stdout", as: "json" } } };
 }
 
 function countProof(stack: Stack, folder: Text): Act {
@@ -121,7 +135,7 @@ function recordDoubt(stack: Stack, { backup }: ProofFacts): Act {
       title: "From here on only this verification counts",
       action: { kind: "call", name: "backup.record_doubt", version: 1, input },
     },
-    { timeoutSeconds: 30 },
+    { undo: [certifyFailure(stack, backup)], timeoutSeconds: 30 },
   );
 }
 

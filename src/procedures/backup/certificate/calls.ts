@@ -1,0 +1,177 @@
+import { z } from "zod";
+import type { Records } from "../../../engine/records.ts";
+import { Bug } from "../../../errors/error.ts";
+import type { CallFunction } from "../../../host/perform.ts";
+import { findBackup } from "../calls.ts";
+import {
+  books,
+  type Certificate,
+  type CertificateDocument,
+  documentSchema,
+  login,
+  phasesOf,
+  type StepAccount,
+} from "./content.ts";
+import type { Signer } from "./sign.ts";
+
+/**
+ * Certificates, one for each verification, whatever came of it. They are kept for good: longer than the set, which retention removes.
+ */
+
+/** What a certificate needs of the program around it. */
+export interface Notary {
+  readonly signer: () => Promise<Signer>;
+  /** What the journal knows of a run. */
+  readonly account: (run: string) => Promise<RunAccount>;
+  readonly now: () => Date;
+  /** Name and version of this program. */
+  readonly program: string;
+}
+
+export interface RunAccount {
+  readonly actor: string;
+  readonly planHash: string;
+  readonly startedAt: string;
+  /** The steps that have ended, in whatever way. */
+  readonly steps: readonly StepAccount[];
+  /** Why the run is being taken back. */
+  readonly failure: { readonly step: string | null; readonly code: string; readonly message: string } | null;
+}
+
+export const certificateKind = "certificate";
+
+/** What the set says about itself. */
+const about = z.looseObject({
+  database: z.string(),
+  databaseBytes: z.number(),
+  takenAt: z.string(),
+  server: z.string(),
+  cluster: z.string().nullish(),
+  modules: z.record(z.string(), z.string().nullable()),
+});
+
+const subject = z.object({
+  stack: z.string(),
+  timezone: z.string(),
+  backup: z.string(),
+  repository: z.string(),
+  place: z.string(),
+});
+
+const provenInput = subject.extend({
+  about,
+  postgres: z.string(),
+  cluster: z.string(),
+  odoo: z.string(),
+  tables: z.int(),
+  rows: z.int(),
+  attachments: z.int(),
+  unsound: z.int(),
+  books,
+  login,
+});
+
+/** Signs what a verification has found, before its proof counts. */
+export function certify(records: Records, notary: Notary): CallFunction {
+  return async (given, { scope }) => {
+    const input = provenInput.parse(given);
+    const { about: said, tables, rows, attachments, unsound } = input;
+    return issue(records, notary, scope.run.id, input, {
+      verdict: "proven",
+      set: {
+        ...{ takenAt: new Date(said.takenAt).toISOString(), database: said.database },
+        databaseBytes: said.databaseBytes,
+      },
+      source: { postgres: said.server, cluster: said.cluster ?? null, modules: said.modules },
+      restored: { postgres: input.postgres, cluster: input.cluster, odoo: input.odoo },
+      counts: { tables, rows, attachments, unsound },
+      books: input.books,
+      login: input.login,
+      failure: null,
+    });
+  };
+}
+
+/** Of a verification that is taken back: what failed is evidence too. */
+export function certifyFailure(records: Records, notary: Notary): CallFunction {
+  return async (given, { scope }) => {
+    const input = subject.parse(given);
+    const known = await findBackup(records, input.backup);
+    const { failure } = await notary.account(scope.run.id);
+    return issue(records, notary, scope.run.id, input, {
+      verdict: "failed",
+      set: {
+        ...{ takenAt: known?.takenAt ?? null, database: null },
+        databaseBytes: known?.databaseBytes ?? null,
+      },
+      ...{ source: null, restored: null, counts: null, books: null, login: null },
+      failure: failure ?? { step: null, code: "run.cancelled", message: "The verification was taken back." },
+    });
+  };
+}
+
+type Found = Omit<Certificate, "format" | "stack" | "set" | "verification" | "key"> & {
+  readonly set: Pick<Certificate["set"], "takenAt" | "database" | "databaseBytes">;
+};
+
+/** Done again after an interruption it is the same certificate: what was once signed is not signed anew. */
+async function issue(
+  records: Records,
+  notary: Notary,
+  run: string,
+  { stack, timezone, backup, repository, place }: z.output<typeof subject>,
+  found: Found,
+): Promise<{ digest: string }> {
+  const before = await findCertificate(records, run);
+  if (before !== undefined) return { digest: before.digest };
+  const account = await notary.account(run);
+  const ended = notary.now();
+  const document = (await notary.signer()).sign({
+    format: "ipai backup certificate 1",
+    stack: { name: stack, timezone },
+    verification: {
+      ...{ run, plan: account.planHash, actor: account.actor, place, program: notary.program },
+      ...{ startedAt: account.startedAt, endedAt: ended.toISOString() },
+      seconds: Math.round((ended.getTime() - Date.parse(account.startedAt)) / 100) / 10,
+      phases: phasesOf(account.steps),
+    },
+    ...found,
+    set: { id: backup, repository, ...found.set },
+  });
+  const { digest, certificate } = document;
+  const detail = { digest, verdict: certificate.verdict, set: backup, key: certificate.key };
+  await records.put(
+    { kind: certificateKind, id: run, stack, run, data: document },
+    { actor: account.actor, action: "proof.certified", stack, subject: run, detail },
+  );
+  return { digest };
+}
+
+/** Of one verification. */
+async function findCertificate(records: Records, run: string): Promise<CertificateDocument | undefined> {
+  const found = await records.find(certificateKind, run);
+  return found === undefined ? undefined : parseKept(found);
+}
+
+/** Newest first. */
+export async function listCertificates(records: Records, stack: string): Promise<readonly CertificateDocument[]> {
+  return (await records.list(certificateKind, stack, listedMax)).map(({ data }) => parseKept(data));
+}
+
+/** Ten years of a verification each night. */
+const listedMax = 5000;
+
+/** The newest of a set, or that of a run; `latest` is the newest of all. */
+export function chooseCertificate(
+  all: readonly CertificateDocument[],
+  wanted: string,
+): CertificateDocument | undefined {
+  if (wanted === "latest") return all[0];
+  return all.find(({ certificate: { set, verification } }) => wanted === set.id || wanted === verification.run);
+}
+
+function parseKept(found: unknown): CertificateDocument {
+  const parsed = documentSchema.safeParse(found);
+  if (!parsed.success) throw Bug({ what: `a certificate that is kept is malformed: ${parsed.error.message}` });
+  return parsed.data;
+}
