@@ -13,6 +13,7 @@ import { mountPages } from "./pages.ts";
 import type { ApiPorts } from "./ports.ts";
 import { BadRequest, NotFound, problemResponse, toProblem } from "./problem.ts";
 import * as audit from "./routes/audit.ts";
+import * as certificates from "./routes/certificates.ts";
 import * as events from "./routes/events.ts";
 import { openHook } from "./routes/hooks.ts";
 import * as messages from "./routes/messages.ts";
@@ -23,9 +24,16 @@ import * as stacks from "./routes/stacks.ts";
 
 /** The API put together: every endpoint behind the same door, and the page that says what there is. */
 
-export const endpoints: readonly Endpoint[] = [stacks, runs, events, schedules, messages, people, audit].flatMap(
-  (routes) => Object.values(routes).filter((one) => typeof one === "object"),
-);
+export const endpoints: readonly Endpoint[] = [
+  stacks,
+  certificates,
+  runs,
+  events,
+  schedules,
+  messages,
+  people,
+  audit,
+].flatMap((routes) => Object.values(routes).filter((one) => typeof one === "object"));
 
 const bodyBytesMax = 256 * 1024;
 

@@ -137,6 +137,19 @@ export const linkSchema = z.object({
 
 export const spanSchema = z.object({ handle: z.string(), from: instant, until: instant });
 
+export const certificateSchema = z.object({
+  certificate: z.looseObject({
+    format: z.string(),
+    verdict: z.enum(["proven", "failed"]),
+    stack: z.object({ name: z.string(), timezone: z.string() }),
+    set: z.looseObject({ id: z.string() }),
+    verification: z.looseObject({ run: z.string(), actor: z.string(), endedAt: instant, seconds: z.number() }),
+  }),
+  digest: z.string().length(64).describe("SHA-256 of the certificate as canonical JSON (RFC 8785)"),
+  signature: z.string().describe("Ed25519 over the same text, base64"),
+  publicKey: z.string().describe("PEM; for comparison only: trust one that came another way"),
+});
+
 export const problemSchema = z.object({
   type: z.string(),
   status: z.int(),

@@ -19,7 +19,7 @@ export interface Endpoint {
   readonly answer: z.ZodType;
   readonly status: 200 | 201 | 202 | 204;
   /** What else the answer may be, besides JSON. */
-  readonly stream?: "text/event-stream" | "application/jsonl";
+  readonly stream?: "text/event-stream" | "application/jsonl" | "application/pdf";
   readonly handle: (asked: AnyAsked) => Promise<unknown>;
 }
 

@@ -50,6 +50,21 @@ export interface StackEntry {
   readonly schedules: readonly Schedule[];
   /** Asks the health checks now. */
   readonly health: () => Promise<Json>;
+  readonly certificates: Certificates;
+}
+
+/** What verifications of a stack's backups found, signed. */
+export interface Certificates {
+  /** Newest first. */
+  readonly list: () => Promise<readonly Json[]>;
+  /** Of a backup, or of the run that verified it. */
+  readonly find: (set: string) => Promise<CertificateEntry | undefined>;
+}
+
+export interface CertificateEntry {
+  readonly document: Json;
+  /** As a page. */
+  readonly pdf: () => Promise<Uint8Array<ArrayBuffer>>;
 }
 
 export interface ProcedureEntry {

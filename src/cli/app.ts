@@ -14,6 +14,7 @@ import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
 import { createPerformer, type Performer } from "../host/perform.ts";
 import { findBackupFaults } from "../procedures/backup/findings.ts";
+import { findIntegrityFaults } from "../procedures/maintenance/integrity.ts";
 import { type HealthReport, runChecks, withFindings } from "../procedures/monitoring/check.ts";
 import { healthChecks } from "../procedures/monitoring/health.ts";
 import { createFactReader, type Procedure } from "../procedures/procedure.ts";
@@ -87,6 +88,7 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     withFindings(await runChecks(one, performer, healthChecks(one)), [
       ...(await findBackupFaults(records, one, new Date())),
       ...(await findResourceFaults(records, one, new Date())),
+      ...(await findIntegrityFaults(records, one.name, new Date())),
     ]);
   const stacks = new Map<string, Stack>();
   const stack = (name?: string): Stack => {

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { registerCertificate } from "./program/certificate.ts";
+import { registerDatabase } from "./program/database.ts";
 import { registerFinance } from "./program/finance.ts";
 import { registerPeople } from "./program/people.ts";
 import { changing, json, run } from "./program/register.ts";
@@ -139,6 +140,7 @@ registerCertificate(backup);
 registerWal(program);
 registerRestore(program);
 registerResources(program);
+registerDatabase(program);
 
 changing(program.command("upgrade"))
   .description("update modules whose code changed, and take it back if anything is not as it should be")

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { ipaiHome } from "../config/home.ts";
 import type { Control } from "../engine/control.ts";
 import { getRun, listSteps, type Run, type StepRow } from "../engine/journal.ts";
+import { addOnceFor } from "../engine/occurrences.ts";
 import { findOwnFile, loadOwnFile } from "../engine/own-file.ts";
 import type { Notary, RunAccount } from "../procedures/backup/certificate/calls.ts";
 import { newSigningKey, type Signer, signerOf } from "../procedures/backup/certificate/sign.ts";
@@ -13,6 +14,7 @@ export function createNotary(control: Control, environment: NodeJS.ProcessEnv): 
   return {
     signer: () => loadSigner(environment),
     account: (run) => accountOf(control, run),
+    ask: (wanted) => addOnceFor(control, wanted, new Date()),
     now: () => new Date(),
     program: `ipai ${version}`,
   };

@@ -110,6 +110,12 @@ export const backup = z
       .describe(
         "Other stacks of this file into which this one's sets may be restored; whoever operates those gets this one's data",
       ),
+    verify: z
+      .enum(["weekly", "every"])
+      .default("weekly")
+      .describe(
+        "When `ipai worker` proves a backup by restoring it: the latest once a week, by the schedule proof, or every one as soon as it is made",
+      ),
     check: z
       .strictObject({
         sample: percent

@@ -5,7 +5,7 @@ import type { CallFunction, CallRegistry } from "../host/perform.ts";
 import type { Stack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
 import { forgetBackups, judgeClock, recordBackup, recordDoubt, recordInventory, recordProof } from "./backup/calls.ts";
-import { certify, certifyFailure, type Notary } from "./backup/certificate/calls.ts";
+import { certify, certifyFailure, type Notary, requestProof } from "./backup/certificate/calls.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
 import { expireResources } from "./backup/expire.ts";
 import { pruneBackups } from "./backup/prune.ts";
@@ -20,6 +20,8 @@ import { walSetup } from "./backup/wal/setup.ts";
 import { walVerify } from "./backup/wal/verify.ts";
 import { type BrokenFile, readCustom } from "./custom/custom.ts";
 import { ProcedureInvalid } from "./custom/errors.ts";
+import { databaseCheck } from "./maintenance/database-check.ts";
+import { recordIntegrity } from "./maintenance/integrity.ts";
 import type { HealthReport } from "./monitoring/check.ts";
 import { keepHealth, watch } from "./monitoring/watch.ts";
 import type { AnyProcedure } from "./procedure.ts";
@@ -31,7 +33,9 @@ import { sandboxUp } from "./sandbox/up.ts";
 import { upgrade } from "./upgrade/upgrade.ts";
 import "./backup/errors.ts";
 import "./backup/restore/errors.ts";
+import "./backup/certificate/errors.ts";
 import "./backup/wal/errors.ts";
+import "./maintenance/errors.ts";
 import "./upgrade/errors.ts";
 
 /** Every procedure of the program itself. A new one is a file in its chapter and a line here. */
@@ -50,6 +54,7 @@ export const builtIn: readonly AnyProcedure[] = [
   walRemove,
   expireResources,
   upgrade,
+  databaseCheck,
   watch,
   sandboxUp,
   composeUp,
@@ -93,6 +98,7 @@ export function createCallRegistry(
     ["backup.judge_clock@1", judgeClock(records)],
     ["backup.record_doubt@1", recordDoubt(records)],
     ["backup.record_proof@1", recordProof(records)],
+    ["backup.request_proof@1", requestProof(notary)],
     ["backup.certify@1", certify(records, notary)],
     ["backup.certify_failure@1", certifyFailure(records, notary)],
     ["backup.record_inventory@1", recordInventory(records)],
@@ -102,6 +108,7 @@ export function createCallRegistry(
     ["resource.open@1", openResource(records)],
     ["resource.close@1", closeResource(records)],
     ["resource.attempt@1", countAttempt(records)],
+    ["maintenance.record_integrity@1", recordIntegrity(records)],
     ["monitoring.watch@1", keepHealth(records, checkHealth, tell)],
   ]);
   return { get: (name, version) => calls.get(`${name}@${version}`) };

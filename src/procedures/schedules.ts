@@ -22,8 +22,10 @@ const defaults = { input: {}, missed: "latest", grace: 6 * 3600, jitter: 0 } as 
 
 /** The lines of the runbook's crontab, at its times. */
 function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>> {
+  // Between the night's backup and the weekly proof: what is damaged is known before retention goes on for another week.
+  const database = { ...defaults, procedure: "database check", cron: "30 1 * * 6" } as const;
   const health = { ...defaults, procedure: "health", cron: "*/5 * * * *", missed: "none", grace: 240 } as const;
-  if (stack.backup === undefined) return { health };
+  if (stack.backup === undefined) return { database, health };
   return {
     backup: { ...defaults, procedure: "backup", cron: "0 2 * * *" },
     // After the backup: what is there may only age by a set that is newer.
@@ -33,13 +35,16 @@ function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>>
       ? {}
       : { copies: { ...defaults, procedure: "backup copy", cron: "30 2 * * *" } as const }),
     integrity: { ...defaults, procedure: "backup check", cron: "0 5 * * *" },
-    // Once a week the last backup is restored: one that was never restored is a hope.
     resources: { ...defaults, procedure: "resources expire", cron: "*/15 * * * *", missed: "none", grace: 840 },
-    proof: { ...defaults, procedure: "backup verify", input: { backup: "latest" }, cron: "0 4 * * 0" },
+    ...(stack.backup.verify === "weekly" ? { proof } : {}),
+    database,
     health,
     ...(stack.backup.wal === undefined ? {} : usualOfArchive),
   };
 }
+
+/** Once a week the last backup is restored: one that was never restored is a hope. `every` asks for it after each backup instead. */
+const proof = { ...defaults, procedure: "backup verify", input: { backup: "latest" }, cron: "0 4 * * 0" } as const;
 
 /** After the first repository: what that has removed is removed from its copies, and not brought again. */
 function usualOfCopy([name, { appendOnly }]: [string, { readonly appendOnly: boolean }]) {

@@ -7,12 +7,14 @@ import { type AuthSettings, createAuth } from "../../src/access/sign-in/auth.ts"
 import { createToken } from "../../src/access/tokens.ts";
 import { createApi } from "../../src/api/app.ts";
 import type { ApiPorts } from "../../src/api/ports.ts";
+import { renderCertificate } from "../../src/cli/render/certificate-pdf.ts";
 import { Secret } from "../../src/config/secret.ts";
 import { advance } from "../../src/engine/advance.ts";
 import type { Control } from "../../src/engine/control.ts";
 import { createRun } from "../../src/engine/journal.ts";
 import { createRecords } from "../../src/engine/records.ts";
 import { type Plan, undoClassOf } from "../../src/runbook/plan.ts";
+import { certificateOf } from "./certificate.ts";
 import { createEngine, type EngineOptions, planOf, World } from "./plans.ts";
 import { testSecrets } from "./visitor.ts";
 
@@ -67,6 +69,16 @@ export async function startApi(control: Control, home: string, options: ApiOptio
       status: "ok",
       checks: [{ code: "IPAI-T-001", title: "One", status: "ok", value: 1, unit: "" }],
     }),
+    certificates: {
+      list: async () => [certificateOf(name)],
+      find: async (set: string) =>
+        set === "latest"
+          ? {
+              document: certificateOf(name),
+              pdf: async () => new Uint8Array(await renderCertificate(certificateOf(name))),
+            }
+          : undefined,
+    },
   });
   const server = serve({
     port: 0,

@@ -100,3 +100,19 @@ export async function collectGarbage(): Promise<void> {
 }
 
 export const filestore = `${folder}/odoo/filestore/odoo`;
+
+/** Posts entries of two lines, each with one amount on both sides, as an accountant does. Needs no chart of accounts. */
+export async function postEntries(amounts: readonly number[], date: string): Promise<void> {
+  const account = (code: string, name: string, kind: string) =>
+    call<number>("account.account", "create", { code, name, account_type: kind });
+  const [cash, sales] = [await account("101999", "Cash", "asset_cash"), await account("400999", "Sales", "income")];
+  const journal = await call<number>("account.journal", "create", { name: "Entries", code: "ENT", type: "general" });
+  for (const amount of amounts) {
+    const lines = [
+      [0, 0, { account_id: cash, name: "in", debit: amount, credit: 0 }],
+      [0, 0, { account_id: sales, name: "out", debit: 0, credit: amount }],
+    ];
+    const move = { move_type: "entry", journal_id: journal, date, line_ids: lines };
+    await call("account.move", "action_post", [await call<number>("account.move", "create", move)]);
+  }
+}

@@ -106,6 +106,8 @@ export function parsed<T>(ended: Ended): T {
 /** A run as `--json` tells it. */
 export interface RunJson {
   readonly run: string;
+  readonly actor: string;
+  readonly planHash: string;
   readonly outcome: string;
   readonly undoClass: string;
   readonly seconds: number;

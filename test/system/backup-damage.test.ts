@@ -1,8 +1,9 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { CertificateDocument } from "../../src/procedures/backup/certificate/content.ts";
 import { at, backups, copyRepository, latestBackup, runJson, storeChanged, testFolder } from "../harness/backups.ts";
-import { folder, leftovers, type RunJson, run } from "../harness/sandbox.ts";
+import { folder, ipai, leftovers, parsed, type RunJson, run } from "../harness/sandbox.ts";
 
 /** What a proof must not let pass. The damaged ones lie in a copy of the repository. */
 let backup: string;
@@ -22,11 +23,13 @@ function verify(id: string, options: Parameters<typeof runJson>[1] = {}): Promis
   return runJson(["--config", config, "backup", "verify", id], options);
 }
 
-/** Refused under this code, nothing of it left, and no proof in the catalogue. */
+/** Refused under this code, nothing of it left, no proof in the catalogue, and evidence of the failure. */
 async function expectRefused(proof: RunJson, id: string, code: string): Promise<void> {
   expect(proof).toMatchObject({ outcome: expect.stringMatching(/^failed/), error: { code } });
   expect(await leftovers()).toEqual([]);
   expect((await backups()).find((entry) => entry.id === id)?.proof ?? null).toBeNull();
+  const signed = parsed<CertificateDocument>(await ipai(["backup", "certificate", proof.run, "--json"]));
+  expect(signed.certificate).toMatchObject({ verdict: "failed", set: { id }, failure: { code }, counts: null });
 }
 
 describe("a proof is refused", () => {

@@ -1,9 +1,10 @@
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { CertificateDocument } from "../../src/procedures/backup/certificate/content.ts";
 import { at, type BackupJson, backups, refusal, runJson, testFolder } from "../harness/backups.ts";
-import { collectGarbage, filestore, type Load, logIn, repeat, userOf, write } from "../harness/odoo.ts";
-import { folder, ipai, leftovers, type RunJson, serves, sql, until, urls } from "../harness/sandbox.ts";
+import { collectGarbage, filestore, type Load, logIn, postEntries, repeat, userOf, write } from "../harness/odoo.ts";
+import { folder, ipai, leftovers, parsed, type RunJson, serves, sql, until, urls } from "../harness/sandbox.ts";
 
 /**
  * One backup and its proof, made while users write, Odoo cleans its files up and one attachment is missing; every test looks at
@@ -19,7 +20,9 @@ let session: string;
 let cronsBefore: string;
 let lost: string;
 let desk: string;
+let passwords: string;
 
+const passwordsSql = "select md5(string_agg(concat(id, ' ', password), ', ' order by id)) from res_users";
 const activeCrons = "select string_agg(id::text, ' ' order by id) from ir_cron where active";
 const neutralizeFile = join(folder, "addons/ipai_demo_ledger/data/neutralize.sql");
 
@@ -32,6 +35,8 @@ beforeAll(async () => {
   lost = await sql("select store_fname from ir_attachment where store_fname is not null order by id limit 1");
   await rm(join(filestore, lost));
   session = await logIn();
+  await postEntries([100.1, 50.25], "2026-01-31");
+  passwords = await sql(passwordsSql);
   cronsBefore = await sql(activeCrons);
   const writer = write();
   const visitor = repeat(async () => {
@@ -179,6 +184,71 @@ describe("the copy that a proof serves from", () => {
 
   it("has no sequence that gives an id out again", () => {
     expect(copy.get("behind")).toMatch(/^0 of [1-9]\d\d$/);
+  });
+});
+
+describe("the certificate of a proof", () => {
+  let document: CertificateDocument;
+  const check = (file: string, ...more: readonly string[]) => ipai(["backup", "certificate", "verify", file, ...more]);
+
+  it("says who, what, how much and how long, and whether the books balance", async () => {
+    document = parsed<CertificateDocument>(await ipai(["backup", "certificate", backup.run, "--json"]));
+    const { certificate } = document;
+    const production = await sql("select system_identifier from pg_control_system()");
+    const { tables, rows, attachments } = entry.proof ?? {};
+    expect(certificate).toMatchObject({
+      verdict: "proven",
+      set: { id: backup.run, takenAt: entry.takenAt, database: "odoo", databaseBytes: entry.databaseBytes },
+      source: { cluster: production, modules: { account: expect.any(String), base: expect.any(String) } },
+      verification: { run: proof.run, actor: proof.actor, plan: proof.planHash },
+      restored: { odoo: expect.stringContaining("Odoo Server") },
+      counts: { tables, rows, attachments, unsound: 1 },
+      login: { user: "admin", uid: 2 },
+      failure: null,
+    });
+    expect(certificate.restored?.cluster).toMatch(/^\d{15,}$/);
+    expect(certificate.restored?.cluster).not.toBe(production);
+    const [book, ...others] = certificate.books ?? [];
+    expect([Number(book?.debit), Number(book?.credit), book?.moves, book?.unbalanced, book?.lastDate, others]).toEqual([
+      ...[150.35, 150.35, 2, 0, "2026-01-31", []],
+    ]);
+    expect(certificate.verification.phases.map(({ name }) => name)).toEqual([
+      ...["check", "fetch", "restore", "compare", "serve"],
+    ]);
+  });
+
+  it("holds as JSON and as a page, and shows every change of either", async () => {
+    const [json, pdf, key] = ["c.json", "c.pdf", "key.pem"].map((name) => join(desk, name)) as [string, string, string];
+    await writeFile(json, JSON.stringify(document));
+    expect((await ipai(["backup", "certificate", backup.run, "--pdf", pdf])).exitCode).toBe(0);
+    await writeFile(key, (await ipai(["backup", "certificate", "key"])).stdout);
+    // Another machine: neither a configuration nor a control database, only the public key.
+    const elsewhere = { directory: desk, env: { IPAI_HOME: join(desk, "nowhere") } };
+    for (const file of [json, pdf]) {
+      const ended = await ipai(["backup", "certificate", "verify", file, "--key", key], elsewhere);
+      expect([ended.exitCode, ended.stdout]).toEqual([0, expect.stringContaining(document.digest)]);
+    }
+    expect(refusal(await ipai(["backup", "certificate", "verify", json, "--json"], elsewhere)).code).toBe(
+      "certificate.no_key",
+    );
+    await writeFile(json, JSON.stringify(document).replace('"unsound":1', '"unsound":0'));
+    const page = await readFile(pdf);
+    // The digits of the date of the page: nothing that is signed.
+    page.write("7", page.indexOf("/CreationDate (D:20") + "/CreationDate (D:20".length);
+    await writeFile(pdf, page);
+    for (const file of [json, pdf]) {
+      const broken = await check(file, "--json");
+      expect([broken.exitCode, refusal(broken).code]).toEqual([24, "certificate.broken"]);
+    }
+  });
+
+  it("is named in the audit, and made with a password that production never had", async () => {
+    const links = (await ipai(["audit", "export"])).stdout.trim().split("\n");
+    const told = links.map((line) => JSON.parse(line) as { action: string; subject: string; detail: object });
+    expect(told.filter(({ action, subject }) => action === "proof.certified" && subject === proof.run)).toMatchObject([
+      { detail: { digest: document.digest, verdict: "proven", set: backup.run } },
+    ]);
+    expect(await sql(passwordsSql)).toBe(passwords);
   });
 });
 

@@ -364,6 +364,7 @@ describe("procedures", () => {
       {
         signer: () => Promise.reject(new TypeError("nothing is signed here")),
         account: () => Promise.reject(new TypeError("nothing was run here")),
+        ask: () => Promise.reject(new TypeError("nothing is asked for here")),
         now: () => new Date(),
         program: "none",
       },

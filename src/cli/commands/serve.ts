@@ -5,11 +5,13 @@ import { z } from "zod";
 import { type Auth, createAuth } from "../../access/sign-in/auth.ts";
 import { loadAuthSecrets } from "../../access/sign-in/secrets.ts";
 import { createApi } from "../../api/app.ts";
-import type { ApiPorts } from "../../api/ports.ts";
+import type { ApiPorts, Certificates } from "../../api/ports.ts";
 import { ipaiHome } from "../../config/home.ts";
 import { createRun } from "../../engine/journal.ts";
+import type { Records } from "../../engine/records.ts";
 import type { Worker } from "../../engine/worker.ts";
 import { defineError } from "../../errors/error.ts";
+import { chooseCertificate, listCertificates } from "../../procedures/backup/certificate/calls.ts";
 import { runChecks } from "../../procedures/monitoring/check.ts";
 import { healthChecks } from "../../procedures/monitoring/health.ts";
 import type { Procedures } from "../../procedures/registry.ts";
@@ -109,6 +111,7 @@ function apiPorts(context: Context, app: App, { auth, worker, procedures }: Part
             const found = app.stack(stack.name);
             return (await runChecks(found, app.performer, healthChecks(found))) as unknown as Json;
           },
+          certificates: certificatesOf(records, stack.name),
         },
       ]),
     ),
@@ -139,6 +142,20 @@ function apiPorts(context: Context, app: App, { auth, worker, procedures }: Part
     subjectOf: app.subjectOf,
     mayNote: atMost(60),
     log: (line) => context.terminal.err(`${new Date().toISOString()} ${line}`),
+  };
+}
+
+/** Pages are made when they are asked for: that takes libraries of its own. */
+function certificatesOf(records: Records, stack: string): Certificates {
+  return {
+    list: () => listCertificates(records, stack),
+    find: async (set) => {
+      const document = chooseCertificate(await listCertificates(records, stack), set);
+      if (document === undefined) return undefined;
+      const pdf = async () =>
+        new Uint8Array(await (await import("../render/certificate-pdf.ts")).renderCertificate(document));
+      return { document, pdf };
+    },
   };
 }
 

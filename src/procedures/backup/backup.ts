@@ -8,6 +8,7 @@ import { explained, type Restic } from "../../stack/restic.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change, read, require, takeBack } from "../steps.ts";
+import { requestProof } from "./certificate/request.ts";
 import { findWrongClock } from "./clock.ts";
 import { NoRepository } from "./errors.ts";
 import { type BackupFacts, jobsOf, knownRepository, readBackupFacts } from "./facts.ts";
@@ -75,6 +76,7 @@ function planBackup(stack: Stack, { reason }: BackupInput, facts: BackupFacts): 
       ]),
       record(stack, reason),
       findWrongClock(stack),
+      ...(stack.config.backup?.verify === "every" ? [requestProof(stack)] : []),
     ],
   };
 }

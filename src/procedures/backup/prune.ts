@@ -5,6 +5,8 @@ import type { Prunable } from "../../stack/restic.ts";
 import type { RepositoryCopy } from "../../stack/restic-copy.ts";
 import { primary } from "../../stack/sources.ts";
 import type { Stack } from "../../stack/stack.ts";
+import { RemovalHeld } from "../maintenance/errors.ts";
+import { findIntegrity } from "../maintenance/integrity.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
 import { change, read } from "../steps.ts";
 import { type BackupEntry, findContradicted, listCatalogue, proofStateOf } from "./calls.ts";
@@ -44,10 +46,24 @@ export const pruneBackups: Procedure<PruneInput, PruneFacts> = {
 
 async function readPruneFacts(reader: FactReader, { repository }: PruneInput): Promise<PruneFacts> {
   const copy = findCopy(reader.stack, repository);
+  await requireSound(reader);
   return {
     sets: copy === undefined ? await listSnapshots(reader) : await listSets(reader, copy),
     catalogue: await listCatalogue(reader.records, reader.stack.name),
   };
+}
+
+/** While the database is damaged, new sets hold the damage, and an old one that no rule keeps may be the last without. */
+async function requireSound({ records, stack: { name } }: FactReader): Promise<void> {
+  const found = await findIntegrity(records, name);
+  if (found?.outcome !== "damaged") return;
+  const relations = found.wrong.filter(({ state }) => state === "damaged").map(({ relation }) => relation);
+  throw RemovalHeld({
+    stack: name,
+    run: found.run,
+    at: found.at,
+    relations: relations.slice(0, 5).join(", ") || "wrong checksums",
+  });
 }
 
 /** Undefined is the first repository. */

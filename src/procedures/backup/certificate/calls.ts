@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Records } from "../../../engine/records.ts";
 import { Bug } from "../../../errors/error.ts";
 import type { CallFunction } from "../../../host/perform.ts";
+import type { Json } from "../../../runbook/value.ts";
 import { findBackup } from "../calls.ts";
 import {
   books,
@@ -23,9 +24,21 @@ export interface Notary {
   readonly signer: () => Promise<Signer>;
   /** What the journal knows of a run. */
   readonly account: (run: string) => Promise<RunAccount>;
+  /** Has a procedure carried out by a worker, once for the run that asks. */
+  readonly ask: (wanted: Wanted) => Promise<void>;
   readonly now: () => Date;
   /** Name and version of this program. */
   readonly program: string;
+}
+
+export interface Wanted {
+  readonly stack: string;
+  readonly procedure: string;
+  readonly input: Json;
+  readonly name: string;
+  readonly actor: string;
+  /** When the run began that asks for it. */
+  readonly at: Date;
 }
 
 export interface RunAccount {
@@ -70,6 +83,20 @@ const provenInput = subject.extend({
   books,
   login,
 });
+
+/** A backup that is to be proven as soon as it is made: a run of its own, so that the backup is done when it is stored. */
+export function requestProof(notary: Notary): CallFunction {
+  return async (given, { scope }) => {
+    const { stack } = z.object({ stack: z.string() }).parse(given);
+    const { id: backup, startedAt } = scope.run;
+    const { actor } = await notary.account(backup);
+    await notary.ask({
+      ...{ stack, actor, procedure: "backup verify", input: { backup } },
+      ...{ name: "proof", at: new Date(startedAt) },
+    });
+    return null;
+  };
+}
 
 /** Signs what a verification has found, before its proof counts. */
 export function certify(records: Records, notary: Notary): CallFunction {
