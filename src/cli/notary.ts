@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { ipaiHome } from "../config/home.ts";
 import type { Control } from "../engine/control.ts";
 import { getRun, listSteps, type Run, type StepRow } from "../engine/journal.ts";
-import { addOnceFor } from "../engine/occurrences.ts";
+import { addOnceFor } from "../engine/once.ts";
 import { findOwnFile, loadOwnFile } from "../engine/own-file.ts";
 import type { Notary, RunAccount } from "../procedures/backup/certificate/calls.ts";
 import { newSigningKey, type Signer, signerOf } from "../procedures/backup/certificate/sign.ts";

@@ -240,7 +240,7 @@ const stack = z
       )
       .default({})
       .describe(
-        "What `ipai worker` runs by itself, by name. backup, retention, integrity, proof and health are there already, with second repositories also copies and retention-NAME: `off` takes one away, another definition replaces it",
+        "What `ipai worker` runs by itself, by name. backup, retention, integrity, proof, database and health are there already, with second repositories also copies and retention-NAME: `off` takes one away, another definition replaces it",
       ),
     consent: z
       .strictObject({

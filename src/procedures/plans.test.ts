@@ -18,9 +18,12 @@ import { walBackup } from "./backup/wal/backup.ts";
 import { walRemove } from "./backup/wal/remove.ts";
 import { walSetup } from "./backup/wal/setup.ts";
 import { walVerify } from "./backup/wal/verify.ts";
+import { databaseCheck } from "./maintenance/database-check.ts";
+import { createProcedures } from "./registry.ts";
 import { sandboxConfig } from "./sandbox/definition.ts";
 import { sandboxDown } from "./sandbox/down.ts";
 import { sandboxUp } from "./sandbox/up.ts";
+import { schedulesOf } from "./schedules.ts";
 import type { UpgradeFacts } from "./upgrade/facts.ts";
 import { upgrade } from "./upgrade/upgrade.ts";
 
@@ -106,6 +109,11 @@ const keepingLittle = createStack({
   },
 });
 
+const provingEach = createStack({
+  ...stack.config,
+  backup: stack.config.backup && { ...stack.config.backup, verify: "every" },
+});
+
 const server = {
   ...{ version: "15", dataDirectory: "/srv/sandbox/data", segmentBytes: 16_777_216, databaseBytes: 500_000_000 },
   ...{ walLevel: "replica", archiveMode: "off", archiveCommand: "" },
@@ -141,6 +149,7 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
     "backup-first",
     backup.plan(stack, { reason: "by-hand" }, { ...sized, isRepositoryThere: false, isFilestoreNear: false }),
   ],
+  ["database-check", databaseCheck.plan(stack, {}, sized)],
   ["backup-verify", verifyBackup.plan(stack, { backup: "latest" }, { backup: "20260101t000000_abcd", ...sized })],
   ["backup-prune", pruneBackups.plan(keepingLittle, { repository: "primary" }, aged)],
   ["backup-prune-copy", pruneBackups.plan(keepingLittle, { repository: "offsite" }, aged)],
@@ -185,10 +194,27 @@ describe("the plan of", () => {
     await expect(`${renderPlan(plan, { detail: true })}\n`).toMatchFileSnapshot(`golden/${name}.txt`);
   });
 
+  it("a backup asks for its proof where each is to be proven; then none is proven weekly", () => {
+    const facts = { ...sized, isRepositoryThere: true, isFilestoreNear: true };
+    const lastOf = (one: typeof stack) => backup.plan(one, { reason: "by-hand" }, facts).steps.at(-1)?.id;
+    expect([lastOf(stack), lastOf(provingEach)]).toEqual(["catalogue", "request proof"]);
+    const schedules = (one: typeof stack) =>
+      schedulesOf(one.config, createProcedures([], [one])).map(({ name }) => name);
+    expect([stack, provingEach].map((one) => schedules(one).includes("proof"))).toEqual([true, false]);
+  });
+
   it("an upgrade, or a prune, shares the stack with no backup: a dump's locks would make the update fail", () => {
     const leaseOf = (name: string) => plans.find(([one]) => one === name)?.[1].lease;
-    const names = ["backup", "backup-verify", "backup-copy", "backup-check", "upgrade", "backup-prune"];
-    expect(names.map(leaseOf)).toEqual([...Array(4).fill("shared"), "exclusive", "exclusive"]);
+    const names = [
+      "backup",
+      "backup-verify",
+      "backup-copy",
+      "backup-check",
+      "database-check",
+      "upgrade",
+      "backup-prune",
+    ];
+    expect(names.map(leaseOf)).toEqual([...Array(5).fill("shared"), "exclusive", "exclusive"]);
   });
 
   it("an upgrade has another identity for every fact that it is bound to", () => {

@@ -292,6 +292,7 @@ describe("a file", () => {
       "integrity",
       "resources",
       "proof",
+      "database",
       "health",
       "other",
     ]);
