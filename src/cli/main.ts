@@ -6,6 +6,7 @@ import { registerPeople } from "./program/people.ts";
 import { changing, json, run } from "./program/register.ts";
 import { registerResources } from "./program/resources.ts";
 import { registerRestore } from "./program/restore.ts";
+import { registerService } from "./program/service.ts";
 import { registerWal } from "./program/wal.ts";
 import { version } from "./version.ts";
 
@@ -280,20 +281,7 @@ notify
     ),
   );
 
-const service = program.command("service").description("a worker that begins with the machine");
-service
-  .command("install")
-  .description("install and start it: a unit of systemd, or a script in init.d where there is none")
-  .option("--plan", "show the file and the commands, and stop")
-  .option("--serve", "one that answers the API as well, as `ipai serve` does")
-  .action(run(async (context, options) => (await import("./commands/service.ts")).install(context, options)));
-json(service.command("status"))
-  .description("is it installed, does it run, which workers live (exit code 0: one does, 3: none)")
-  .action(run(async (context, options) => (await import("./commands/service.ts")).status(context, options)));
-service
-  .command("remove")
-  .description("stop it and take it away")
-  .action(run(async (context) => (await import("./commands/service.ts")).remove(context)));
+registerService(program);
 
 program.commandsGroup("Every day:");
 const runs = program.command("runs").description("what was run, and what waits");

@@ -75,8 +75,8 @@ function planBackup(stack: Stack, { reason }: BackupInput, facts: BackupFacts): 
         readAccount(stack, folder),
       ]),
       record(stack, reason),
-      findWrongClock(stack),
       ...(stack.config.backup?.verify === "every" ? [requestProof(stack)] : []),
+      findWrongClock(stack),
     ],
   };
 }
