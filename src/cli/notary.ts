@@ -5,6 +5,7 @@ import { getRun, listSteps, type Run, type StepRow } from "../engine/journal.ts"
 import { addOnceFor } from "../engine/once.ts";
 import { findOwnFile, loadOwnFile } from "../engine/own-file.ts";
 import type { Notary, RunAccount } from "../procedures/backup/certificate/calls.ts";
+import { BadSigningKey } from "../procedures/backup/certificate/errors.ts";
 import { newSigningKey, type Signer, signerOf } from "../procedures/backup/certificate/sign.ts";
 import { version } from "./version.ts";
 
@@ -22,7 +23,10 @@ export function createNotary(control: Control, environment: NodeJS.ProcessEnv): 
 
 export async function loadSigner(environment: NodeJS.ProcessEnv): Promise<Signer> {
   const file = keyFile(environment);
-  return signerOf(await loadOwnFile(file, newSigningKey), file);
+  const pem = await loadOwnFile(file, newSigningKey).catch((error: unknown) => {
+    throw BadSigningKey({ where: file }, { cause: error });
+  });
+  return signerOf(pem, file);
 }
 
 /** Undefined as long as nothing was signed on this machine: to check something, no key is made. */
