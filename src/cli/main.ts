@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { registerFinance } from "./program/finance.ts";
+import { registerPast } from "./program/past.ts";
 import { registerPeople } from "./program/people.ts";
 import { changing, json, run } from "./program/register.ts";
 import { registerResources } from "./program/resources.ts";
@@ -135,6 +136,7 @@ json(backup.command("unpin"))
 
 registerWal(program);
 registerRestore(program);
+registerPast(program);
 registerResources(program);
 
 changing(program.command("upgrade"))

@@ -7,6 +7,11 @@ import { backup } from "./backup/backup.ts";
 import { forgetBackups, judgeClock, recordBackup, recordDoubt, recordInventory, recordProof } from "./backup/calls.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
 import { expireResources } from "./backup/expire.ts";
+import { closePast } from "./backup/past/close.ts";
+import { extractFromPast } from "./backup/past/extract.ts";
+import { findInPast } from "./backup/past/find.ts";
+import { lookAtPast } from "./backup/past/look.ts";
+import { openPast } from "./backup/past/open.ts";
 import { pruneBackups } from "./backup/prune.ts";
 import { recordCheck, recordCopy } from "./backup/repositories.ts";
 import { forgetKept } from "./backup/restore/forget.ts";
@@ -29,6 +34,7 @@ import { sandboxDown } from "./sandbox/down.ts";
 import { sandboxUp } from "./sandbox/up.ts";
 import { upgrade } from "./upgrade/upgrade.ts";
 import "./backup/errors.ts";
+import "./backup/past/errors.ts";
 import "./backup/restore/errors.ts";
 import "./backup/wal/errors.ts";
 import "./upgrade/errors.ts";
@@ -47,6 +53,11 @@ export const builtIn: readonly AnyProcedure[] = [
   walBackup,
   walVerify,
   walRemove,
+  openPast,
+  lookAtPast,
+  extractFromPast,
+  findInPast,
+  closePast,
   expireResources,
   upgrade,
   watch,
