@@ -14,11 +14,13 @@ create table res_partner (id serial primary key, name text, email text, ref json
 create table res_users (id serial primary key, login text, partner_id int, create_uid int, write_uid int);
 insert into res_partner (name, create_uid, write_uid) values ('System', 1, 1), ('Anna Reyes', 1, 1), ('Ben Cruz', 1, 1), ('Supplier', 2, 2);
 insert into res_users (login, partner_id) values ('__system__', 1), ('anna', 2), ('ben', 3);
-create table ir_model (id serial primary key, model text, name jsonb);
+create table ir_model (id serial primary key, model text, name jsonb, transient bool);
 insert into ir_model (model, name) values ('res.partner', '{"en_US": "Contact"}'), ('res.users', '{"en_US": "User"}'),
   ('account.move', '{"en_US": "Journal Entry"}'), ('account.move.line', '{"en_US": "Journal Item"}'), ('ir.cron', '{"en_US": "Scheduled Actions"}'),
   ('bus.bus', '{"en_US": "Communication Bus"}'), ('ir.attachment', '{"en_US": "Attachment"}'), ('ir.actions.actions', '{"en_US": "Actions"}'),
   ('ir.actions.act_window', '{"en_US": "Action Window"}'), ('mail.message', '{"en_US": "Message"}'), ('account.tag', '{"en_US": "Tag"}');
+insert into ir_model (model, name, transient) values ('base.ask.wizard', '{"en_US": "Ask"}', true);
+create table base_ask_wizard (id serial primary key, create_uid int, write_uid int);
 create table ir_model_fields (id serial primary key, model text, name text, ttype text, relation text, relation_field text,
   relation_table text, column1 text, column2 text, store bool, field_description jsonb);
 insert into ir_model_fields (model, name, ttype, relation, relation_field, relation_table, column1, column2, store, field_description) values

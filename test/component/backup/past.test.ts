@@ -1,12 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { App } from "../../../src/cli/app.ts";
 import { listSteps, type Run } from "../../../src/engine/journal.ts";
 import type { Differences } from "../../../src/procedures/backup/past/compare.ts";
 import { extendResource, listResources } from "../../../src/procedures/resources.ts";
+import { renderScript } from "../../../src/runbook/script.ts";
+import type { Json } from "../../../src/runbook/value.ts";
 import { type Archived, carryOut, createArchived, finding, lacking } from "../../harness/archive.ts";
 import { createLedger } from "../../harness/ledger.ts";
 import { until } from "../../harness/sandbox.ts";
@@ -67,6 +69,7 @@ describe.skipIf(lacking.length > 0)(
       odoo("insert into ir_act_window (name, res_model) values ('{\"en_US\": \"Bills\"}', 'account.move')");
       odoo("insert into uuid_keys values ('00000000-0000-4000-8000-000000000002', 'two')");
       odoo("update account_tag set name = name");
+      odoo("insert into base_ask_wizard (create_uid) values (2)");
       opened = await carryOut(app, "past open", { at, hours: 1 });
       expect([opened.outcome, opened.error]).toEqual(["succeeded", null]);
     }, 120_000);
@@ -159,6 +162,7 @@ describe.skipIf(lacking.length > 0)(
           ...[
             "account.move",
             "account_move_tag_rel",
+            "base.ask.wizard",
             "bus.bus",
             "ir.actions.act_window",
             "ir.attachment",
@@ -171,9 +175,10 @@ describe.skipIf(lacking.length > 0)(
 
     it("counts what changes by itself apart, with the reason, below what people did", () => {
       const { models, noise, created, changed, deleted } = summary();
-      expect([created, changed, deleted, noise]).toEqual([6, 2, 2, 4]);
+      expect([created, changed, deleted, noise]).toEqual([6, 2, 2, 5]);
       expect(models.slice(0, 2).map(({ model }) => model)).toEqual(["account.move", "res.partner"]);
-      expect(models.slice(-4).map(({ model, noise: why }) => [model, why])).toEqual([
+      expect(models.slice(-5).map(({ model, noise: why }) => [model, why])).toEqual([
+        ["base.ask.wizard", "what somebody was asked in a dialog"],
         ["bus.bus", "messages on their way to browsers"],
         ["ir.attachment/assets", "style sheets and scripts, made anew when they are needed"],
         ["ir.cron", "when scheduled actions ran and run next"],
@@ -187,7 +192,7 @@ describe.skipIf(lacking.length > 0)(
       expect([run.outcome, run.error]).toEqual(["succeeded", null]);
       expect(summary().models.find(({ model }) => model === "account.tag")).toMatchObject({ created: 1 });
       const step = (await listSteps(app.control, run.id)).find(({ step: id }) => id === "compare");
-      expect(step?.outputs).toEqual({ created: 7, changed: 2, deleted: 2, noise: 4 });
+      expect(step?.outputs).toEqual({ created: 7, changed: 2, deleted: 2, noise: 5 });
     });
 
     it("is a resource with its owner and its end", async () => {
@@ -258,6 +263,27 @@ describe.skipIf(lacking.length > 0)(
       expect([look.outcome, look.error?.code]).toEqual(["failed", "past.moved"]);
       expect((await carryOut(app, "past close", { id: other.id })).outcome).toBe("succeeded");
       expect(existsSync(folder(other.id))).toBe(false);
+    }, 60_000);
+
+    it("is opened, compared and taken records from by the exported scripts as well", async () => {
+      const byScript = async (procedure: string, input: Json) =>
+        execFileSync("bash", [], {
+          input: renderScript(await app.plan(procedure, "sandbox", input)),
+          stdio: ["pipe", "pipe", "pipe"],
+        });
+      const out = join(test.folder, "by-script");
+      await byScript("past extract", { id: opened.id, model: "account.move", ids: [3], out });
+      expect(readFileSync(join(out, "files", stored("the bill")), "utf8")).toBe("the bill");
+      const before = summary();
+      await byScript("past look", { id: opened.id });
+      expect(summary().models).toEqual(before.models);
+      expect(summary().comparedAt > before.comparedAt).toBe(true);
+      await byScript("past open", { at, hours: 1 });
+      const made = readdirSync(join(test.folder, "work/past")).find((name) => name !== opened.id) ?? "";
+      expect(pastSql("select count(*) from account_move", made)).toBe("5");
+      expect(summary(made).models).toEqual(before.models);
+      test.shell('/usr/lib/postgresql/15/bin/pg_ctl stop -s -m immediate -D "$1"', join(folder(made), "cluster"));
+      rmSync(folder(made), { recursive: true });
     }, 60_000);
 
     it("that fails to open leaves nothing", async () => {

@@ -116,6 +116,7 @@ select json_build_object(
     where relkind = 'r' and relpersistence = 'p' and nspname <> 'information_schema' and nspname !~ '^pg_'),
   'users', (select json_object_agg(u.id, json_build_array(u.login, p.name)) from public.res_users u left join public.res_partner p on p.id = u.partner_id),
   'models', (select json_object_agg(model, to_jsonb(name)) from public.ir_model),
+  'wizards', (select json_object_agg(model, true) from public.ir_model m where to_jsonb(m)->>'transient' = 'true'),
   'links', (select json_object_agg(relation_table, json_build_array(to_jsonb(field_description), model)) from public.ir_model_fields
     where ttype = 'many2many' and relation_table is not null));
 """
@@ -123,7 +124,7 @@ found = {side: json.loads(ask(side, catalogue_sql)[-1]) for side in clients}
 tables = sorted(set(found["past"]["tables"]) | set(found["present"]["tables"]))
 
 def known(key): return {**(found["past"][key] or {}), **(found["present"][key] or {})}
-users, models, links = known("users"), known("models"), known("links")
+users, models, links, wizards = known("users"), known("models"), known("links"), known("wizards")
 # Models whose table is named otherwise.
 special = {"ir_actions": "ir.actions.actions", "ir_act_window": "ir.actions.act_window", "ir_act_window_view": "ir.actions.act_window.view",
   "ir_act_url": "ir.actions.act_url", "ir_act_server": "ir.actions.server", "ir_act_client": "ir.actions.client",
@@ -223,6 +224,7 @@ def who(uid):
     return {"uid": uid, "login": login, "name": name}
 
 def reason(group):
+    if group.model in wizards: return noise["wizards"]
     return noise.get(group.name) or next((why for prefix, why in noise.items() if prefix.endswith("_") and group.table.startswith(prefix)), None)
 
 def rank(one):

@@ -82,6 +82,7 @@ def log(begin, end):
     """The lines of the log; a record may end in the segment after the one that it begins in."""
     os.makedirs(wal, exist_ok=True)
     for n in range(begin, end + 1):
+        if (n - begin) % 50 == 49: print("segment %d of %d" % (n - begin + 1, end - begin + 1), file=sys.stderr, flush=True)
         fetch(n)
         if n < end: fetch(n + 1)
         kinds = ["-r", "Heap", "-r", "Transaction"] if version >= 150000 else []

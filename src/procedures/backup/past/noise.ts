@@ -16,6 +16,7 @@ export const noise: Readonly<Record<string, string>> = {
   "ir.logging": "what the server logged",
   "ir.profile": "measurements of the server",
   "discuss.channel.rtc.session": "calls that were held",
+  wizards: "what somebody was asked in a dialog",
   orm_signaling_: "caches that were told to be emptied",
   "ir.attachment/assets": "style sheets and scripts, made anew when they are needed",
 };
