@@ -20,8 +20,8 @@ export function renderDifferences(terminal: Terminal, found: Differences, timezo
   if (found.models.length === 0) return `Nothing would be lost: no row differs from the present (${when}).`;
   const lost =
     shown.length === 0
-      ? "Nothing that anybody made or changed would be lost."
-      : `By going back would be lost: ${found.created} created, ${found.changed} changed, and ${found.deleted} deleted would be there again (${when}).`;
+      ? `Nothing that anybody made or changed would be lost (${when}).`
+      : `By going back, ${found.created} made and ${found.changed} changed would be lost, and ${found.deleted} deleted would be there again (${when}).`;
   return [
     lost,
     ...(rows.length === 0 ? [] : ["", table([head, ...rows]), ...samples(shown)]),
@@ -32,7 +32,9 @@ export function renderDifferences(terminal: Terminal, found: Differences, timezo
 function byWords({ by, deleted }: Model): string {
   const known = by.filter(({ created, changed }) => created + changed > 0);
   const names = known.map(({ login, uid, created, changed }) => `${login ?? userWords(uid)} (${created + changed})`);
-  return [...names, ...(deleted > 0 ? ["deleted by: not kept by the database"] : [])].join(", ");
+  return [names.join(", "), ...(deleted > 0 ? ["who deleted is not kept"] : [])]
+    .filter((part) => part !== "")
+    .join("; ");
 }
 
 function userWords(uid: number | null): string {
@@ -58,5 +60,5 @@ function samples(models: readonly Model[]): readonly string[] {
 
 function noiseWords(models: readonly Model[], rows: number): string {
   const each = models.map((one) => `${one.model} ${one.created + one.changed + one.deleted} (${one.noise})`);
-  return `And ${rows} rows of what changes by itself: ${each.join(", ")}`;
+  return `Besides ${rows} rows of what changes by itself: ${each.join(", ")}`;
 }
