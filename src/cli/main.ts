@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { registerCertificate } from "./program/certificate.ts";
 import { registerDatabase } from "./program/database.ts";
 import { registerFinance } from "./program/finance.ts";
+import { registerPast } from "./program/past.ts";
 import { registerPeople } from "./program/people.ts";
 import { changing, json, run } from "./program/register.ts";
 import { registerResources } from "./program/resources.ts";
@@ -140,6 +141,7 @@ registerCertificate(backup);
 
 registerWal(program);
 registerRestore(program);
+registerPast(program);
 registerResources(program);
 registerDatabase(program);
 

@@ -8,6 +8,11 @@ import { forgetBackups, judgeClock, recordBackup, recordDoubt, recordInventory, 
 import { certify, certifyFailure, type Notary, requestProof } from "./backup/certificate/calls.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
 import { expireResources } from "./backup/expire.ts";
+import { closePast } from "./backup/past/close.ts";
+import { extractFromPast } from "./backup/past/extract.ts";
+import { findInPast } from "./backup/past/find.ts";
+import { lookAtPast } from "./backup/past/look.ts";
+import { openPast } from "./backup/past/open.ts";
 import { pruneBackups } from "./backup/prune.ts";
 import { recordCheck, recordCopy } from "./backup/repositories.ts";
 import { forgetKept } from "./backup/restore/forget.ts";
@@ -32,6 +37,7 @@ import { sandboxDown } from "./sandbox/down.ts";
 import { sandboxUp } from "./sandbox/up.ts";
 import { upgrade } from "./upgrade/upgrade.ts";
 import "./backup/errors.ts";
+import "./backup/past/errors.ts";
 import "./backup/restore/errors.ts";
 import "./backup/certificate/errors.ts";
 import "./backup/wal/errors.ts";
@@ -52,6 +58,11 @@ export const builtIn: readonly AnyProcedure[] = [
   walBackup,
   walVerify,
   walRemove,
+  openPast,
+  lookAtPast,
+  extractFromPast,
+  findInPast,
+  closePast,
   expireResources,
   upgrade,
   databaseCheck,

@@ -59,6 +59,13 @@ export function suffixed(value: Text, suffix: string): Text {
   return typeof value === "string" ? value + suffix : join(...partsOf(value), suffix);
 }
 
+/** Values of any kind side by side, as one. */
+export function concat(first: Text, ...others: readonly Text[]): Text {
+  const parts = [first, ...others];
+  if (parts.every((part) => typeof part === "string")) return parts.join("");
+  return join(...parts.flatMap((part) => (typeof part === "string" ? [part] : partsOf(part))));
+}
+
 function partsOf(value: Exclude<Text, string>): Join["join"] {
   return "join" in value ? value.join : [value];
 }

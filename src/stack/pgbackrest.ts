@@ -34,6 +34,8 @@ export interface PgBackRest {
   gaps(segmentBytes: number): CommandAction;
   /** A base backup and what leads from it to the target. `around`: a program that is given pgBackRest's command at its end. */
   restore(args: readonly Text[], around: readonly Text[]): CommandAction;
+  /** Runs a program as the server's user that is given, at its end, the command that fetches a segment: add its name and where to. */
+  archiveGet(around: readonly Text[]): CommandAction;
 }
 
 export type BackupType = "full" | "diff" | "incr";
@@ -101,6 +103,7 @@ export function createPgBackRest(stack: StackConfig, runtime: Runtime): PgBackRe
       ...info,
       pipeline: [...info.pipeline, { argv: ["/usr/bin/python3", "-c", gapsScript, archive, String(segmentBytes)] }],
     }),
+    archiveGet: (around) => run([...around, ...common, "archive-get"] as unknown as Argv),
     restore: (args, around) => {
       const action = reasoned(run([...around, ...common, "restore", ...args] as unknown as Argv), stack.workDirectory);
       return { ...action, exitCodes: { ...exitCodes, 20: "backup.disk_full", 29: "wal.damaged", 95: "wal.damaged" } };

@@ -3,7 +3,7 @@ import { type CommandAction, command, type Probe, type SqlAction } from "../runb
 import { prefixed, suffixed, type Text } from "../runbook/value.ts";
 import type { PgBackRest } from "./pgbackrest.ts";
 import { explained } from "./restic.ts";
-import type { Runtime } from "./runtime/runtime.ts";
+import type { Argv, Runtime } from "./runtime/runtime.ts";
 
 /**
  * The stack's whole database server as it was at an instant, beside the one that serves: a socket folder of its own, no TCP, nothing
@@ -21,14 +21,16 @@ export interface SideCluster {
   readonly isStopped: Probe;
   /** Ends when the server has stopped before the target; fails when it went away, or ran out of segments. */
   readonly awaitTarget: CommandAction;
+  /** Argv of a client program, with its connection. */
+  client(program: string): Argv;
   query(database: Text, text: string, values?: Readonly<Record<string, Text>>): SqlAction;
   dump(database: Text, folder: Text, jobs: number): CommandAction;
   readonly odooOptions: readonly Text[];
 }
 
 export interface Target {
-  /** `2026-11-23 02:00:00.000+00` */
-  readonly at: string;
+  /** `2026-11-23 02:00:00.000+00`; undefined is the end of the base backup. */
+  readonly at: string | undefined;
   /** The base backup to begin with. */
   readonly backup: string;
   /** Settings that must not be smaller than the server's that wrote the log, or replay stops. */
@@ -38,7 +40,8 @@ export interface Target {
 export function createSideCluster(
   stack: StackConfig,
   runtime: Runtime,
-  pgbackrest: PgBackRest,
+  /** One that is only asked or stopped needs none. */
+  pgbackrest: PgBackRest | undefined,
   folder: Text,
 ): SideCluster {
   const host = runtime.tools;
@@ -48,9 +51,11 @@ export function createSideCluster(
   const status = command(host, runtime.as(user, [program("pg_ctl"), "status", "-D", data]), { okExitCodes: [0, 3, 4] });
   const answer = { action: status, output: { from: "exitCode", as: "number" } } as const;
   const asUser = runtime.as(user, ["sh", "-c"]);
+  const client = (name: string) => runtime.as(user, [program(name), "-h", socket, "-U", superuser]);
   return {
     data,
     socket,
+    client,
     fetch: (target) => fetch(pgbackrest, target, folder, [data, socket, user, superuser]),
     isFetched: {
       title: "the base backup is there, with its settings",
@@ -79,7 +84,7 @@ export function createSideCluster(
     query: (database, text, values = {}) => ({
       kind: "sql",
       host,
-      client: runtime.as(user, [program("psql"), "-h", socket, "-U", superuser]),
+      client: client("psql"),
       database,
       text: `${text.trim()}\n`,
       values,
@@ -108,15 +113,20 @@ export function createSideCluster(
 }
 
 /** Three programs in turn: room, pgBackRest's own restore, and the settings. The mark at the end says that all three were done. */
-function fetch(pgbackrest: PgBackRest, target: Target, folder: Text, words: readonly Text[]): CommandAction {
+function fetch(
+  pgbackrest: PgBackRest | undefined,
+  target: Target,
+  folder: Text,
+  words: readonly Text[],
+): CommandAction {
+  if (pgbackrest === undefined) throw new TypeError("A side cluster is fetched from an archive");
   const [data = "", socket = "", user = "", superuser = ""] = words;
   const limits = Object.entries(target.limits).map(([name, value]) => `${name} = '${value}'`);
   const restore = pgbackrest.restore(
     [
       prefixed("--pg1-path=", data),
       `--set=${target.backup}`,
-      "--type=time",
-      `--target=${target.at}`,
+      ...(target.at === undefined ? ["--type=immediate"] : ["--type=time", `--target=${target.at}`]),
       "--target-action=pause",
       "--archive-mode=off",
       prefixed("--tablespace-map-all=", suffixed(folder, "/tablespaces")),

@@ -9,13 +9,15 @@ import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
 import { parseInstant } from "../instant.ts";
 import { renderLoss } from "../render/loss.ts";
+import { findBefore } from "./before.ts";
+import { showDifferences } from "./past.ts";
 import { type RunOptions, runProcedure } from "./run.ts";
 
 /** The ways back: which one is meant, and what it would lose. */
 
 export const RestoreWhat = defineError<object>("usage.restore_when", {
   exitCode: 14,
-  message: () => "A restore needs a set, or one instant: --at, or --before-run. Nothing was changed.",
+  message: () => "A restore needs a set, or one instant: --at, --before-run, or --before. Nothing was changed.",
   hint: () =>
     'For example: ipai restore latest, or ipai restore --at "2026-11-23 10:00". `ipai backup list` shows the sets, `ipai runs` the runs.',
 });
@@ -38,9 +40,20 @@ export const RunNeverBegan = defineError<{ run: string }>("restore.run_never_beg
   hint: () => "`ipai runs` lists runs; `--at` takes an instant.",
 });
 
+export const BadHours = defineError<{ given: string }>("usage.bad_hours", {
+  exitCode: 14,
+  message: (d) => `${d.given} is no number of hours that a past may stay open. Nothing was changed.`,
+  hint: () => "--hours takes a number above 0, and at most 2160: 90 days.",
+});
+
 interface RestoreOptions extends RunOptions {
   readonly at?: string;
   readonly beforeRun?: string;
+  readonly before?: string;
+  readonly since?: string;
+  readonly candidate?: string;
+  readonly look?: boolean;
+  readonly hours?: string;
   readonly only?: string;
   readonly repository?: string;
   readonly from?: string;
@@ -50,28 +63,50 @@ interface RestoreOptions extends RunOptions {
 }
 
 export async function restore(context: Context, set: string | undefined, options: RestoreOptions): Promise<number> {
-  const ways = [set, options.at, options.beforeRun].filter((way) => way !== undefined);
+  const ways = [set, options.at, options.beforeRun, options.before].filter((way) => way !== undefined);
   if (ways.length !== 1) throw RestoreWhat({});
   requireFitting(options, set === undefined);
   if (set !== undefined) return runProcedure(context, "restore set", inputOf(set, options), options, tellLoss);
-  const at = await chooseInstant(context, options);
-  return runProcedure(context, "restore", { at: at.toISOString() }, options);
+  const hours = hoursOf(options);
+  const found = await chooseInstant(context, options);
+  if ("exitCode" in found) return found.exitCode;
+  if (hours === undefined) return runProcedure(context, "restore", found, options);
+  return runProcedure(
+    context,
+    "past open",
+    { ...found, hours },
+    { ...options, show: showDifferences(context.terminal) },
+  );
 }
 
-/** What is said of a set means nothing for an instant. */
+/** Undefined: not to look, but to go back. */
+function hoursOf({ look, hours = "8" }: RestoreOptions): number | undefined {
+  if (look !== true) return undefined;
+  const parsed = Number(hours);
+  if (!(parsed > 0 && parsed <= 24 * 90)) throw BadHours({ given: hours });
+  return parsed;
+}
+
+/** What is said of a set means nothing for an instant, and the other way round. */
 function requireFitting(options: RestoreOptions, isInstant: boolean): void {
-  const { only, repository, from, asProduction, backup } = options;
-  const ofSets = [
-    ...[only, repository, from, asProduction, options.try].map((given) => given !== undefined),
-    !backup,
-  ].map((isGiven, index) => (isGiven ? names[index] : undefined));
-  const given = ofSets.find((name) => name !== undefined);
-  if (isInstant && given !== undefined) throw RestoreMixed({ option: given, of: "an instant" });
+  const { only, repository, from, asProduction, backup, look, hours, since, candidate } = options;
+  const ofSets = {
+    ...{ "--only": only, "--repository": repository, "--from": from, "--as-production": asProduction },
+    ...{ "--try": options.try, "--no-backup": backup ? undefined : true },
+  };
+  const ofInstants = { "--look": look, "--hours": hours };
+  const ofSearches = { "--since": since, "--candidate": candidate };
+  const refuse = (given: object, of: string) => {
+    const [option] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
+    if (option !== undefined) throw RestoreMixed({ option, of });
+  };
+  if (isInstant) refuse(ofSets, "an instant");
+  else refuse(ofInstants, "a set");
+  if (options.before === undefined) refuse(ofSearches, "anything but --before");
+  if (look !== true) refuse({ "--hours": hours }, "anything but --look");
   if (asProduction === true && from === undefined)
     throw RestoreMixed({ option: "--as-production", of: "a stack's own set" });
 }
-
-const names = ["--only", "--repository", "--from", "--as-production", "--try", "--no-backup"];
 
 function inputOf(set: string, options: RestoreOptions): Json {
   const { only = null, repository = null, from = null, asProduction = false, backup } = options;
@@ -92,10 +127,22 @@ async function tellLoss(app: App, stack: Stack, plan: Plan): Promise<readonly st
   return renderLoss(await readLoss(reader, { set, takenAt, now: new Date() }), stack.config.timezone);
 }
 
-async function chooseInstant(context: Context, options: RestoreOptions): Promise<Date> {
+/** Without an instant, the command ends with the exit code of the search for it. */
+type Chosen = { readonly at: string } | { readonly exitCode: number };
+
+async function chooseInstant(context: Context, options: RestoreOptions): Promise<Chosen> {
+  const { at, before, beforeRun } = options;
+  if (before !== undefined) return findBefore(context, before, options);
   await using app: App = await context.openApp();
-  if (options.at !== undefined) return parseInstant(options.at, app.stack(context.globals.stack).config.timezone);
-  const { id, started_at } = await getRun(app.control, options.beforeRun ?? "");
+  if (at !== undefined) return { at: toExact(at, parseInstant(at, app.stack(context.globals.stack).config.timezone)) };
+  const { id, started_at } = await getRun(app.control, beforeRun ?? "");
   if (started_at === null) throw RunNeverBegan({ run: id });
-  return started_at;
+  return { at: started_at.toISOString() };
+}
+
+/** The server counts microseconds, and a search tells them; a Date has only milliseconds. */
+function toExact(given: string, parsed: Date): string {
+  const [, fraction] = /\.(\d{4,6})(?:Z|[+-])/.exec(given) ?? [];
+  const iso = parsed.toISOString();
+  return fraction === undefined ? iso : `${iso.slice(0, "2026-11-23T02:00:00".length)}.${fraction}Z`;
 }

@@ -20,6 +20,16 @@ export interface RunOptions {
   readonly yes?: boolean;
   readonly wait?: boolean;
   readonly json?: boolean;
+  /** What a run that succeeded has to show. */
+  readonly show?: (app: App, run: Run) => Promise<Shown>;
+  /** It is one part of what was asked for: with --json the last one alone is told. */
+  readonly isPart?: boolean;
+}
+
+/** For machines, beside what is told of every run; and for people, on standard output. */
+export interface Shown {
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly text: string;
 }
 
 /** What a person should know about a plan besides, as it is now: the plan itself is the same an hour later. */
@@ -71,12 +81,17 @@ export async function carryOut(
   context: Context,
   app: App,
   run: Run,
-  options: Pick<RunOptions, "json" | "wait">,
+  options: Pick<RunOptions, "json" | "wait" | "show" | "isPart">,
 ): Promise<number> {
   return runExitCode(await follow(context, app, run, options));
 }
 
-async function follow(context: Context, app: App, run: Run, options: Pick<RunOptions, "json" | "wait">): Promise<Run> {
+async function follow(
+  context: Context,
+  app: App,
+  run: Run,
+  options: Pick<RunOptions, "json" | "wait" | "show" | "isPart">,
+): Promise<Run> {
   const progress = createProgress(context.terminal, run.plan, options.json === true);
   const stopListening = cancelOnSignals(context, app, run);
   let ended: Run;
@@ -87,8 +102,14 @@ async function follow(context: Context, app: App, run: Run, options: Pick<RunOpt
     stopListening();
   }
   const steps = await listSteps(app.control, ended.id);
-  if (options.json === true) context.terminal.out(JSON.stringify(runJson(ended, steps), null, 2));
-  else context.terminal.err(renderOutcome(context.terminal, ended, steps));
+  const shown = ended.outcome === "succeeded" ? await options.show?.(app, ended) : undefined;
+  if (options.json === true) {
+    if (options.isPart !== true || ended.outcome !== "succeeded")
+      context.terminal.out(JSON.stringify({ ...runJson(ended, steps), ...shown?.json }, null, 2));
+    return ended;
+  }
+  context.terminal.err(renderOutcome(context.terminal, ended, steps));
+  if (shown !== undefined && options.isPart !== true) context.terminal.out(shown.text);
   return ended;
 }
 

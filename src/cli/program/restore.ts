@@ -15,6 +15,14 @@ export function registerRestore(program: Command): void {
     .option("--no-try", "do not try Odoo on a copy first, though the set is not proven")
     .option("--at <instant>", '"2026-11-23 10:00" in the stack\'s zone, or 2026-11-23T02:00:00Z')
     .option("--before-run <run>", "as it was before a run began")
+    .option(
+      "--before <what>",
+      '"account.move INV/2026/00042 deleted" or "res.partner 42 changed": finds the last instant before',
+    )
+    .option("--since <instant>", "with --before: it was still so then; a day ago without it")
+    .option("--candidate <number>", "with --before: which one, when several transactions may be meant")
+    .option("--look", "only open that instant beside the stack, read-only, and say what would be lost")
+    .option("--hours <count>", "with --look: for how long it stays open; 8 without it")
     .action(
       run(async (context, set, options) =>
         (await import("../commands/restore.ts")).restore(context, set as string | undefined, options),

@@ -24,6 +24,16 @@ export const withoutLimits = `select count(set_config(name, '0', false)) as lift
   where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout') \\gset
 `;
 
+/** Under these a row's text is the same on every server. */
+export const fixedText = `set local search_path to pg_catalog;
+set local datestyle to 'ISO, YMD';
+set local intervalstyle to 'postgres';
+set local timezone to 'UTC';
+set local bytea_output to 'hex';
+set local extra_float_digits to 1;
+set local lc_monetary to 'C';
+`;
+
 /**
  * One JSON line per table (rows, and a checksum over every row's text), one for the large objects, then one per object of the
  * structure, in a fixed order. The checksum is a sum of 64-bit hashes: it does not depend on the order in which rows lie on disk, and
@@ -32,14 +42,7 @@ export const withoutLimits = `select count(set_config(name, '0', false)) as lift
  * restore fills them anew. Zeros at the end of a large object's page do not count: a hole comes back as zeros.
  */
 export const manifestSql = atOneInstant(`
-set local search_path to pg_catalog;
-set local datestyle to 'ISO, YMD';
-set local intervalstyle to 'postgres';
-set local timezone to 'UTC';
-set local bytea_output to 'hex';
-set local extra_float_digits to 1;
-set local lc_monetary to 'C';
-select format('select json_build_object(%L, %L, %L, count(*), %L, coalesce(sum(hashtextextended(row(%s)::text collate "C", 0)), 0)::text) from only %s',
+${fixedText}select format('select json_build_object(%L, %L, %L, count(*), %L, coalesce(sum(hashtextextended(row(%s)::text collate "C", 0)), 0)::text) from only %s',
     'table', c.oid::regclass, 'rows', 'checksum',
     (select string_agg(quote_ident(attname), ',' order by attname) from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped),
     c.oid::regclass)

@@ -27,29 +27,32 @@ export function fileOfSet(folder: Text, name: string): Text {
  * server's user alone.
  */
 export function withFolder(stack: Stack, folder: Text, what: string, body: Bracket["body"]): Bracket {
-  const { tools: host, postgres } = stack;
   return {
     kind: "bracket",
     id: "folder",
     title: `Folder of the ${what}`,
-    open: [
-      change(
-        {
-          id: "make folder",
-          title: `Make the folder of the ${what}`,
-          action: command(host, ["sh", "-c", folderScript, "make", folder, postgres.user]),
-        },
-        { verify: [pathExists(host, setIn(folder), "the folder is there")] },
-      ),
-    ],
+    open: [makeFolder(stack, folder, what)],
     body,
-    close: [
-      takeBack(
-        { id: "remove folder", title: `Remove the folder of the ${what}`, action: removeTree(host, folder) },
-        { verify: [pathIsAbsent(host, folder, "the folder is gone")], timeoutSeconds: 1800 },
-      ),
-    ],
+    close: [removeFolder(stack, folder, what)],
   };
+}
+
+export function makeFolder({ tools: host, postgres }: Stack, folder: Text, what: string): Act {
+  return change(
+    {
+      id: "make folder",
+      title: `Make the folder of the ${what}`,
+      action: command(host, ["sh", "-c", folderScript, "make", folder, postgres.user]),
+    },
+    { verify: [pathExists(host, setIn(folder), "the folder is there")] },
+  );
+}
+
+export function removeFolder({ tools: host }: Stack, folder: Text, what: string): Act {
+  return takeBack(
+    { id: "remove folder", title: `Remove the folder of the ${what}`, action: removeTree(host, folder) },
+    { verify: [pathIsAbsent(host, folder, "the folder is gone")], timeoutSeconds: 1800 },
+  );
 }
 
 /** Others, such as restic for its cache, may have made the folders above for root alone. */

@@ -43,21 +43,28 @@ export interface Search {
   readonly missing: Text;
   /** Where to look after the kept copies. */
   readonly repository: Readable | undefined;
+  /** The folder that they are brought into; the filestore that will serve without it. */
+  readonly into?: Text;
   /** The set that is asked first. */
   readonly first?: Text;
 }
 
 /** Which files are not there, or not what their name says. */
-export function listMissing(stack: Stack, { list, missing }: Search): Act {
+export function listMissing(stack: Stack, search: Search): Act {
   const { tools: host } = stack;
+  const { list, missing } = search;
   return change(
     {
       id: "missing files",
       title: "Check every attachment that it names",
-      action: command(host, ["sh", "-c", missingScript, "missing", list, namesOf(stack).pastFiles, missing]),
+      action: command(host, ["sh", "-c", missingScript, "missing", list, placeOf(stack, search), missing]),
     },
     { verify: [pathExists(host, missing, "what is missing is listed")], timeoutSeconds: 6 * 3600 },
   );
+}
+
+function placeOf(stack: Stack, { into }: Search): Text {
+  return into ?? namesOf(stack).pastFiles;
 }
 
 /** Without list or folder it cannot be told, and nothing is. */
@@ -75,8 +82,9 @@ export function findMissing(stack: Stack, search: Search): readonly Act[] {
 }
 
 /** The live filestore is one of them. */
-function findKept(stack: Stack, id: string, title: string, { list, missing }: Search): Act {
+function findKept(stack: Stack, id: string, title: string, search: Search): Act {
   const { tools: host, odoo } = stack;
+  const { list, missing } = search;
   return change(
     {
       id,
@@ -86,7 +94,7 @@ function findKept(stack: Stack, id: string, title: string, { list, missing }: Se
         "-c",
         keptScript,
         "kept",
-        ...[list, namesOf(stack).pastFiles, missing, odoo.filestore],
+        ...[list, placeOf(stack, search), missing, odoo.filestore],
       ]),
     },
     { verify: [pathExists(host, missing, "what is still missing is listed")], timeoutSeconds: 6 * 3600 },
@@ -156,9 +164,10 @@ left
 `;
 
 /** Every backup is asked for all that is still missing, one after the other, the newest first unless one is to be asked before. */
-function findStored(stack: Stack, { list, missing, repository, first }: Search): readonly Act[] {
+function findStored(stack: Stack, search: Search): readonly Act[] {
+  const { list, missing, repository, first } = search;
   if (repository === undefined) return [];
-  const words = [list, namesOf(stack).pastFiles, missing, first ?? "none"] as const;
+  const words = [list, placeOf(stack, search), missing, first ?? "none"] as const;
   return [
     change(
       {

@@ -1,21 +1,30 @@
 import type { Act, Bracket, Step } from "../../../runbook/plan.ts";
 import type { SideCluster } from "../../../stack/side.ts";
 import { change, read, startService, stopService } from "../../steps.ts";
-import type { RestoreFacts } from "./facts.ts";
+import type { PastFacts } from "./facts.ts";
 
 /** The past beside the present: fetched, replayed to the instant, and looked at before anybody relies on it. */
 
-/** As the server reads it; in UTC, so that no zone of a machine can move it. */
+/**
+ * As the server reads it; in UTC, so that no zone of a machine can move it. To the microsecond, as the server counts: between two
+ * transactions there may be no more.
+ */
 export function targetOf(at: string): string {
-  return `${new Date(at).toISOString().replace("T", " ").replace("Z", "")}+00`;
+  const [, fraction = ""] = /\.(\d+)/.exec(at) ?? [];
+  const seconds = new Date(at).toISOString().slice(0, "2026-11-23T02:00:00".length).replace("T", " ");
+  return `${seconds}.${fraction.slice(0, 6).padEnd(3, "0")}+00`;
 }
 
-export function fetchPast(side: SideCluster, at: string, facts: RestoreFacts): Act {
+export function fetchPast(side: SideCluster, at: string | undefined, facts: PastFacts): Act {
   return change(
     {
       id: "fetch",
       title: `Fetch base backup ${facts.backup}`,
-      action: side.fetch({ at: targetOf(at), backup: facts.backup, limits: facts.limits }),
+      action: side.fetch({
+        at: at === undefined ? undefined : targetOf(at),
+        backup: facts.backup,
+        limits: facts.limits,
+      }),
     },
     {
       done: side.isFetched,

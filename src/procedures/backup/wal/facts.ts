@@ -127,6 +127,8 @@ export interface BaseBackup {
   readonly stoppedAt: number;
   readonly databaseBytes: number;
   readonly storedBytes: number;
+  /** The segment that it ends in. */
+  readonly lastSegment: string;
 }
 
 /** `info` ends with 0 whatever it finds: 1 and 2 mean that there is no archive or no backup, everything else that it cannot be read. */
@@ -138,13 +140,14 @@ export async function readArchive(reader: FactReader): Promise<Archive> {
   return {
     backups: stanza.backup
       .filter(({ error }) => error !== true)
-      .map(({ label, type, timestamp, info }) => ({
+      .map(({ label, type, timestamp, info, archive }) => ({
         label,
         type,
         startedAt: timestamp.start,
         stoppedAt: timestamp.stop,
         databaseBytes: info.size,
         storedBytes: info.repository.delta,
+        lastSegment: archive.stop,
       })),
     newestSegment: stanza.archive.at(-1)?.max ?? undefined,
   };

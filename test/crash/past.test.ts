@@ -1,0 +1,235 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Differences } from "../../src/procedures/backup/past/compare.ts";
+import { lacking } from "../harness/archive.ts";
+import { configWith } from "../harness/backups.ts";
+import { type Program, strike } from "../harness/kill.ts";
+import { call } from "../harness/odoo.ts";
+import {
+  environment,
+  folder,
+  home,
+  ipai,
+  isCompose,
+  leftovers,
+  parsed,
+  type RunJson,
+  sql,
+  until,
+} from "../harness/sandbox.ts";
+
+/**
+ * Invoices of a real Odoo, posted at known instants: what a look at the past says of them, how one that was deleted is found and
+ * brought back, and that each instant has exactly its own. IPAI_TEST_INSTANTS: how many; the full five take some minutes.
+ */
+
+const reason = isCompose ? "only on Debian's own services" : lacking.length > 0 ? `missing: ${lacking.join(", ")}` : "";
+const count = Number(process.env["IPAI_TEST_INSTANTS"] ?? 3);
+
+interface Invoice {
+  readonly id: number;
+  readonly name: string;
+  readonly sum: string;
+  /** When it and its document were there, and nothing later. */
+  readonly at: string;
+}
+
+describe.skipIf(reason !== "")(`the past of invoices${reason === "" ? "" : ` (${reason})`}`, () => {
+  const filestore = join(folder, "odoo/filestore");
+  const invoices: Invoice[] = [];
+  let config: string;
+  let product: { readonly journal: number; readonly partner: number };
+
+  beforeAll(async () => {
+    config = await configWith(join(home, "past.yaml"), (stack) => {
+      stack.backup["wal"] = {
+        ...{ repository: join(home, "past-archive"), passwordFile: join(folder, "repository-password"), patience: 60 },
+      };
+    });
+    await call("account.chart.template", "try_loading", "generic_coa", 1, false).catch(allowingNone);
+    const [journal = 0] = await call<number[]>("account.journal", "search", [["type", "=", "sale"]]);
+    product = { journal, partner: await call<number>("res.partner", "create", { name: "Customer of the past" }) };
+    const setup = await ipai(["-c", config, "wal", "setup", "--yes"]);
+    expect([setup.exitCode, setup.stderr]).toEqual([0, expect.stringContaining("succeeded")]);
+    // The end of a base backup is told in whole seconds.
+    const ended = Date.now();
+    await until("a later second than the base backup's", async () => Date.now() > ended + 1000);
+    for (let number = 1; number <= count; number++) invoices.push(await post(number));
+  });
+  afterAll(async () => {
+    await ipai(["-c", config, "wal", "remove", "--yes"]);
+    await rm(join(home, "past-archive"), { recursive: true, force: true });
+  });
+
+  /** It answers with nothing, which XML-RPC cannot say. */
+  function allowingNone(error: Error): void {
+    if (!error.message.includes("None")) throw error;
+  }
+
+  async function post(number: number): Promise<Invoice> {
+    const line = [0, 0, { name: `Item ${number}`, quantity: 1, price_unit: 100 * number }];
+    const values = {
+      move_type: "out_invoice",
+      partner_id: product.partner,
+      invoice_date: "2026-11-25",
+      invoice_line_ids: [line],
+    };
+    const id = await call<number>("account.move", "create", values);
+    await call("account.move", "action_post", [id]).catch(allowingNone);
+    const content = `document of invoice ${number}`;
+    await call("ir.attachment", "create", {
+      ...{ name: `document-${number}.txt`, res_model: "account.move", res_id: id },
+      datas: Buffer.from(content).toString("base64"),
+    });
+    const [read] = await call<{ name: string; state: string }[]>("account.move", "read", [id], ["name", "state"]);
+    expect(read?.state).toBe("posted");
+    return { id, name: read?.name ?? "", sum: createHash("sha1").update(content).digest("hex"), at: await now() };
+  }
+
+  async function now(): Promise<string> {
+    const at = await sql(`select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`);
+    await until(
+      "a later microsecond",
+      async () => (await sql(`select clock_timestamp() > '${at}'::timestamptz`)) === "t",
+    );
+    return at;
+  }
+
+  const json = async <T>(...args: readonly string[]) => parsed<T>(await ipai(["-c", config, ...args, "--json"]));
+  const posted = (database = "odoo") =>
+    sql(
+      "select coalesce(string_agg(name, ' ' order by id), '') from account_move where state = 'posted' and move_type = 'out_invoice'",
+      database,
+    );
+  const documents = (database = "odoo") =>
+    sql(
+      "select coalesce(string_agg(checksum, ' ' order by id), '') from ir_attachment where name like 'document-%'",
+      database,
+    );
+
+  /** The present that a restore has kept; removed, so that the next one begins as this one did. */
+  async function dropKept(run: string): Promise<void> {
+    await sql(`drop database "odoo_before_${run}" with (force)`, "postgres");
+    await rm(join(filestore, `odoo_before_${run}`), { recursive: true });
+    const open = await json<{ id: string; kind: string }[]>("resources");
+    expect(open.filter(({ kind }) => kind === "past")).toEqual([]);
+  }
+
+  it("tells exactly the records that were made since, by a past that outlives a killed command and is closed", async () => {
+    const [first, ...later] = invoices as [Invoice, ...Invoice[]];
+    const looking: Program = {
+      program: "src/cli/main.ts",
+      args: ["-c", config, "restore", "--at", first.at, "--look", "--yes"],
+      env: environment,
+    };
+    await strike(looking, "do:compare:spawned");
+    const [struck] = await json<RunJson[]>("runs");
+    const opened = await json<RunJson>("runs", "resume", struck?.run ?? "");
+    expect([opened.outcome, opened.error]).toEqual(["succeeded", undefined]);
+    const { differences } = await json<{ differences: Differences }>("past", "show", opened.run);
+    const of = (model: string) => differences.models.find((one) => one.model === model);
+    const ids = (model: string, what: string) =>
+      of(model)
+        ?.records.filter((one) => one.what === what)
+        .map(({ id }) => id) ?? [];
+    expect(ids("account.move", "created")).toEqual(later.map(({ id }) => id));
+    expect(of("account.move")).toMatchObject({
+      changed: 0,
+      deleted: 0,
+      by: [{ login: "admin", created: later.length }],
+    });
+    expect(of("account.move")?.records.map(({ record }) => record)).toEqual(later.map(({ name }) => name));
+    const lines = await sql(
+      `select string_agg(id::text, ' ' order by id) from account_move_line where move_id in (${later.map(({ id }) => id)})`,
+    );
+    expect(ids("account.move.line", "created").join(" ")).toBe(lines);
+    const attached = await sql(
+      `select string_agg(id::text, ' ' order by id) from ir_attachment where res_model = 'account.move' and res_id in (${later.map(({ id }) => id)})`,
+    );
+    expect(ids("ir.attachment", "created").join(" ")).toBe(attached);
+    // The whole of every table, asked on both sides in another way: ids that are here and not there.
+    for (const { table, created, kind, model } of differences.models) {
+      if (kind !== "records" || model.includes("/") || table === "ir_attachment") continue;
+      const before = await past(opened.run, `select coalesce(string_agg(id::text, ','), '0') from only "${table}"`);
+      expect([table, await sql(`select count(*) from only "${table}" where id not in (${before})`)]).toEqual([
+        table,
+        String(created),
+      ]);
+    }
+
+    const extracted = await json<{ folder: string }>(
+      "past",
+      "extract",
+      opened.run,
+      "account.move",
+      String(first.id),
+      "--yes",
+    );
+    const record = JSON.parse(await readFile(join(extracted.folder, "records.json"), "utf8")) as {
+      records: { name: string }[];
+    };
+    expect(record.records[0]?.name).toBe(first.name);
+    const document = join(extracted.folder, "files", first.sum.slice(0, 2), first.sum);
+    expect(readFileSync(document, "utf8")).toBe("document of invoice 1");
+
+    expect((await json<RunJson>("past", "close", opened.run, "--yes")).outcome).toBe("succeeded");
+    expect(await leftovers()).toEqual([]);
+  });
+
+  const past = async (run: string, text: string) => {
+    const { execFileSync } = await import("node:child_process");
+    const args = [
+      "-u",
+      "postgres",
+      "--",
+      "psql",
+      "-h",
+      join(folder, "work/past", run, "socket"),
+      "-XAtq",
+      "-d",
+      "odoo",
+      "-c",
+      text,
+    ];
+    return execFileSync("runuser", args, { encoding: "utf8", cwd: "/", maxBuffer: 1e9 }).trim();
+  };
+
+  it("has the invoice that was deleted: found by its name, and brought back with its document", async () => {
+    const last = invoices.at(-1) as Invoice;
+    await call("account.move", "button_draft", [last.id]).catch(allowingNone);
+    await call("account.move", "unlink", [last.id]);
+    expect(await posted()).not.toContain(last.name);
+    const restored = await json<RunJson>("restore", "--before", `account.move ${last.name} deleted`, "--yes");
+    expect([restored.outcome, restored.error]).toEqual(["succeeded", undefined]);
+    // As it was when it was deleted: drafted, with its number and its document.
+    expect(await sql(`select name || ' ' || state from account_move where id = ${last.id}`)).toBe(`${last.name} draft`);
+    expect((await documents()).split(" ")).toContain(last.sum);
+    expect(await readFile(join(filestore, "odoo", last.sum.slice(0, 2), last.sum), "utf8")).toBe(
+      `document of invoice ${count}`,
+    );
+    await dropKept(restored.run);
+    expect(await leftovers()).toEqual([]);
+  });
+
+  // Forwards and back: what was later than a restored instant is still in the archive.
+  it.runIf(count > 3)("at each of the instants has exactly its invoices and documents", async () => {
+    for (const index of [2, 0, 4, 1, 3].filter((one) => one < count)) {
+      const theirs = invoices.slice(0, index + 1);
+      const startedAt = Date.now();
+      const restored = await json<RunJson>("restore", "--at", theirs.at(-1)?.at ?? "", "--yes");
+      expect([restored.outcome, restored.error]).toEqual(["succeeded", undefined]);
+      expect(await posted()).toBe(theirs.map(({ name }) => name).join(" "));
+      expect(await documents()).toBe(theirs.map(({ sum }) => sum).join(" "));
+      for (const { sum } of theirs) {
+        const content = await readFile(join(filestore, "odoo", sum.slice(0, 2), sum));
+        expect(createHash("sha1").update(content).digest("hex")).toBe(sum);
+      }
+      process.stdout.write(`instant ${index + 1}: ${theirs.length} invoices in ${(Date.now() - startedAt) / 1000} s\n`);
+      await dropKept(restored.run);
+    }
+    expect((await readdir(filestore)).filter((name) => name !== "odoo")).toEqual([]);
+  });
+});
