@@ -7,6 +7,9 @@ import { backup } from "./backup/backup.ts";
 import { forgetBackups, judgeClock, recordBackup, recordDoubt, recordInventory, recordProof } from "./backup/calls.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
 import { expireResources } from "./backup/expire.ts";
+import { shipFiles } from "./backup/files/files.ts";
+import { recordFiles } from "./backup/files/notes.ts";
+import { thinFiles } from "./backup/files/thin.ts";
 import { pruneBackups } from "./backup/prune.ts";
 import { recordCheck, recordCopy } from "./backup/repositories.ts";
 import { forgetKept } from "./backup/restore/forget.ts";
@@ -40,6 +43,8 @@ export const builtIn: readonly AnyProcedure[] = [
   pruneBackups,
   copyBackups,
   checkBackups,
+  shipFiles,
+  thinFiles,
   restore,
   restoreSet,
   forgetKept,
@@ -94,6 +99,7 @@ export function createCallRegistry(
     ["backup.record_inventory@1", recordInventory(records)],
     ["backup.record_copy@1", recordCopy(records)],
     ["backup.record_check@1", recordCheck(records)],
+    ["backup.record_files@1", recordFiles(records)],
     ["backup.forget_all@1", forgetBackups(records)],
     ["resource.open@1", openResource(records)],
     ["resource.close@1", closeResource(records)],
