@@ -1,7 +1,7 @@
 import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe } from "../runbook/action.ts";
-import { prefixed, runId, secret, type Text } from "../runbook/value.ts";
-import { createProgram, environmentOf, explained, gently, storeExitCodes } from "./restic.ts";
+import { runId, secret, type Text } from "../runbook/value.ts";
+import { createProgram, environmentOf, explained, gently, openExitCodes, storeExitCodes } from "./restic.ts";
 
 /**
  * Snapshots of the filestore alone, every few minutes: what Odoo wrote since the last one leaves the disk that it lies on, as every
@@ -28,70 +28,79 @@ export function createFileSnapshots(stack: StackConfig, tools: string): FileSnap
   const restic = createProgram(stack, tools, environmentOf(backup, secret("backup.password"), "RESTIC_"));
   const filestore = `${odoo.dataDirectory}/filestore/${odoo.database}`;
   const note = `${workDirectory}/files-stored`;
-  const places = [filestore, note, repository];
-  const tags: readonly Text[] = ["--host", stack.name, "--tag", filesTag, "--tag", prefixed("by=", runId)];
+  const places = [filestore, note, repository] as const;
+  const script = (text: string, ...words: readonly Text[]) => ["sh", "-c", `${functions}${text}`, "files", ...words];
   return {
     note,
     ship: () =>
       explained(
         restic(
-          // Making and removing links, as every backup does, changes no file: without this each would be read again.
-          ["backup", "--json", "--ignore-ctime", ...tags, "--exclude", `${filestore}/checklist`, "."],
+          [],
           { exitCodes: { ...storeExitCodes, 4: "backup.filestore_unreadable" } },
-          ["sh", "-c", shipScript, "ship", ...places, runId, ...gently],
+          script(shipScript, ...places, stack.name, runId),
         ),
       ),
     isShipped: () => ({
       title: "the note is this run's, and its snapshot is in the repository",
-      action: command(tools, ["sh", "-c", `${functions}${shippedScript}`, "shipped", ...places]),
+      action: restic([], { exitCodes: openExitCodes }, script(shippedScript, ...places)),
       output: { from: "stdout" },
       compare: "eq",
       with: runId,
       code: "backup.files_not_stored",
     }),
-    ask: () => command(tools, ["sh", "-c", `${functions}${askScript}`, "ask", ...places]),
+    ask: () => command(tools, ["sh", "-c", `${functions}${askScript}`, "files", ...places]),
   };
 }
 
-/** `checklist` holds empty files by which Odoo remembers what it may have to remove. */
+/** `stored ID REPOSITORY RESTIC…`: a folder is looked into, which needs no password and takes no time; any other is asked. */
 const functions = `
 field() { jq -r --arg name "$2" '.[$name] // empty' "$1" 2>/dev/null || true; }
-stored() { [ -n "$1" ] && [ -e "$2/snapshots/$1" ]; }
+stored() {
+  id=$1 where=$2
+  shift 2
+  [ -n "$id" ] || return 1
+  case $where in
+    /*) [ -e "$where/snapshots/$id" ] ;;
+    *) "$@" snapshots --json --no-lock "$id" | grep -qF "$id" ;;
+  esac
+}
 `;
 
 /**
  * Whether there is anything new is asked of the files' times of change: Odoo's clean-up, and what only removes, is nothing new. The mark
- * is older than the first file that is looked at, so what comes meanwhile is newer than it and goes with the next one.
+ * is older than the first file that is looked at, so what comes meanwhile is newer than it and goes with the next one. `checklist` holds
+ * empty files by which Odoo remembers what it may have to remove. Making and removing links, as every backup does, changes no file:
+ * without `--ignore-ctime` each would be read again.
  *
  * restic answers 3 when a file could not be read. One that Odoo removed while restic was on its way to it is no loss: what is gone now
  * is not asked for by the present. One that is still there is.
  *
- * A lock is waited for: while a prune gives room back nothing can be stored. A dead one's is removed.
+ * A lock is waited for, ten minutes: while a prune gives room back nothing can be stored. A dead one's is removed.
  */
-const shipScript = `${functions}
+const shipScript = `
 set -u
-filestore=$1 note=$2 repository=$3 run=$4
-shift 4
+filestore=$1 note=$2 repository=$3 host=$4 run=$5
+shift 5
 cd -- "$filestore" 2>/dev/null || { sleep 1; cd -- "$filestore" || exit 4; }
 mkdir -p -- "$(dirname -- "$note")" || exit
 mark="$note.$run"
-trap 'rm -f -- "$mark" "$mark.out" "$mark.errors" "$mark.next"' EXIT
+trap 'rm -f -- "$mark" "$mark.out" "$mark.errors" "$mark.code" "$mark.next"' EXIT
 : > "$mark" || exit
 at=$(date -u -r "$mark" +%Y-%m-%dT%H:%M:%S.%3NZ)
-snapshot=$(field "$note" snapshot)
-stored "$snapshot" "$repository" || snapshot=
-if [ -n "$snapshot" ] && [ -z "$(find . -path ./checklist -prune -o -type f -cnewer "$note" -print -quit)" ]; then
+parent=$(field "$note" snapshot)
+stored "$parent" "$repository" "$@" || parent=
+if [ -n "$parent" ] && [ -z "$(find . -path ./checklist -prune -o -type f -cnewer "$note" -print -quit)" ]; then
   jq -c --arg run "$run" --arg at "$at" '. + {run: $run, at: $at, added: 0}' "$note" > "$mark.next" || exit
 else
-  [ -z "$snapshot" ] || set -- "$@" --parent "$snapshot"
   tries=0
   while :; do
-    code=0
-    { "$@" 2> "$mark.errors" || echo "$?" > "$mark.code"; } | tee "$mark.out"
-    [ ! -e "$mark.code" ] || { code=$(cat "$mark.code"); rm -f -- "$mark.code"; }
+    rm -f -- "$mark.code"
+    { ${gently.join(" ")} "$@" backup --json --ignore-ctime --host "$host" --tag ${filesTag} --tag "by=$run" --exclude "$filestore/checklist" \\
+      \${parent:+--parent "$parent"} . 2> "$mark.errors" || echo "$?" > "$mark.code"; } | tee "$mark.out"
+    code=$(cat -- "$mark.code" 2>/dev/null || echo 0)
     [ "$tries" -lt 120 ] && grep -qi 'repository is already locked' "$mark.errors" || break
     tries=$((tries + 1))
-    restic unlock
+    "$@" unlock
     sleep 5
   done
   # Of the last try alone: what the others met does not end this one.
@@ -102,9 +111,13 @@ else
     while IFS= read -r item; do [ ! -e "$item" ] || code=3; done < "$mark"
   fi
   [ "$code" = 0 ] || exit "$code"
+  # Before 0.17 it tells the first characters of the id only.
   short=$(jq -Rr 'fromjson? | select(.message_type == "summary") | .snapshot_id' "$mark.out")
-  full=$(cd -- "$repository/snapshots" && ls | grep "^$short" | head -n 1)
-  jq -Rc --arg run "$run" --arg at "$at" --arg id "$full" --arg parent "$snapshot" 'fromjson? | select(.message_type == "summary")
+  case $repository in
+    /*) id=$(cd -- "$repository/snapshots" && ls | grep "^$short" | head -n 1) ;;
+    *) id=$("$@" snapshots --json --no-lock "$short" | jq -r '.[0].id') ;;
+  esac
+  jq -Rc --arg run "$run" --arg at "$at" --arg id "$id" --arg parent "$parent" 'fromjson? | select(.message_type == "summary")
     | {run: $run, at: $at, snapshot: $id, parent: $parent, files: .total_files_processed,
        kept: (.files_unmodified + .files_changed), added: .files_new}' "$mark.out" > "$mark.next" || exit
 fi
@@ -112,7 +125,9 @@ touch -d "$at" -- "$mark.next" && mv -f -- "$mark.next" "$note"
 `;
 
 const shippedScript = `
-if stored "$(field "$2" snapshot)" "$3"; then field "$2" run; fi
+filestore=$1 note=$2 repository=$3
+shift 3
+if stored "$(field "$note" snapshot)" "$repository" "$@"; then field "$note" run; fi
 `;
 
 /** Only a file that Odoo wrote since counts: one whose links changed is not younger. */
@@ -120,12 +135,14 @@ const askScript = `
 set -eu
 [ -d "$1" ] || { echo '{"filestore":false}'; exit; }
 if [ ! -e "$2" ]; then echo '{"filestore":true,"noted":false}'; exit; fi
-there=false
-if stored "$(field "$2" snapshot)" "$3"; then there=true; fi
+case $3 in
+  /*) there=false; if stored "$(field "$2" snapshot)" "$3"; then there=true; fi ;;
+  *) there=null ;;
+esac
 cd -- "$1"
 find . -path ./checklist -prune -o -type f -newer "$2" -printf '%T@\\n' |
   awk -v now="$(date +%s)" -v noted="$(stat --format=%Y -- "$2")" -v there="$there" '
     { n++; if (min == "" || $1 < min) min = $1 }
     END { printf "{\\"filestore\\":true,\\"noted\\":true,\\"notedSeconds\\":%d,\\"isInRepository\\":%s,\\"waiting\\":%d,\\"waitingSeconds\\":%s}\\n",
-      now - noted, there, n, n == 0 ? "null" : (now > min ? int(now - min) + 0 : 0) }'
+      now - noted, there, n, n == 0 ? "null" : (now > min ? int(now - min) : 0) }'
 `;

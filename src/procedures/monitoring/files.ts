@@ -9,7 +9,8 @@ const row = z.object({
   filestore: z.boolean(),
   noted: z.boolean().default(false),
   notedSeconds: z.number().default(0),
-  isInRepository: z.boolean().default(false),
+  /** Null: that takes its password, so it was not asked. */
+  isInRepository: z.boolean().nullable().default(null),
   waiting: z.number().default(0),
   waitingSeconds: z.number().nullable().default(null),
 });
@@ -50,7 +51,7 @@ function judge(given: Row, everySeconds: number, rpoSeconds: number): Judgement 
       status: "warn",
       hint: "No new files were stored yet beside the nightly sets: ipai backup files. Does a worker run?",
     };
-  if (!given.isInRepository)
+  if (given.isInRepository === false)
     return {
       ...unknown,
       status: "fail",
