@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { registerFiles } from "./program/files.ts";
 import { registerFinance } from "./program/finance.ts";
 import { registerPeople } from "./program/people.ts";
 import { changing, json, run } from "./program/register.ts";
@@ -93,6 +94,7 @@ changing(backup.command("copy"))
       (await import("./commands/run.ts")).runProcedure(context, "backup copy", {}, options),
     ),
   );
+registerFiles(backup);
 changing(backup.command("check"))
   .description("check every repository, and read some of its data back")
   .action(

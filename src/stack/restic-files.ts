@@ -1,6 +1,6 @@
 import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe } from "../runbook/action.ts";
-import { runId, secret, type Text } from "../runbook/value.ts";
+import { runId, type Text } from "../runbook/value.ts";
 import { createProgram, environmentOf, explained, gently, openExitCodes, storeExitCodes } from "./restic.ts";
 
 /**
@@ -25,7 +25,7 @@ export function createFileSnapshots(stack: StackConfig, tools: string): FileSnap
   const { odoo, workDirectory, backup } = stack;
   if (backup === undefined) return undefined;
   const { repository } = backup;
-  const restic = createProgram(stack, tools, environmentOf(backup, secret("backup.password"), "RESTIC_"));
+  const restic = createProgram(stack, tools, environmentOf(backup, "backup"), backup.options);
   const filestore = `${odoo.dataDirectory}/filestore/${odoo.database}`;
   const note = `${workDirectory}/files-stored`;
   const places = [filestore, note, repository] as const;

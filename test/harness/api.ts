@@ -67,6 +67,7 @@ export async function startApi(control: Control, home: string, options: ApiOptio
       status: "ok",
       checks: [{ code: "IPAI-T-001", title: "One", status: "ok", value: 1, unit: "" }],
     }),
+    exposure: async () => ({ text: "All is well.", rpoSeconds: 1, rtoSeconds: 1, exposure: null }),
   });
   const server = serve({
     port: 0,

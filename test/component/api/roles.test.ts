@@ -79,6 +79,7 @@ const given: Readonly<Record<string, (asker: Asker) => Promise<Given>>> = {
   "get /api/stacks": async () => ({}),
   "get /api/procedures": async () => ({}),
   "get /api/stacks/{stack}/health": async () => ({ params: erp, query: "now=true" }),
+  "get /api/stacks/{stack}/exposure": async () => ({ params: erp }),
   "get /api/runs": async () => ({ query: "stack=erp" }),
   "get /api/runs/{run}": () => ofRun(),
   "get /api/runs/{run}/plan": () => ofRun(),

@@ -1,9 +1,10 @@
 import { z } from "zod";
+import { primary } from "../../../stack/sources.ts";
 import type { Finding, HealthReport } from "../../monitoring/check.ts";
 import type { FactReader } from "../../procedure.ts";
 import { type BackupEntry, listBackups } from "../calls.ts";
 import { shippingSeconds } from "../files/interval.ts";
-import { findRepositoryState, primary } from "../repositories.ts";
+import { findRepositoryState } from "../repositories.ts";
 import { type Exposure, type ExposureFacts, type MeasuredRecovery, measureExposure } from "./exposure.ts";
 import { judgeExposure } from "./judge.ts";
 import { promisesOf, readPlaces } from "./places.ts";

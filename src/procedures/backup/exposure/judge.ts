@@ -1,7 +1,7 @@
 import type { StackConfig } from "../../../config/schema.ts";
-import { duration } from "../../../engine/duration.ts";
 import type { Finding, Status } from "../../monitoring/check.ts";
 import type { Exposure } from "./exposure.ts";
+import { roughly } from "./say.ts";
 
 /** What of an exposure is not as it was promised. Pure. */
 
@@ -132,7 +132,7 @@ function judgeRisk(exposure: Exposure, { objectives, setTookSeconds }: Promises)
   }[cause];
   return said(
     statusOf(value, { warn, fail: 1.5 * objectives.rpoSeconds }),
-    `If the server died now, ${duration(value)} of work would be lost; ${duration(objectives.rpoSeconds)} is what objectives.rpo allows. ${why}`,
+    `If the server died now, ${roughly(value)} of work would be lost; ${roughly(objectives.rpoSeconds)} is what objectives.rpo allows. ${why}`,
   );
 }
 
@@ -150,6 +150,6 @@ function judgeRecovery(exposure: Exposure, { objectives }: Promises): readonly F
     );
   return said(
     statusOf(value, { warn: 0.8 * objectives.rtoSeconds, fail: objectives.rtoSeconds }),
-    `It would take about ${duration(value)}; ${duration(objectives.rtoSeconds)} is what objectives.rto allows. Which part takes long: the last drill.`,
+    `It would take about ${roughly(value)}; ${roughly(objectives.rtoSeconds)} is what objectives.rto allows. Which part takes long: the last drill.`,
   );
 }

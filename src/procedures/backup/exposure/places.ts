@@ -1,9 +1,10 @@
 import { z } from "zod";
 import type { StackConfig } from "../../../config/schema.ts";
 import { command } from "../../../runbook/action.ts";
+import { isFolder } from "../../../stack/restic.ts";
+import { primary } from "../../../stack/sources.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import type { FactReader } from "../../procedure.ts";
-import { primary } from "../repositories.ts";
 
 /** Where repositories are: what of them would be left without this machine, or without its disk. */
 
@@ -89,10 +90,6 @@ export function judgePlaces(stack: Pick<Stack, "config">, found: Found): Places 
     isRepositoryThere: found.repository,
     hasBase: found.base,
   };
-}
-
-function isFolder(repository: string): boolean {
-  return repository.startsWith("/");
 }
 
 /** An address of restic's names another machine, unless it names this one. */

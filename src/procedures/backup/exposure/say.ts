@@ -5,6 +5,12 @@ import type { Exposure } from "./exposure.ts";
 
 type Context = Pick<StackConfig, "timezone" | "objectives">;
 
+/** For machines: the figures, null where there is no repository, and the sentence for whoever reads them. */
+export function exposureJson(exposure: Exposure | undefined, context: Context) {
+  const { rpoSeconds, rtoSeconds } = context.objectives;
+  return { text: sayExposure(exposure, context), rpoSeconds, rtoSeconds, exposure: exposure ?? null };
+}
+
 /** Undefined: the configuration names no repository. */
 export function sayExposure(exposure: Exposure | undefined, context: Context): string {
   if (exposure === undefined)
