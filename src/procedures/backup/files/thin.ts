@@ -68,7 +68,8 @@ function planThin(stack: Stack, { repository }: ThinInput, { snapshots, notes, r
   const restic = copy ?? stack.restic;
   if (restic === undefined) throw NoRepository({ stack: stack.name });
   const verdicts = judgeFiles(snapshots, notes, reach);
-  const removed = verdicts.flatMap(({ snapshot, kept }) => (kept === undefined ? [snapshot.id] : []));
+  const all = verdicts.flatMap(({ snapshot, kept }) => (kept === undefined ? [snapshot.id] : []));
+  const removed = all.slice(-atOnceMax);
   return {
     procedure: thinFiles.name,
     version: thinFiles.version,
@@ -84,6 +85,9 @@ function planThin(stack: Stack, { repository }: ThinInput, { snapshots, notes, r
     steps: removed.length === 0 ? [] : [unlock(restic), forget(restic, removed)],
   };
 }
+
+/** More names than these are too long for one command on another machine; the oldest go first, the rest with the next one. */
+const atOnceMax = 1500;
 
 function countOf(snapshots: number): string {
   return snapshots === 1 ? "1 snapshot" : `${snapshots} snapshots`;
