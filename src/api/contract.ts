@@ -81,6 +81,42 @@ export const healthSchema = z.object({
   findings: z.array(findingSchema).describe("When asked now all of them; else those that are not well"),
 });
 
+const seconds = z.number().nullable();
+const daysAgo = z.int().nullable();
+
+export const exposureSchema = z.object({
+  at: instant,
+  text: z.string().describe("The whole answer as one sentence"),
+  rpoSeconds: z.number().describe("How much work may be lost, as promised"),
+  rtoSeconds: z.number().describe("How long users may have to wait, as promised"),
+  exposure: z
+    .object({
+      dataAtRiskSeconds: seconds.describe("The most work that would be lost; null: everything"),
+      cause: z.enum(["archive", "files", "set", "everything"]).describe("What decides about that"),
+      archiveSeconds: seconds.describe(
+        "Changes that are not in the archive; null without one, or when that is not known",
+      ),
+      filesSeconds: seconds.describe("Age of the oldest file that is not stored; null likewise"),
+      setSeconds: seconds.describe("Age of the last backup"),
+      offsiteSeconds: seconds.describe("Age of what is safe from the loss of the machine; null: nothing is"),
+      isOnSameDisk: z.boolean().nullable().describe("Backups lie on the disk of what they keep; null: not known"),
+      recoverSeconds: seconds.describe("Forecast until users are back; null: nothing was ever measured"),
+      recoverBy: z
+        .object({
+          by: z.enum(["drill", "recovery", "proof"]),
+          what: z.enum(["database", "server"]),
+          at: instant,
+          factor: z.number().describe("How much larger everything is now"),
+        })
+        .nullable(),
+      proofAgeDays: daysAgo,
+      doubtAgeDays: daysAgo.describe("Days since a verification that has not ended well; null when there is none"),
+      drillAgeDays: daysAgo,
+    })
+    .nullable()
+    .describe("Null: no repository is configured"),
+});
+
 export const occurrenceSchema = z.object({
   schedule: z.string(),
   procedure: z.string(),

@@ -50,6 +50,8 @@ export interface StackEntry {
   readonly schedules: readonly Schedule[];
   /** Asks the health checks now. */
   readonly health: () => Promise<Json>;
+  /** Measures now what a dead server would take with it. */
+  readonly exposure: () => Promise<Json>;
   readonly certificates: Certificates;
 }
 

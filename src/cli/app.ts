@@ -13,9 +13,11 @@ import { post } from "../engine/outbox.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
 import { createPerformer, type Performer } from "../host/perform.ts";
+import type { Exposure } from "../procedures/backup/exposure/exposure.ts";
+import { readExposure } from "../procedures/backup/exposure/facts.ts";
 import { findBackupFaults } from "../procedures/backup/findings.ts";
 import { findIntegrityFaults } from "../procedures/maintenance/integrity.ts";
-import { type HealthReport, runChecks, withFindings } from "../procedures/monitoring/check.ts";
+import { checkTimeoutMs, type HealthReport, runChecks, withFindings } from "../procedures/monitoring/check.ts";
 import { healthChecks } from "../procedures/monitoring/health.ts";
 import { createFactReader, type Procedure } from "../procedures/procedure.ts";
 import { createCallRegistry, type Procedures } from "../procedures/registry.ts";
@@ -41,8 +43,8 @@ export interface App extends AsyncDisposable {
   readonly principal: Principal;
   readonly actor: string;
   stack(name?: string): Stack;
-  /** The health checks, and what the catalogue says of the backups. */
-  health(stack: Stack): Promise<HealthReport>;
+  /** The health checks, what the catalogue says of the backups, and what a dead server would take with it. */
+  inspect(stack: Stack): Promise<Inspection>;
   /** Read anew each time: a file of the user's may have been changed while this program runs. */
   procedures(): Promise<Procedures>;
   plan(procedure: string, stack: string, input: Json): Promise<Plan>;
@@ -53,6 +55,12 @@ export interface App extends AsyncDisposable {
   /** Records a plan, which waits for consent then. */
   record(plan: Plan): Promise<Run>;
   engine(options?: { waitForLease?: boolean; onEvent?: (event: RunEvent) => void }): Engine;
+}
+
+export interface Inspection {
+  readonly health: HealthReport;
+  /** Undefined: the configuration names no repository. */
+  readonly exposure: Exposure | undefined;
 }
 
 export interface AppOptions {
@@ -79,17 +87,12 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
   const records = createRecords(control);
   const calls = createCallRegistry(
     records,
-    (name) => health(stack(name)),
+    async (name) => (await inspect(stack(name))).health,
     (message) => post(control.db, routesOf(config), [message], new Date()),
     createNotary(control, environment),
   );
   const performer: Performer = createPerformer({ executors: (host) => executors.of(host), calls });
-  const health = async (one: Stack) =>
-    withFindings(await runChecks(one, performer, healthChecks(one)), [
-      ...(await findBackupFaults(records, one, new Date())),
-      ...(await findResourceFaults(records, one, new Date())),
-      ...(await findIntegrityFaults(records, one.name, new Date())),
-    ]);
+  const inspect = (one: Stack) => inspectStack(one, performer, records);
   const stacks = new Map<string, Stack>();
   const stack = (name?: string): Stack => {
     const found = getStack(config, name);
@@ -118,7 +121,7 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     principal,
     actor,
     stack,
-    health,
+    inspect,
     consentFor,
     subjectOf: (run) => loader.subjectOf(run),
     record: (plan) => createRun(control, plan, actor, new Date(), { consent: consentFor(plan) }),
@@ -136,6 +139,23 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
       await executors[Symbol.asyncDispose]();
       await control.close();
     },
+  };
+}
+
+/** What is at risk is measured by what the checks say of archive and files, so they are asked first. */
+async function inspectStack(stack: Stack, performer: Performer, records: Records): Promise<Inspection> {
+  const now = new Date();
+  const asked = await runChecks(stack, performer, healthChecks(stack));
+  const reader = createFactReader(stack, performer, records, checkTimeoutMs);
+  const [faults, kept, damage, exposed] = await Promise.all([
+    findBackupFaults(records, stack, now),
+    findResourceFaults(records, stack, now),
+    findIntegrityFaults(records, stack.name, now),
+    readExposure(reader, asked, now),
+  ]);
+  return {
+    health: withFindings(asked, [...faults, ...kept, ...damage, ...(exposed?.findings ?? [])]),
+    exposure: exposed?.exposure,
   };
 }
 

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { registerCertificate } from "./program/certificate.ts";
 import { registerDatabase } from "./program/database.ts";
+import { registerFiles } from "./program/files.ts";
 import { registerFinance } from "./program/finance.ts";
 import { registerPast } from "./program/past.ts";
 import { registerPeople } from "./program/people.ts";
@@ -98,6 +99,7 @@ changing(backup.command("copy"))
       (await import("./commands/run.ts")).runProcedure(context, "backup copy", {}, options),
     ),
   );
+registerFiles(backup);
 changing(backup.command("check"))
   .description("check every repository, and read some of its data back")
   .action(

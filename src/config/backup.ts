@@ -50,6 +50,14 @@ const access = {
     .describe('Options of restic\'s -o, such as sftp.command="ssh -F FILE HOST -s sftp"'),
 };
 
+const offsite = z
+  .boolean()
+  .optional()
+  .describe(
+    "Whether it would be left if the whole machine were lost; when absent told by where it is: an address of another machine, or a folder on a " +
+      "network file system",
+  );
+
 const copy = z
   .strictObject({
     repository: location.describe(
@@ -60,6 +68,7 @@ const copy = z
       .boolean()
       .default(false)
       .describe("It can only be added to: nothing is removed from it from here, so nobody who gets in here can"),
+    offsite,
   })
   .refine(
     (given) => (given.password === undefined) !== (given.passwordFile === undefined),
@@ -72,6 +81,7 @@ export const backup = z
     repository: location.describe(
       "Where every backup is written first: the folder of a restic repository, or an address of restic's as a copy may have it",
     ),
+    offsite,
     ...access,
     timeoutHours: z
       .number()
@@ -98,6 +108,16 @@ export const backup = z
       .default([])
       .describe(
         "Further files and folders of the stack's machine that belong to a set: certificates, units, what a compose project builds from",
+      ),
+    filesEvery: duration
+      .refine(
+        (given) => given >= 60 && 3600 % given === 0 && given % 60 === 0,
+        'must be whole minutes that divide an hour, such as "1m", "5m" or "30m"',
+      )
+      .optional()
+      .describe(
+        "How often new files of the filestore are stored (`ipai backup files`), with unit; when absent about as often as the archive takes changes " +
+          "(wal.archiveTimeout), and every 5 minutes with second repositories alone",
       ),
     keep,
     copies: z

@@ -65,6 +65,18 @@ function thresholds(what: string) {
     .describe(`Limits of the ${what} check, in percent in use`);
 }
 
+/** Seconds. */
+function ages(warn: string, fail: string, what: string) {
+  return z
+    .strictObject({
+      warn: duration.prefault(warn).describe(`Age of ${what} at which the check warns, with unit`),
+      fail: duration.prefault(fail).describe(`Age of ${what} at which the check fails, with unit`),
+    })
+    .prefault({})
+    .refine((limits) => limits.warn <= limits.fail, "warn must not be above fail")
+    .describe(`How old ${what} may be`);
+}
+
 const native = z.strictObject({
   native: z
     .strictObject({
@@ -229,6 +241,8 @@ const stack = z
           .array(absolutePath)
           .default([])
           .describe("Further folders whose disks are checked, besides Odoo's data and /"),
+        proof: ages("10d", "35d", "the last proof of a backup"),
+        drill: ages("100d", "200d", "the last drill or recovery that was measured"),
       })
       .prefault({})
       .describe("Limits of the health checks"),
@@ -240,7 +254,7 @@ const stack = z
       )
       .default({})
       .describe(
-        "What `ipai worker` runs by itself, by name. backup, retention, integrity, proof, database and health are there already, with second repositories also copies and retention-NAME: `off` takes one away, another definition replaces it",
+        "What `ipai worker` runs by itself, by name. backup, retention, integrity, proof, database and health are there already, with second repositories also copies and retention-NAME, with an archive or second repositories also files and thinning: `off` takes one away, another definition replaces it",
       ),
     consent: z
       .strictObject({

@@ -8,6 +8,8 @@ import { validatePlan } from "../runbook/validate.ts";
 import { createStack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
+import { shipFiles } from "./backup/files/files.ts";
+import { type ThinFacts, thinFiles } from "./backup/files/thin.ts";
 import { type PruneFacts, pruneBackups } from "./backup/prune.ts";
 import { forgetKept } from "./backup/restore/forget.ts";
 import { restore } from "./backup/restore/restore.ts";
@@ -113,6 +115,19 @@ const provingEach = createStack({
   ...stack.config,
   backup: stack.config.backup && { ...stack.config.backup, verify: "every" },
 });
+const minute = (number: number) => {
+  const id = `${number}`.repeat(64);
+  return { id, origin: id, takenAt: `2026-01-20T00:0${number}:00.000Z` };
+};
+const thinned: ThinFacts = {
+  snapshots: [minute(1), minute(2), minute(3)],
+  notes: [
+    { snapshot: minute(1).id, parent: "", files: 10, kept: 0 },
+    { snapshot: minute(2).id, parent: minute(1).id, files: 12, kept: 10 },
+    { snapshot: minute(3).id, parent: minute(2).id, files: 12, kept: 11 },
+  ],
+  reach: { since: "2026-01-01T00:00:00.000Z" },
+};
 
 const server = {
   ...{ version: "15", dataDirectory: "/srv/sandbox/data", segmentBytes: 16_777_216, databaseBytes: 500_000_000 },
@@ -154,6 +169,8 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["backup-prune", pruneBackups.plan(keepingLittle, { repository: "primary" }, aged)],
   ["backup-prune-copy", pruneBackups.plan(keepingLittle, { repository: "offsite" }, aged)],
   ["backup-copy", copyBackups.plan(keepingLittle, {}, { newest: night(23).id })],
+  ["backup-files", shipFiles.plan(archived, {}, { isRepositoryThere: true })],
+  ["backup-thin", thinFiles.plan(archived, { repository: "primary" }, thinned)],
   ["backup-check", checkBackups.plan(keepingLittle, {}, {})],
   ["backup-prune-nothing", pruneBackups.plan(stack, { repository: "primary" }, { sets: [night(10)], catalogue: [] })],
   [

@@ -49,7 +49,12 @@ export interface FactReader {
 
 const factTimeoutMs = 120_000;
 
-export function createFactReader(stack: Stack, performer: Performer, records: Records): FactReader {
+export function createFactReader(
+  stack: Stack,
+  performer: Performer,
+  records: Records,
+  timeoutMs = factTimeoutMs,
+): FactReader {
   const read = async (action: Action, output: Output): Promise<Json> => {
     const scope = {
       run: { id: "facts", startedAt: "" },
@@ -57,7 +62,7 @@ export function createFactReader(stack: Stack, performer: Performer, records: Re
       secret: (name: string) => stack.secret(name),
     };
     const signal = new AbortController().signal;
-    return readOutput(await performer.perform(action, scope, { signal, timeoutMs: factTimeoutMs }), output);
+    return readOutput(await performer.perform(action, scope, { signal, timeoutMs }), output);
   };
   return {
     stack,

@@ -8,6 +8,9 @@ import { forgetBackups, judgeClock, recordBackup, recordDoubt, recordInventory, 
 import { certify, certifyFailure, type Notary, requestProof } from "./backup/certificate/calls.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
 import { expireResources } from "./backup/expire.ts";
+import { shipFiles } from "./backup/files/files.ts";
+import { recordFiles } from "./backup/files/notes.ts";
+import { thinFiles } from "./backup/files/thin.ts";
 import { closePast } from "./backup/past/close.ts";
 import { extractFromPast } from "./backup/past/extract.ts";
 import { findInPast } from "./backup/past/find.ts";
@@ -51,6 +54,8 @@ export const builtIn: readonly AnyProcedure[] = [
   pruneBackups,
   copyBackups,
   checkBackups,
+  shipFiles,
+  thinFiles,
   restore,
   restoreSet,
   forgetKept,
@@ -115,6 +120,7 @@ export function createCallRegistry(
     ["backup.record_inventory@1", recordInventory(records)],
     ["backup.record_copy@1", recordCopy(records)],
     ["backup.record_check@1", recordCheck(records)],
+    ["backup.record_files@1", recordFiles(records)],
     ["backup.forget_all@1", forgetBackups(records)],
     ["resource.open@1", openResource(records)],
     ["resource.close@1", closeResource(records)],

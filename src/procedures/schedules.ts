@@ -2,6 +2,7 @@ import type { ScheduleDefinition, StackConfig } from "../config/schema.ts";
 import type { Schedule } from "../engine/schedule.ts";
 import { defineError } from "../errors/error.ts";
 import { backup } from "./backup/backup.ts";
+import { shippingCron, shippingSeconds } from "./backup/files/interval.ts";
 import type { Procedures } from "./registry.ts";
 
 /** What runs by itself on a stack: the runbook's crontab, and what the configuration makes of it. */
@@ -39,12 +40,29 @@ function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>>
     ...(stack.backup.verify === "weekly" ? { proof } : {}),
     database,
     health,
+    ...usualOfFiles(stack),
     ...(stack.backup.wal === undefined ? {} : usualOfArchive),
   };
 }
 
 /** Once a week the last backup is restored: one that was never restored is a hope. `every` asks for it after each backup instead. */
 const proof = { ...defaults, procedure: "backup verify", input: { backup: "latest" }, cron: "0 4 * * 0" } as const;
+
+/** A time at which nothing could run is not made up for: the next one stores what it would have stored. */
+function usualOfFiles(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>> {
+  const seconds = shippingSeconds(stack);
+  if (seconds === undefined || stack.backup === undefined) return {};
+  const thin = { ...defaults, procedure: "backup thin", cron: "15 3 * * *" } as const;
+  const copies = Object.entries(stack.backup.copies).flatMap(([name, { appendOnly }]) =>
+    appendOnly ? [] : [[`thinning-${name}`, { ...thin, input: { repository: name }, cron: "45 3 * * *" }] as const],
+  );
+  const grace = Math.max(60, seconds - 60);
+  return {
+    files: { ...defaults, procedure: "backup files", cron: shippingCron(seconds), missed: "none", grace },
+    thinning: thin,
+    ...Object.fromEntries(copies),
+  };
+}
 
 /** After the first repository: what that has removed is removed from its copies, and not brought again. */
 function usualOfCopy([name, { appendOnly }]: [string, { readonly appendOnly: boolean }]) {

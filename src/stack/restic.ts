@@ -11,8 +11,10 @@ export interface Prunable {
   list(): CommandAction;
   /** Takes snapshots, by restic's own ids, out of the repository. What only they needed is still there: see `prune`. */
   forget(snapshots: readonly string[]): CommandAction;
-  /** Exactly these snapshots are there, of this stack. */
+  /** Exactly these snapshots are there, of this stack's sets. */
   holds(snapshots: readonly string[]): Probe;
+  /** None of these snapshots is there. */
+  lacks(snapshots: readonly string[]): Probe;
   /** Gives back the room of what no snapshot needs any more. */
   prune(): CommandAction;
   /** Whether every snapshot's parts are there, without reading them. */
@@ -252,10 +254,18 @@ export function createPrunable(stack: StackConfig, restic: Program): Omit<Prunab
     forget: (snapshots) => explained(restic(["forget", ...snapshots], { exitCodes: forgetExitCodes })),
     holds: (snapshots) => ({
       title: "the repository holds every set that is kept, and no other",
-      action: { ...list, pipeline: [...list.pipeline, { argv: ["sh", "-c", idsScript] }] },
+      action: { ...list, pipeline: [...list.pipeline, { argv: ["jq", "-r", setIdsFilter] }] },
       output: { from: "stdout" },
       compare: "eq",
       with: snapshots.toSorted().join("\n"),
+      code: "backup.forget_failed",
+    }),
+    lacks: (snapshots) => ({
+      title: "none of these is in the repository any more",
+      action: { ...list, pipeline: [...list.pipeline, { argv: ["jq", "-r", amongFilter, "--args", ...snapshots] }] },
+      output: { from: "stdout" },
+      compare: "absent",
+      with: "",
       code: "backup.forget_failed",
     }),
     prune: () => explained(restic(["prune"], { exitCodes: forgetExitCodes })),
@@ -289,8 +299,10 @@ code=$({ { "$@" 3>&-; echo "$?" >&3; } | awk '{ print; fflush() }
 exit "$code"
 `;
 
-/** Of restic's JSON the ids alone, a line each, sorted. */
-const idsScript = `grep -o '"id":"[0-9a-f]*"' | cut -d '"' -f 4 | LC_ALL=C sort`;
+/** The ids of sets alone, a line each, sorted: snapshots of the filestore come and go beside them. */
+const setIdsFilter = '[.[] | select(any(.tags[]?; startswith("run="))) | .id] | sort[]';
+/** Those of the arguments that are there. */
+const amongFilter = "(map(.id)) as $there | $ARGS.positional[] | select(IN($there[]))";
 
 /**
  * Tells causes apart that a program reports under one exit code, by what it prints: a full disk on this side does not mean that what

@@ -8,6 +8,7 @@ import { createPostgres, type Postgres } from "./postgres.ts";
 import { createRedis, type Redis } from "./redis.ts";
 import { createRestic, type NamedRepository, type Restic } from "./restic.ts";
 import { createCopies, type RepositoryCopy } from "./restic-copy.ts";
+import { createFileSnapshots, type FileSnapshots } from "./restic-files.ts";
 import { createComposeRuntime } from "./runtime/compose.ts";
 import { createNativeRuntime } from "./runtime/native.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -29,6 +30,8 @@ export interface Stack {
   readonly redis: Redis | undefined;
   /** Absent when the configuration names no repository. */
   readonly restic: Restic | undefined;
+  /** What is new in the filestore, stored there between two sets. Absent without a repository. */
+  readonly fileSnapshots: FileSnapshots | undefined;
   /** The repositories that get their sets from that one. */
   readonly copies: readonly RepositoryCopy[];
   /**
@@ -60,6 +63,7 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
     odoo: createOdoo(config, runtime),
     redis: createRedis(config, runtime),
     restic,
+    fileSnapshots: createFileSnapshots(config, runtime.tools),
     copies,
     sources: new Map([
       [config.name, own],

@@ -1,10 +1,13 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseConfig } from "../../src/config/load.ts";
+import { createStack } from "../../src/stack/stack.ts";
 import { lacking } from "../harness/archive.ts";
 import { configWith } from "../harness/backups.ts";
 import { type Program, strike } from "../harness/kill.ts";
+import { perform } from "../harness/perform.ts";
 import {
   environment,
   folder,
@@ -143,6 +146,33 @@ describe.skipIf(reason !== "")(`a restore of an instant${reason === "" ? "" : ` 
       await sql("delete from ir_attachment where name like 'restore-%'");
       await rm(join(filestore, "odoo_kept"), { recursive: true });
     }
+  });
+
+  it("has the file of an attachment that Odoo removed before any set had it", async () => {
+    const { sandbox } = parseConfig(await readFile(config, "utf8"), config, {}).stacks;
+    if (sandbox === undefined) throw new TypeError("the practice stack has no definition");
+    const { odoo } = createStack(sandbox);
+    const inOdoo = (code: string) => perform(odoo.shell(code, {}), { timeoutMs: 120_000 });
+    const content = `was there for a while, ${Date.now()}`;
+    const sum = createHash("sha1").update(content).digest("hex");
+    const file = join(filestore, "odoo", sum.slice(0, 2), sum);
+    const values = `{"name": "restore-short-lived", "raw": b"${content}"}`;
+    await inOdoo(`env["ir.attachment"].create(${values})\nenv.cr.commit()\n`);
+    expect((await run("cat", [file])).stdout).toBe(content);
+    const stored = await ipai(["-c", config, "backup", "files", "--yes"]);
+    expect([stored.exitCode, stored.stderr]).toEqual([0, expect.stringContaining("succeeded")]);
+    const at = await between();
+    await inOdoo(
+      'env["ir.attachment"].search([("name", "=", "restore-short-lived")]).unlink()\nenv.cr.commit()\n' +
+        'env["ir.attachment"]._gc_file_store()\nenv.cr.commit()\n',
+    );
+    expect((await run("cat", [file])).exitCode).not.toBe(0);
+    const ended = parsed<RunJson>(await ipai(["-c", config, "restore", "--at", at, "--yes", "--json"]));
+    expect([ended.outcome, ended.error]).toEqual(["succeeded", undefined]);
+    expect(ended.steps.find(({ id }) => id === "lost files")?.error).toBeUndefined();
+    expect((await run("cat", [file])).stdout).toBe(content);
+    expect(await sql("select count(*) from ir_attachment where name = 'restore-short-lived'")).toBe("1");
+    await takeKept(ended.run);
   });
 
   it("that meets somebody else on the database is taken back, and the present serves with all that it has", async () => {

@@ -79,6 +79,7 @@ export async function startApi(control: Control, home: string, options: ApiOptio
             }
           : undefined,
     },
+    exposure: async () => ({ text: "All is well.", rpoSeconds: 1, rtoSeconds: 1, exposure: null }),
   });
   const server = serve({
     port: 0,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { healthSchema } from "../contract.ts";
+import { exposureSchema, healthSchema } from "../contract.ts";
 import { type Asked, endpoint } from "../endpoint.ts";
 import type { StackEntry } from "../ports.ts";
 import { NotFound } from "../problem.ts";
@@ -53,6 +53,17 @@ export const showHealth = endpoint({
     const [last] = await ports.records.list("health", stack.name, 1);
     if (last === undefined) throw NotFound({ what: `answer of the checks of ${stack.name} yet` });
     return { ...z.looseObject({}).parse(last.data), at: last.at.toISOString() };
+  },
+});
+
+export const showExposure = endpoint({
+  ...{ method: "get", path: "/api/stacks/{stack}/exposure", tag: "stacks" },
+  summary: "What would be lost if its server died now, and when users would be back",
+  params,
+  answer: exposureSchema,
+  handle: async (asked) => {
+    const stack = findStack(asked);
+    return { at: asked.ports.now().toISOString(), ...z.looseObject({}).parse(await stack.exposure()) };
   },
 });
 

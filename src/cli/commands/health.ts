@@ -7,7 +7,7 @@ import { renderShell } from "../../runbook/shell.ts";
 import { createStack, type Stack } from "../../stack/stack.ts";
 import type { Context } from "../context.ts";
 import { Executors } from "../executors.ts";
-import { table } from "../render/text.ts";
+import { table, wrap } from "../render/text.ts";
 import type { Style, Terminal } from "../terminal.ts";
 
 interface Options {
@@ -56,18 +56,26 @@ function showCommands(context: Context, stack: Stack): number {
 const styles: Readonly<Record<Status, Style>> = { ok: "green", warn: "yellow", fail: "red", unknown: "yellow" };
 const marks: Readonly<Record<Status, string>> = { ok: "✓", warn: "!", fail: "✗", unknown: "?" };
 
+/** What is worst comes first, each with what to do about it. */
 export function renderHealth(terminal: Terminal, report: HealthReport): string {
-  const rows = report.checks.map((finding) => [
-    terminal.style(styles[finding.status], `${marks[finding.status]} ${finding.status}`),
-    finding.title,
-    measured(finding),
-    terminal.style("dim", finding.code),
-  ]);
-  const hints = report.checks.flatMap((finding) =>
-    finding.hint === undefined ? [] : [`${finding.code}: ${finding.hint}`],
-  );
-  return [table(rows), ...(hints.length === 0 ? [] : ["", ...hints])].join("\n");
+  const checks = report.checks.toSorted((a, b) => order.indexOf(a.status) - order.indexOf(b.status));
+  const rows = table(
+    checks.map((finding) => [
+      terminal.style(styles[finding.status], `${marks[finding.status]} ${finding.status}`),
+      finding.title,
+      measured(finding),
+      terminal.style("dim", finding.code),
+    ]),
+  ).split("\n");
+  return checks
+    .flatMap(({ hint }, index) => [
+      rows[index] ?? "",
+      ...(hint === undefined ? [] : [wrap(`    ${hint}`, terminal.columns, "    ")]),
+    ])
+    .join("\n");
 }
+
+const order: readonly Status[] = ["fail", "unknown", "warn", "ok"];
 
 function measured({ value, unit, threshold }: Finding): string {
   if (value === null) return "";

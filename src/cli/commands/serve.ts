@@ -12,8 +12,7 @@ import type { Records } from "../../engine/records.ts";
 import type { Worker } from "../../engine/worker.ts";
 import { defineError } from "../../errors/error.ts";
 import { chooseCertificate, listCertificates } from "../../procedures/backup/certificate/calls.ts";
-import { runChecks } from "../../procedures/monitoring/check.ts";
-import { healthChecks } from "../../procedures/monitoring/health.ts";
+import { exposureJson } from "../../procedures/backup/exposure/say.ts";
 import type { Procedures } from "../../procedures/registry.ts";
 import { schedulesOf } from "../../procedures/schedules.ts";
 import type { Json } from "../../runbook/value.ts";
@@ -107,9 +106,10 @@ function apiPorts(context: Context, app: App, { auth, worker, procedures }: Part
             url: stack.urls.public,
             schedules: schedulesOf(stack, procedures),
           },
-          health: async () => {
-            const found = app.stack(stack.name);
-            return (await runChecks(found, app.performer, healthChecks(found))) as unknown as Json;
+          health: async () => (await app.inspect(app.stack(stack.name))).health as unknown as Json,
+          exposure: async () => {
+            const { exposure } = await app.inspect(app.stack(stack.name));
+            return exposureJson(exposure, stack) as unknown as Json;
           },
           certificates: certificatesOf(records, stack.name),
         },

@@ -1,5 +1,4 @@
-import { secondsBetween, summaryJson } from "../../api/shapes.ts";
-import type { StackConfig } from "../../config/schema.ts";
+import { summaryJson } from "../../api/shapes.ts";
 import { listUnattended } from "../../engine/attended.ts";
 import { listRuns, type RunSummary } from "../../engine/journal.ts";
 import { type BackupState, readBackupState } from "../../engine/keeper.ts";
@@ -7,6 +6,8 @@ import { type LeaseHolder, listLeases } from "../../engine/lease.ts";
 import { countLost } from "../../engine/occurrences.ts";
 import { listWorkers } from "../../engine/workers.ts";
 import { type BackupEntry, listBackups } from "../../procedures/backup/calls.ts";
+import type { Exposure } from "../../procedures/backup/exposure/exposure.ts";
+import { exposureJson, sayExposure } from "../../procedures/backup/exposure/say.ts";
 import type { HealthReport } from "../../procedures/monitoring/check.ts";
 import { schedulesOf } from "../../procedures/schedules.ts";
 import type { Stack } from "../../stack/stack.ts";
@@ -14,11 +15,11 @@ import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
 import { backupSettings } from "../control.ts";
 import { stateOf } from "../render/run.ts";
-import { bytes, duration, instant, table } from "../render/text.ts";
-import type { Terminal } from "../terminal.ts";
+import { bytes, clip, duration, instant, table, wrap } from "../render/text.ts";
+import type { Style, Terminal } from "../terminal.ts";
 import { renderHealth } from "./health.ts";
 
-/** Everything that matters on one screen: health, the last backups, who holds the stack, what ran. Without a choice, of every stack. */
+/** Everything that matters on one screen: what a dead server would take, health, the last backups, who holds the stack, what ran. Without a choice, of every stack. */
 export async function status(context: Context, options: { json?: boolean }): Promise<number> {
   await using app = await context.openApp();
   const chosen = context.globals.stack;
@@ -56,6 +57,7 @@ function controlLine(terminal: Terminal, state: BackupState | "off"): string {
 interface StackStatus {
   readonly stack: Stack;
   readonly health: HealthReport;
+  readonly exposure: Exposure | undefined;
   readonly backups: readonly BackupEntry[];
   readonly leases: readonly LeaseHolder[];
   readonly runs: readonly RunSummary[];
@@ -72,15 +74,15 @@ interface ByItself {
 }
 
 async function readStatus(app: App, stack: Stack): Promise<StackStatus> {
-  const [health, backups, leases, runs, unattended, byItself] = await Promise.all([
-    app.health(stack),
+  const [{ health, exposure }, backups, leases, runs, unattended, byItself] = await Promise.all([
+    app.inspect(stack),
     listBackups(app.records, stack.name),
     listLeases(app.control.db, stack.name),
     listRuns(app.control, 5, { stacks: [stack.name] }),
     listUnattended(app.control),
     readByItself(app, stack),
   ]);
-  return { stack, health, backups, leases, runs, unattended, byItself };
+  return { stack, health, exposure, backups, leases, runs, unattended, byItself };
 }
 
 const dayMs = 86_400_000;
@@ -107,61 +109,88 @@ function byItselfLine({ schedules, workers, lost }: ByItself): string {
     : `By itself: ${done}; ${lost} times failed or were missed in 24 h: ipai schedules history`;
 }
 
-function toJson({ stack, health, backups, leases, runs, byItself }: StackStatus) {
-  const known = { stack: stack.name, health, backup: backups[0] ?? null, leases, byItself };
+function toJson({ stack, health, exposure, backups, leases, runs, byItself }: StackStatus) {
+  const known = {
+    stack: stack.name,
+    health,
+    exposure: exposureJson(exposure, stack.config),
+    backup: backups[0] ?? null,
+    leases,
+    byItself,
+  };
   return { ...known, runs: runs.map((run) => summaryJson(run)) };
 }
 
-function render(
-  terminal: Terminal,
-  { stack, health, backups, leases, runs, unattended, byItself }: StackStatus,
-): string {
+function render(terminal: Terminal, status: StackStatus): string {
+  const { stack, health, backups, leases, byItself } = status;
   const zone = stack.config.timezone;
-  const recent = runs.map((run) => {
-    const seconds = secondsBetween(run.started_at, run.finished_at);
-    return [
-      instant(run.created_at, zone),
-      stateOf(run, unattended),
-      seconds === null ? "" : duration(seconds),
-      run.title,
-      terminal.style("dim", run.id),
-    ];
-  });
   const where = stack.host === "local" ? [] : [stack.host];
+  const fold = (text: string) => wrap(text, terminal.columns, "  ");
   return [
-    [terminal.style("bold", stack.name), ...where, stack.config.urls.public, summary(health)].join(" · "),
+    fold(
+      [terminal.style("bold", stack.name), ...where, stack.config.urls.public, summary(terminal, health)].join(" · "),
+    ),
+    "",
+    exposureLine(terminal, status),
     "",
     renderHealth(terminal, health),
     "",
-    backupLine(backups, stack.config),
-    leaseLine(leases, zone),
-    byItselfLine(byItself),
-    ...(recent.length === 0 ? [] : ["", table(recent)]),
+    fold(backupLine(backups, zone)),
+    fold(leaseLine(leases, zone)),
+    fold(byItselfLine(byItself)),
+    ...recentLines(terminal, status),
   ].join("\n");
 }
 
-function summary(health: HealthReport): string {
+/** In colour when it is not as it was promised. */
+function exposureLine(terminal: Terminal, { stack, health, exposure }: StackStatus): string {
+  const bad = health.checks.filter(({ code }) => ["IPAI-BACKUP-009", "IPAI-BACKUP-010"].includes(code));
+  const style: Style = bad.some(({ status }) => status === "fail") || exposure === undefined ? "red" : "yellow";
+  const lines = wrap(sayExposure(exposure, stack.config), terminal.columns, "  ").split("\n");
+  return (bad.length === 0 && exposure !== undefined ? lines : lines.map((line) => terminal.style(style, line))).join(
+    "\n",
+  );
+}
+
+function summary(terminal: Terminal, health: HealthReport): string {
   const bad = health.checks.filter((check) => check.status !== "ok").length;
-  return bad === 0 ? "healthy" : `${bad} of ${health.checks.length} checks need attention`;
+  if (bad === 0) return terminal.style("green", "healthy");
+  const style: Style = health.status === "fail" ? "red" : "yellow";
+  return terminal.style(style, `${bad} of ${health.checks.length} checks need attention`);
 }
 
-/** What would be lost if the server died now, and how long it would take, beside what was promised. */
-function backupLine(backups: readonly BackupEntry[], { timezone, objectives }: StackConfig): string {
-  const last = backups[0];
-  if (last === undefined)
-    return "Backup: none yet. If the server died now, everything would be lost. Make one with: ipai backup";
-  const age = (Date.now() - Date.parse(last.takenAt)) / 1000;
-  const proven = backups.flatMap((backup) => backup.proof ?? [])[0];
-  const proof =
-    proven === undefined
-      ? "none is proven: ipai backup verify"
-      : `last proof ${instant(proven.at, timezone)}, restored and checked in ${within(proven.seconds, objectives.rtoSeconds)}`;
-  return `Backup: ${bytes(last.databaseBytes)} taken ${within(age, objectives.rpoSeconds)} ago; ${proof}`;
+/** A line each, in the width of a terminal: how long one took is in `ipai runs`. */
+function recentLines(terminal: Terminal, { stack, runs, unattended }: StackStatus): readonly string[] {
+  if (runs.length === 0) return [];
+  const rows = runs.map((run) => [
+    shortInstant(run.created_at, stack.config.timezone),
+    stateOf(run, unattended),
+    terminal.style("dim", run.id),
+    run.title,
+  ]);
+  const isWell = (run: RunSummary) => run.outcome === "succeeded";
+  const lines = table(rows).split("\n");
+  return [
+    "",
+    ...lines.map((line, index) => {
+      const run = runs[index];
+      const clipped = clip(line, Math.max(60, terminal.columns));
+      return run === undefined || isWell(run) ? clipped : terminal.style("yellow", clipped);
+    }),
+  ];
 }
 
-function within(seconds: number, objectiveSeconds: number): string {
-  const text = duration(seconds);
-  return seconds <= objectiveSeconds ? text : `${text} (more than the objective of ${duration(objectiveSeconds)})`;
+/** `25 Nov 02:00`, in the stack's zone. */
+function shortInstant(date: Date, timeZone: string): string {
+  const parts = { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+  return new Intl.DateTimeFormat("en-GB", { ...parts, timeZone }).format(date).replace(",", "");
+}
+
+function backupLine(backups: readonly BackupEntry[], zone: string): string {
+  const [last] = backups;
+  if (last === undefined) return "Last backup: none yet. Make one with: ipai backup";
+  const proven = backups.filter(({ proof }) => proof !== null).length;
+  return `Last backup: ${instant(last.takenAt, zone)}, ${bytes(last.databaseBytes)}; ${backups.length} kept, ${proven} of them proven.`;
 }
 
 function leaseLine(leases: readonly LeaseHolder[], zone: string): string {

@@ -44,3 +44,22 @@ export function visibleLength(text: string): number {
 export function clip(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
+
+/** At most this wide, whatever the terminal: a longer line is hard to follow. */
+const columnsMax = 100;
+
+/** Broken between words to fit; every line but the first is indented. */
+export function wrap(text: string, columns: number, indent = ""): string {
+  const width = Math.min(columns, columnsMax);
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    const room = width - (lines.length === 0 ? 0 : indent.length);
+    if (line !== "" && visibleLength(longer) > room) {
+      lines.push(line);
+      line = word;
+    } else line = longer;
+  }
+  return [...lines, line].map((one, index) => (index === 0 ? one : `${indent}${one}`)).join("\n");
+}

@@ -154,6 +154,14 @@ export const AttachmentsLost = defineError<Found>("backup.attachments_lost", {
     "The backup holds everything else. Put the files back from an older backup, or find their documents by ir_attachment.store_fname.",
 });
 
+export const FilesNotStored = defineError<Found>("backup.files_not_stored", {
+  exitCode: 34,
+  message: () =>
+    "New files of the filestore were not stored: the repository does not hold the snapshot that this run should have made. What was stored before is untouched.",
+  hint: () =>
+    "Is the repository's disk mounted, and has it room? `ipai backup files` tries again; `ipai status` says how old the oldest of them is.",
+});
+
 export const SequencesBehind = defineError<Found>("backup.sequences_behind", {
   exitCode: 33,
   message: (d) => `Sequences came back with numbers that were already given out: ${d.found}`,

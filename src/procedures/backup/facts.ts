@@ -2,9 +2,11 @@ import { z } from "zod";
 import type { StackConfig } from "../../config/schema.ts";
 import { command } from "../../runbook/action.ts";
 import type { Readable, Restic } from "../../stack/restic.ts";
+import { filesTag } from "../../stack/restic-files.ts";
 import type { FactReader } from "../procedure.ts";
 import { findBackup, reasonOf } from "./calls.ts";
 import { BackupAmbiguous, BackupNotFound, NoRepository, NoSpace, RepositoryUnreadable } from "./errors.ts";
+import type { FilesSnapshot } from "./files/judge.ts";
 import type { SetReason } from "./retention.ts";
 
 /** What the plans of backup and proof depend on. What cannot go well is refused here, before anything is begun. */
@@ -94,12 +96,24 @@ export interface SetInRepository {
   readonly snapshots: readonly string[];
 }
 
-const snapshots = z.array(z.object({ id: z.string(), time: z.string(), tags: z.array(z.string()).default([]) }));
+const snapshots = z.array(
+  z.object({
+    id: z.string(),
+    time: z.string(),
+    tags: z.array(z.string()).default([]),
+    /** Of one that was copied: what it was before. */
+    original: z.string().optional(),
+  }),
+);
+
+/** False: there is none yet. Throws for one that is not there any more. */
+export function hasRepository(reader: FactReader): Promise<boolean> {
+  return findRepository(reader, getRepository(reader));
+}
 
 /** The stack's sets in its repository, oldest first; none when there is no repository yet. What others keep in it is not ours. */
 export async function listSnapshots(reader: FactReader): Promise<readonly SetInRepository[]> {
-  const restic = getRepository(reader);
-  return (await findRepository(reader, restic)) ? listSets(reader, restic) : [];
+  return (await hasRepository(reader)) ? listSets(reader, getRepository(reader)) : [];
 }
 
 /** The stack's sets in any of its repositories, oldest first. */
@@ -114,6 +128,17 @@ export async function listSets(reader: FactReader, restic: Pick<Restic, "list">)
     )
     .map(({ id, takenAt, reason, snapshots: own }) => ({ id, takenAt, reason, snapshots: own }))
     .toSorted((a, b) => a.takenAt.localeCompare(b.takenAt));
+}
+
+/** The snapshots of the filestore alone that a repository holds; they are no sets. */
+export async function listFileSnapshots(
+  reader: FactReader,
+  restic: Pick<Restic, "list">,
+): Promise<readonly FilesSnapshot[]> {
+  const all = snapshots.parse(await reader.json(restic.list()));
+  return all.flatMap(({ id, time, tags, original }) =>
+    tags.includes(filesTag) ? [{ id, origin: original ?? id, takenAt: new Date(time).toISOString() }] : [],
+  );
 }
 
 /** The repository is asked, not the catalogue: it is what a restore would have. */

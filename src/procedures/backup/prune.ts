@@ -67,7 +67,7 @@ async function requireSound({ records, stack: { name } }: FactReader): Promise<v
 }
 
 /** Undefined is the first repository. */
-function findCopy(stack: Stack, name: string): RepositoryCopy | undefined {
+export function findCopy(stack: Stack, name: string): RepositoryCopy | undefined {
   if (name === primary) return undefined;
   const copy = stack.copies.find((one) => one.name === name);
   const known = [primary, ...stack.copies.map((one) => one.name)].join(", ");
@@ -161,7 +161,7 @@ function notesOf(
   ];
 }
 
-function unlock(restic: Prunable): Act {
+export function unlock(restic: Prunable): Act {
   return change(
     { id: "unlock", title: "Remove locks of dead backups", action: restic.unlock() },
     { verify: [restic.isInitialised()] },

@@ -44,7 +44,7 @@ export interface HealthReport {
 }
 
 /** What hangs is told after this long; all checks are asked at the same time, so the whole report is not much later. */
-const checkTimeoutMs = 8_000;
+export const checkTimeoutMs = 8_000;
 
 /** Asks all checks at the same time. */
 export async function runChecks(stack: Stack, performer: Performer, checks: readonly Check[]): Promise<HealthReport> {

@@ -1,7 +1,9 @@
 import type { Stack } from "../../stack/stack.ts";
+import { shippingSeconds } from "../backup/files/interval.ts";
 import type { Check } from "./check.ts";
 import { containers } from "./containers.ts";
 import { crons, database } from "./database.ts";
+import { storedFiles } from "./files.ts";
 import { disk, memory } from "./machine.ts";
 import { cache, http, processes } from "./services.ts";
 import { archivedWal } from "./wal.ts";
@@ -11,8 +13,9 @@ import { archivedWal } from "./wal.ts";
  * configured. Pure: says what is asked and how answers are judged.
  */
 export function healthChecks(stack: Stack): readonly Check[] {
-  const { redis, pgbackrest } = stack;
+  const { redis, pgbackrest, fileSnapshots } = stack;
   const { runtime } = stack.config;
+  const everySeconds = shippingSeconds(stack.config);
   return [
     processes(stack),
     database(stack),
@@ -22,6 +25,9 @@ export function healthChecks(stack: Stack): readonly Check[] {
     ...(redis === undefined ? [] : [cache(stack, redis)]),
     crons(stack),
     ...(pgbackrest === undefined ? [] : [archivedWal(stack, pgbackrest)]),
+    ...(fileSnapshots === undefined || everySeconds === undefined
+      ? []
+      : [storedFiles(stack, fileSnapshots, everySeconds)]),
     ...("compose" in runtime ? [containers(stack, runtime.compose)] : []),
   ];
 }

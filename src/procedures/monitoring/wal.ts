@@ -84,7 +84,7 @@ printf '%s,"isInRepository":%s}\\n' "\${answer%\\}}" "$there"
 `;
 
 function judge(given: Row, { archiveCommand, settings }: PgBackRest, rpoSeconds: number): Judgement {
-  const value = exposedSeconds(given);
+  const value = exposedSeconds(given, archiveCommand);
   const fault = faultOf(given, archiveCommand, settings.repository);
   const isLate = value !== null && value > rpoSeconds;
   const late = `More than the ${rpoSeconds} s that objectives.rpo allows. ${given.waiting} segments wait.`;
@@ -98,11 +98,15 @@ function judge(given: Row, { archiveCommand, settings }: PgBackRest, rpoSeconds:
 
 const slowFactor = 5;
 
-function exposedSeconds({ mode, timeout, waitingSeconds, lastSeconds }: Row): number | null {
-  if (mode === "off") return null;
+/** Null when there is nothing to go by: what is archived elsewhere, or is not there, was not archived. */
+function exposedSeconds(
+  { mode, command, timeout, waitingSeconds, lastSeconds, isInRepository }: Row,
+  archiveCommand: string,
+): number | null {
+  if (mode === "off" || command !== archiveCommand || lastSeconds === null || isInRepository === false) return null;
   if (waitingSeconds !== null) return waitingSeconds + timeout;
   if (timeout === 0) return lastSeconds;
-  return lastSeconds === null ? timeout : Math.min(lastSeconds, timeout);
+  return Math.min(lastSeconds, timeout);
 }
 
 function faultOf(given: Row, archiveCommand: string, repository: string): string | undefined {

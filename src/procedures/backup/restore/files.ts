@@ -163,7 +163,10 @@ done < "$missing"
 left
 `;
 
-/** Every backup is asked for all that is still missing, one after the other, the newest first unless one is to be asked before. */
+/**
+ * Every snapshot is asked for what is still missing, the newest first unless one is to be asked before: sets, and those of the filestore
+ * alone. Odoo removes what its database does not name any more, so what was there between two nights is in the second kind only.
+ */
 function findStored(stack: Stack, search: Search): readonly Act[] {
   const { list, missing, repository, first } = search;
   if (repository === undefined) return [];
@@ -180,20 +183,36 @@ function findStored(stack: Stack, search: Search): readonly Act[] {
   ];
 }
 
+/**
+ * One question for all names, then one reading of each snapshot that has some of them: opening the repository takes longer than a
+ * file. In a set they lie below `/filestore`, in a snapshot of the filestore alone at its top. Where a damaged repository does not
+ * answer, each snapshot is asked for all.
+ */
 const storedScript = `${takeFunctions}
 set -eu
 list=$1 copy=$2 missing=$3 first=run=$4 owner=$5
 shift 5
 [ -s "$missing" ] || exit 0
-desk=$missing.desk
+desk=$missing.desk found=$missing.found
 snapshots=$("$@" snapshots --json --no-lock --no-cache --host "$owner" |
   jq -r --arg first "$first" 'sort_by(.time) | reverse | sort_by(if (.tags // []) | index($first) then 0 else 1 end) | .[].id')
+xargs -a "$missing" -d '\\n' -n 500 "$@" find --json --no-lock --no-cache --host "$owner" > "$found.json" &&
+  jq -r '.[] | .snapshot as $snapshot | .matches[]? | select(.type == "file") | "\\($snapshot) \\(.path)"' "$found.json" > "$found" ||
+  awk '{ print "any /filestore/" $0; print "any /" $0 }' "$missing" > "$found"
 for snapshot in $snapshots; do
   [ -s "$missing" ] || break
+  awk -v snapshot="$snapshot" '
+    NR == FNR { wanted[$0]; next }
+    $1 == snapshot || $1 == "any" { name = $2; sub("^/filestore", "", name); sub("^/", "", name); if (name in wanted) print $2 }
+  ' "$missing" "$found" > "$found.here"
+  [ -s "$found.here" ] || continue
   rm -rf -- "$desk"
-  sed 's,^.*$,--include\\n/filestore/&,' "$missing" |
-    xargs -d '\\n' -n 400 "$@" restore "$snapshot" --no-lock --no-cache --target "$desk" >&2 || continue
-  while IFS= read -r name; do take "$name" "$desk/filestore/$name" || :; done < "$missing"
+  sed 's/^/--include=/' "$found.here" |
+    xargs -d '\\n' "$@" restore "$snapshot" --no-lock --no-cache --target "$desk" >&2 || continue
+  while IFS= read -r path; do
+    name=\${path#/filestore}
+    take "\${name#/}" "$desk$path" || :
+  done < "$found.here"
   left
 done
 rm -rf -- "$desk"
