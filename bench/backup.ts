@@ -13,7 +13,7 @@ interface Pair {
   readonly theirs: number;
 }
 
-type Row = "backup" | "second" | "logical" | "restore" | "undo";
+type Row = "first" | "daily" | "second" | "logical" | "restore" | "undo";
 type Figures = Readonly<Record<Row, readonly Pair[]>> & { readonly about: string };
 
 let figures: Promise<Figures> | undefined;
@@ -44,7 +44,8 @@ function bench(row: Row, goal: number, unit: "s" | "MB", title: string): Bench {
 }
 
 export const backupBenches: readonly Bench[] = [
-  bench("backup", 0.8, "s", "`ipai backup` (encrypted, manifest, checksums, filestore) to `pg_dump | gzip`"),
+  bench("first", 0.8, "s", "the first `ipai backup` (encrypted, manifest, checksums, filestore) to `pg_dump | gzip`"),
+  bench("daily", 0.8, "s", "`ipai backup` of the next day, 0.5 % of the invoices changed, to `pg_dump | gzip`"),
   bench("second", 0.3, "MB", "kept for the next daily backup, 0.5 % of the invoices changed, to the next .sql.gz"),
   bench("logical", 0.8, "s", "from the repository into a scratch database to `gunzip | psql`"),
   bench("restore", 0.4, "s", "from the repository to a serving database to `gunzip | psql` and a restart"),

@@ -17,8 +17,8 @@ PACKAGES=(
   curl jq procps util-linux ca-certificates openssh-client
   # another machine to practise on: a server for the tests, and a cable that can be cut
   openssh-server iproute2
-  # a repository behind REST for the tests
-  rclone
+  # repositories behind REST and S3 for the tests, and a clock that is another one
+  rclone python3-swift faketime
   # a mail server for the tests
   python3-aiosmtpd
   # what Odoo 19's package depends on, by its bookworm names

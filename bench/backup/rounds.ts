@@ -14,7 +14,10 @@ interface Pair {
 
 /** Backup and the way back by the runbook, in one round. */
 interface Round {
-  readonly backup: Pair;
+  /** Into an empty repository: everything is new. */
+  readonly first: Pair;
+  /** The next one, as every night. */
+  readonly daily: Pair;
   /** Megabytes. */
   readonly second: Pair;
   readonly logical: Pair;
@@ -37,7 +40,8 @@ export async function playRounds(count: number) {
   const megabytes = Math.round(world.databaseBytes / 1_000_000);
   return {
     about: `${world.invoices.toLocaleString("en")} invoices, ${megabytes} MB`,
-    backup: rounds.map(({ backup }) => backup),
+    first: rounds.map(({ first }) => first),
+    daily: rounds.map(({ daily }) => daily),
     second: rounds.map(({ second }) => second),
     logical: rounds.map(({ logical }) => logical),
     restore: against(restores),
@@ -62,15 +66,12 @@ async function playRound(world: World, index: number): Promise<Round> {
   const config = await configWith(join(desk, "ipai.yaml"), (stack) => {
     stack.backup["repository"] = repository;
   });
-  const [first, next] = [join(desk, "first.sql.gz"), join(desk, "next.sql.gz")];
+  const [dumped, next] = [join(desk, "first.sql.gz"), join(desk, "next.sql.gz")];
   const turn = <T>(one: () => Promise<T>, other: () => Promise<T>) => inTurn(index % 2 === 0, one, other);
-  const backup = await turn(
-    () => timed("--config", config, "backup", "--yes"),
-    () => dump(first),
-  );
+  const backUp = () => timed("--config", config, "backup", "--yes");
+  const first = await turn(backUp, () => dump(dumped));
   await changeInvoices(world, index);
-  await timed("--config", config, "backup", "--yes");
-  await dump(next);
+  const daily = await turn(backUp, () => dump(next));
   const [entry] = await backups();
   const second = { ours: (entry?.storedBytes ?? Number.NaN) / 1e6, theirs: (await stat(next)).size / 1e6 };
   const logical = await turn(
@@ -78,8 +79,8 @@ async function playRound(world: World, index: number): Promise<Round> {
     () => restoreDump(next),
   );
   const theirs = logical.theirs + (await restart(world));
-  for (const path of [repository, first, next]) await rm(path, { recursive: true });
-  return { backup, second, logical, theirs };
+  for (const path of [repository, dumped, next]) await rm(path, { recursive: true });
+  return { first, daily, second, logical, theirs };
 }
 
 async function inTurn<T>(isOursFirst: boolean, one: () => Promise<T>, other: () => Promise<T>) {
@@ -168,7 +169,9 @@ async function undoUpgrade(): Promise<number> {
   const run = await runJson("upgrade");
   await installedCode();
   if (run.outcome !== "failed-and-undone") throw new Error(`the upgrade ended ${run.outcome}`);
-  return run.seconds - sum(run.steps.filter(({ outcome }) => outcome !== "undone"));
+  // What failed is removed when users are back, as the last thing that is taken back.
+  const isBefore = ({ id, outcome }: (typeof run.steps)[number]) => outcome !== "undone" || id.startsWith("work~");
+  return run.seconds - sum(run.steps.filter(isBefore));
 }
 
 function sum(steps: readonly { readonly seconds: number | null }[]): number {

@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
-import { accessSync, closeSync, constants, existsSync, mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { makeOwnFolder } from "./leftovers.ts";
 
 /**
  * Real pipes. What node itself offers a child are sockets, and that shows: a child cannot open /dev/stdout or
@@ -38,7 +39,6 @@ export function closePipes(pipes: readonly Pipe[]): void {
 /** Descriptors of FIFOs that nobody has used yet and that no longer have a name. */
 const unnamed: number[] = [];
 const batchSize = 32;
-const prefix = "ipai-pipes-";
 let refilling: Promise<void> | undefined;
 
 async function refill(): Promise<void> {
@@ -49,9 +49,7 @@ async function refill(): Promise<void> {
 }
 
 async function makeBatch(): Promise<void> {
-  const parent = pipeFolder();
-  removeLeftovers(parent);
-  const folder = mkdtempSync(join(parent, `${prefix}${process.pid}-`));
+  const folder = makeOwnFolder(pipeFolder(), "ipai-pipes-");
   try {
     const names = Array.from({ length: batchSize }, (_, index) => join(folder, String(index)));
     await promisify(execFile)("mkfifo", ["-m", "600", ...names]);
@@ -69,19 +67,6 @@ function pipeFolder(): string {
     return "/dev/shm";
   } catch {
     return tmpdir();
-  }
-}
-
-/** Folders of processes that were killed while they were making pipes. */
-function removeLeftovers(parent: string): void {
-  for (const name of readdirSync(parent)) {
-    const pid = name.startsWith(prefix) ? name.slice(prefix.length).split("-")[0] : undefined;
-    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
-    try {
-      rmSync(join(parent, name), { recursive: true, force: true });
-    } catch {
-      // Another user's: theirs to remove.
-    }
   }
 }
 

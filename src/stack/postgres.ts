@@ -3,6 +3,7 @@ import { type CommandAction, command, type Probe, type SqlAction } from "../runb
 import { prefixed, type Text } from "../runbook/value.ts";
 import { explained, gently } from "./restic.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import { watching } from "./watched.ts";
 
 /**
  * The stack's PostgreSQL, administered by its superuser through the cluster's own socket, so that no password is needed. All SQL
@@ -93,32 +94,10 @@ export function createPostgres(stack: StackConfig, runtime: Runtime): Postgres {
  * removed first, because pg_dump refuses one that a killed attempt left.
  */
 function dumpCommand(host: string, folder: Text, program: readonly Text[]): CommandAction {
-  const argv = [...gently, "sh", "-c", dumpScript, "dump", folder, ...program] as unknown as readonly [Text, ...Text[]];
+  const fresh = ["sh", "-c", 'rm -rf -- "$1" && shift && exec "$@"', "dump", folder];
+  const argv = [...gently, ...fresh, ...watching(folder), ...program] as unknown as readonly [Text, ...Text[]];
   return command(host, argv, { exitCodes: { 1: "backup.dump_failed" } });
 }
-
-/** Says every ten seconds how much there is, as restic does. What sleeps holds no end of the pipe. */
-const dumpScript = `
-folder=$1
-shift
-rm -rf -- "$folder" || exit
-watch() {
-  nap=
-  trap '[ -z "$nap" ] || kill "$nap"; exit' TERM
-  while :; do
-    sleep 10 >/dev/null 2>&1 &
-    nap=$!
-    wait "$nap"
-    printf '{"message_type":"status","bytes_done":%s}\\n' "$(du -sb -- "$folder" | cut -f 1)"
-  done
-}
-watch &
-watcher=$!
-"$@" && code=0 || code=$?
-kill "$watcher"
-wait "$watcher"
-exit "$code"
-`;
 
 /**
  * A dump makes its database under the name that it had, which the one that serves has now. So the few statements about the database as

@@ -1,6 +1,7 @@
 import type { CopyConfig, StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe } from "../runbook/action.ts";
 import { prefixed, runId, secret, type Text, type Value } from "../runbook/value.ts";
+import { watching } from "./watched.ts";
 
 /** What the first repository and its copies have in common: they can be looked into, checked, and made smaller. */
 export interface Prunable {
@@ -222,9 +223,11 @@ export function createReadable(owner: string, restic: Program): Omit<Readable, "
     }),
     fetch: (wanted, folder, part = "all") =>
       explained(
-        restic(["restore", "latest", ...select(wanted), ...parts[part], "--target", folder], {
-          exitCodes: readExitCodes,
-        }),
+        restic(
+          ["restore", "latest", ...select(wanted), ...parts[part], "--target", folder],
+          { exitCodes: readExitCodes },
+          watching(folder),
+        ),
       ),
     measure: (wanted) =>
       restic(["stats", "--json", "--mode", "restore-size", ...select(wanted)], { exitCodes: readExitCodes }),

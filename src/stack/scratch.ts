@@ -4,6 +4,7 @@ import { prefixed, suffixed, type Text } from "../runbook/value.ts";
 import type { Dump } from "./postgres.ts";
 import { explained } from "./restic.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import { watching } from "./watched.ts";
 
 /**
  * A throw-away PostgreSQL beside the stack's own, for copies that must not touch it: no TCP, no durability, nobody but the
@@ -60,7 +61,7 @@ export function createScratchCluster(stack: StackConfig, runtime: Runtime, folde
       const programs = ["psql", "dropdb", "pg_restore"].map(program);
       const words = [socket, database, source, roles, stack.odoo.user, dump, String(jobs), ...programs];
       return explained(
-        command(host, [...asUser, restoreScript, "restore", ...words], {
+        command(host, [...runtime.as(user, [...watching(data), "sh", "-c"]), restoreScript, "restore", ...words], {
           exitCodes: { 1: "backup.dump_damaged", 28: "backup.disk_full" },
         }),
       );

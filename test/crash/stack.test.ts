@@ -34,7 +34,7 @@ const failing: readonly Case[] = [
   { point: `${update}:spawned`, afterMs: 2500, outcome: "failed-and-undone" },
   { point: `${undoOf}swap database:spawned`, outcome: "failed-and-undone" },
   { point: `${undoOf}swap files:performed`, outcome: "failed-and-undone" },
-  { point: `${undoOf}drop failed database:spawned`, outcome: "failed-and-undone" },
+  { point: "undo:work~drop failed database:spawned", outcome: "failed-and-undone" },
   {
     point: "undo:closed/stopped/stop odoo-accounting, odoo-core, odoo-marketing~start odoo-core:spawned",
     outcome: "failed-and-undone",

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type App, createApp } from "../../src/cli/app.ts";
 import { consentTo } from "../../src/cli/consent.ts";
@@ -12,6 +12,8 @@ import { runChecks } from "../../src/procedures/monitoring/check.ts";
 import { healthChecks } from "../../src/procedures/monitoring/health.ts";
 import { sandboxConfig } from "../../src/procedures/sandbox/definition.ts";
 import type { Json } from "../../src/runbook/value.ts";
+import { makeTestFolder } from "./folders.ts";
+import { type Ended, root as projectRoot, ipai as runIpai } from "./sandbox.ts";
 
 /** A database server of Debian's own, as the practice stack has it, with nothing else: what archives needs no Odoo. */
 
@@ -27,6 +29,8 @@ export const lacking = ["pgbackrest", "pg_createcluster"].filter((program) => {
 export interface Archived extends AsyncDisposable {
   readonly folder: string;
   readonly repository: string;
+  /** `ipai` itself on this stack, as a process of its own. */
+  ipai(args: readonly string[], options?: { readonly killAt?: string }): Promise<Ended>;
   /** The program on this stack; `wal` replaces settings of backup.wal. */
   app(wal?: Readonly<Record<string, unknown>>): Promise<App>;
   sql(text: string, database?: string): string;
@@ -36,7 +40,7 @@ export interface Archived extends AsyncDisposable {
 
 /** The folder lies where a service user may enter. */
 export async function createArchived(basePort: number): Promise<Archived> {
-  const folder = await mkdtemp("/var/tmp/ipai-wal-");
+  const folder = await makeTestFolder("ipai-wal-", "/var/tmp");
   await chmod(folder, 0o755);
   const [home, root] = [join(folder, "home"), join(folder, "postgresql")];
   for (const name of ["home", "run", "log", "work", "odoo"]) await mkdir(join(folder, name), { mode: 0o755 });
@@ -68,6 +72,13 @@ export async function createArchived(basePort: number): Promise<Archived> {
   return {
     folder,
     repository: join(folder, "archive"),
+    ipai: async (args, { killAt } = {}) => {
+      const config = join(folder, "ipai.yaml");
+      await writeFile(config, configText(folder, basePort, {}));
+      const nodeOptions = killAt === undefined ? [] : ["--import", join(projectRoot, "test/harness/kill-at.ts")];
+      const given = { IPAI_HOME: home, ...(killAt === undefined ? {} : { KILL_AT: killAt }) };
+      return runIpai(["--config", config, ...args], { env: given, nodeOptions });
+    },
     app: async (wal = {}) => {
       const app = await createApp(parseConfig(configText(folder, basePort, wal), "ipai.yaml", {}), {
         ...process.env,

@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type App, createApp } from "../../src/cli/app.ts";
 import { parseConfig, secretsOf } from "../../src/config/load.ts";
@@ -13,6 +12,7 @@ import { sandboxConfig } from "../../src/procedures/sandbox/definition.ts";
 import type { Json } from "../../src/runbook/value.ts";
 import type { Prunable, Restic } from "../../src/stack/restic.ts";
 import { startControl } from "./control.ts";
+import { makeTestFolder } from "./folders.ts";
 import { perform } from "./perform.ts";
 
 /** The program on a real repository and a real catalogue, with sets of a few kilobytes instead of a stack to back up. */
@@ -40,7 +40,7 @@ type Settings = Record<string, unknown>;
 /** `change` is given the folder that all of it lies in. */
 export async function startBackupApp(change: (folder: string) => Settings | Promise<Settings>): Promise<BackupApp> {
   const control = await startControl();
-  const folder = await mkdtemp(join(tmpdir(), "ipai-sets-"));
+  const folder = await makeTestFolder("ipai-sets-");
   await writeFile(join(folder, "repository-password"), "secret\n");
   const settings = { folder, basePort: 10_000, odoo: { command: ["odoo"], addons: [], environment: {} } };
   const [comment = "", ...json] = sandboxConfig(settings).split("\n");

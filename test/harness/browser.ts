@@ -40,7 +40,12 @@ export class Browser implements AsyncDisposable {
       "--remote-debugging-port=0",
       `--user-data-dir=${folder}`,
     ];
-    const child = spawn(chromium, [...flags, "about:blank"], { stdio: "ignore", detached: true });
+    const child = spawn(chromium, [...flags, "about:blank"], {
+      stdio: "ignore",
+      detached: true,
+      // It leaves a folder beside its profile when it is killed.
+      env: { ...process.env, TMPDIR: folder },
+    });
     const portFile = join(folder, "DevToolsActivePort");
     for (let tries = 0; !existsSync(portFile); tries++) {
       if (tries > 300) throw new Error("Chromium did not start");

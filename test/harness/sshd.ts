@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeTestFolder } from "./folders.ts";
 import { until } from "./sandbox.ts";
 
 /** A real OpenSSH server of this machine, and a client that knows it: on the loopback, or behind a cable that can be cut. */
@@ -26,7 +26,7 @@ export interface SshdOptions {
 }
 
 export async function startSshd({ namespace, inside = "server", settings = [] }: SshdOptions = {}): Promise<Sshd> {
-  const folder = await mkdtemp(join(tmpdir(), "ipai-sshd-"));
+  const folder = await makeTestFolder("ipai-sshd-");
   // Whoever logs in has his list of keys here; the keys themselves stay closed.
   await chmod(folder, 0o755);
   const file = (name: string) => join(folder, name);

@@ -22,7 +22,8 @@ if ! has ipai-test/base; then
   debootstrap --variant=minbase trixie "$work/base" "$(archive)" >"$work/log" 2>&1 || { tail "$work/log" >&2; exit 1; }
   tar -C "$work/base" --exclude='./var/cache/apt/archives/*.deb' -c . | docker import - ipai-test/base >/dev/null
 fi
-build() { DOCKER_BUILDKIT=1 docker build --quiet --tag "$@" >/dev/null; }
+# The client leaves folders where temporary files go.
+build() { TMPDIR=$work DOCKER_BUILDKIT=1 docker build --quiet --tag "$@" >/dev/null; }
 build ipai-test/postgres "$here/postgres"
 build ipai-test/database --build-arg BASE=ipai-test/postgres "$here/../../sandbox/compose/images/database"
 build ipai-test/redis "$here/redis"

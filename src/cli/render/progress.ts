@@ -118,6 +118,8 @@ function statusText(terminal: Terminal, running: ReadonlyMap<string, Current>, l
 
 /** restic and a dump report in JSON lines: what they have done of what stays in sight while they say other things. */
 export function readLine(line: string): { readonly amount: string } | { readonly line: string } {
+  const counted = readCount(line);
+  if (counted !== undefined) return { amount: counted };
   const number = (name: string) => Number(new RegExp(`"${name}":([\\d.]+)`).exec(line)?.[1] ?? Number.NaN);
   const [done, total, percent, left] = ["bytes_done", "total_bytes", "percent_done", "seconds_remaining"].map(number);
   if (!line.startsWith("{") || [done, percent].every(Number.isNaN)) return { line: line.trim() };
@@ -127,6 +129,17 @@ export function readLine(line: string): { readonly amount: string } | { readonly
     Number.isNaN(left) ? "" : `${duration(left ?? 0)} left`,
   ];
   return { amount: words.filter((word) => word !== "").join(", ") };
+}
+
+/** Copying, checking and pruning, restic tells time and share: `[1:05] 25.00%  3 / 12 packs copied`. */
+function readCount(line: string): string | undefined {
+  const told = /^\[((?:\d+:)+\d\d)\] +([\d.]+)% +(\d+) \/ (\d+) (.*)$/.exec(line.trim());
+  if (told === null) return undefined;
+  const [, clock = "", percent = "", done, total, what] = told;
+  const seconds = clock.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
+  const share = Number(percent) / 100;
+  const left = share > 0 && share < 1 ? [`${duration((seconds * (1 - share)) / share)} left`] : [];
+  return [`${Math.round(share * 100)} %`, `${done} of ${total} ${what}`, ...left].join(", ");
 }
 
 interface StatusLine {

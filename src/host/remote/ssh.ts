@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HostKeyChanged, HostKeyUnknown, HostUnreachable, LoginRefused, RemoteUnfit } from "../errors.ts";
+import { makeOwnFolder } from "../leftovers.ts";
 import type { Way } from "./connection.ts";
 
 export interface SshOptions {
@@ -17,7 +18,7 @@ export interface SshOptions {
  */
 export function sshWay(options: SshOptions): Way {
   const { destination } = options;
-  const folder = mkdtempSync(join(tmpdir(), "ipai-ssh-"));
+  const folder = makeOwnFolder(tmpdir(), "ipai-ssh-");
   const socket = join(folder, "s");
   const ssh = (session: readonly string[], commandLine: string) =>
     ["ssh", ...session, "-S", socket, ...commonOptions(options), destination, commandLine] as const;

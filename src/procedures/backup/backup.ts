@@ -1,20 +1,22 @@
 import { z } from "zod";
 import { type CommandAction, command, type Probe, type SqlAction } from "../../runbook/action.ts";
-import type { Act, Bracket, Plan } from "../../runbook/plan.ts";
+import type { Act, Plan } from "../../runbook/plan.ts";
 import { output, runId, type Text } from "../../runbook/value.ts";
 import { takeConfiguration } from "../../stack/configuration.ts";
-import { linkTree, makeDirectory, pathExists, readText } from "../../stack/files.ts";
+import { linkTree, pathExists, readText } from "../../stack/files.ts";
 import { explained, type Restic } from "../../stack/restic.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
-import { change, read, require, takeBack } from "../steps.ts";
+import { change, read, require } from "../steps.ts";
 import { requestProof } from "./certificate/request.ts";
 import { findWrongClock } from "./clock.ts";
 import { NoRepository } from "./errors.ts";
 import { type BackupFacts, jobsOf, knownRepository, readBackupFacts } from "./facts.ts";
 import { readInstant, resticTime, snapshot, takenAt, withFilesHeld } from "./hold.ts";
+import { limitNotes } from "./limits.ts";
 import { aboutSql, attachmentsSql, manifestSql, rolesSql, sequencesSql } from "./manifest.ts";
 import { type SetReason, setReasons } from "./retention.ts";
+import { withFullDisk, withWorkingFolder, workingFolder } from "./working-folder.ts";
 
 const input = z.object({
   reason: z.enum(setReasons).default("by-hand").describe("Why it is made: it decides for how long the set is kept"),
@@ -84,6 +86,7 @@ function planBackup(stack: Stack, { reason }: BackupInput, facts: BackupFacts): 
 function notesOf(stack: Stack, restic: Restic, facts: BackupFacts): readonly string[] {
   return [
     `Repository: ${restic.repository}`,
+    ...limitNotes(stack, "upload"),
     ...(facts.isFilestoreNear
       ? []
       : [
@@ -91,11 +94,6 @@ function notesOf(stack: Stack, restic: Restic, facts: BackupFacts): readonly str
             "which takes time and their space once more until the backup is stored.",
         ]),
   ];
-}
-
-/** One backup of a stack at a time; the folder's path is always the same, so that restic finds unchanged files quickly. */
-export function workingFolder(stack: Stack): string {
-  return `${stack.config.workDirectory}/backup`;
 }
 
 function makeRepository(restic: Restic): Act {
@@ -118,85 +116,6 @@ function noteRepository(stack: Stack, restic: Restic): Act {
   };
   const action = { kind: "write", host, path, content: `${restic.repository}\n`, mode: "0644" } as const;
   return change({ id: "know", title: "Note the repository", action }, { done: noted, verify: [noted] });
-}
-
-/** The folder belongs to one run: another one is refused, and what a dead run left is only removed by resuming that run. */
-function withWorkingFolder(stack: Stack, folder: string, body: Bracket["body"]): Bracket {
-  const { tools: host } = stack;
-  const owner: Probe = {
-    title: "the working folder is this run's",
-    action: command(host, [
-      "sh",
-      "-c",
-      'mkdir -p -- "$1" && cd -- "$1" && { ( set -C; echo "$2" > run ) 2>/dev/null || true; } && cat run',
-      "own",
-      folder,
-      runId,
-    ]),
-    output: { from: "stdout" },
-    compare: "eq",
-    with: runId,
-    code: "backup.under_way",
-  };
-  const clean: CommandAction = command(host, [
-    "sh",
-    "-c",
-    'if [ ! -e "$1/run" ] || [ "$(cat "$1/run")" = "$2" ]; then rm -rf --one-file-system -- "$1"; fi',
-    "clean",
-    folder,
-    runId,
-  ]);
-  return {
-    kind: "bracket",
-    id: "folder",
-    title: "Working folder",
-    open: [
-      change({ id: "own folder", title: "Take the working folder", action: owner.action }, { verify: [owner] }),
-      openTheWay(stack),
-      change(
-        {
-          id: "set folder",
-          title: "Make the folder of the set",
-          action: makeDirectory(host, `${folder}/set`, stack.postgres.user),
-        },
-        { verify: [pathExists(host, `${folder}/set`, "the set's folder is there")] },
-      ),
-    ],
-    body,
-    close: [
-      takeBack(
-        { id: "clean folder", title: "Remove the working folder", action: clean },
-        { verify: [ownFolderIsGone(host, folder)] },
-      ),
-    ],
-  };
-}
-
-/** PostgreSQL's user writes the dump below a folder that others, such as restic for its cache, may have made for root alone. */
-function openTheWay(stack: Stack): Act {
-  const { tools: host, postgres, runtime, config } = stack;
-  const passes: Probe = {
-    title: `${postgres.user} reaches the folder for working files`,
-    action: command(host, runtime.as(postgres.user, ["test", "-x", config.workDirectory]), { okExitCodes: [0, 1] }),
-    output: { from: "exitCode", as: "number" },
-    compare: "eq",
-    with: 0,
-  };
-  const action = command(host, ["chmod", "a+x", config.workDirectory]);
-  return change(
-    { id: "way", title: `Let ${postgres.user} through to the working folder`, action },
-    { done: passes, verify: [passes] },
-  );
-}
-
-function ownFolderIsGone(host: string, folder: string): Probe {
-  return {
-    title: "nothing of this run is left in the working folder",
-    action: readText(host, `${folder}/run`),
-    output: { from: "stdout" },
-    compare: "absent",
-    with: runId,
-  };
 }
 
 function dump(stack: Stack, folder: string, facts: BackupFacts): Act {
@@ -223,10 +142,6 @@ function dump(stack: Stack, folder: string, facts: BackupFacts): Act {
       forecastSeconds: 1 + Math.ceil(facts.databaseBytes / dumpBytesPerSecond),
     },
   );
-}
-
-function withFullDisk(action: CommandAction): CommandAction {
-  return { ...action, exitCodes: { ...action.exitCodes, 28: "backup.disk_full" } };
 }
 
 /** Measured on the test machine; only used to say how long it will take. */
@@ -279,7 +194,9 @@ function checkFilestore(stack: Stack, folder: string): Act {
     {
       id: "check",
       title: "Check every attachment against its checksum",
-      action: command(stack.tools, ["sh", "-c", checkScript, "check", `${folder}/set`, "unsound"]),
+      action: withFullDisk(
+        explained(command(stack.tools, ["sh", "-c", checkScript, "check", `${folder}/set`, "unsound"])),
+      ),
       outputs: {
         files: { from: "stdout", as: "jsonLines", pick: [0, "files"] },
         unsound: { from: "stdout", as: "jsonLines", pick: [0, "unsound"] },
@@ -297,7 +214,7 @@ function checkFilestore(stack: Stack, folder: string): Act {
 export const checkScript = `
 set -eu
 cd "$1/filestore"
-LC_ALL=C sha1sum --check --quiet ../attachments 2>/dev/null | sed 's/: FAILED.*$//' | LC_ALL=C sort > "../$2" || true
+LC_ALL=C sha1sum --check --quiet ../attachments 2>/dev/null | sed 's/: FAILED.*$//' | LC_ALL=C sort > "../$2"
 printf '{"files": %s, "unsound": %s, "bytes": %s}\\n' "$(wc -l < ../attachments)" "$(wc -l < "../$2")" "$(du -sb . | cut -f 1)"
 `;
 

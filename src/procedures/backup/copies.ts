@@ -9,6 +9,7 @@ import type { FactReader, Procedure } from "../procedure.ts";
 import { change, read, require } from "../steps.ts";
 import { NoCopies, NoRepository } from "./errors.ts";
 import { listSnapshots } from "./facts.ts";
+import { limitNotes } from "./limits.ts";
 import { notRead } from "./repositories.ts";
 
 const input = z.object({});
@@ -43,7 +44,10 @@ function planCopy(stack: Stack, _input: NoInput, { newest }: CopyFacts): Plan {
     input: {},
     facts: { newest: newest ?? null },
     lease: "shared",
-    notes: stack.copies.map(({ name, repository }) => `${name}: ${repository}`),
+    notes: [
+      ...stack.copies.map(({ name, repository }) => `${name}: ${repository}`),
+      ...limitNotes(stack, "upload", "download"),
+    ],
     steps:
       newest === undefined
         ? []
@@ -136,7 +140,7 @@ function planCheck(stack: Stack): Plan {
     facts: {},
     // A prune takes away what is being read.
     lease: "shared",
-    notes: repositories.map(({ name, repository }) => `${name}: ${repository}`),
+    notes: [...repositories.map(({ name, repository }) => `${name}: ${repository}`), ...limitNotes(stack, "download")],
     steps: [
       ...repositories.flatMap(({ name, checkSample }) => [
         read(

@@ -41,6 +41,23 @@ export const AppendOnly = defineError<{ repository: string }>("backup.append_onl
     "Prune it where it is served, with restic on its own disk; only there may anything be removed. That is what protects it from whoever gets in here.",
 });
 
+export const NothingRemoved = defineError<{ repository: string; at: string }>("backup.nothing_removed", {
+  exitCode: 33,
+  message: (d) =>
+    `The last check of ${d.repository} (${d.at}) found it damaged. Which sets are whole is not known, so none was removed.`,
+  hint: () =>
+    "`ipai backup verify ID` says whether a set can be restored. Take a new backup, best into another repository; when `ipai backup check` finds this one " +
+    "sound again, it is pruned again.",
+});
+
+export const ServerNewer = defineError<Found>("backup.server_newer", {
+  exitCode: 33,
+  message: (d) =>
+    `The backup was made of PostgreSQL ${d.found}, which is newer than the one here: an older one reads no newer dump. The backup is not damaged.`,
+  hint: () =>
+    "Upgrade the database server, or restore it where one of that version is. `ipai backup verify` works there.",
+});
+
 export const BackupNotFound = defineError<{ backup: string } | Found>("backup.not_found", {
   exitCode: 26,
   message: (d) => ("backup" in d ? `There is no backup ${d.backup}.` : "The repository does not hold this backup."),

@@ -11,9 +11,9 @@ import type { FactReader, Procedure } from "../procedure.ts";
 import { change, read } from "../steps.ts";
 import { type BackupEntry, findContradicted, listCatalogue, proofStateOf } from "./calls.ts";
 import { noteSets } from "./copies.ts";
-import { AppendOnly, NoRepository, RepositoryUnknown } from "./errors.ts";
+import { AppendOnly, NoRepository, NothingRemoved, RepositoryUnknown } from "./errors.ts";
 import { listSets, listSnapshots, type SetInRepository } from "./facts.ts";
-
+import { findRepositoryState } from "./repositories.ts";
 import { judgeSets, type StoredSet, type Verdict } from "./retention.ts";
 
 const input = z.object({
@@ -47,6 +47,9 @@ export const pruneBackups: Procedure<PruneInput, PruneFacts> = {
 async function readPruneFacts(reader: FactReader, { repository }: PruneInput): Promise<PruneFacts> {
   const copy = findCopy(reader.stack, repository);
   await requireSound(reader);
+  // Which sets are whole is not known then, and an older one may be all that is left.
+  const { check } = await findRepositoryState(reader.records, reader.stack.name, repository);
+  if (check?.outcome === "damaged") throw NothingRemoved({ repository, at: check.at });
   return {
     sets: copy === undefined ? await listSnapshots(reader) : await listSets(reader, copy),
     catalogue: await listCatalogue(reader.records, reader.stack.name),

@@ -2,12 +2,13 @@ import { command, type Probe } from "../../runbook/action.ts";
 import type { Act, Bracket, Step } from "../../runbook/plan.ts";
 import { output, suffixed, type Text } from "../../runbook/value.ts";
 import { pathExists, pathIsAbsent, removeTree } from "../../stack/files.ts";
-import type { Readable, SetPart } from "../../stack/restic.ts";
+import { explained, type Readable, type SetPart } from "../../stack/restic.ts";
 import type { ScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
-import { change, read, startService, stopService, takeBack } from "../steps.ts";
+import { change, read, require, startService, stopService, takeBack } from "../steps.ts";
 import { checkScript } from "./backup.ts";
 import { copyName } from "./copy.ts";
+import { withFullDisk } from "./working-folder.ts";
 
 /**
  * A set in a folder of this run's: `FOLDER/set` has what a backup stores (`dump`, `roles`, `manifest`, `sequences`, `attachments`, `about`,
@@ -130,8 +131,25 @@ export function aboutSet(stack: Stack, folder: Text): Act {
       database: { from: "stdout", as: "json", pick: ["database"] },
       databaseBytes: { from: "stdout", as: "json", pick: ["databaseBytes"] },
       takenAt: { from: "stdout", as: "json", pick: ["takenAt"] },
+      server: { from: "stdout", as: "json", pick: ["server"] },
     },
   });
+}
+
+/** pg_restore would say of a newer server's dump that it does not know the file, as of one that is damaged. */
+export function requireServer(cluster: ScratchCluster): Act {
+  const sql = `
+select case when substring(:'made' from '^[0-9]+')::int > current_setting('server_version_num')::int / 10000 then :'made' else '' end;
+`;
+  const probe: Probe = {
+    title: "the server is not older than the one that was backed up",
+    action: cluster.query("postgres", sql, { made: output("about", "server") }),
+    output: { from: "stdout" },
+    compare: "absent",
+    with: "",
+    code: "backup.server_newer",
+  };
+  return require({ id: "new enough", title: "The server is not older than the one that was backed up", probe });
 }
 
 /** The name that the set's database had. */
@@ -154,7 +172,9 @@ export function checkAttachments(stack: Stack, folder: Text): Act {
     {
       id: "attachments",
       title: "Check every attachment against its checksum",
-      action: command(stack.tools, ["sh", "-c", checkScript, "check", setIn(folder), "unsound-now"]),
+      action: withFullDisk(
+        explained(command(stack.tools, ["sh", "-c", checkScript, "check", setIn(folder), "unsound-now"])),
+      ),
     },
     { verify: [newlyLost], timeoutSeconds: 6 * 3600 },
   );

@@ -12,11 +12,13 @@ import { compareAttachments, compareManifest, compareSequences } from "./compare
 import { copyName, serveCopy } from "./copy.ts";
 import { NoRepository } from "./errors.ts";
 import { jobsOf, type ProofFacts, readProofFacts } from "./facts.ts";
+import { limitNotes } from "./limits.ts";
 import {
   aboutSet,
   checkAttachments,
   databaseOfSet,
   fetchSet,
+  requireServer,
   restoreInScratch,
   setIn,
   withFolder,
@@ -61,7 +63,10 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: ProofFac
     input: { backup },
     facts: { backup: facts.backup },
     lease: "shared",
-    notes: ["The copy is restored on a PostgreSQL of its own; the stack keeps serving and is not touched."],
+    notes: [
+      "The copy is restored on a PostgreSQL of its own; the stack keeps serving and is not touched.",
+      ...limitNotes(stack, "download"),
+    ],
     steps: [
       recordDoubt(stack, facts),
       checkRepository(restic),
@@ -71,6 +76,7 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: ProofFac
         checkAttachments(stack, folder),
         withScratch(cluster, [
           ...identify(stack, cluster),
+          requireServer(cluster),
           restoreInScratch(cluster, folder, load),
           compareManifest(stack, restored),
           compareAttachments(stack, restored),

@@ -76,7 +76,7 @@ export function snapshotFilestore(stack: Stack): Act {
   );
 }
 
-/** Copy and live database change places; only when the old one is proven to be there is the failed one removed. */
+/** Copy and live database change places, and the old one is proven to be there. */
 export function swapBack(stack: Stack): readonly Act[] {
   const { database, before, failed } = namesOf(stack);
   const { postgres, tools: host, odoo } = stack;
@@ -126,17 +126,27 @@ export function swapBack(stack: Stack): readonly Act[] {
         ],
       },
     ),
+  ];
+}
+
+/** Only once everything serves again: the server writes all of its memory to the disk before it drops a database, and users would wait. */
+export function dropFailed(stack: Stack): readonly Act[] {
+  const { failed } = namesOf(stack);
+  const { postgres, tools: host, odoo } = stack;
+  const files = odoo.filestoreOf(failed);
+  const [absent, gone] = [postgres.databaseIsAbsent(failed), pathIsAbsent(host, files, "the failed filestore is gone")];
+  return [
     takeBack(
       {
         id: "drop failed database",
         title: "Remove the failed database",
         action: postgres.query("postgres", dropDatabaseSql, { name: failed }),
       },
-      { effect: "destroy", verify: [postgres.databaseIsAbsent(failed)] },
+      { effect: "destroy", done: absent, verify: [absent] },
     ),
     takeBack(
-      { id: "drop failed files", title: "Remove the failed filestore", action: removeTree(host, failedFiles) },
-      { effect: "destroy", verify: [pathIsAbsent(host, failedFiles, "the failed filestore is gone")] },
+      { id: "drop failed files", title: "Remove the failed filestore", action: removeTree(host, files) },
+      { effect: "destroy", done: gone, verify: [gone] },
     ),
   ];
 }

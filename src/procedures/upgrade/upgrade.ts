@@ -11,6 +11,7 @@ import { change, read, require, takeBack, whileClosed, whileOdooStopped } from "
 import { successCriteria } from "./criteria.ts";
 import { keptCodeFolder, type ModuleChange, readUpgradeFacts, type UpgradeFacts } from "./facts.ts";
 import {
+  dropFailed,
   dropSnapshotDatabase,
   dropSnapshotFilestore,
   namesOf,
@@ -93,12 +94,12 @@ function notesOf(facts: UpgradeFacts): readonly string[] {
   ];
 }
 
-/** Where the log of the update stays, as evidence. */
+/** Where the log of the update stays, as evidence. The first to be done, so the last to be taken back: what failed goes then. */
 function workDirectory(stack: Stack): Act {
   const { work } = namesOf(stack);
   return change(
     { id: "work", title: "Make the run's own folder", action: makeDirectory(stack.tools, work) },
-    { verify: [pathExists(stack.tools, work, "the run's folder is there")] },
+    { verify: [pathExists(stack.tools, work, "the run's folder is there")], undo: dropFailed(stack) },
   );
 }
 

@@ -7,9 +7,9 @@ import { findBackupFaults } from "../../../src/procedures/backup/findings.ts";
 import type { RepositoryCopy } from "../../../src/stack/restic-copy.ts";
 import { type BackupApp, startBackupApp } from "../../harness/backup-app.ts";
 import { perform } from "../../harness/perform.ts";
-import { freePort, type RepositoryServer, serveRest } from "../../harness/repositories.ts";
+import { type RepositoryServer, serveRest } from "../../harness/repositories.ts";
 import { ipai, run } from "../../harness/sandbox.ts";
-import { type Sshd, startSshd } from "../../harness/sshd.ts";
+import { freePort, type Sshd, startSshd } from "../../harness/sshd.ts";
 
 /** Second repositories behind real servers on the loopback: REST, REST that only lets itself be added to, SFTP, and a folder. */
 let sshd: Sshd;
@@ -19,7 +19,7 @@ let sealed: RepositoryServer;
 
 beforeAll(async () => {
   sshd = await startSshd({ settings: ["Subsystem sftp internal-sftp"] });
-  const ports = [await freePort(), await freePort()];
+  const ports = [await freePort("127.0.0.1"), await freePort("127.0.0.1")];
   const ssh = `ssh -F ${sshd.configFile} -p ${new URL(sshd.destination).port} root@127.0.0.1 -s sftp`;
   process.env["TEST_COPY_PASSWORD"] = "another 'secret'";
   test = await startBackupApp((folder) => {

@@ -5,16 +5,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { findBackupFaults } from "../../../src/procedures/backup/findings.ts";
 import { type BackupApp, startBackupApp } from "../../harness/backup-app.ts";
 import { perform } from "../../harness/perform.ts";
-import {
-  freePort,
-  type RepositoryServer,
-  type S3Server,
-  s3Lacks,
-  serveRest,
-  serveS3,
-} from "../../harness/repositories.ts";
+import { type RepositoryServer, type S3Server, s3Lacks, serveRest, serveS3 } from "../../harness/repositories.ts";
 import { ipai, run } from "../../harness/sandbox.ts";
-import { startSshd } from "../../harness/sshd.ts";
+import { freePort, startSshd } from "../../harness/sshd.ts";
 
 /** The first repository behind an address instead of in a folder, and an S3 one as a copy: each a real server on the loopback. */
 
@@ -36,7 +29,7 @@ const kinds: Readonly<Record<string, (folder: string) => Promise<Remote>>> = { r
 const missing: Readonly<Record<string, string>> = { s3: s3Lacks };
 
 async function rest(folder: string): Promise<Remote> {
-  const port = await freePort();
+  const port = await freePort("127.0.0.1");
   const files = join(folder, "rest");
   let server: RepositoryServer = await serveRest(files, port);
   return {
@@ -65,7 +58,7 @@ async function sftp(folder: string): Promise<Remote> {
 }
 
 async function s3(folder: string): Promise<Remote> {
-  const port = await freePort();
+  const port = await freePort("127.0.0.1");
   const files = join(folder, "s3");
   let server = await serveS3(files, port);
   Object.assign(process.env, named(server));

@@ -147,11 +147,18 @@ describe("a plan to remove", () => {
 });
 
 describe("a prune that is killed", () => {
-  it.each(["do:forget:before", "do:forget:spawned", "do:forget:recorded", "do:give back:spawned"])(
-    "at %s goes on: what the plan named is gone, the rest is whole, and the catalogue knows",
-    async (point) => {
-      const old = `old ${point.replaceAll(/\W/g, "")}`;
-      await make(old, night(10));
+  it.each([
+    { point: "do:forget:before", day: 60 },
+    { point: "do:forget:spawned", day: 61 },
+    { point: "do:forget:recorded", day: 62 },
+    { point: "do:give back:spawned", day: 63 },
+  ])(
+    "at $point goes on: what the plan named is gone, the rest is whole, and the catalogue knows",
+    async ({ point, day }) => {
+      // Of a day its last is kept.
+      const old = `earlier ${day}`;
+      await make(old, night(day));
+      await make(`later ${day}`, night(day, 1));
       const env = { IPAI_HOME: test.home };
       const nodeOptions = ["--import", join(root, "test/harness/kill-at.ts")];
       const killed = await ipai(["--config", test.config, "backup", "prune", "--yes"], {

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { App } from "../../../src/cli/app.ts";
@@ -28,7 +28,7 @@ describe.skipIf(lacking.length > 0)(
     it("that cannot be set up leaves the server as it was", async () => {
       // An archive of this name that belongs to another server.
       const other = join(test.folder, "foreign");
-      const config = `[global]\nrepo1-path=${other}\nrepo1-cipher-type=aes-256-cbc\nrepo1-cipher-pass=a good password\n`;
+      const config = `[global]\nlock-path=${test.folder}/run/lock\nrepo1-path=${other}\nrepo1-cipher-type=aes-256-cbc\nrepo1-cipher-pass=a good password\n`;
       const server = join(test.folder, "other-server");
       await mkdir(server);
       execFileSync("chown", ["postgres", server]);
@@ -135,7 +135,28 @@ describe.skipIf(lacking.length > 0)(
       expect((await carryOut(app, "wal verify")).error?.code).toBe("wal.gap");
       await rename(join(test.folder, "lost"), lost);
       expect((await carryOut(app, "wal verify")).outcome).toBe("succeeded");
+      // Half a segment, as a disk that was full would leave it.
+      const content = await readFile(lost);
+      writeFileSync(lost, content.subarray(0, content.length / 2));
+      expect((await carryOut(app, "wal verify")).error?.code).toBe("wal.damaged");
+      writeFileSync(lost, content);
+      expect((await carryOut(app, "wal verify")).outcome).toBe("succeeded");
     });
+
+    it.each(["do:base backup:before", "do:base backup:spawned", "do:base backup:performed"])(
+      "whose base backup is killed at %s has it when the run is gone on with, once",
+      async (killAt) => {
+        const labels = () => readdirSync(join(test.repository, "backup/odoo")).filter((name) => /^\d{8}-/.test(name));
+        const before = labels().length;
+        const killed = await test.ipai(["wal", "backup", "--yes"], { killAt });
+        expect([killed.signal, killed.stderr]).toEqual(["SIGKILL", expect.any(String)]);
+        const [struck] = JSON.parse((await test.ipai(["runs", "--json"])).stdout) as { run: string }[];
+        const resumed = await test.ipai(["runs", "resume", struck?.run ?? ""]);
+        expect([resumed.exitCode, resumed.stderr]).toEqual([0, expect.any(String)]);
+        expect(labels()).toHaveLength(before + 1);
+        expect((await carryOut(app, "wal verify")).outcome).toBe("succeeded");
+      },
+    );
 
     it("gives back the instant between two transactions: the first is there, the second is not", async () => {
       test.sql("create table events (name text, at timestamptz default clock_timestamp())", "odoo");
@@ -192,6 +213,31 @@ describe.skipIf(lacking.length > 0)(
       expect(test.sql("show archive_mode")).toBe("on");
       expect((await carryOut(app, "wal verify")).outcome).toBe("succeeded");
     });
+
+    it("whose disk is full says so, in health too, and goes on when there is room", async () => {
+      const small = join(test.folder, "tight");
+      await mkdir(small);
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=100m", "none", small]);
+      try {
+        await carryOut(app, "wal remove");
+        const tight = await test.app({ repository: join(small, "archive") });
+        expect((await carryOut(tight, "wal setup")).error).toBeNull();
+        expect((await carryOut(tight, "wal backup")).outcome).toBe("succeeded");
+        execFileSync("sh", ["-c", 'dd if=/dev/zero of="$1" bs=4k status=none || true', "fill", join(small, "filler")], {
+          stdio: "ignore",
+        });
+        const full = await carryOut(tight, "wal backup", { type: "full" });
+        expect([full.outcome, full.error?.code]).toEqual(["undone", "wal.repository_full"]);
+        await expect.poll(async () => (await finding(tight, "IPAI-WAL-001"))?.status, { timeout: 90_000 }).toBe("fail");
+        await rm(join(small, "filler"));
+        await expect.poll(async () => (await finding(tight, "IPAI-WAL-001"))?.status, { timeout: 90_000 }).toBe("ok");
+        expect((await carryOut(tight, "wal backup", { type: "full" })).outcome).toBe("succeeded");
+        expect((await carryOut(tight, "wal verify")).outcome).toBe("succeeded");
+        await carryOut(tight, "wal remove");
+      } finally {
+        execFileSync("umount", [small]);
+      }
+    }, 300_000);
 
     function segmentFiles(): readonly string[] {
       return execFileSync("find", [join(test.repository, "archive"), "-name", "*-*.zst"], { encoding: "utf8" })
