@@ -173,6 +173,20 @@ export const linkSchema = z.object({
 
 export const spanSchema = z.object({ handle: z.string(), from: instant, until: instant });
 
+export const resourceSchema = z.object({
+  id: z.string(),
+  kind: z.string().describe("past, copy or kept"),
+  title: z.string(),
+  by: z.string().describe("Who opened it"),
+  run: z.string(),
+  openedAt: z.string(),
+  expires: z.string(),
+  close: z
+    .object({ procedure: z.string(), input: z.record(z.string(), z.unknown()) })
+    .describe("Start this to close it"),
+  attempts: z.number().describe("How often it was tried to close it because it had expired"),
+});
+
 export const certificateSchema = z.object({
   certificate: z.looseObject({
     format: z.string(),

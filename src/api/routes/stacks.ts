@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { exposureSchema, healthSchema } from "../contract.ts";
+import { exposureSchema, healthSchema, resourceSchema } from "../contract.ts";
 import { type Asked, endpoint } from "../endpoint.ts";
 import type { StackEntry } from "../ports.ts";
 import { NotFound } from "../problem.ts";
@@ -35,6 +35,24 @@ export const listProcedures = endpoint({
     return ports.procedures();
   },
 });
+
+export const listResources = endpoint({
+  ...{ method: "get", path: "/api/stacks/{stack}/resources", tag: "stacks" },
+  summary: "What is open beside the stack, such as a past that somebody looks at: whose it is, and until when",
+  params,
+  answer: z.array(resourceSchema),
+  handle: async (asked) => {
+    const { name } = findStack(asked);
+    const found = await asked.ports.records.list("resource", name, 5000);
+    return found
+      .map(({ data }) => openOrClosed.parse(data))
+      .filter(({ closed }) => closed === null)
+      .toSorted((a, b) => a.expires.localeCompare(b.expires))
+      .map(({ closed: _, ...open }) => open);
+  },
+});
+
+const openOrClosed = resourceSchema.extend({ closed: z.unknown().nullable() });
 
 export const showHealth = endpoint({
   ...{ method: "get", path: "/api/stacks/{stack}/health", tag: "stacks", summary: "How a stack is" },

@@ -8,7 +8,9 @@ import { endpoints } from "../../../src/api/app.ts";
 import type { Endpoint } from "../../../src/api/endpoint.ts";
 import { createRun, getRun, type Run } from "../../../src/engine/journal.ts";
 import { addOneOff } from "../../../src/engine/occurrences.ts";
+import { openResource } from "../../../src/procedures/resources.ts";
 import { grantTo, startApi, type TestApi } from "../../harness/api.ts";
+import { scopeOf } from "../../harness/backup-app.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import { addSignedIn } from "../../harness/person.ts";
 import { approvedRun, resume } from "../../harness/plans.ts";
@@ -80,6 +82,12 @@ const given: Readonly<Record<string, (asker: Asker) => Promise<Given>>> = {
   "get /api/procedures": async () => ({}),
   "get /api/stacks/{stack}/health": async () => ({ params: erp, query: "now=true" }),
   "get /api/stacks/{stack}/certificates": async () => ({ params: erp }),
+  "get /api/stacks/{stack}/resources": async () => {
+    const { id } = await planned("change");
+    const opened = { ...erp, id, kind: "past", title: "the past of ten", hours: 8, procedure: "past close", input: {} };
+    await openResource(api.ports.records)({ ...opened, about: {} }, scopeOf(id));
+    return { params: erp };
+  },
   "get /api/stacks/{stack}/backups/{backup}/certificate": async () => ({ params: { ...erp, backup: "latest" } }),
   "get /api/stacks/{stack}/backups/{backup}/certificate/pdf": async () => ({ params: { ...erp, backup: "latest" } }),
   "get /api/stacks/{stack}/exposure": async () => ({ params: erp }),
