@@ -36,6 +36,21 @@ export function linkPast(stack: Stack, source: Text, title: string): Act {
   );
 }
 
+/** On a machine where this stack has never served there is no place for filestores yet. */
+export function makeFilestores(stack: Stack): Act {
+  const { tools: host, odoo, config } = stack;
+  const there = pathExists(host, odoo.filestore, "there is a place for filestores");
+  const folders = [config.odoo.dataDirectory, odoo.filestore];
+  return change(
+    {
+      id: "filestores",
+      title: "Make the place for filestores",
+      action: command(host, ["install", "-d", "-m", "0750", "-o", config.odoo.user, ...folders]),
+    },
+    { done: there, verify: [there] },
+  );
+}
+
 export interface Search {
   /** Checksums and names, as `sha1sum --check` reads them. */
   readonly list: Text;

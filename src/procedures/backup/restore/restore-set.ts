@@ -8,7 +8,16 @@ import { compareAttachments, compareManifest, compareSequences } from "../compar
 import { serveCopy } from "../copy.ts";
 import { checkAttachments, fetchSet, fileOfSet, restoreInScratch, withFolder, withScratch } from "../set.ts";
 import { linkForCopy } from "./carry.ts";
-import { bringSince, findMissing, linkPast, listMissing, listNamed, nameLost, type Search } from "./files.ts";
+import {
+  bringSince,
+  findMissing,
+  linkPast,
+  listMissing,
+  listNamed,
+  makeFilestores,
+  nameLost,
+  type Search,
+} from "./files.ts";
 import { givePast, loadedPast, loadPast, namesOf, neutralizePast, putInPlace } from "./place.ts";
 import { type RestoreSetFacts, readRestoreSetFacts, toJson } from "./set-facts.ts";
 import { type SetInput, setInput } from "./set-input.ts";
@@ -51,6 +60,7 @@ function planRestoreSet(stack: Stack, given: SetInput, facts: RestoreSetFacts): 
           { backup: facts.set.id, databaseBytes: facts.databaseBytes, part: only ?? "all" },
           folder,
         ),
+        ...(facts.present.files ? [] : [makeFilestores(stack)]),
         ...bring(stack, given, facts, folder),
       ]),
     ],
