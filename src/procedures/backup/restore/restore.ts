@@ -87,7 +87,7 @@ function notesOf(stack: Stack): readonly string[] {
   const { database } = stack.config.odoo;
   return [
     "What users did since that instant is not in the restored database; it stays in the one that is kept.",
-    `The present is kept as ${database}_before_RUN with its filestore, RUN being this run's id; drop both when nobody misses anything.`,
+    `The present is kept as ${database}_before_RUN with its filestore, RUN being this run's id. It is removed by: ipai run restore forget run=RUN`,
     "Mail that waited at that instant waits again, and scheduled actions that were due since are due.",
   ];
 }
