@@ -78,8 +78,9 @@ export function listMissing(stack: Stack, { list, missing }: Search): Act {
 /** Without list or folder it cannot be told, and nothing is. */
 const missingScript = `
 set -eu
-test -r "$1" && cd -- "$2"
-LC_ALL=C sha1sum --check --quiet -- "$1" 2>/dev/null | sed 's/: FAILED.*$//' | LC_ALL=C sort > "$3.partial" || :
+test -r "$1"
+cd -- "$2"
+LC_ALL=C sha1sum --check --quiet -- "$1" 2>/dev/null | sed 's/: FAILED.*$//' | LC_ALL=C sort > "$3.partial"
 mv -f -- "$3.partial" "$3"
 `;
 
@@ -107,23 +108,6 @@ function findKept(stack: Stack, id: string, title: string, { list, missing }: Se
     { verify: [pathExists(host, missing, "what is still missing is listed")], timeoutSeconds: 6 * 3600 },
   );
 }
-
-/** `take NAME FILE` puts a file that is the right one in its place; `left` keeps the list of those that have none yet. */
-const takeFunctions = `
-sum() { awk -v name="$1" 'substr($0, 43) == name { print $1; exit }' "$list"; }
-is_right() { [ -f "$2" ] && [ "$(sha1sum < "$2" | cut -c 1-40)" = "$(sum "$1")" ]; }
-take() {
-  is_right "$1" "$2" || return 1
-  mkdir -p -- "$(dirname -- "$copy/$1")"
-  cp -a --remove-destination -- "$2" "$copy/$1.partial"
-  chown --reference="$copy" -- "$copy/$1.partial" "$(dirname -- "$copy/$1")"
-  mv -f -- "$copy/$1.partial" "$copy/$1"
-}
-left() {
-  while IFS= read -r name; do is_right "$name" "$copy/$name" || printf '%s\\n' "$name"; done < "$missing" > "$missing.partial"
-  mv -f -- "$missing.partial" "$missing"
-}
-`;
 
 /** The attachments that the serving database names. */
 export function listNamed(stack: Stack, id: string, title: string, list: Text): Act {
@@ -159,15 +143,32 @@ cut -c 43- -- "$1" | sort -u > "$3.named"
 mv -f -- "$3.partial" "$3"
 `;
 
+/**
+ * `take_from FOLDER` copies those that are missing and that are there, with the right content; then only those count as missing that are
+ * not in their place with the right content. Whatever was half copied when it was killed is still missing.
+ */
+const takeFunctions = `
+export LC_ALL=C
+take_from() {
+  awk 'NR == FNR { wanted[$0]; next } substr($0, 43) in wanted' "$missing" "$list" > "$missing.list"
+  (cd -- "$1" && sha1sum --check -- "$missing.list" 2>/dev/null | sed -n 's/: OK$//p') > "$missing.found"
+  if [ -s "$missing.found" ]; then
+    (cd -- "$1" && xargs -d '\\n' cp -a --parents --remove-destination -t "$copy" -- < "$missing.found")
+    (cd -- "$copy" && { cat -- "$missing.found"; sed 's,/[^/]*$,,' "$missing.found" | sort -u; } | xargs -d '\\n' chown --reference=. --)
+    (cd -- "$copy" && sha1sum --check --quiet -- "$missing.list" 2>/dev/null | sed 's/: FAILED.*$//' | sort) > "$missing.partial"
+    mv -f -- "$missing.partial" "$missing"
+  fi
+  rm -f -- "$missing.list" "$missing.found"
+}
+`;
+
 const keptScript = `${takeFunctions}
 set -eu
 list=$1 copy=$2 missing=$3 filestore=$4
-while IFS= read -r name; do
-  for other in "$filestore"/*/"$name"; do
-    [ "$other" = "$copy/$name" ] || ! take "$name" "$other" || break
-  done
-done < "$missing"
-left
+for other in "$filestore"/*/; do
+  [ -s "$missing" ] || break
+  [ "$other" = "$copy/" ] || [ ! -d "$other" ] || take_from "$other"
+done
 `;
 
 /** Every backup is asked for all that is still missing, one after the other, the newest first unless one is to be asked before. */
@@ -186,6 +187,7 @@ function findStored(stack: Stack, { list, missing, repository, first }: Search):
   ];
 }
 
+/** Of a snapshot that cannot be read nothing is taken; the next one is asked. */
 const storedScript = `${takeFunctions}
 set -eu
 list=$1 copy=$2 missing=$3 first=run=$4 owner=$5
@@ -197,10 +199,10 @@ snapshots=$("$@" snapshots --json --no-lock --no-cache --host "$owner" |
 for snapshot in $snapshots; do
   [ -s "$missing" ] || break
   rm -rf -- "$desk"
+  mkdir -p -- "$desk/filestore"
   sed 's,^.*$,--include\\n/filestore/&,' "$missing" |
     xargs -d '\\n' -n 400 "$@" restore "$snapshot" --no-lock --no-cache --target "$desk" >&2 || continue
-  while IFS= read -r name; do take "$name" "$desk/filestore/$name" || :; done < "$missing"
-  left
+  take_from "$desk/filestore"
 done
 rm -rf -- "$desk"
 `;
