@@ -394,5 +394,12 @@ registerPeople(program);
 registerFinance(program);
 
 await program.parseAsync();
-// The command is over: nothing that it may have left open keeps the terminal waiting. (On Linux its output has been written by now.)
+// A pipe takes 64 KiB at once: what others have not read yet must not be lost. Whoever does not want to read it is not waited for.
+const written = (stream: NodeJS.WriteStream) =>
+  new Promise<void>((done) => {
+    stream.on("error", () => done());
+    stream.write("", () => done());
+  });
+await Promise.all([process.stdout, process.stderr].map(written));
+// The command is over: nothing that it may have left open keeps the terminal waiting.
 process.exit();

@@ -90,7 +90,7 @@ async function forget(id: string): Promise<void> {
 }
 
 const quick = ["--no-backup", "--no-try"];
-const [kept, changed] = ["the document as it was", "another document"];
+const [kept, changed, nobodys] = ["the document as it was", "another document", "what nobody keeps"];
 let set: string;
 
 beforeAll(async () => {
@@ -181,7 +181,7 @@ describe("a set", () => {
   });
 
   it("gives its filestore alone: the database is not touched, and what came since is not lost", async () => {
-    await enter("new", changed);
+    await enter("nowhere", nobodys);
     const names = await partners();
     await there("sh", "-c", 'rm -r -- "$1"/[0-9a-f][0-9a-f]', "lose", filestore());
     await enter("newer", "written when all else was lost");
@@ -199,11 +199,11 @@ describe("a set", () => {
     // Nobody has this one: it is named, and nothing else is.
     const lost = ended.steps.find(({ id }) => id === "lost files");
     expect(lost?.error?.code).toBe("restore.attachments_missing");
-    expect(JSON.stringify(lost?.error)).toContain(pathOf(changed));
+    expect(JSON.stringify(lost?.error)).toContain(pathOf(nobodys));
     expect(JSON.stringify(lost?.error)).not.toContain(pathOf(kept));
     expect(await everythingServes()).toBe(true);
     await sql(
-      "delete from ir_attachment where name in ('restore-new.txt', 'restore-newer.txt', 'restore-meanwhile.txt')",
+      "delete from ir_attachment where name in ('restore-nowhere.txt', 'restore-newer.txt', 'restore-meanwhile.txt')",
     );
     await forget(ended.run);
   });
@@ -213,13 +213,17 @@ describe("a set", () => {
     const breakIt = `update ir_ui_view set arch_db = '{"en_US": "<t t-name=\\"web.login\\"><t t-esc=\\"1/0\\"/></t>"}' where key = 'web.login'`;
     const restoring = runJson(["restore", set, ...quick], brokenPast(breakIt));
     let id = "";
-    await until("it waits for Odoo", async () => {
-      const { leases } = parsed<{ leases: { run: string }[] }>(await ipai(["status", "--json"]));
-      id = leases[0]?.run ?? "";
-      if (id === "") return false;
-      const { steps } = parsed<RunJson>(await ipai(["runs", "show", id, "--json"]));
-      return steps.some((step) => step.id === "serve odoo-accounting" && step.outcome === "running");
-    });
+    await until(
+      "it waits for Odoo",
+      async () => {
+        const { leases } = parsed<{ leases: { run: string }[] }>(await ipai(["status", "--json"]));
+        id = leases[0]?.run ?? "";
+        if (id === "") return false;
+        const { steps } = parsed<RunJson>(await ipai(["runs", "show", id, "--json"]));
+        return steps.some((step) => step.id === "serve odoo-accounting" && step.outcome === "running");
+      },
+      240_000,
+    );
     await ipai(["runs", "cancel", id]);
     const ended = await restoring;
     expect(ended.outcome).toBe("cancelled");
@@ -415,9 +419,8 @@ describe.skipIf(isCompose)("a set of another stack", () => {
       "irreversible",
       false,
     ]);
-    const closed = await configWith(join(folder, "closed.yaml"), (stack, stacks) => {
-      stacks["staging"] = structuredClone(stack);
-    });
+    const closed = join(folder, "closed.yaml");
+    await writeFile(closed, (await readFile(config, "utf8")).replace(/"restoreInto": \[[^\]]*\]/, '"restoreInto": []'));
     const words = ["-c", closed, "--stack", "staging", "restore", set, "--from", "sandbox", "--plan", "--json"];
     expect(refusal(await ipai(words)).code).toBe("restore.source_unknown");
     await rm(closed);
