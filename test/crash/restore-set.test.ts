@@ -53,7 +53,7 @@ describe("a restore of a set", () => {
     expect(await notes()).toBe("first");
     expect(await notes(`odoo_before_${ended.run}`)).toBe("first second");
     for (const url of [urls.public, ...urls.odoo]) expect([url, await serves(url)]).toEqual([url, true]);
-    const forgotten = parsed<RunJson>(await ipai(["run", "restore", "forget", `run=${ended.run}`, "--yes", "--json"]));
+    const forgotten = parsed<RunJson>(await ipai(["run", "restore", "forget", `id=${ended.run}`, "--yes", "--json"]));
     expect(forgotten.outcome).toBe("succeeded");
     expect(await leftovers()).toEqual([]);
   });

@@ -76,7 +76,7 @@ describe.skipIf(reason !== "")(`a restore of an instant${reason === "" ? "" : ` 
   async function takeKept(id: string): Promise<string> {
     const kept = `odoo_before_${id}`;
     const had = await notes(kept);
-    const forgotten = await ipai(["run", "restore", "forget", `run=${id}`, "--yes"]);
+    const forgotten = await ipai(["resources", "close", id, "--yes"]);
     expect(forgotten.exitCode).toBe(0);
     return had;
   }

@@ -84,7 +84,7 @@ const crons = () => sql("select string_agg(id::text, ' ' order by id) from ir_cr
 
 /** What the restore kept goes, and nothing else is left. */
 async function forget(id: string): Promise<void> {
-  const ended = await runJson(["run", "restore", "forget", `run=${id}`]);
+  const ended = await runJson(["resources", "close", id]);
   expect([ended.outcome, ended.undoClass]).toEqual(["succeeded", "irreversible"]);
   expect(await leftovers()).toEqual([]);
 }
@@ -157,7 +157,7 @@ describe("a set", () => {
     expect(await isThere(`${filestore(name)}/${pathOf(changed)}`)).toBe(true);
     expect(await sql(`select datistemplate from pg_database where datname = '${name}'`, "postgres")).toBe("t");
     await forget(whole.run);
-    const again = await ipai(["run", "restore", "forget", `run=${whole.run}`, "--plan", "--json"]);
+    const again = await ipai(["run", "restore", "forget", `id=${whole.run}`, "--plan", "--json"]);
     expect([again.exitCode, refusal(again).code]).toEqual([26, "restore.nothing_kept"]);
   });
 

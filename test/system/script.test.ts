@@ -60,7 +60,7 @@ describe("by hand", () => {
     expect([ended.exitCode, ended.stderr]).toEqual([0, expect.any(String)]);
     expect([await later(), await later(`odoo_before_${id}`)]).toEqual(["0", "1"]);
     expect(await everythingServes()).toBe(true);
-    const forgotten = await byHand(["run", "restore", "forget", `run=${id}`], "20260101t000011_byhand");
+    const forgotten = await byHand(["run", "restore", "forget", `id=${id}`], "20260101t000011_byhand");
     expect([forgotten.exitCode, forgotten.stderr]).toEqual([0, expect.any(String)]);
     expect(await leftovers()).toEqual([]);
   });

@@ -18,7 +18,7 @@ import {
   nameLost,
   type Search,
 } from "./files.ts";
-import { givePast, loadedPast, loadPast, namesOf, neutralizePast, putInPlace } from "./place.ts";
+import { givePast, keptDays, loadedPast, loadPast, namesOf, neutralizePast, putInPlace } from "./place.ts";
 import { type RestoreSetFacts, readRestoreSetFacts, toJson } from "./set-facts.ts";
 import { type SetInput, setInput } from "./set-input.ts";
 
@@ -193,7 +193,7 @@ function keptNotes(database: string, only: SetInput["only"], present: RestoreSet
   ];
   if (kept.length === 0) return ["There is nothing here that could be kept."];
   return [
-    `The present is kept, ${kept.join(" and ")}, RUN being this run's id. It is removed by: ipai run restore forget run=RUN`,
+    `The present is kept for ${keptDays} days, ${kept.join(" and ")}, RUN being this run's id: ipai resources lists, extends and closes it.`,
   ];
 }
 
