@@ -86,6 +86,7 @@ const crons = () => sql("select string_agg(id::text, ' ' order by id) from ir_cr
 async function forget(id: string): Promise<void> {
   const ended = await runJson(["resources", "close", id]);
   expect([ended.outcome, ended.undoClass]).toEqual(["succeeded", "irreversible"]);
+  expect(parsed(await ipai(["resources", "--json"]))).toEqual([]);
   expect(await leftovers()).toEqual([]);
 }
 
@@ -156,6 +157,11 @@ describe("a set", () => {
     expect(await partners(name)).toBe("Restore: new, Restore: renamed");
     expect(await isThere(`${filestore(name)}/${pathOf(changed)}`)).toBe(true);
     expect(await sql(`select datistemplate from pg_database where datname = '${name}'`, "postgres")).toBe("t");
+    const [resource] = parsed<{ id: string; kind: string; openedAt: string; expires: string }[]>(
+      await ipai(["resources", "--json"]),
+    );
+    expect([resource?.id, resource?.kind]).toEqual([whole.run, "kept"]);
+    expect(Date.parse(resource?.expires ?? "") - Date.parse(resource?.openedAt ?? "")).toBe(14 * 86_400_000);
     await forget(whole.run);
     const again = await ipai(["run", "restore", "forget", `id=${whole.run}`, "--plan", "--json"]);
     expect([again.exitCode, refusal(again).code]).toEqual([26, "restore.nothing_kept"]);
