@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { allWritten } from "./output.ts";
 import { registerFinance } from "./program/finance.ts";
 import { registerPeople } from "./program/people.ts";
 import { changing, json, run } from "./program/register.ts";
@@ -394,12 +395,6 @@ registerPeople(program);
 registerFinance(program);
 
 await program.parseAsync();
-// A pipe takes 64 KiB at once: what others have not read yet must not be lost. Whoever does not want to read it is not waited for.
-const written = (stream: NodeJS.WriteStream) =>
-  new Promise<void>((done) => {
-    stream.on("error", () => done());
-    stream.write("", () => done());
-  });
-await Promise.all([process.stdout, process.stderr].map(written));
+await allWritten(process.stdout, process.stderr);
 // The command is over: nothing that it may have left open keeps the terminal waiting.
 process.exit();
