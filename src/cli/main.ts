@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { allWritten } from "./output.ts";
 import { registerCertificate } from "./program/certificate.ts";
 import { registerDatabase } from "./program/database.ts";
 import { registerFiles } from "./program/files.ts";
@@ -391,5 +392,6 @@ registerPeople(program);
 registerFinance(program);
 
 await program.parseAsync();
-// The command is over: nothing that it may have left open keeps the terminal waiting. (On Linux its output has been written by now.)
+await allWritten(process.stdout, process.stderr);
+// The command is over: nothing that it may have left open keeps the terminal waiting.
 process.exit();

@@ -197,7 +197,7 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
       { ...set, present: { database: false, files: false }, running: { odoo: [], proxy: undefined } },
     ),
   ],
-  ["restore-forget", forgetKept.plan(stack, { run: "20260101t000000_abcd" }, { hasDatabase: true, hasFiles: true })],
+  ["restore-forget", forgetKept.plan(stack, { id: "20260101t000000_abcd" }, { hasDatabase: true, hasFiles: true })],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
   ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
   ["sandbox-up", sandboxUp.plan(stack, sandbox, fresh)],

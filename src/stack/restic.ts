@@ -232,7 +232,7 @@ export function createReadable(owner: string, restic: Program): Omit<Readable, "
     measure: (wanted) =>
       restic(["stats", "--json", "--mode", "restore-size", ...select(wanted)], { exitCodes: readExitCodes }),
     print: (wanted, file) => restic(["dump", ...select(wanted), "latest", file], { exitCodes: readExitCodes }),
-    script: (text, words) => restic([], { exitCodes: readExitCodes }, ["sh", "-c", text, ...words]),
+    script: (text, words) => explained(restic([], { exitCodes: readExitCodes }, ["sh", "-c", text, ...words])),
   };
 }
 

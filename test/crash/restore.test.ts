@@ -79,8 +79,8 @@ describe.skipIf(reason !== "")(`a restore of an instant${reason === "" ? "" : ` 
   async function takeKept(id: string): Promise<string> {
     const kept = `odoo_before_${id}`;
     const had = await notes(kept);
-    await sql(`drop database "${kept}" with (force)`, "postgres");
-    await rm(join(filestore, kept), { recursive: true });
+    const forgotten = await ipai(["resources", "close", id, "--yes"]);
+    expect(forgotten.exitCode).toBe(0);
     return had;
   }
 

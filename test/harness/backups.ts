@@ -66,11 +66,14 @@ export async function testFolder(): Promise<string> {
 type Definition = Record<string, unknown> & { backup: Record<string, unknown>; health?: Record<string, unknown> };
 
 /** The stack's own configuration with some of it changed, as a file of its own. */
-export async function configWith(path: string, change: (stack: Definition) => void): Promise<string> {
+export async function configWith(
+  path: string,
+  change: (stack: Definition, stacks: Record<string, Record<string, unknown>>) => void,
+): Promise<string> {
   const text = await readFile(join(folder, "ipai.yaml"), "utf8");
   const [comment = "", ...json] = text.split("\n");
   const config = JSON.parse(json.join("\n")) as { stacks: { sandbox: Definition } };
-  change(config.stacks.sandbox);
+  change(config.stacks.sandbox, config.stacks);
   await writeFile(path, `${comment}\n${JSON.stringify(config, null, 2)}\n`);
   return path;
 }

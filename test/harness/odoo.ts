@@ -1,4 +1,4 @@
-import { environment, folder, urls } from "./sandbox.ts";
+import { environment, folder, inTools, isCompose, run, urls } from "./sandbox.ts";
 
 /** Odoo as its users reach it. */
 
@@ -9,14 +9,21 @@ export async function call<T>(model: string, method: string, ...args: readonly u
     jsonrpc: "2.0",
     params: { service: "object", method: "execute_kw", args: ["odoo", 2, "admin", model, method, args] },
   };
-  const response = await fetch(`${url}/jsonrpc`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  const answer = (await response.json()) as { result: T; error?: { data?: { message: string } } };
+  const answer = (await post(`${url}/jsonrpc`, JSON.stringify(body))) as {
+    result: T;
+    error?: { data?: { message: string } };
+  };
   if (answer.error !== undefined) throw new Error(answer.error.data?.message ?? JSON.stringify(answer.error));
   return answer.result;
+}
+
+/** The services of a project are reached from its containers alone. */
+async function post(url: string, body: string): Promise<unknown> {
+  const headers = { "content-type": "application/json" };
+  if (!isCompose) return (await fetch(url, { method: "POST", headers, body })).json();
+  const [program = "", ...args] = inTools;
+  const curl = ["curl", "--silent", "--header", "content-type: application/json", "--data-binary", "@-", url];
+  return JSON.parse((await run(program, [...args, ...curl], { stdin: body })).stdout);
 }
 
 /** A session of the web client: its cookie. */

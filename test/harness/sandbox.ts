@@ -25,11 +25,12 @@ export const urls = isCompose
     };
 /** The container of a service of the project. */
 export const container = (service: string) => `ipai-sandbox-${basePort}-${service}-1`;
-const inTools = isCompose ? ["docker", "exec", "-i", container("tools")] : [];
+/** What runs a program where the stack's files are. */
+export const inTools: readonly string[] = isCompose ? ["docker", "exec", "-i", container("tools")] : [];
 /** The shipped project has a database for n8n too. */
-const usualDatabases = isCompose ? "'odoo', 'postgres', 'n8n'" : "'odoo', 'postgres'";
+const usualDatabases = `'template0', 'template1', ${isCompose ? "'odoo', 'postgres', 'n8n'" : "'odoo', 'postgres'"}`;
 /** Where the tools find working files and what Odoo keeps. */
-const places = isCompose
+export const places = isCompose
   ? { work: "/var/lib/odoo/ipai-sandbox", filestore: "/var/lib/odoo/filestore" }
   : { work: join(folder, "work"), filestore: join(folder, "odoo/filestore") };
 export const environment: Readonly<Record<string, string>> = {
@@ -168,9 +169,7 @@ export async function until(description: string, condition: () => Promise<boolea
 
 /** What runs and lies there that should not outlive a run. Empty when all is tidy. */
 export async function leftovers(): Promise<readonly string[]> {
-  const databases = (
-    await sql(`select datname from pg_database where datname not in (${usualDatabases}) and not datistemplate`)
-  )
+  const databases = (await sql(`select datname from pg_database where datname not in (${usualDatabases})`))
     .split("\n")
     .filter((name) => name !== "");
   const sessions = (

@@ -51,6 +51,20 @@ describe("by hand", () => {
     expect(await leftovers()).toEqual([]);
   });
 
+  it("a set is restored, and what is kept of the present removed", async () => {
+    const id = "20260101t000010_byhand";
+    await sql("insert into ir_config_parameter (key, value) values ('restore.later', 'x')");
+    const later = (database = "odoo") =>
+      sql("select count(*) from ir_config_parameter where key = 'restore.later'", database);
+    const ended = await byHand(["restore", backup, "--no-backup"], id);
+    expect([ended.exitCode, ended.stderr]).toEqual([0, expect.any(String)]);
+    expect([await later(), await later(`odoo_before_${id}`)]).toEqual(["0", "1"]);
+    expect(await everythingServes()).toBe(true);
+    const forgotten = await byHand(["run", "restore", "forget", `id=${id}`], "20260101t000011_byhand");
+    expect([forgotten.exitCode, forgotten.stderr]).toEqual([0, expect.any(String)]);
+    expect(await leftovers()).toEqual([]);
+  });
+
   it.skipIf(isCompose)("backups are copied, checked and pruned", async () => {
     const desk = await testFolder();
     const copy = { repository: join(desk, "copy"), passwordFile: join(folder, "repository-password") };

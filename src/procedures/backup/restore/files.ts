@@ -36,6 +36,21 @@ export function linkPast(stack: Stack, source: Text, title: string): Act {
   );
 }
 
+/** On a machine where this stack has never served there is no place for filestores yet. */
+export function makeFilestores(stack: Stack): Act {
+  const { tools: host, odoo, config } = stack;
+  const there = pathExists(host, odoo.filestore, "there is a place for filestores");
+  const folders = [config.odoo.dataDirectory, odoo.filestore];
+  return change(
+    {
+      id: "filestores",
+      title: "Make the place for filestores",
+      action: command(host, ["install", "-d", "-m", "0750", "-o", config.odoo.user, ...folders]),
+    },
+    { done: there, verify: [there] },
+  );
+}
+
 export interface Search {
   /** Checksums and names, as `sha1sum --check` reads them. */
   readonly list: Text;
@@ -70,8 +85,9 @@ function placeOf(stack: Stack, { into }: Search): Text {
 /** Without list or folder it cannot be told, and nothing is. */
 const missingScript = `
 set -eu
-test -r "$1" && cd -- "$2"
-LC_ALL=C sha1sum --check --quiet -- "$1" 2>/dev/null | sed 's/: FAILED.*$//' | LC_ALL=C sort > "$3.partial" || :
+test -r "$1"
+cd -- "$2"
+LC_ALL=C sha1sum --check --quiet -- "$1" 2>/dev/null | sed 's/: FAILED.*$//' | LC_ALL=C sort > "$3.partial"
 mv -f -- "$3.partial" "$3"
 `;
 
@@ -100,23 +116,6 @@ function findKept(stack: Stack, id: string, title: string, search: Search): Act 
     { verify: [pathExists(host, missing, "what is still missing is listed")], timeoutSeconds: 6 * 3600 },
   );
 }
-
-/** `take NAME FILE` puts a file that is the right one in its place; `left` keeps the list of those that have none yet. */
-const takeFunctions = `
-sum() { awk -v name="$1" 'substr($0, 43) == name { print $1; exit }' "$list"; }
-is_right() { [ -f "$2" ] && [ "$(sha1sum < "$2" | cut -c 1-40)" = "$(sum "$1")" ]; }
-take() {
-  is_right "$1" "$2" || return 1
-  mkdir -p -- "$(dirname -- "$copy/$1")"
-  cp -a --remove-destination -- "$2" "$copy/$1.partial"
-  chown --reference="$copy" -- "$copy/$1.partial" "$(dirname -- "$copy/$1")"
-  mv -f -- "$copy/$1.partial" "$copy/$1"
-}
-left() {
-  while IFS= read -r name; do is_right "$name" "$copy/$name" || printf '%s\\n' "$name"; done < "$missing" > "$missing.partial"
-  mv -f -- "$missing.partial" "$missing"
-}
-`;
 
 /** The attachments that the serving database names. */
 export function listNamed(stack: Stack, id: string, title: string, list: Text): Act {
@@ -152,15 +151,32 @@ cut -c 43- -- "$1" | sort -u > "$3.named"
 mv -f -- "$3.partial" "$3"
 `;
 
+/**
+ * `take_from FOLDER` copies those that are missing and that are there, with the right content; then only those count as missing that are
+ * not in their place with the right content. Whatever was half copied when it was killed is still missing.
+ */
+const takeFunctions = `
+export LC_ALL=C
+take_from() {
+  awk 'NR == FNR { wanted[$0]; next } substr($0, 43) in wanted' "$missing" "$list" > "$missing.list"
+  (cd -- "$1" && sha1sum --check -- "$missing.list" 2>/dev/null | sed -n 's/: OK$//p') > "$missing.found"
+  if [ -s "$missing.found" ]; then
+    (cd -- "$1" && xargs -d '\\n' cp -a --parents --remove-destination -t "$copy" -- < "$missing.found")
+    (cd -- "$copy" && { cat -- "$missing.found"; sed 's,/[^/]*$,,' "$missing.found" | sort -u; } | xargs -d '\\n' chown --reference=. --)
+    (cd -- "$copy" && sha1sum --check --quiet -- "$missing.list" 2>/dev/null | sed 's/: FAILED.*$//' | sort) > "$missing.partial"
+    mv -f -- "$missing.partial" "$missing"
+  fi
+  rm -f -- "$missing.list" "$missing.found"
+}
+`;
+
 const keptScript = `${takeFunctions}
 set -eu
 list=$1 copy=$2 missing=$3 filestore=$4
-while IFS= read -r name; do
-  for other in "$filestore"/*/"$name"; do
-    [ "$other" = "$copy/$name" ] || ! take "$name" "$other" || break
-  done
-done < "$missing"
-left
+for other in "$filestore"/*/; do
+  [ -s "$missing" ] || break
+  [ "$other" = "$copy/" ] || [ ! -d "$other" ] || take_from "$other"
+done
 `;
 
 /**
@@ -186,36 +202,34 @@ function findStored(stack: Stack, search: Search): readonly Act[] {
 /**
  * One question for all names, then one reading of each snapshot that has some of them: opening the repository takes longer than a
  * file. In a set they lie below `/filestore`, in a snapshot of the filestore alone at its top. Where a damaged repository does not
- * answer, each snapshot is asked for all.
+ * answer, each snapshot is asked for all. Of a snapshot that cannot be read nothing is taken; the next one is asked.
  */
 const storedScript = `${takeFunctions}
 set -eu
 list=$1 copy=$2 missing=$3 first=run=$4 owner=$5
 shift 5
 [ -s "$missing" ] || exit 0
-desk=$missing.desk found=$missing.found
+desk=$missing.desk where=$missing.where
 snapshots=$("$@" snapshots --json --no-lock --no-cache --host "$owner" |
   jq -r --arg first "$first" 'sort_by(.time) | reverse | sort_by(if (.tags // []) | index($first) then 0 else 1 end) | .[].id')
-xargs -a "$missing" -d '\\n' -n 500 "$@" find --json --no-lock --no-cache --host "$owner" > "$found.json" &&
-  jq -r '.[] | .snapshot as $snapshot | .matches[]? | select(.type == "file") | "\\($snapshot) \\(.path)"' "$found.json" > "$found" ||
-  awk '{ print "any /filestore/" $0; print "any /" $0 }' "$missing" > "$found"
+xargs -a "$missing" -d '\\n' -n 500 "$@" find --json --no-lock --no-cache --host "$owner" > "$where.json" &&
+  jq -r '.[] | .snapshot as $snapshot | .matches[]? | select(.type == "file") | "\\($snapshot) \\(.path)"' "$where.json" > "$where" ||
+  awk '{ print "any /filestore/" $0; print "any /" $0 }' "$missing" > "$where"
 for snapshot in $snapshots; do
   [ -s "$missing" ] || break
   awk -v snapshot="$snapshot" '
     NR == FNR { wanted[$0]; next }
     $1 == snapshot || $1 == "any" { name = $2; sub("^/filestore", "", name); sub("^/", "", name); if (name in wanted) print $2 }
-  ' "$missing" "$found" > "$found.here"
-  [ -s "$found.here" ] || continue
+  ' "$missing" "$where" > "$where.here"
+  [ -s "$where.here" ] || continue
   rm -rf -- "$desk"
-  sed 's/^/--include=/' "$found.here" |
-    xargs -d '\\n' "$@" restore "$snapshot" --no-lock --no-cache --target "$desk" >&2 || continue
-  while IFS= read -r path; do
-    name=\${path#/filestore}
-    take "\${name#/}" "$desk$path" || :
-  done < "$found.here"
-  left
+  sed 's/^/--include=/' "$where.here" |
+    xargs -d '\\n' -n 400 "$@" restore "$snapshot" --no-lock --no-cache --target "$desk" >&2 || continue
+  for folder in "$desk/filestore" "$desk"; do
+    [ ! -d "$folder" ] || take_from "$folder"
+  done
 done
-rm -rf -- "$desk"
+rm -rf -- "$desk" "$where" "$where.json" "$where.here"
 `;
 
 /** A finding, not a failure: the database is worth having without them, and a person must know which they are. */

@@ -5,13 +5,14 @@ import { pathIsAbsent, removeTree } from "../../../stack/files.ts";
 import { dropDatabaseSql } from "../../../stack/postgres.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import type { FactReader, Procedure } from "../../procedure.ts";
+import { findResource, noteClosed } from "../../resources.ts";
 import { change } from "../../steps.ts";
 import { RestoreNothingKept } from "./errors.ts";
 
 /** What a restore kept of the present goes when nobody misses anything. */
 
 const input = z.object({
-  run: z
+  id: z
     .string()
     .regex(/^\d{8}t\d{6}_\w+$/, "must be the whole id of a run")
     .describe("The run of the restore that kept it"),
@@ -40,18 +41,19 @@ function keptOf({ config, odoo }: Stack, run: string) {
   return { name, files: odoo.filestoreOf(name) };
 }
 
-async function readKept({ stack, number, exitCode }: FactReader, { run }: ForgetInput): Promise<KeptFacts> {
-  const { name, files } = keptOf(stack, run);
+async function readKept({ stack, records, number, exitCode }: FactReader, { id }: ForgetInput): Promise<KeptFacts> {
+  const { name, files } = keptOf(stack, id);
   const [databases, code] = await Promise.all([
     number(stack.postgres.databaseExists(name).action),
     exitCode(command(stack.tools, ["test", "-d", files as string], { okExitCodes: [0, 1] })),
   ]);
-  if (databases === 0 && code !== 0) throw RestoreNothingKept({ run });
+  const isOpen = (await findResource(records, stack.name, id))?.closed === null;
+  if (databases === 0 && code !== 0 && !isOpen) throw RestoreNothingKept({ run: id });
   return { hasDatabase: databases > 0, hasFiles: code === 0 };
 }
 
-function planForget(stack: Stack, { run }: ForgetInput, { hasDatabase, hasFiles }: KeptFacts): Plan {
-  const { name, files } = keptOf(stack, run);
+function planForget(stack: Stack, { id }: ForgetInput, { hasDatabase, hasFiles }: KeptFacts): Plan {
+  const { name, files } = keptOf(stack, id);
   const database: Act = change(
     {
       id: "drop database",
@@ -73,13 +75,14 @@ function planForget(stack: Stack, { run }: ForgetInput, { hasDatabase, hasFiles 
     procedure: forgetKept.name,
     version: forgetKept.version,
     stack: stack.name,
-    title: `Remove what the restore ${run} kept`,
-    input: { run },
+    title: `Remove what the restore ${id} kept`,
+    input: { id },
     facts: { hasDatabase, hasFiles },
     lease: "shared",
     notes: [
       "What users did between the restored instant and that restore is nowhere else but in the set that was made before it.",
     ],
-    steps: [...(hasDatabase ? [database] : []), ...(hasFiles ? [filestore] : [])],
+    // What somebody has removed by hand is only noted.
+    steps: [...(hasDatabase ? [database] : []), ...(hasFiles ? [filestore] : []), noteClosed(stack, id)],
   };
 }

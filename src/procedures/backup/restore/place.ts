@@ -10,6 +10,7 @@ import {
   swapDatabasesSql,
 } from "../../../stack/postgres.ts";
 import type { Stack } from "../../../stack/stack.ts";
+import { noteOpened } from "../../resources.ts";
 import type { Running } from "../../running.ts";
 import { change, require, takeBack, whileClosed, whileOdooStopped } from "../../steps.ts";
 import type { Restored } from "../compare.ts";
@@ -129,10 +130,23 @@ export function putInPlace(
   meanwhile: readonly Step[] = [],
 ): readonly Step[] {
   return [
+    ...noteKept(stack, what),
     ...whileClosed(stack, running, whileOdooStopped(stack, running.odoo, [...meanwhile, ...changePlaces(stack, what)])),
     { kind: "pivot", id: "open", title: "Users are back: from here on their work would be lost by a swap" },
   ];
 }
+
+/** What is kept, by the run that keeps it, until somebody closes it or its time is over. */
+function noteKept(stack: Stack, { database, files }: Exchange): readonly Act[] {
+  if (database?.isThere !== true && files?.isThere !== true) return [];
+  const title = database?.isThere === true ? namesOf(stack).before : "The filestore of before a restore";
+  return [
+    noteOpened(stack, { id: runId, kind: "kept", title, hours: 24 * keptDays, close: { procedure: "restore forget" } }),
+  ];
+}
+
+/** Days that what is kept lives, unless somebody extends it. */
+export const keptDays = 14;
 
 function changePlaces(stack: Stack, { database, files }: Exchange): readonly Step[] {
   return [

@@ -8,8 +8,17 @@ import { compareAttachments, compareManifest, compareSequences } from "../compar
 import { serveCopy } from "../copy.ts";
 import { checkAttachments, fetchSet, fileOfSet, restoreInScratch, withFolder, withScratch } from "../set.ts";
 import { linkForCopy } from "./carry.ts";
-import { bringSince, findMissing, linkPast, listMissing, listNamed, nameLost, type Search } from "./files.ts";
-import { givePast, loadedPast, loadPast, namesOf, neutralizePast, putInPlace } from "./place.ts";
+import {
+  bringSince,
+  findMissing,
+  linkPast,
+  listMissing,
+  listNamed,
+  makeFilestores,
+  nameLost,
+  type Search,
+} from "./files.ts";
+import { givePast, keptDays, loadedPast, loadPast, namesOf, neutralizePast, putInPlace } from "./place.ts";
 import { type RestoreSetFacts, readRestoreSetFacts, toJson } from "./set-facts.ts";
 import { type SetInput, setInput } from "./set-input.ts";
 
@@ -51,6 +60,7 @@ function planRestoreSet(stack: Stack, given: SetInput, facts: RestoreSetFacts): 
           { backup: facts.set.id, databaseBytes: facts.databaseBytes, part: only ?? "all" },
           folder,
         ),
+        ...(facts.present.files ? [] : [makeFilestores(stack)]),
         ...bring(stack, given, facts, folder),
       ]),
     ],
@@ -183,7 +193,7 @@ function keptNotes(database: string, only: SetInput["only"], present: RestoreSet
   ];
   if (kept.length === 0) return ["There is nothing here that could be kept."];
   return [
-    `The present is kept, ${kept.join(" and ")}, RUN being this run's id. It is removed by: ipai run restore forget run=RUN`,
+    `The present is kept for ${keptDays} days, ${kept.join(" and ")}, RUN being this run's id: ipai resources lists, extends and closes it.`,
   ];
 }
 

@@ -12,7 +12,7 @@ import { segmentArrives } from "../wal/steps.ts";
 import { describePast, dumpPast, linkForCopy, makeCopy } from "./carry.ts";
 import { type RestoreFacts, readRestoreFacts } from "./facts.ts";
 import { findMissing, linkPast, listMissing, nameLost, type Search } from "./files.ts";
-import { loadedPast, loadPast, namesOf, putInPlace } from "./place.ts";
+import { keptDays, loadedPast, loadPast, namesOf, putInPlace } from "./place.ts";
 import { fetchPast, promote, reachInstant, targetOf, withSideCluster } from "./side.ts";
 
 const input = z.object({
@@ -87,7 +87,7 @@ function notesOf(stack: Stack): readonly string[] {
   const { database } = stack.config.odoo;
   return [
     "What users did since that instant is not in the restored database; it stays in the one that is kept.",
-    `The present is kept as ${database}_before_RUN with its filestore, RUN being this run's id; drop both when nobody misses anything.`,
+    `The present is kept for ${keptDays} days as ${database}_before_RUN with its filestore, RUN being this run's id: ipai resources lists, extends and closes it.`,
     "Mail that waited at that instant waits again, and scheduled actions that were due since are due.",
   ];
 }
