@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { registerCertificate } from "./program/certificate.ts";
 import { registerDatabase } from "./program/database.ts";
+import { registerExchange } from "./program/exchange.ts";
 import { registerFinance } from "./program/finance.ts";
 import { registerPast } from "./program/past.ts";
 import { registerPeople } from "./program/people.ts";
@@ -139,6 +140,7 @@ json(backup.command("unpin"))
   );
 registerCertificate(backup);
 
+registerExchange(program, backup);
 registerWal(program);
 registerRestore(program);
 registerPast(program);
