@@ -54,13 +54,7 @@ export function createSideCluster(
   const answer = { action: status, output: { from: "exitCode", as: "number" } } as const;
   const asUser = runtime.as(user, ["sh", "-c"]);
   const client = (name: string) => runtime.as(user, [program(name), "-h", socket, "-U", superuser]);
-  const ask = (argv: Argv, given: Pick<SqlAction, "database" | "text" | "values">): SqlAction => ({
-    kind: "sql",
-    host,
-    client: argv,
-    ...given,
-    text: `${given.text.trim()}\n`,
-  });
+  const ask = (argv: Argv, given: Asked) => askAt(host, argv, given);
   const asOdoo = runtime.as(stack.odoo.user, [program("psql"), "-h", socket, "-U", stack.odoo.user]);
   return {
     data,
@@ -114,6 +108,12 @@ export function createSideCluster(
       ),
     odooOptions: [prefixed("--db_host=", socket), "--db_port=5432", `--db_user=${stack.odoo.user}`],
   };
+}
+
+type Asked = Pick<SqlAction, "database" | "text" | "values">;
+
+function askAt(host: string, client: Argv, given: Asked): SqlAction {
+  return { kind: "sql", host, client, ...given, text: `${given.text.trim()}\n` };
 }
 
 /** Three programs in turn: room, pgBackRest's own restore, and the settings. The mark at the end says that all three were done. */

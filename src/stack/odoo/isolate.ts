@@ -109,9 +109,10 @@ const endpoints = [
 ];
 
 /** The database's own: who it is, and what signs its sessions. */
-const identity = ["database.uuid", "database.secret"];
+const ofDatabase = (name: string) => `database.${name}`;
+const identity = ["uuid", "secret"].map(ofDatabase);
 /** The contract of production, and an address that logging in must be able to change. */
-const forgotten = ["database.enterprise_code", "web.base.url.freeze", "report.url"];
+const forgotten = [ofDatabase("enterprise_code"), "web.base.url.freeze", "report.url"];
 
 /** A value that leads somewhere: an address of any kind, or whatever speaks of n8n. */
 const leads = `(value ~ '://' or value ilike '%n8n%' or key ilike '%n8n%')`;
