@@ -183,6 +183,8 @@ insert into ir_config_parameter (key, value) values ('loud.n8n_url', 'http://127
 /** An Odoo with a scheduler on any database, as somebody would start one who thinks nothing of it. */
 async function serve(database: string, desk: string): Promise<Served> {
   const [program, ...words] = await odooProgram();
+  const config = join(desk, "odoo.conf");
+  await shell(`grep -v dbfilter ${folder}/odoo.conf > ${config} && chmod 0644 ${config}`);
   const port = Number(new URL(urls.odoo[0] ?? "").port) + (database === "loud" ? 3 : 4);
   const log = join(desk, `${database}.log`);
   await writeFile(log, "");

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { command, type Probe } from "../../../runbook/action.ts";
-import type { Plan } from "../../../runbook/plan.ts";
+import type { Act, Plan } from "../../../runbook/plan.ts";
 import { pathExists } from "../../../stack/files.ts";
 import type { Service } from "../../../stack/runtime/runtime.ts";
 import type { Stack } from "../../../stack/stack.ts";
@@ -52,6 +52,7 @@ function planServe(stack: Stack, { id, port }: Input): Plan {
     steps: [
       require({ id: "there", title: "The copy is there", probe: isThere(stack, id) }),
       makeFolder(stack, id),
+      ...writeSettings(stack, id),
       startService("start", `Start an Odoo on ${id}`, odooOn(stack, id, port)),
       serving(stack, id, { from: stack.odoo.place, url }, "backup.copy_not_serving"),
     ],
@@ -88,6 +89,49 @@ chmod a+x "$(dirname -- "$(dirname -- "$1")")"`;
 }
 
 /**
+ * The stack's own settings without those that say which databases there are: Odoo 18 cannot be told to forget them, and with a filter it
+ * looks for the copy in a list that has no templates. They may hold a password, so they are for Odoo's user alone.
+ */
+function writeSettings(stack: Stack, id: string): readonly Act[] {
+  const { config, user } = stack.config.odoo;
+  const file = settingsOf(stack, id);
+  const place = stack.odoo.place;
+  const unfiltered: Probe = {
+    title: "they name no database",
+    action: command(place, ["grep", "-E", "-c", "-e", namesDatabases, "--", file], { okExitCodes: [0, 1] }),
+    output: { from: "stdout", as: "number" },
+    compare: "eq",
+    with: 0,
+  };
+  const words = [namesDatabases, config, file, user];
+  return [
+    change(
+      {
+        id: "settings",
+        title: "Write its settings",
+        action: command(place, ["sh", "-c", settingsScript, "settings", ...words]),
+      },
+      { verify: [unfiltered] },
+    ),
+  ];
+}
+
+const namesDatabases =
+  "^[[:space:]]*(dbfilter|db_name|db_template|log_db|logfile|syslog|http_port|xmlrpc_port|gevent_port)[[:space:]]*[=:]";
+
+const settingsScript = `
+set -eu
+umask 077
+grep -E -v -e "$1" -- "$2" > "$3.partial"
+chown "$4:" "$3.partial"
+mv -f -- "$3.partial" "$3"
+`;
+
+function settingsOf(stack: Stack, id: string): string {
+  return `${folderOf(stack, id)}/odoo.conf`;
+}
+
+/**
  * Whatever asks the web by Python's usual ways is sent to a port where nobody listens (9, discard), should any part of the copy still
  * know an address.
  */
@@ -110,7 +154,7 @@ function odooOn(stack: Stack, id: string, port: number): Service {
     stopSeconds: 20,
     command: [
       ...odoo.command,
-      ...["-c", odoo.config, "-d", id, "--db-filter=", `--data-dir=${folder}/data`, "--load=base,web", "--workers=0"],
+      ...["-c", settingsOf(stack, id), "-d", id, `--data-dir=${folder}/data`, "--load=base,web", "--workers=0"],
       ...["--max-cron-threads=0", "--no-database-list", "--http-interface=127.0.0.1", `--http-port=${port}`],
       ...["--smtp=localhost", "--smtp-port=9", "--logfile="],
     ],
