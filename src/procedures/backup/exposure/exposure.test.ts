@@ -165,7 +165,7 @@ describe("the sentence", () => {
     const sets = [{ ...set, proof: null, takenAt: hoursAgo(30) }];
     expect(say({ archiveSeconds: null, recoveries: [], sets, away: [] })).toBe(
       "If the server died now: at most 30 h of work lost (since the last backup), more than the 24 h promised, " +
-        "back nobody knows when (no drill, no proof), no proof, nothing off-site.",
+        "back nobody knows when (no drill, no proof), nothing off-site.",
     );
     expect(say({ sets: [], archiveSeconds: undefined })).toContain("everything would be lost");
     expect(sayExposure(undefined, context)).toContain("everything would be lost");
