@@ -32,6 +32,7 @@ export const shipFiles: Procedure<NoInput, FilesFacts> = {
   summary:
     "Stores what Odoo wrote into the filestore since the last time, every minute or so, as the archive takes every change of the database. A restore " +
     "to an instant finds in these snapshots the files that no nightly set has.",
+  toldBy: "IPAI-BACKUP-005",
   input,
   facts: async (reader) => ({ isRepositoryThere: await isMade(reader) }),
   plan: planFiles,
