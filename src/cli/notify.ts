@@ -35,11 +35,12 @@ function toSettings(channel: ChannelConfig): ChannelSettings {
   return { ...channel, limit };
 }
 
-/** The practice stack's own procedures are no news. One that is not there any more was the user's own. */
+/** The practice stack's own procedures are no news, nor what a finding tells of. One that is not there any more was the user's own. */
 function storyOf({ all }: Procedures, procedure: string): Story | undefined {
   const found = all.find(({ name }) => name === procedure);
   if (found === undefined) return { chapter: "custom", done: undefined };
-  return found.chapter === "sandbox" ? undefined : { chapter: found.chapter, done: found.done };
+  const isNoNews = found.chapter === "sandbox" || found.toldBy !== undefined;
+  return isNoNews ? undefined : { chapter: found.chapter, done: found.done };
 }
 
 /** What somebody sends who wants to see whether messages arrive. */

@@ -24,6 +24,8 @@ export interface Procedure<Input, Facts> {
   readonly summary: string;
   /** What people are told when it succeeded: `Backup proven`. The run's title when absent. */
   readonly done?: { readonly title: string; readonly line?: string };
+  /** A finding of health tells when it stays away: one that fails every minute is not told every minute. */
+  readonly toldBy?: string;
   readonly input: z.ZodType<Input>;
   facts(reader: FactReader, input: Input): Promise<Facts>;
   plan(stack: Stack, input: Input, facts: Facts): Plan;

@@ -7,7 +7,7 @@ import { renderShell } from "../../runbook/shell.ts";
 import { createStack, type Stack } from "../../stack/stack.ts";
 import type { Context } from "../context.ts";
 import { Executors } from "../executors.ts";
-import { table, wrap } from "../render/text.ts";
+import { indented, table, wrap } from "../render/text.ts";
 import type { Style, Terminal } from "../terminal.ts";
 
 interface Options {
@@ -70,7 +70,7 @@ export function renderHealth(terminal: Terminal, report: HealthReport): string {
   return checks
     .flatMap(({ hint }, index) => [
       rows[index] ?? "",
-      ...(hint === undefined ? [] : [wrap(`    ${hint}`, terminal.columns, "    ")]),
+      ...(hint === undefined ? [] : [indented(wrap(hint, terminal.columns - 4), "    ")]),
     ])
     .join("\n");
 }

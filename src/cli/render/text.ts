@@ -48,12 +48,12 @@ export function clip(text: string, width: number): string {
 /** At most this wide, whatever the terminal: a longer line is hard to follow. */
 const columnsMax = 100;
 
-/** Broken between words to fit; every line but the first is indented. */
+/** Broken between words to fit, but not between `ipai` and what it is asked to do; every line but the first is indented. */
 export function wrap(text: string, columns: number, indent = ""): string {
   const width = Math.min(columns, columnsMax);
   const lines: string[] = [];
   let line = "";
-  for (const word of text.split(" ")) {
+  for (const word of text.replaceAll(/\bipai (?=[a-z])/g, "ipai\u00a0").split(/[ \t]+/)) {
     const longer = line === "" ? word : `${line} ${word}`;
     const room = width - (lines.length === 0 ? 0 : indent.length);
     if (line !== "" && visibleLength(longer) > room) {
@@ -61,5 +61,10 @@ export function wrap(text: string, columns: number, indent = ""): string {
       line = word;
     } else line = longer;
   }
-  return [...lines, line].map((one, index) => (index === 0 ? one : `${indent}${one}`)).join("\n");
+  const all = [...lines, line].map((one, index) => (index === 0 ? one : `${indent}${one}`));
+  return all.join("\n").replaceAll("\u00a0", " ");
+}
+
+export function indented(text: string, indent: string): string {
+  return text.replaceAll(/^/gm, indent);
 }

@@ -3,6 +3,7 @@ import type { Records } from "../../engine/records.ts";
 import { Bug } from "../../errors/error.ts";
 import type { CallFunction } from "../../host/perform.ts";
 import { BackupNotFound, ClockJumped } from "./errors.ts";
+import { filesKind } from "./files/notes.ts";
 import { repositoryKind } from "./repositories.ts";
 import { type SetReason, type StoredSet, setReasons } from "./retention.ts";
 
@@ -153,6 +154,7 @@ export function forgetBackups(records: Records): CallFunction {
     const { stack } = z.object({ stack: z.string() }).parse(given);
     await records.forget(kind, stack);
     await records.forget(repositoryKind, stack);
+    await records.forget(filesKind, stack);
     return null;
   };
 }

@@ -117,7 +117,7 @@ export function judgeError(error: ErrorRecord, threshold: Judgement["threshold"]
 
 /** What was met, in a few words: the last line that was printed, or what the error says, or that nothing came in time. */
 function reasonOf(error: ErrorRecord): string {
-  const printed = error.output?.trim().split("\n").at(-1) ?? "";
+  const printed = error.output?.trim().split("\n").at(-1)?.trim() ?? "";
   const isLate = error.code === "host.timeout" || error.code === "host.cancelled";
   if (isLate) return `no answer within ${checkTimeoutMs / 1000} s`;
   return printed === "" ? error.message : printed;

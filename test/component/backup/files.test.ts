@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { appendFile, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { listFilesNotes } from "../../../src/procedures/backup/files/notes.ts";
@@ -11,6 +11,7 @@ import { healthChecks } from "../../../src/procedures/monitoring/health.ts";
 import { walk } from "../../../src/runbook/plan.ts";
 import { type BackupApp, startBackupApp } from "../../harness/backup-app.ts";
 import { perform } from "../../harness/perform.ts";
+import { freePort, serveRest } from "../../harness/repositories.ts";
 import { until } from "../../harness/sandbox.ts";
 
 /** New files of the filestore in a real repository: stored once, found again when Odoo has removed them, thinned, and no set. */
@@ -234,6 +235,7 @@ describe("a file that Odoo removed between two sets", () => {
     const set = join(test.folder, "set/filestore", name);
     await mkdir(join(set, ".."), { recursive: true });
     await writeFile(set, "in a set");
+    await test.make("night0", new Date(Date.now() - 2 * 86_400_000));
     await test.make("night1", new Date(Date.now() - 86_400_000));
     expect(await find([name])).toEqual([]);
   });
@@ -243,7 +245,10 @@ describe("snapshots of the filestore", () => {
   it("are no sets: nothing that lists, keeps or removes sets sees them", async () => {
     await test.make("night2", new Date());
     const plan = await test.app.plan("backup prune", "sandbox", {});
-    expect(plan.facts).toMatchObject({ kept: { night1: expect.anything(), night2: expect.anything() }, removed: [] });
+    expect(plan.facts).toMatchObject({
+      kept: { night1: expect.anything(), night2: expect.anything() },
+      removed: ["night0"],
+    });
     expect(Object.keys((plan.facts as { kept: object }).kept)).toHaveLength(2);
     expect(await test.carryOut("backup copy")).toMatchObject({ outcome: "succeeded" });
     const copied = await snapshots("second");
@@ -252,7 +257,6 @@ describe("snapshots of the filestore", () => {
 
   it("stay beside sets that are removed", async () => {
     const before = await snapshots();
-    await test.make("old", new Date(Date.now() - 900 * 86_400_000));
     const ended = await test.carryOut("backup prune");
     expect([ended.title, ended.outcome]).toEqual(["Remove 1 backup", "succeeded"]);
     expect(await snapshots()).toEqual(before);
@@ -279,5 +283,47 @@ describe("snapshots of the filestore", () => {
       "unlock",
       "forget",
     ]);
+  });
+});
+
+describe("a repository behind an address", () => {
+  it("gets new files too, each snapshot compared with the one before, and is waited for while it is away", async () => {
+    const port = await freePort();
+    const folder = await mkdtemp("/tmp/ipai-rest-");
+    let server = await serveRest(folder, port);
+    const repository = `rest:http://127.0.0.1:${port}/`;
+    await using away = await startBackupApp(() => ({ repository, filesEvery: "1m" }));
+    const store = join(away.folder, "odoo/filestore/odoo/ab");
+    const notes = async () =>
+      (await listFilesNotes(away.app.records, "sandbox")).map(({ files, kept, parent }) => [
+        files,
+        kept,
+        parent !== "",
+      ]);
+    try {
+      await mkdir(store, { recursive: true });
+      // As a backup notes it.
+      await mkdir(join(away.folder, "work"), { recursive: true });
+      await writeFile(join(away.folder, "work/repository"), `${repository}\n`);
+      for (const name of ["one", "two"]) {
+        await writeFile(join(store, name), name);
+        expect(await away.carryOut("backup files")).toMatchObject({ outcome: "succeeded", error: null });
+        // Nothing is new.
+        expect(await away.carryOut("backup files")).toMatchObject({ outcome: "succeeded", error: null });
+      }
+      expect((await notes()).toSorted()).toEqual([
+        [1, 0, false],
+        [2, 1, true],
+      ]);
+      await server.stop();
+      await writeFile(join(store, "three"), "three");
+      expect((await away.carryOut("backup files")).error?.code).toBe("backup.repository_unreadable");
+      server = await serveRest(folder, port);
+      expect(await away.carryOut("backup files")).toMatchObject({ outcome: "succeeded", error: null });
+      expect(await notes()).toHaveLength(3);
+    } finally {
+      await server.stop();
+      await rm(folder, { recursive: true });
+    }
   });
 });

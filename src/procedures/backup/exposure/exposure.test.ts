@@ -71,6 +71,16 @@ describe("what a dead server would take", () => {
     );
   });
 
+  it("is not nothing because a clock was wrong: a set of tomorrow has no age", () => {
+    const tomorrow = { ...set, id: "tomorrow", takenAt: hoursAgo(-24) };
+    const over = { archiveSeconds: undefined, away: ["tomorrow"] };
+    expect(measure({ ...over, sets: [tomorrow, set] })).toMatchObject({
+      dataAtRiskSeconds: 7 * 3600,
+      offsiteSeconds: null,
+    });
+    expect(measure({ ...over, sets: [tomorrow] })).toMatchObject({ cause: "everything" });
+  });
+
   it("off-site is the newest set that another machine has, or what is in the archive when that is elsewhere", () => {
     const older = { ...set, id: "before", takenAt: hoursAgo(31) };
     expect(measure({}).offsiteSeconds).toBe(7 * 3600);
@@ -155,7 +165,7 @@ describe("the sentence", () => {
     const sets = [{ ...set, proof: null, takenAt: hoursAgo(30) }];
     expect(say({ archiveSeconds: null, recoveries: [], sets, away: [] })).toBe(
       "If the server died now: at most 30 h of work lost (since the last backup), more than the 24 h promised, " +
-        "back nobody knows when (no drill, no proof), no proof, nothing off-site.",
+        "back nobody knows when (no drill, no proof), nothing off-site.",
     );
     expect(say({ sets: [], archiveSeconds: undefined })).toContain("everything would be lost");
     expect(sayExposure(undefined, context)).toContain("everything would be lost");

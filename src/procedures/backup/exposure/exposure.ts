@@ -70,7 +70,8 @@ export interface Exposure {
   readonly drillAgeDays: number | null;
 }
 
-export function measureExposure(facts: ExposureFacts): Exposure {
+export function measureExposure(given: ExposureFacts): Exposure {
+  const facts = { ...given, sets: given.sets.filter((set) => isPast(set.takenAt, given.now)) };
   const { now, sets, isOnSameDisk, recoveries } = facts;
   const ageOf = (at: string) => Math.max(0, Math.round((now.getTime() - Date.parse(at)) / 1000));
   const daysOf = (at: string | undefined) => (at === undefined ? null : Math.floor(ageOf(at) / 86_400));
@@ -95,6 +96,14 @@ export function measureExposure(facts: ExposureFacts): Exposure {
     drillAgeDays: daysOf(newestOf(recoveries.map(({ at }) => at))),
   };
 }
+
+/** One that was made tomorrow has no age: one of the two clocks was wrong. */
+function isPast(at: string, now: Date): boolean {
+  return Date.parse(at) <= now.getTime() + clocksDifferMs;
+}
+
+/** Two machines may differ by minutes. */
+const clocksDifferMs = 600_000;
 
 /**
  * With an archive the worse of changes and files. A set is a whole state of both, so its age is the most that is ever lost: also when of

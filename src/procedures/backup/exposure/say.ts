@@ -21,7 +21,7 @@ export function sayExposure(exposure: Exposure | undefined, context: Context): s
   const parts = [
     `${sayRisk(exposure, dataAtRiskSeconds)}${beyond(dataAtRiskSeconds, context.objectives.rpoSeconds)}`,
     sayRecovery(exposure, context),
-    sayProof(exposure),
+    ...sayProof(exposure),
     sayOffsite(exposure),
   ];
   return `If the server died now: ${parts.join(", ")}.`;
@@ -52,11 +52,12 @@ function sayRecovery({ recoverSeconds, recoverBy }: Exposure, { timezone, object
   return `back in about ${roughly(recoverSeconds)} (${source}${scaled})${beyond(recoverSeconds, objectives.rtoSeconds)}`;
 }
 
-function sayProof({ proofAgeDays, doubtAgeDays }: Exposure): string {
-  if (doubtAgeDays !== null && doubtAgeDays > 0) return "the last verification did not end well";
-  if (proofAgeDays === null) return "no proof";
-  if (proofAgeDays === 0) return "last proof today";
-  return `last proof ${proofAgeDays === 1 ? "1 day" : `${proofAgeDays} days`} ago`;
+function sayProof({ proofAgeDays, doubtAgeDays, recoverBy }: Exposure): readonly string[] {
+  if (doubtAgeDays !== null && doubtAgeDays > 0) return ["the last verification did not end well"];
+  // Without a drill that was said already.
+  if (proofAgeDays === null) return recoverBy === null ? [] : ["no proof"];
+  if (proofAgeDays === 0) return ["last proof today"];
+  return [`last proof ${proofAgeDays === 1 ? "1 day" : `${proofAgeDays} days`} ago`];
 }
 
 function sayOffsite({ offsiteSeconds, isOnSameDisk }: Exposure): string {

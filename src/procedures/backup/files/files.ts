@@ -2,12 +2,14 @@ import { z } from "zod";
 import { command } from "../../../runbook/action.ts";
 import type { Plan, Step } from "../../../runbook/plan.ts";
 import { output } from "../../../runbook/value.ts";
+import { readText } from "../../../stack/files.ts";
+import { isFolder } from "../../../stack/restic.ts";
 import type { FileSnapshots } from "../../../stack/restic-files.ts";
 import type { Stack } from "../../../stack/stack.ts";
-import type { Procedure } from "../../procedure.ts";
+import type { FactReader, Procedure } from "../../procedure.ts";
 import { read } from "../../steps.ts";
 import { NoRepository } from "../errors.ts";
-import { hasRepository } from "../facts.ts";
+import { hasRepository, knownRepository } from "../facts.ts";
 
 const input = z.object({});
 type NoInput = z.infer<typeof input>;
@@ -30,10 +32,20 @@ export const shipFiles: Procedure<NoInput, FilesFacts> = {
   summary:
     "Stores what Odoo wrote into the filestore since the last time, every minute or so, as the archive takes every change of the database. A restore " +
     "to an instant finds in these snapshots the files that no nightly set has.",
+  toldBy: "IPAI-BACKUP-005",
   input,
-  facts: async (reader) => ({ isRepositoryThere: await hasRepository(reader) }),
+  facts: async (reader) => ({ isRepositoryThere: await isMade(reader) }),
   plan: planFiles,
 };
+
+/** Every minute: one behind an address is not asked what the last backup has noted. Whether it is reached the run will see. */
+async function isMade(reader: FactReader): Promise<boolean> {
+  const { config, tools } = reader.stack;
+  const repository = config.backup?.repository ?? "";
+  if (isFolder(repository)) return hasRepository(reader);
+  const known = await reader.text(readText(tools, knownRepository(config.workDirectory)));
+  return known.trim() === repository || (await hasRepository(reader));
+}
 
 function planFiles(stack: Stack, _input: NoInput, facts: FilesFacts): Plan {
   const { fileSnapshots, config } = stack;

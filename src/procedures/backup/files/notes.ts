@@ -15,12 +15,12 @@ const note = z.object({
 });
 export type FilesNote = z.infer<typeof note>;
 
-const kind = "files";
+export const filesKind = "files";
 /** Weeks of one every minute. */
 const keptMax = 20_000;
 
 export async function listFilesNotes(records: Records, stack: string): Promise<readonly FilesNote[]> {
-  return (await records.list(kind, stack, keptMax)).map(({ data }) => note.parse(data));
+  return (await records.list(filesKind, stack, keptMax)).map(({ data }) => note.parse(data));
 }
 
 const input = note.extend({ stack: z.string(), at: z.string(), added: z.number() });
@@ -29,15 +29,15 @@ const input = note.extend({ stack: z.string(), at: z.string(), added: z.number()
 export function recordFiles(records: Records): CallFunction {
   return async (given, { scope }) => {
     const { stack, snapshot, parent, files, kept } = input.parse(given);
-    if ((await records.find(kind, snapshot)) !== undefined) return null;
+    if ((await records.find(filesKind, snapshot)) !== undefined) return null;
     await records.put({
-      kind,
+      kind: filesKind,
       id: snapshot,
       stack,
       run: scope.run.id,
       data: { snapshot, parent, files, kept },
     });
-    await records.trim(kind, stack, keptMax);
+    await records.trim(filesKind, stack, keptMax);
     return null;
   };
 }
