@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { allWritten } from "./output.ts";
 import { registerCertificate } from "./program/certificate.ts";
 import { registerDatabase } from "./program/database.ts";
+import { registerExchange } from "./program/exchange.ts";
 import { registerFiles } from "./program/files.ts";
 import { registerFinance } from "./program/finance.ts";
 import { registerPast } from "./program/past.ts";
@@ -142,6 +143,7 @@ json(backup.command("unpin"))
   );
 registerCertificate(backup);
 
+registerExchange(program, backup);
 registerWal(program);
 registerRestore(program);
 registerPast(program);

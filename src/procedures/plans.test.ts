@@ -8,6 +8,8 @@ import { validatePlan } from "../runbook/validate.ts";
 import { createStack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
+import { exportBackup } from "./backup/exchange/export.ts";
+import { restoreFile } from "./backup/exchange/restore-file.ts";
 import { shipFiles } from "./backup/files/files.ts";
 import { type ThinFacts, thinFiles } from "./backup/files/thin.ts";
 import { type PruneFacts, pruneBackups } from "./backup/prune.ts";
@@ -15,6 +17,9 @@ import { forgetKept } from "./backup/restore/forget.ts";
 import { restore } from "./backup/restore/restore.ts";
 import { restoreSet } from "./backup/restore/restore-set.ts";
 import type { RestoreSetFacts } from "./backup/restore/set-facts.ts";
+import { restoreCopy } from "./backup/staging/make.ts";
+import { removeStaging } from "./backup/staging/remove.ts";
+import { serveStaging } from "./backup/staging/serve.ts";
 import { verifyBackup } from "./backup/verify.ts";
 import { walBackup } from "./backup/wal/backup.ts";
 import { walRemove } from "./backup/wal/remove.ts";
@@ -158,6 +163,13 @@ const [staging, production] = (() => {
   return [createStack(copy, [lending]), stack.name];
 })();
 
+const brought = {
+  ...{ file: "/srv/old.sql.gz", kind: "sql" as const, isGzipped: true, bytes: 40_000_000, writtenAt: 1_700_000_000 },
+  ...{ series: "18.0", jobs: 2, hasFiles: true, running: serving },
+  present: { collate: "C", ctype: "C.UTF-8", extensions: ["pg_stat_statements"] },
+};
+const exported = { backup: "20260101t000000_abcd", ...sized, present: brought.present };
+
 const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["backup", backup.plan(stack, { reason: "by-hand" }, { ...sized, isRepositoryThere: true, isFilestoreNear: true })],
   [
@@ -198,6 +210,34 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
     ),
   ],
   ["restore-forget", forgetKept.plan(stack, { id: "20260101t000000_abcd" }, { hasDatabase: true, hasFiles: true })],
+  ["backup-export", exportBackup.plan(stack, { backup: "latest", file: "/srv/out.zip", format: "zip" }, exported)],
+  [
+    "backup-export-sql",
+    exportBackup.plan(stack, { backup: "latest", file: "/srv/out.sql.gz", format: "sql.gz" }, exported),
+  ],
+  ["restore-file", restoreFile.plan(stack, { file: brought.file }, brought)],
+  [
+    "restore-copy",
+    restoreCopy.plan(
+      stack,
+      { from: "latest", name: "staging", days: 7 },
+      { running: serving, file: undefined, set: { backup: "20260101t000000_abcd", ...sized } },
+    ),
+  ],
+  [
+    "restore-copy-file",
+    restoreCopy.plan(
+      stack,
+      { from: "/srv/odoo.zip", name: "staging", days: 7 },
+      {
+        running: serving,
+        set: undefined,
+        file: { ...brought, file: "/srv/odoo.zip", kind: "zip" as const, isGzipped: false },
+      },
+    ),
+  ],
+  ["copy-serve", serveStaging.plan(stack, { id: "staging", port: 8899 }, {})],
+  ["copy-remove", removeStaging.plan(stack, { id: "staging" }, { by: "ana", openedAt: "2026-01-01T00:00:00Z" })],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
   ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
   ["sandbox-up", sandboxUp.plan(stack, sandbox, fresh)],

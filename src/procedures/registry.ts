@@ -7,6 +7,8 @@ import { backup } from "./backup/backup.ts";
 import { forgetBackups, judgeClock, recordBackup, recordDoubt, recordInventory, recordProof } from "./backup/calls.ts";
 import { certify, certifyFailure, type Notary, requestProof } from "./backup/certificate/calls.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
+import { exportBackup, recordExport } from "./backup/exchange/export.ts";
+import { restoreFile } from "./backup/exchange/restore-file.ts";
 import { expireResources } from "./backup/expire.ts";
 import { shipFiles } from "./backup/files/files.ts";
 import { recordFiles } from "./backup/files/notes.ts";
@@ -21,6 +23,9 @@ import { recordCheck, recordCopy } from "./backup/repositories.ts";
 import { forgetKept } from "./backup/restore/forget.ts";
 import { restore } from "./backup/restore/restore.ts";
 import { restoreSet } from "./backup/restore/restore-set.ts";
+import { restoreCopy } from "./backup/staging/make.ts";
+import { removeStaging } from "./backup/staging/remove.ts";
+import { serveStaging, stopStaging } from "./backup/staging/serve.ts";
 import { verifyBackup } from "./backup/verify.ts";
 import { walBackup } from "./backup/wal/backup.ts";
 import { walRemove } from "./backup/wal/remove.ts";
@@ -43,6 +48,8 @@ import "./backup/errors.ts";
 import "./backup/past/errors.ts";
 import "./backup/restore/errors.ts";
 import "./backup/certificate/errors.ts";
+import "./backup/exchange/errors.ts";
+import "./backup/staging/errors.ts";
 import "./backup/wal/errors.ts";
 import "./maintenance/errors.ts";
 import "./upgrade/errors.ts";
@@ -59,6 +66,12 @@ export const builtIn: readonly AnyProcedure[] = [
   restore,
   restoreSet,
   forgetKept,
+  exportBackup,
+  restoreFile,
+  restoreCopy,
+  serveStaging,
+  stopStaging,
+  removeStaging,
   walSetup,
   walBackup,
   walVerify,
@@ -121,6 +134,7 @@ export function createCallRegistry(
     ["backup.record_copy@1", recordCopy(records)],
     ["backup.record_check@1", recordCheck(records)],
     ["backup.record_files@1", recordFiles(records)],
+    ["backup.record_export@1", recordExport(records)],
     ["backup.forget_all@1", forgetBackups(records)],
     ["resource.open@1", openResource(records)],
     ["resource.close@1", closeResource(records)],

@@ -1,6 +1,7 @@
 import type { StackConfig } from "../config/schema.ts";
-import { type CommandAction, command, type Probe, type SqlAction } from "../runbook/action.ts";
+import { type Command, type CommandAction, command, type Probe, type SqlAction } from "../runbook/action.ts";
 import { prefixed, suffixed, type Text } from "../runbook/value.ts";
+import { loaderScript } from "./dump-loader.ts";
 import type { Dump } from "./postgres.ts";
 import { explained } from "./restic.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -17,11 +18,29 @@ export interface ScratchCluster {
   readonly isRunning: Probe;
   readonly isStopped: Probe;
   query(database: Text, text: string, values?: Readonly<Record<string, Text>>): SqlAction;
+  /** The same as Odoo's user, with no more than that user's rights. */
+  queryAsOdoo(database: Text, text: string, values?: Readonly<Record<string, Text>>): SqlAction;
+  /** An empty database for a file from elsewhere. Its owner may do nothing besides, and is only there for that. */
+  prepare(database: Text, locale: Locale): SqlAction;
+  /** The end of a pipeline whose beginning prints a dump as plain SQL: loads it as that owner. */
+  load(database: Text): Command;
+  /** Gives what was loaded to Odoo's user. */
+  adopt(database: Text): SqlAction;
+  /** A dump in directory format, as a backup makes one. */
+  dump(database: Text, folder: Text, jobs: number): CommandAction;
   /** Makes the database anew and restores a dump into it; any error ends it. */
   restore(database: string, dump: Dump): CommandAction;
   /** Connection options for Odoo's command line. */
   readonly odooOptions: readonly Text[];
 }
+
+export interface Locale {
+  readonly collate: string;
+  readonly ctype: string;
+}
+
+/** Who loads files from elsewhere: a user of every machine who owns nothing there, and of whom the server knows nothing else. */
+export const stranger = "nobody";
 
 export function createScratchCluster(stack: StackConfig, runtime: Runtime, folder: Text): ScratchCluster {
   const host = runtime.tools;
@@ -31,6 +50,13 @@ export function createScratchCluster(stack: StackConfig, runtime: Runtime, folde
   const status = command(host, runtime.as(user, [program("pg_ctl"), "status", "-D", data]), { okExitCodes: [0, 3, 4] });
   const answer = { action: status, output: { from: "exitCode", as: "number" } } as const;
   const asUser = runtime.as(user, ["sh", "-c"]);
+  const ask = (as: string, given: Pick<SqlAction, "database" | "text" | "values">): SqlAction => ({
+    kind: "sql",
+    host,
+    client: runtime.as(as, [program("psql"), "-h", socket]),
+    ...given,
+    text: `${given.text.trim()}\n`,
+  });
   return {
     socket,
     start: command(host, [...asUser, startScript, "start", data, socket, program("initdb"), program("pg_ctl"), user]),
@@ -49,14 +75,25 @@ export function createScratchCluster(stack: StackConfig, runtime: Runtime, folde
       with: 1,
       code: "stack.service_still_running",
     },
-    query: (database, text, values = {}) => ({
-      kind: "sql",
-      host,
-      client: runtime.as(user, [program("psql"), "-h", socket]),
-      database,
-      text: `${text.trim()}\n`,
-      values,
+    query: (database, text, values = {}) => ask(user, { database, text, values }),
+    queryAsOdoo: (database, text, values = {}) => ask(stack.odoo.user, { database, text, values }),
+    prepare: (database, { collate, ctype }) => {
+      const values = { name: database, owner: stranger, collate, ctype };
+      return ask(user, { database: "postgres", text: prepareSql, values });
+    },
+    load: (database) => ({
+      argv: runtime.as(stranger, ["/usr/bin/python3", "-c", loaderScript, socket, stranger, database]),
     }),
+    adopt: (database) => ask(user, { database, text: adoptSql, values: { from: stranger, user: stack.odoo.user } }),
+    dump: (database, into, jobs) => {
+      const options = ["--format=directory", "--compress=0", `--jobs=${jobs}`, prefixed("--file=", into)];
+      const words = [into, program("pg_dump"), "-h", socket, ...options, database];
+      return explained(
+        command(host, [...asUser, 'rm -rf -- "$1" && shift && exec "$@"', "dump", ...words], {
+          exitCodes: { 1: "backup.dump_failed", 28: "backup.disk_full" },
+        }),
+      );
+    },
     restore: (database, { dump, source, roles, jobs }) => {
       const programs = ["psql", "dropdb", "pg_restore"].map(program);
       const words = [socket, database, source, roles, stack.odoo.user, dump, String(jobs), ...programs];
@@ -114,4 +151,22 @@ select format('alter database %I rename to %I', :'source', :'copy') where :'sour
 select format('grant %I to %I', pg_get_userbyid(datdba), :'user') from pg_database
   where datname = :'copy' and pg_get_userbyid(datdba) <> :'user' \\gexec
 END
+`;
+
+/** The locale is that of the database that it may replace: an index on texts has another order elsewhere. */
+const prepareSql = `
+select format('create role %I', :'owner') where to_regrole(quote_ident(:'owner')) is null \\gexec
+alter role :"owner" login nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
+drop database if exists :"name" with (force);
+select format('create database %I template template0 owner %I encoding %L lc_collate %L lc_ctype %L', :'name', :'owner', 'UTF8', :'collate', :'ctype') \\gexec
+revoke connect, temporary on database :"name" from public;
+`;
+
+/** From here on it is an Odoo database like any other of this machine. */
+const adoptSql = `
+set search_path to pg_catalog;
+select format('create role %I', :'user') where to_regrole(quote_ident(:'user')) is null \\gexec
+alter role :"user" login;
+reassign owned by :"from" to :"user";
+select format('grant connect, temporary on database %I to public', current_database()) \\gexec
 `;

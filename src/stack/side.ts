@@ -24,6 +24,8 @@ export interface SideCluster {
   /** Argv of a client program, with its connection. */
   client(program: string): Argv;
   query(database: Text, text: string, values?: Readonly<Record<string, Text>>): SqlAction;
+  /** The same as Odoo's user, with no more than that user's rights. */
+  queryAsOdoo(database: Text, text: string, values?: Readonly<Record<string, Text>>): SqlAction;
   dump(database: Text, folder: Text, jobs: number): CommandAction;
   readonly odooOptions: readonly Text[];
 }
@@ -52,6 +54,8 @@ export function createSideCluster(
   const answer = { action: status, output: { from: "exitCode", as: "number" } } as const;
   const asUser = runtime.as(user, ["sh", "-c"]);
   const client = (name: string) => runtime.as(user, [program(name), "-h", socket, "-U", superuser]);
+  const ask = (argv: Argv, given: Asked) => askAt(host, argv, given);
+  const asOdoo = runtime.as(stack.odoo.user, [program("psql"), "-h", socket, "-U", stack.odoo.user]);
   return {
     data,
     socket,
@@ -81,14 +85,8 @@ export function createSideCluster(
       [...asUser, awaitScript, "await", data, program("pg_ctl"), program("psql"), socket, superuser],
       { exitCodes: { 1: "restore.target_not_reached" } },
     ),
-    query: (database, text, values = {}) => ({
-      kind: "sql",
-      host,
-      client: client("psql"),
-      database,
-      text: `${text.trim()}\n`,
-      values,
-    }),
+    query: (database, text, values = {}) => ask(client("psql"), { database, text, values }),
+    queryAsOdoo: (database, text, values = {}) => ask(asOdoo, { database, text, values }),
     dump: (database, into, jobs) =>
       explained(
         command(
@@ -110,6 +108,12 @@ export function createSideCluster(
       ),
     odooOptions: [prefixed("--db_host=", socket), "--db_port=5432", `--db_user=${stack.odoo.user}`],
   };
+}
+
+type Asked = Pick<SqlAction, "database" | "text" | "values">;
+
+function askAt(host: string, client: Argv, given: Asked): SqlAction {
+  return { kind: "sql", host, client, ...given, text: `${given.text.trim()}\n` };
 }
 
 /** Three programs in turn: room, pgBackRest's own restore, and the settings. The mark at the end says that all three were done. */

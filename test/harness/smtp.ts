@@ -26,6 +26,8 @@ export interface TakenMail {
 
 export interface SmtpServer extends AsyncDisposable {
   readonly port: number;
+  /** What it has told of so far. */
+  taken(): readonly TakenMail[];
   /** Ends it, and says what it took: what it printed last may still be on its way while it runs. */
   stop(): Promise<readonly TakenMail[]>;
 }
@@ -51,7 +53,7 @@ export async function startSmtp(options: SmtpOptions = {}, certificate?: Certifi
     await ended;
     return mails;
   };
-  return { port: Number(first), stop, [Symbol.asyncDispose]: async () => void (await stop()) };
+  return { port: Number(first), taken: () => mails, stop, [Symbol.asyncDispose]: async () => void (await stop()) };
 }
 
 export interface Certificate extends Disposable {

@@ -10,6 +10,7 @@ import type { Context } from "../context.ts";
 import { parseInstant } from "../instant.ts";
 import { renderLoss } from "../render/loss.ts";
 import { findBefore } from "./before.ts";
+import { isFile, restoreCopy, restoreFile } from "./exchange.ts";
 import { showDifferences } from "./past.ts";
 import { type RunOptions, runProcedure } from "./run.ts";
 
@@ -60,12 +61,15 @@ interface RestoreOptions extends RunOptions {
   readonly asProduction?: boolean;
   readonly backup: boolean;
   readonly try?: boolean;
+  readonly as?: string;
+  readonly days?: string;
 }
 
 export async function restore(context: Context, set: string | undefined, options: RestoreOptions): Promise<number> {
+  if (options.as !== undefined || (set !== undefined && isFile(set))) return restoreFrom(context, set, options);
   const ways = [set, options.at, options.beforeRun, options.before].filter((way) => way !== undefined);
   if (ways.length !== 1) throw RestoreWhat({});
-  requireFitting(options, set === undefined);
+  requireFitting(options, set === undefined ? "an instant" : undefined);
   if (set !== undefined) return runProcedure(context, "restore set", inputOf(set, options), options, tellLoss);
   const hours = hoursOf(options);
   const found = await chooseInstant(context, options);
@@ -79,6 +83,18 @@ export async function restore(context: Context, set: string | undefined, options
   );
 }
 
+/** A copy, or a file: neither takes what sets and instants take. */
+function restoreFrom(context: Context, given: string | undefined, options: RestoreOptions): Promise<number> {
+  const { as, at, beforeRun, before } = options;
+  const of = as === undefined ? "a file" : "a copy";
+  const instants = { "--at": at, "--before-run": beforeRun, "--before": before };
+  const [option] = Object.entries(instants).find(([, value]) => value !== undefined) ?? [];
+  if (option !== undefined) throw RestoreMixed({ option, of });
+  requireFitting(options, of);
+  if (as !== undefined) return restoreCopy(context, given, { ...options, as });
+  return restoreFile(context, given ?? "", options);
+}
+
 /** Undefined: not to look, but to go back. */
 function hoursOf({ look, hours = "8" }: RestoreOptions): number | undefined {
   if (look !== true) return undefined;
@@ -88,7 +104,7 @@ function hoursOf({ look, hours = "8" }: RestoreOptions): number | undefined {
 }
 
 /** What is said of a set means nothing for an instant, and the other way round. */
-function requireFitting(options: RestoreOptions, isInstant: boolean): void {
+function requireFitting(options: RestoreOptions, other: string | undefined): void {
   const { only, repository, from, asProduction, backup, look, hours, since, candidate } = options;
   const ofSets = {
     ...{ "--only": only, "--repository": repository, "--from": from, "--as-production": asProduction },
@@ -100,8 +116,8 @@ function requireFitting(options: RestoreOptions, isInstant: boolean): void {
     const [option] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
     if (option !== undefined) throw RestoreMixed({ option, of });
   };
-  if (isInstant) refuse(ofSets, "an instant");
-  else refuse(ofInstants, "a set");
+  if (other !== undefined) refuse(ofSets, other);
+  if (other !== "an instant") refuse(ofInstants, other ?? "a set");
   if (options.before === undefined) refuse(ofSearches, "anything but --before");
   if (look !== true) refuse({ "--hours": hours }, "anything but --look");
   if (asProduction === true && from === undefined)

@@ -5,7 +5,7 @@ import { changing, run } from "./register.ts";
 export function registerRestore(program: Command): void {
   changing(program.command("restore"))
     .description("bring the past back: a backup's set, or with --at any instant that the archive has")
-    .argument("[set]", "id of a backup or a part of it, or latest")
+    .argument("[set or file]", "id of a backup or a part of it, or latest; or a file: Odoo's zip, or pg_dump's")
     .option("--only <part>", "database or files: that part of the set alone")
     .option("--repository <name>", "take the set from this repository; the first one without it")
     .option("--from <stack>", "another stack's set, neutralized: no mail, no scheduled actions, no payments")
@@ -13,6 +13,8 @@ export function registerRestore(program: Command): void {
     .option("--no-backup", "make no backup of the present first, as when its database cannot be read")
     .option("--try", "try Odoo on a copy first, though the set is proven")
     .option("--no-try", "do not try Odoo on a copy first, though the set is not proven")
+    .option("--as <name>", "a copy for staging beside the present, silenced, under this name")
+    .option("--days <count>", "with --as: it is removed after so many days (default: 7)")
     .option("--at <instant>", '"2026-11-23 10:00" in the stack\'s zone, or 2026-11-23T02:00:00Z')
     .option("--before-run <run>", "as it was before a run began")
     .option(

@@ -2,6 +2,7 @@ import { command, type Probe, type SqlAction } from "../../runbook/action.ts";
 import type { Act, Bracket, Step } from "../../runbook/plan.ts";
 import { join, output, prefixed, runId, suffixed, type Text } from "../../runbook/value.ts";
 import { makeDirectory, pathExists } from "../../stack/files.ts";
+import { isolateSql, leaksSql } from "../../stack/odoo/isolate.ts";
 import type { DaemonSpec } from "../../stack/runtime/runtime.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, read, serving, startService, stopService } from "../steps.ts";
@@ -11,6 +12,8 @@ import { change, read, serving, startService, stopService } from "../steps.ts";
 /** The server that holds the copy. */
 export interface CopyCluster {
   query(database: Text, text: string): SqlAction;
+  /** As Odoo's user. */
+  queryAsOdoo(database: Text, text: string, values?: Readonly<Record<string, Text>>): SqlAction;
   /** Connection options for Odoo's command line; with none, it takes those of its own configuration. */
   readonly odooOptions: readonly Text[];
 }
@@ -24,17 +27,23 @@ interface Further {
   readonly inside: readonly Step[];
 }
 
-/** Neutralizes the copy, then serves a login page from it; everything of it lies in `folder`. */
-export function serveCopy(
+const nothing: Further = { before: [], inside: [] };
+
+/** Silences the copy, then serves a login page from it; everything of it lies in `folder`. */
+export function serveCopy(stack: Stack, cluster: CopyCluster, folder: Text, further = nothing): readonly Step[] {
+  return [...silence(stack, cluster, copyName), ...serveSilenced(stack, cluster, folder, further)];
+}
+
+/** One that is silenced already. */
+export function serveSilenced(
   stack: Stack,
   cluster: CopyCluster,
   folder: Text,
-  { before, inside }: Further = { before: [], inside: [] },
+  { before, inside }: Further = nothing,
 ): readonly Step[] {
   const address = { from: stack.odoo.place, url: join("http://127.0.0.1:", output("port", "number")) };
   return [
     moveFilestore(stack, folder),
-    neutralize(stack, cluster, copyName),
     ...before,
     findPort(stack),
     makeLogFolder(stack),
@@ -69,7 +78,7 @@ function moveFilestore(stack: Stack, folder: Text): Act {
 }
 
 /** Before any Odoo is started on it: a copy of production never mails, never runs crons, never calls out. */
-export function neutralize(stack: Stack, cluster: CopyCluster, database: Text): Act {
+export function neutralize(stack: Stack, cluster: Pick<CopyCluster, "query" | "odooOptions">, database: Text): Act {
   const isNeutralized: Probe = {
     title: "the copy is neutralized",
     action: cluster.query(
@@ -83,6 +92,33 @@ export function neutralize(stack: Stack, cluster: CopyCluster, database: Text): 
   return change(
     { id: "neutralize", title: "Neutralize the copy", action: stack.odoo.neutralize(cluster.odooOptions, database) },
     { verify: [isNeutralized], timeoutSeconds: 300 },
+  );
+}
+
+/**
+ * By Odoo's own command, by what that leaves out, and then by asking what is left. As Odoo's user: a database may have been brought by
+ * anybody, and what is run in it has no more rights than it would have anyway. `name`: under which it will be known.
+ */
+export function silence(stack: Stack, cluster: CopyCluster, database: string, name = database): readonly Act[] {
+  const ask: Ask = (text, values) => cluster.queryAsOdoo(database, text, values);
+  return [neutralize(stack, cluster, database), isolate(ask, `http://${name}.invalid`)];
+}
+
+type Ask = (text: string, values?: Readonly<Record<string, Text>>) => SqlAction;
+
+/** `url`: the address that it gives itself from now on. */
+export function isolate(ask: Ask, url: string): Act {
+  const silent: Probe = {
+    title: "nothing in it could still reach anybody",
+    action: ask(leaksSql),
+    output: { from: "stdout" },
+    compare: "absent",
+    with: "",
+    code: "restore.copy_leaks",
+  };
+  return change(
+    { id: "isolate", title: "Take addresses, keys and what waits out of it", action: ask(isolateSql, { url }) },
+    { verify: [silent], timeoutSeconds: 1800 },
   );
 }
 

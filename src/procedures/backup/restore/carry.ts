@@ -14,9 +14,16 @@ import { namesOf } from "./place.ts";
 
 /** A set is made of the database in the side cluster, as a backup makes one of the serving database: it is carried over like any other. */
 
+/** A server beside the stack's, with the database under the name that it has there. */
+export type Beside = Pick<SideCluster, "query" | "dump">;
+
 /** Every row of every table is read: a page that came back wrong is met here, and not by a user. */
-export function describePast(stack: Stack, side: SideCluster, folder: Text): readonly Act[] {
-  const { database } = stack.config.odoo;
+export function describePast(
+  stack: Stack,
+  side: Beside,
+  folder: Text,
+  database = stack.config.odoo.database,
+): readonly Act[] {
   const isOdoo: Probe = {
     title: "it is an Odoo database",
     action: side.query(database, "select count(*) from ir_module_module where state = 'installed';"),
@@ -43,7 +50,7 @@ export function describePast(stack: Stack, side: SideCluster, folder: Text): rea
 }
 
 /** A database for Odoo to be tried on: it will be neutralized, and what is carried over must not be. */
-export function makeCopy(stack: Stack, side: SideCluster): Act {
+export function makeCopy(stack: Stack, side: Beside): Act {
   const { database } = stack.config.odoo;
   const exists: Probe = {
     title: "the copy is there, and Odoo's user may use it",
@@ -98,7 +105,13 @@ export function linkForCopy(stack: Stack, folder: Text): Act {
   );
 }
 
-export function dumpPast(stack: Stack, side: SideCluster, folder: Text, jobs: number): Act {
+export function dumpPast(
+  stack: Stack,
+  side: Beside,
+  folder: Text,
+  jobs: number,
+  database = stack.config.odoo.database,
+): Act {
   const dump = fileOfSet(folder, "dump");
   const listed: Probe = {
     title: "the dump's table of contents is complete",
@@ -109,7 +122,7 @@ export function dumpPast(stack: Stack, side: SideCluster, folder: Text, jobs: nu
     code: "backup.dump_failed",
   };
   return change(
-    { id: "dump", title: "Dump it", action: side.dump(stack.config.odoo.database, dump, jobs) },
+    { id: "dump", title: "Dump it", action: side.dump(database, dump, jobs) },
     { verify: [listed], timeoutSeconds: 12 * 3600 },
   );
 }

@@ -14,7 +14,7 @@ import { noteOpened } from "../../resources.ts";
 import type { Running } from "../../running.ts";
 import { change, require, takeBack, whileClosed, whileOdooStopped } from "../../steps.ts";
 import type { Restored } from "../compare.ts";
-import { neutralize } from "../copy.ts";
+import { isolate, neutralize } from "../copy.ts";
 import { fileOfSet, type Load, restoreBytesPerSecond, setIn } from "../set.ts";
 
 /**
@@ -103,10 +103,14 @@ export function givePast(stack: Stack, { isNeutralized }: { readonly isNeutraliz
 }
 
 /** What comes from elsewhere never mails, calls out or runs scheduled actions here. Before any Odoo is started on it. */
-export function neutralizePast(stack: Stack): Act {
+export function neutralizePast(stack: Stack): readonly Act[] {
   const { past } = namesOf(stack);
   const query = (database: Text, text: string) => stack.postgres.query(database, text);
-  return { ...neutralize(stack, { query, odooOptions: [] }, past), id: "neutralize past", title: "Neutralize it" };
+  const isolated = isolate((text, values) => stack.postgres.query(past, text, values), stack.config.urls.public);
+  return [
+    { ...neutralize(stack, { query, odooOptions: [] }, past), id: "neutralize past", title: "Neutralize it" },
+    { ...isolated, id: "isolate past" },
+  ];
 }
 
 /** What changes places, and whether there is a present one that is kept. */

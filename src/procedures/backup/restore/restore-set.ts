@@ -112,7 +112,7 @@ function bringDatabase(stack: Stack, given: SetInput, facts: RestoreSetFacts, fo
     compareAttachments(stack, restored),
     compareSequences(stack, restored),
     ...(given.from === null ? [] : [givePast(stack, { isNeutralized: !given.asProduction })]),
-    ...(given.from === null || given.asProduction ? [] : [neutralizePast(stack)]),
+    ...(given.from === null || given.asProduction ? [] : neutralizePast(stack)),
     ...putInPlace(stack, running, {
       database: { isThere: present.database },
       files: { isThere: present.files },
