@@ -172,7 +172,7 @@ describe("the copy that a proof serves from", () => {
   });
 
   it("is neutralized, by the stack's own modules too", () => {
-    expect(copy.get("active")).toBe("Base: Auto-vacuum internal data");
+    expect(copy.get("active")).toBe("");
     expect(copy.get("mail")).toBe("neutralization - disable emails");
     expect(copy.get("own")).toBe("done");
   });

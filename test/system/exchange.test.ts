@@ -118,6 +118,7 @@ describe.skipIf(reason !== "")(`files${reason === "" ? "" : ` (${reason})`}`, ()
     );
     await expectServing();
     const forgotten = await runJson(["run", "restore forget", `run=${restored.run}`]);
+    const forgotten = await runJson(["resources", "close", restored.run]);
     expect(forgotten.outcome).toBe("succeeded");
     expect(await readdir(filestore)).toEqual(["odoo"]);
     expect(await leftovers()).toEqual([]);
