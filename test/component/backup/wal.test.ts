@@ -227,7 +227,7 @@ describe.skipIf(lacking.length > 0)(
           stdio: "ignore",
         });
         const full = await carryOut(tight, "wal backup", { type: "full" });
-        expect([full.outcome, full.error?.code]).toEqual(["undone", "wal.repository_full"]);
+        expect(full.error?.code).toBe("wal.repository_full");
         await expect.poll(async () => (await finding(tight, "IPAI-WAL-001"))?.status, { timeout: 90_000 }).toBe("fail");
         await rm(join(small, "filler"));
         await expect.poll(async () => (await finding(tight, "IPAI-WAL-001"))?.status, { timeout: 90_000 }).toBe("ok");
