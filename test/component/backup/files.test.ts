@@ -11,8 +11,9 @@ import { healthChecks } from "../../../src/procedures/monitoring/health.ts";
 import { walk } from "../../../src/runbook/plan.ts";
 import { type BackupApp, startBackupApp } from "../../harness/backup-app.ts";
 import { perform } from "../../harness/perform.ts";
-import { freePort, serveRest } from "../../harness/repositories.ts";
+import { serveRest } from "../../harness/repositories.ts";
 import { until } from "../../harness/sandbox.ts";
+import { freePort } from "../../harness/sshd.ts";
 
 /** New files of the filestore in a real repository: stored once, found again when Odoo has removed them, thinned, and no set. */
 let test: BackupApp;
@@ -288,7 +289,7 @@ describe("snapshots of the filestore", () => {
 
 describe("a repository behind an address", () => {
   it("gets new files too, each snapshot compared with the one before, and is waited for while it is away", async () => {
-    const port = await freePort();
+    const port = await freePort("127.0.0.1");
     const folder = await mkdtemp("/tmp/ipai-rest-");
     let server = await serveRest(folder, port);
     const repository = `rest:http://127.0.0.1:${port}/`;
