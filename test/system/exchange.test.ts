@@ -117,7 +117,6 @@ describe.skipIf(reason !== "")(`files${reason === "" ? "" : ` (${reason})`}`, ()
       "odoo",
     );
     await expectServing();
-    const forgotten = await runJson(["run", "restore forget", `run=${restored.run}`]);
     const forgotten = await runJson(["resources", "close", restored.run]);
     expect(forgotten.outcome).toBe("succeeded");
     expect(await readdir(filestore)).toEqual(["odoo"]);
