@@ -12,6 +12,7 @@ import { type ConsentRule, createRun, type Run } from "../engine/journal.ts";
 import { post } from "../engine/outbox.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
+import { readTimes } from "../engine/times.ts";
 import { createPerformer, type Performer } from "../host/perform.ts";
 import type { Exposure } from "../procedures/backup/exposure/exposure.ts";
 import { readExposure } from "../procedures/backup/exposure/facts.ts";
@@ -20,6 +21,7 @@ import { findIntegrityFaults } from "../procedures/maintenance/integrity.ts";
 import { checkTimeoutMs, type HealthReport, runChecks, withFindings } from "../procedures/monitoring/check.ts";
 import { healthChecks } from "../procedures/monitoring/health.ts";
 import { createFactReader, type Procedure } from "../procedures/procedure.ts";
+import { findDrillFaults } from "../procedures/recovery/findings.ts";
 import { createCallRegistry, type Procedures } from "../procedures/registry.ts";
 import { findResourceFaults } from "../procedures/resources.ts";
 import { type Plan, undoClassOf } from "../runbook/plan.ts";
@@ -85,12 +87,12 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
   const executors = new Executors(environment);
   const control = await openControl(controlOptions(config, environment, executors.local));
   const records = createRecords(control);
-  const calls = createCallRegistry(
-    records,
-    async (name) => (await inspect(stack(name))).health,
-    (message) => post(control.db, routesOf(config), [message], new Date()),
-    createNotary(control, environment),
-  );
+  const calls = createCallRegistry(records, {
+    checkHealth: async (name) => (await inspect(stack(name))).health,
+    tell: (message) => post(control.db, routesOf(config), [message], new Date()),
+    timesOf: (run) => readTimes(control, run),
+    notary: createNotary(control, environment),
+  });
   const performer: Performer = createPerformer({ executors: (host) => executors.of(host), calls });
   const inspect = (one: Stack) => inspectStack(one, performer, records);
   const stacks = new Map<string, Stack>();
@@ -147,14 +149,15 @@ async function inspectStack(stack: Stack, performer: Performer, records: Records
   const now = new Date();
   const asked = await runChecks(stack, performer, healthChecks(stack));
   const reader = createFactReader(stack, performer, records, checkTimeoutMs);
-  const [faults, kept, damage, exposed] = await Promise.all([
+  const [faults, kept, damage, drills, exposed] = await Promise.all([
     findBackupFaults(records, stack, now),
     findResourceFaults(records, stack, now),
     findIntegrityFaults(records, stack.name, now),
+    findDrillFaults(records, stack, now),
     readExposure(reader, asked, now),
   ]);
   return {
-    health: withFindings(asked, [...faults, ...kept, ...damage, ...(exposed?.findings ?? [])]),
+    health: withFindings(asked, [...faults, ...kept, ...damage, ...drills, ...(exposed?.findings ?? [])]),
     exposure: exposed?.exposure,
   };
 }

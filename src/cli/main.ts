@@ -7,6 +7,7 @@ import { registerFiles } from "./program/files.ts";
 import { registerFinance } from "./program/finance.ts";
 import { registerPast } from "./program/past.ts";
 import { registerPeople } from "./program/people.ts";
+import { registerRecovery } from "./program/recovery.ts";
 import { changing, json, run } from "./program/register.ts";
 import { registerResources } from "./program/resources.ts";
 import { registerRestore } from "./program/restore.ts";
@@ -149,6 +150,7 @@ registerRestore(program);
 registerPast(program);
 registerResources(program);
 registerDatabase(program);
+registerRecovery(program);
 
 changing(program.command("upgrade"))
   .description("update modules whose code changed, and take it back if anything is not as it should be")

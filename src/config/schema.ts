@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { backup } from "./backup.ts";
 import { type ChannelConfig, channel } from "./channel.ts";
+import { recovery } from "./recovery.ts";
 import type { Secret } from "./secret.ts";
 import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
 import {
@@ -280,6 +281,7 @@ const stack = z
       .prefault({})
       .transform(({ rto, rpo }) => ({ rtoSeconds: rto, rpoSeconds: rpo }))
       .describe("What was promised for the day on which everything is lost"),
+    recovery,
   })
   .describe("One Odoo installation: where it is and what it is made of");
 

@@ -26,6 +26,10 @@ import { walRemove } from "./backup/wal/remove.ts";
 import { walSetup } from "./backup/wal/setup.ts";
 import { walVerify } from "./backup/wal/verify.ts";
 import { databaseCheck } from "./maintenance/database-check.ts";
+import { recoverDatabase } from "./recovery/database.ts";
+import { drill } from "./recovery/drill.ts";
+import { forgetDamaged } from "./recovery/forget.ts";
+import { recoverServer } from "./recovery/server.ts";
 import { createProcedures } from "./registry.ts";
 import { sandboxConfig } from "./sandbox/definition.ts";
 import { sandboxDown } from "./sandbox/down.ts";
@@ -162,6 +166,73 @@ const [staging, production] = (() => {
   };
   return [createStack(copy, [lending]), stack.name];
 })();
+const onBareMachine = stackOf(
+  sandboxConfig(settings).replace(
+    '"backup": {',
+    '"recovery": { "provision": ["/usr/local/bin/new-machine", "--size", "big"], "dns": ["/usr/local/bin/name-it"] }, "backup": {',
+  ),
+);
+const part = (name: string, path: string) => ({
+  ...{ part: name, path, state: "taken" as const, commit: "", remote: "", top: "", branch: "" },
+});
+const found = {
+  ...{ id: "20260101t000000_abcd", repository: "primary", takenAt: "2026-01-01T00:00:00Z", database: "odoo" },
+  ...{ databaseBytes: 500_000_000, setBytes: 600_000_000 },
+  cluster: {
+    ...{
+      version: "15",
+      dataDirectory: "/srv/sandbox/data",
+      encoding: "UTF8",
+      collate: "C",
+      ctype: "C.UTF-8",
+      icu: null,
+    },
+    ...{
+      checksums: true,
+      segmentBytes: 16_777_216,
+      archiveMode: "off",
+      archiveCommand: "",
+      settings: { work_mem: "64MB" },
+    },
+  },
+  parts: [
+    part("odoo.conf", "/srv/sandbox/odoo.conf"),
+    {
+      ...part("addons", "/srv/code/addons"),
+      ...{
+        state: "commit" as const,
+        commit: "5e2c34e5fec09f4b9c3074e1858fa667d7899b4d",
+        top: "/srv/code",
+        branch: "main",
+      },
+      remote: "https://git.example.com/code.git",
+    },
+    part("postgresql", "/srv/sandbox/postgresql/15/sandbox"),
+    { ...part("files", "/etc/letsencrypt"), state: "missing" as const },
+  ],
+};
+const bare = { set: found, running: ["nginx"], aside: ["/srv/sandbox/data"], users: ["odoo"], jobs: 2 };
+const recovering = { set: "latest", repository: "primary", provision: true, beforeSeconds: 0 };
+const wasArchived = {
+  ...bare,
+  set: {
+    ...found,
+    database: "odoo_old",
+    cluster: { ...found.cluster, archiveMode: "on", archiveCommand: archived.pgbackrest?.archiveCommand ?? "" },
+  },
+};
+
+const damaged = { repository: "primary", although: false };
+const ofArchive = {
+  ...{
+    dataDirectory: "/srv/sandbox/data",
+    log: "/srv/sandbox/pglog/postgresql.log",
+    isRunning: false,
+    running: serving,
+    jobs: 2,
+  },
+  ...{ archive: { limits: { max_connections: "100" }, databaseBytes: 500_000_000 }, set: undefined },
+};
 
 const brought = {
   ...{ file: "/srv/old.sql.gz", kind: "sql" as const, isGzipped: true, bytes: 40_000_000, writtenAt: 1_700_000_000 },
@@ -189,7 +260,7 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
     "wal-setup",
     walSetup.plan(
       archived,
-      {},
+      { replaces: false },
       { server, running: serving, isFolderThere: false, hasStanza: false, before: nothingYet },
     ),
   ],
@@ -240,6 +311,28 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["copy-remove", removeStaging.plan(stack, { id: "staging" }, { by: "ana", openedAt: "2026-01-01T00:00:00Z" })],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
   ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
+  ["recover-server", recoverServer.plan(stack, recovering, { host: bare })],
+  ["recover-server-archived", recoverServer.plan(archived, recovering, { host: wasArchived })],
+  ["recover-server-provision", recoverServer.plan(onBareMachine, recovering, { host: undefined })],
+  ["recover-server-named", recoverServer.plan(onBareMachine, { ...recovering, provision: false }, { host: bare })],
+  ["recover-database-archive", recoverDatabase.plan(archived, { ...damaged, at: undefined }, ofArchive)],
+  [
+    "recover-database-set",
+    recoverDatabase.plan(stack, { ...damaged, set: "latest" }, { ...ofArchive, archive: undefined, set: found }),
+  ],
+  [
+    "recover-forget",
+    forgetDamaged.plan(
+      stack,
+      { id: "damaged_20260101t000000_abcd" },
+      { path: "/srv/data_damaged_20260101t000000_abcd" },
+    ),
+  ],
+  ["drill-server", drill.plan(stack, { what: "server", repository: "" }, { set: found, archive: undefined, jobs: 2 })],
+  [
+    "drill-database",
+    drill.plan(archived, { what: "database", repository: "" }, { set: undefined, archive: ofArchive.archive, jobs: 2 }),
+  ],
   ["sandbox-up", sandboxUp.plan(stack, sandbox, fresh)],
   ["sandbox-up-again", sandboxUp.plan(stack, sandbox, { ...fresh, isMade: true })],
   ["sandbox-down", sandboxDown.plan(stack, { remove: "/srv/sandbox" }, {})],

@@ -38,6 +38,12 @@ import { recordIntegrity } from "./maintenance/integrity.ts";
 import type { HealthReport } from "./monitoring/check.ts";
 import { keepHealth, watch } from "./monitoring/watch.ts";
 import type { AnyProcedure } from "./procedure.ts";
+import { recoverDatabase } from "./recovery/database.ts";
+import { drill } from "./recovery/drill.ts";
+import { forgetDamaged } from "./recovery/forget.ts";
+import type { RunTimes } from "./recovery/phases.ts";
+import { beginDrill, recordRecovery } from "./recovery/record.ts";
+import { recoverServer } from "./recovery/server.ts";
 import { closeResource, countAttempt, openResource } from "./resources.ts";
 import { composeFill } from "./sandbox/compose-fill.ts";
 import { composeUp } from "./sandbox/compose-up.ts";
@@ -52,6 +58,7 @@ import "./backup/exchange/errors.ts";
 import "./backup/staging/errors.ts";
 import "./backup/wal/errors.ts";
 import "./maintenance/errors.ts";
+import "./recovery/errors.ts";
 import "./upgrade/errors.ts";
 
 /** Every procedure of the program itself. A new one is a file in its chapter and a line here. */
@@ -84,6 +91,10 @@ export const builtIn: readonly AnyProcedure[] = [
   expireResources,
   upgrade,
   databaseCheck,
+  recoverServer,
+  recoverDatabase,
+  forgetDamaged,
+  drill,
   watch,
   sandboxUp,
   composeUp,
@@ -115,13 +126,24 @@ export function createProcedures(files: readonly NamedFile[], stacks: readonly S
   };
 }
 
+/** What calls need besides their records. */
+export interface CallPorts {
+  readonly checkHealth: (stack: string) => Promise<HealthReport>;
+  readonly tell: (message: Message) => Promise<void>;
+  readonly timesOf: (run: string) => Promise<RunTimes>;
+}
+
 /** The functions that plans may call, by name and version. A version stays as long as a run may still name it. */
-export function createCallRegistry(
-  records: Records,
-  checkHealth: (stack: string) => Promise<HealthReport>,
-  tell: (message: Message) => Promise<void>,
-  notary: Notary,
-): CallRegistry {
+/** What calls need besides their records. */
+export interface CallPorts {
+  readonly checkHealth: (stack: string) => Promise<HealthReport>;
+  readonly tell: (message: Message) => Promise<void>;
+  readonly timesOf: (run: string) => Promise<RunTimes>;
+  readonly notary: Notary;
+}
+
+/** The functions that plans may call, by name and version. A version stays as long as a run may still name it. */
+export function createCallRegistry(records: Records, { checkHealth, tell, timesOf, notary }: CallPorts): CallRegistry {
   const calls = new Map<string, CallFunction>([
     ["backup.record@1", recordBackup(records)],
     ["backup.judge_clock@1", judgeClock(records)],
@@ -141,6 +163,8 @@ export function createCallRegistry(
     ["resource.attempt@1", countAttempt(records)],
     ["maintenance.record_integrity@1", recordIntegrity(records)],
     ["monitoring.watch@1", keepHealth(records, checkHealth, tell)],
+    ["recovery.begin_drill@1", beginDrill(records)],
+    ["recovery.record@1", recordRecovery(records, timesOf, tell)],
   ]);
   return { get: (name, version) => calls.get(`${name}@${version}`) };
 }

@@ -39,6 +39,9 @@ function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>>
     resources: { ...defaults, procedure: "resources expire", cron: "*/15 * * * *", missed: "none", grace: 840 },
     ...(stack.backup.verify === "weekly" ? { proof } : {}),
     database,
+    // Each quarter, on a morning after the night's backups: what a disaster would cost is known by measurement.
+    "drill-server": { ...defaults, procedure: "drill", input: { what: "server" }, cron: "30 5 1 1,4,7,10 *" },
+    "drill-database": { ...defaults, procedure: "drill", input: { what: "database" }, cron: "30 5 2 1,4,7,10 *" },
     health,
     ...usualOfFiles(stack),
     ...(stack.backup.wal === undefined ? {} : usualOfArchive),

@@ -43,12 +43,49 @@ interface Own {
 }
 
 function partsOfMachine({ services, runtime }: StackConfig): Own {
-  const { proxy } = services;
-  const service = proxy === undefined || !("native" in runtime) ? undefined : runtime.native.services[proxy.name];
-  if (service === undefined || !("command" in service)) return { inOdoo: {}, parts: [] };
-  const given = service.command[service.command.indexOf("-c") + 1];
-  const path = service.command.includes("-c") && given !== undefined ? given : "/etc/nginx";
-  return { inOdoo: {}, parts: [{ name: "proxy", path, kind: "file" }] };
+  const { proxy, cache, database } = services;
+  const find = (service: { readonly name: string } | undefined) =>
+    service === undefined || !("native" in runtime) ? undefined : runtime.native.services[service.name];
+  const cluster = find(database);
+  return {
+    inOdoo: {},
+    parts: [
+      ...fileOf("proxy", find(proxy), (command) => optionOf(command, "-c") ?? "/etc/nginx"),
+      // Redis takes its file as the first word after its name; without one it has its own defaults.
+      ...fileOf("cache", find(cache), ([, file]) => (file?.startsWith("/") ? file : undefined)),
+      ...(cluster !== undefined && "cluster" in cluster
+        ? [{ name: clusterPart, path: `${cluster.configRoot}/${cluster.cluster}`, kind: "file" } as const]
+        : []),
+    ],
+  };
+}
+
+/** The database server's own configuration: where its data are, who may connect, what was tuned. */
+export const clusterPart = "postgresql";
+
+function fileOf(
+  name: string,
+  service: object | undefined,
+  find: (command: readonly string[]) => string | undefined,
+): readonly Part[] {
+  const isDaemon = service !== undefined && "command" in service;
+  const path = isDaemon ? find((service as { readonly command: readonly string[] }).command) : undefined;
+  return path === undefined ? [] : [{ name, path, kind: "file" }];
+}
+
+function optionOf(command: readonly string[], option: string): string | undefined {
+  return command.includes(option) ? command[command.indexOf(option) + 1] : undefined;
+}
+
+/** Folders that services need and no configuration file makes: of their pid files and logs, of sockets and working files. */
+function foldersOf({ runtime, odoo, services, workDirectory }: StackConfig): readonly string[] {
+  if (!("native" in runtime)) return [];
+  const daemons = Object.values(runtime.native.services).flatMap((service) =>
+    "command" in service
+      ? [service.pidFile, service.log, ...(service.directory ? [`${service.directory}/.`] : [])]
+      : [],
+  );
+  return [...daemons, `${odoo.dataDirectory}/filestore/.`, `${services.database.host}/.`, `${workDirectory}/.`];
 }
 
 function partsOfProject(stack: StackConfig, project: Parameters<typeof containerOf>[0] & Project): Own {
@@ -78,7 +115,8 @@ interface Project {
 /**
  * Takes the parts into `folder` among the tools, which only root may enter: odoo.conf and the variables of a project hold passwords.
  * `folder/parts` has a JSON line for each: `taken`, `commit` (code that a remote has; its commit is told instead), `absent`, or
- * `unreadable` with the reason. A part that cannot be taken does not keep the others from being stored.
+ * `unreadable` with the reason. A part that cannot be taken does not keep the others from being stored. Of a machine also `owners`, since
+ * another one gives its users other numbers, and `folders`, those that a service needs before it can start.
  */
 export function takeConfiguration(stack: StackConfig, folder: string): CommandAction {
   const words = configurationParts(stack).flatMap(({ name, kind, container, path }) => [
@@ -87,15 +125,17 @@ export function takeConfiguration(stack: StackConfig, folder: string): CommandAc
     container ?? "",
     path,
   ]);
-  if (!("compose" in stack.runtime))
-    return command(stack.host, ["sh", "-c", `desk=$1; shift\n${takeScript}`, "take", folder, ...words]);
+  if (!("compose" in stack.runtime)) {
+    const script = `desk=$1; shift\n${takeScript}\n${roomScript}`;
+    return command(stack.host, ["sh", "-c", script, "take", folder, ...words, "--", ...foldersOf(stack)]);
+  }
   const { compose } = stack.runtime;
   const into = ["docker", "exec", "--interactive", containerOf(compose, compose.tools), "sh", "-c", intoScript];
   return {
     kind: "command",
     host: stack.host,
     pipeline: [
-      { argv: ["sh", "-c", `${ownDesk}\n${takeScript}\ntar -C "$desk" -c .`, "take", ...words] },
+      { argv: ["sh", "-c", `${ownDesk}\n${takeScript}\ntar -C "$desk" -c .`, "take", ...words, "--"] },
       { argv: [...into, "into", folder] as unknown as readonly [string, ...string[]] },
     ],
   };
@@ -122,6 +162,8 @@ code() { git -c 'safe.directory=*' -c core.fsmonitor=false -c core.hooksPath=/de
 committed() {
   [ "$kind" = code ] && [ -z "$container" ] && commit=$(code rev-parse HEAD) || return 1
   remote=$(code remote get-url origin | sed 's#://[^@/]*@#://#') || remote=
+  top=$(code rev-parse --show-toplevel) || top=$path
+  branch=$(code symbolic-ref --short HEAD) || branch=
   dirty=true
   [ -n "$(code status --porcelain -- . || echo unknown)" ] || dirty=false
   kept=$(code branch -r --contains HEAD || true)
@@ -129,12 +171,12 @@ committed() {
 take() {
   mkdir -p -- "$desk/$name"
   if [ -n "$container" ]; then docker cp -- "$container:$path" "$desk/$name/" 2>&1 >/dev/null
-  elif [ -d "$path" ]; then tar -C "$(dirname -- "$path")" --exclude=.git --exclude=__pycache__ -c -- "$(basename -- "$path")" 2>&1 >"$desk/$name.tar" &&
+  elif [ -d "$path" ]; then tar -C "$(dirname -- "$path")" --exclude=.git --exclude=__pycache__ --exclude='ipai-wal*' -c -- "$(basename -- "$path")" 2>&1 >"$desk/$name.tar" &&
     tar -C "$desk/$name" -xf "$desk/$name.tar" 2>&1
   else cp -a -- "$path" "$desk/$name/" 2>&1
   fi
 }
-while [ $# -gt 0 ]; do
+while [ "$1" != -- ]; do
   name=$1 kind=$2 container=$3 path=$4 commit=
   shift 4
   if [ -z "$container" ] && [ ! -e "$path" ]; then
@@ -142,7 +184,7 @@ while [ $# -gt 0 ]; do
     continue
   fi
   if committed && [ "$dirty" = false ] && [ -n "$kept" ]; then
-    tell commit commit "$commit" remote "$remote"
+    tell commit commit "$commit" remote "$remote" top "$top" branch "$branch"
   elif said=$(take); then
     if [ -n "$commit" ]; then tell taken commit "$commit" remote "$remote" dirty "$dirty"; else tell taken; fi
   else
@@ -150,4 +192,29 @@ while [ $# -gt 0 ]; do
     tell unreadable reason "$said"
   fi
   rm -f -- "$desk/$name.tar"
-done`;
+done
+shift`;
+
+/**
+ * What files name (a log, a temporary folder, a socket) lies in folders that packages make or somebody once made by hand: every one
+ * that a path in them leads to is told with its owner and mode, with those above it. A database's own folder is none of them.
+ */
+const roomScript = `
+(cd -- "$desk" && find . -mindepth 2 ! -user root -printf '%u %g %P\\n' > owners)
+near() {
+  [ -d "$1" ] || set -- "$(dirname -- "$1")"
+  while [ -d "$1" ] && [ "$1" != / ]; do
+    [ -L "$1" ] || [ -e "$1/PG_VERSION" ] || printf '%s\\n' "$1"
+    set -- "$(dirname -- "$1")"
+  done
+}
+{
+  for path; do printf '%s\\n' "$path"; done
+  for name in odoo.conf proxy cache postgresql; do
+    [ -d "$desk/$name" ] || continue
+    find "$desk/$name" -type l -exec readlink '{}' ';'
+    grep -rhoE '/[A-Za-z0-9._/-]+' "$desk/$name" || true
+  done
+} | sort -u | while IFS= read -r path; do
+  case $path in /proc/*|/sys/*|/dev/*) ;; /*) near "$path" ;; esac
+done | sort -u | while IFS= read -r path; do stat --format='%U %G %a %n' -- "$path"; done > "$desk/folders"`;

@@ -24,6 +24,8 @@ export interface PgBackRest {
   /** Puts the password where the archive_command finds it. */
   keepPassword(): CommandAction;
   createStanza(): CommandAction;
+  /** The server was made anew: from here on it is this one, and what the repository has of the old one stays. */
+  upgradeStanza(): CommandAction;
   hasStanza(): Probe;
   /** Makes the server finish a segment and waits for it. When it does not come, archives the one that waits by hand, to learn why. */
   check(dataDirectory: string): CommandAction;
@@ -90,6 +92,7 @@ export function createPgBackRest(stack: StackConfig, runtime: Runtime): PgBackRe
     serverSettings: (hasReplica) => serverText(settings, archiveCommand, hasReplica),
     keepPassword: () => keepPassword(settings, host, user, passwordFile),
     createStanza: () => pgbackrest("stanza-create"),
+    upgradeStanza: () => pgbackrest("stanza-upgrade"),
     hasStanza: () => fileExists(host, `${archive}/archive.info`),
     check: (data) =>
       reasoned(

@@ -226,7 +226,7 @@ export function createReadable(owner: string, restic: Program): Omit<Readable, "
         restic(
           ["restore", "latest", ...select(wanted), ...parts[part], "--target", folder],
           { exitCodes: readExitCodes },
-          watching(folder),
+          ["sh", "-c", fetchScript, "fetch", folder, ...watching(folder)],
         ),
       ),
     measure: (wanted) =>
@@ -306,6 +306,9 @@ exit "$code"
 const setIdsFilter = '[.[] | select(any(.tags[]?; startswith("run="))) | .id] | sort[]';
 /** Those of the arguments that are there. */
 const amongFilter = "(map(.id)) as $there | $ARGS.positional[] | select(IN($there[]))";
+
+/** Files that a killed attempt left are checked and completed, but 0.14 fails where a link is already there. */
+const fetchScript = '[ ! -d "$1" ] || find "$1" -type l -delete && shift && exec "$@"';
 
 /**
  * Tells causes apart that a program reports under one exit code, by what it prints: a full disk on this side does not mean that what

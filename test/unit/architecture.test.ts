@@ -359,14 +359,17 @@ describe("procedures", () => {
         actorOf: () => Promise.resolve(""),
         list: () => Promise.resolve([]),
       },
-      () => Promise.reject(new TypeError("nothing is asked here")),
-      () => Promise.resolve(),
       {
-        signer: () => Promise.reject(new TypeError("nothing is signed here")),
-        account: () => Promise.reject(new TypeError("nothing was run here")),
-        ask: () => Promise.reject(new TypeError("nothing is asked for here")),
-        now: () => new Date(),
-        program: "none",
+        checkHealth: () => Promise.reject(new TypeError("nothing is asked here")),
+        tell: () => Promise.resolve(),
+        timesOf: () => Promise.reject(new TypeError("nothing is asked here")),
+        notary: {
+          signer: () => Promise.reject(new TypeError("nothing is signed here")),
+          account: () => Promise.reject(new TypeError("nothing was run here")),
+          ask: () => Promise.reject(new TypeError("nothing is asked for here")),
+          now: () => new Date(),
+          program: "none",
+        },
       },
     );
     const chapters = program.filter(({ path }) => path.startsWith("src/procedures/"));

@@ -14,7 +14,7 @@ import { NoRepository } from "./errors.ts";
 import { type BackupFacts, jobsOf, knownRepository, readBackupFacts } from "./facts.ts";
 import { readInstant, resticTime, snapshot, takenAt, withFilesHeld } from "./hold.ts";
 import { limitNotes } from "./limits.ts";
-import { aboutSql, attachmentsSql, manifestSql, rolesSql, sequencesSql } from "./manifest.ts";
+import { aboutSql, attachmentsSql, globalsSql, manifestSql, rolesSql, sequencesSql } from "./manifest.ts";
 import { type SetReason, setReasons } from "./retention.ts";
 import { withFullDisk, withWorkingFolder, workingFolder } from "./working-folder.ts";
 
@@ -62,6 +62,7 @@ function planBackup(stack: Stack, { reason }: BackupInput, facts: BackupFacts): 
         withFilesHeld(stack, [
           readInstant(stack),
           describe(stack, folder, "roles", "Note the roles of the server", rolesSql),
+          describe(stack, folder, "globals", "Note their rights and passwords", globalsSql),
           describe(stack, folder, "sequences", "Note where the sequences stand", sequencesSql),
           dump(stack, folder, facts),
           describe(stack, folder, "manifest", "Note every table's rows and checksum", manifestSql),

@@ -85,8 +85,46 @@ select json_build_object(
   'server', current_setting('server_version'),
   'cluster', (select system_identifier::text from pg_control_system()),
   'files', (select count(distinct store_fname) from ir_attachment where store_fname is not null),
+  'cluster', (select json_build_object(
+    'version', current_setting('server_version_num')::int / 10000 || '',
+    'dataDirectory', current_setting('data_directory'),
+    'encoding', pg_encoding_to_char(encoding), 'collate', datcollate, 'ctype', datctype,
+    'icu', coalesce(to_jsonb(d) ->> 'daticulocale', case to_jsonb(d) ->> 'datlocprovider' when 'i' then to_jsonb(d) ->> 'datlocale' end),
+    'checksums', current_setting('data_checksums') = 'on',
+    'segmentBytes', (select setting::bigint from pg_settings where name = 'wal_segment_size'),
+    'settings', (select coalesce(json_object_agg(name, setting), '{}') from pg_file_settings
+      where sourcefile like '%/postgresql.auto.conf' and name !~ '^(recovery_|restore_command|primary_)'),
+    'archiveMode', current_setting('archive_mode'),
+    'archiveCommand', case when current_setting('archive_command') = '(disabled)' then '' else current_setting('archive_command') end)
+    from pg_database d where datname = 'template0'),
   'modules', (select json_object_agg(name, latest_version order by name) from ir_module_module where state = 'installed'));
 `);
+
+/**
+ * A psql script that makes every role as it was, with its rights, its password as the server keeps it, its memberships and settings: a
+ * server that has none of them yet needs them before Odoo can log in. Safe to repeat. Passwords are in it, as in odoo.conf: the
+ * repository is encrypted.
+ */
+export const globalsSql = `
+select format('select %L where to_regrole(%L) is null \\gexec', format('create role %I', rolname), quote_ident(rolname))
+  from pg_roles where rolname !~ '^pg_' order by rolname collate "C";
+select format('alter role %I with %s;', rolname, concat_ws(' ',
+    case when rolsuper then 'superuser' else 'nosuperuser' end, case when rolinherit then 'inherit' else 'noinherit' end,
+    case when rolcreaterole then 'createrole' else 'nocreaterole' end, case when rolcreatedb then 'createdb' else 'nocreatedb' end,
+    case when rolcanlogin then 'login' else 'nologin' end, case when rolreplication then 'replication' else 'noreplication' end,
+    case when rolbypassrls then 'bypassrls' else 'nobypassrls' end, format('connection limit %s', rolconnlimit),
+    case when rolpassword is not null then format('password %L', rolpassword) end,
+    case when rolvaliduntil is not null then format('valid until %L', rolvaliduntil) end))
+  from pg_authid where rolname !~ '^pg_' order by rolname collate "C";
+select line from (
+  select format('grant %I to %I%s;', pg_get_userbyid(roleid), pg_get_userbyid(member), case when admin_option then ' with admin option' else '' end) as line
+    from pg_auth_members where pg_get_userbyid(member) !~ '^pg_') lines order by line collate "C";
+select line from (select format('alter role %I set %I to %s;', pg_get_userbyid(setrole), split_part(setting, '=', 1),
+    case when split_part(setting, '=', 1) in ('search_path', 'temp_tablespaces', 'session_preload_libraries')
+      then substr(setting, strpos(setting, '=') + 1)
+      else quote_literal(substr(setting, strpos(setting, '=') + 1)) end) as line
+  from pg_db_role_setting, unnest(setconfig) setting where setdatabase = 0 and setrole <> 0) lines order by line collate "C";
+`;
 
 /** A psql script that makes every role of the server: a dump names roles as owners and in grants, and does not bring them. */
 export const rolesSql = `

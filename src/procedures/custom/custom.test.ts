@@ -293,6 +293,8 @@ describe("a file", () => {
       "resources",
       "proof",
       "database",
+      "drill-server",
+      "drill-database",
       "health",
       "other",
     ]);

@@ -20,6 +20,14 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "ipai-configuration-"));
   await writeFile(join(folder, "odoo.conf"), "db_password = secret\n", { mode: 0o640 });
   await writeFile(join(folder, "nginx.conf"), "events {}\n");
+  await writeFile(join(folder, "redis.conf"), `dir ${folder}/redis\n`);
+  await mkdir(join(folder, "redis"), { mode: 0o750 });
+  const cluster = join(folder, "postgresql/15/sandbox");
+  await mkdir(join(cluster, "ipai-wal/secret"), { recursive: true });
+  await writeFile(join(cluster, "postgresql.conf"), `data_directory = '${folder}/data'\n`);
+  await writeFile(join(cluster, "ipai-wal/secret/password.conf"), "another secret\n");
+  await mkdir(join(folder, "data"), { mode: 0o700 });
+  await writeFile(join(folder, "data/PG_VERSION"), "15\n");
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -59,6 +67,8 @@ describe("the configuration of a machine", () => {
     expect(parts).toEqual([
       { part: "odoo.conf", path: join(folder, "odoo.conf"), state: "taken" },
       { part: "proxy", path: join(folder, "nginx.conf"), state: "taken" },
+      { part: "cache", path: join(folder, "redis.conf"), state: "taken" },
+      { part: "postgresql", path: join(folder, "postgresql/15/sandbox"), state: "taken" },
       { part: "control", path: join(folder, "control-backups"), state: "absent" },
       { part: "files", path: odd, state: "taken" },
       { part: "files-2", path: join(folder, "gone"), state: "missing" },
@@ -68,18 +78,31 @@ describe("the configuration of a machine", () => {
     expect(await readFile(join(set, "odoo.conf/odoo.conf"), "utf8")).toContain("secret");
   });
 
+  it("is told with the folders that services need, and without what opens the archive", async () => {
+    execFileSync("chown", ["nobody", join(folder, "redis"), join(folder, "nginx.conf")]);
+    const { set } = await take(withAddons());
+    expect(existsSync(join(set, "postgresql/sandbox/postgresql.conf"))).toBe(true);
+    expect(existsSync(join(set, "postgresql/sandbox/ipai-wal"))).toBe(false);
+    const folders = (await readFile(join(set, "folders"), "utf8")).trim().split("\n");
+    expect(folders).toContain(`nobody root 750 ${join(folder, "redis")}`);
+    expect(folders.some((line) => line.endsWith(` ${folder}`))).toBe(true);
+    // The folder of a database is made by whoever makes the database.
+    expect(folders.some((line) => line.endsWith(`${folder}/data`))).toBe(false);
+    expect(await readFile(join(set, "owners"), "utf8")).toBe("nobody root proxy/nginx.conf\n");
+  });
+
   it("tells what could not be read, with the reason, and takes the rest", async () => {
     // Reading a process's memory at its beginning is an input/output error, whoever reads.
     const { parts } = await take((stack) => ({
       ...withAddons()(stack),
       backup: stack.backup && { ...stack.backup, files: ["/proc/1/mem", join(folder, "nginx.conf")] },
     }));
-    expect(parts[3]).toMatchObject({
+    expect(parts[5]).toMatchObject({
       part: "files",
       state: "unreadable",
       reason: expect.stringMatching(/error|denied/i),
     });
-    expect(parts[4]).toMatchObject({ part: "files-2", state: "taken" });
+    expect(parts[6]).toMatchObject({ part: "files-2", state: "taken" });
   });
 });
 
@@ -91,7 +114,11 @@ describe("code", () => {
     const { set, parts } = await take(withAddons(join(path, "addons")));
     expect(parts[1]).toEqual({
       ...{ part: "addons", path: join(path, "addons"), state: "commit", commit },
-      remote: "https://git.example.invalid/code.git",
+      ...{
+        remote: "https://git.example.invalid/code.git",
+        top: path,
+        branch: git(path, "symbolic-ref", "--short", "HEAD"),
+      },
     });
     expect(existsSync(join(set, "addons"))).toBe(false);
   });

@@ -17,7 +17,12 @@ import {
   whileServerMayRestart,
 } from "./steps.ts";
 
-const input = z.object({});
+const input = z.object({
+  replaces: z
+    .boolean()
+    .default(false)
+    .describe("The repository has the archive of a server that this one replaces: it is kept, and goes on beside"),
+});
 type Input = z.infer<typeof input>;
 
 export const walSetup: Procedure<Input, SetupFacts> = {
@@ -34,7 +39,7 @@ export const walSetup: Procedure<Input, SetupFacts> = {
   plan: planSetup,
 };
 
-function planSetup(stack: Stack, _input: Input, facts: SetupFacts): Plan {
+function planSetup(stack: Stack, { replaces }: Input, facts: SetupFacts): Plan {
   const pgbackrest = requirePgBackRest(stack);
   const { settings } = pgbackrest;
   const isNew = facts.before.configuration === undefined;
@@ -43,7 +48,7 @@ function planSetup(stack: Stack, _input: Input, facts: SetupFacts): Plan {
     version: walSetup.version,
     stack: stack.name,
     title: `Archive every change of the database server in ${settings.repository}`,
-    input: {},
+    input: { replaces },
     facts: {
       archiveMode: facts.server.archiveMode,
       archiveCommand: facts.server.archiveCommand,
@@ -59,14 +64,20 @@ function planSetup(stack: Stack, _input: Input, facts: SetupFacts): Plan {
       },
       writeConfiguration(stack, pgbackrest, facts),
       keepPassword(stack, pgbackrest),
-      change(
-        { id: "stanza", title: "Make the server known to the repository", action: pgbackrest.createStanza() },
-        { verify: [pgbackrest.hasStanza()], timeoutSeconds: 120 },
-      ),
+      makeKnown(pgbackrest, replaces && facts.hasStanza),
       ...beginArchiving(stack, pgbackrest, facts),
       baseBackup(pgbackrest, "full", facts.server),
     ],
   };
+}
+
+/** `stanza-upgrade` takes another server under the same name, and keeps all that there is of the one before. */
+function makeKnown(pgbackrest: PgBackRest, isUpgrade: boolean): Act {
+  const action = isUpgrade ? pgbackrest.upgradeStanza() : pgbackrest.createStanza();
+  const title = isUpgrade
+    ? "Make the new server known to the repository, beside the old one"
+    : "Make the server known to the repository";
+  return change({ id: "stanza", title, action }, { verify: [pgbackrest.hasStanza()], timeoutSeconds: 120 });
 }
 
 function runningFact({ running }: SetupFacts) {

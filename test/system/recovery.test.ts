@@ -1,0 +1,167 @@
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { configWith, refusal } from "../harness/backups.ts";
+import {
+  environment,
+  folder,
+  home,
+  ipai,
+  isCompose,
+  leftovers,
+  parsed,
+  type RunJson,
+  run,
+  serves,
+  services,
+  sql,
+  urls,
+} from "../harness/sandbox.ts";
+
+/**
+ * The day on which everything is lost but the repository and \`ipai.yaml\`: data, database server, configuration, code and the control
+ * database are removed; one command, and the suite serves again with the same data.
+ */
+const desk = `${home}-kept`;
+const [config, key] = [join(desk, "ipai.yaml"), join(desk, "key")];
+const root = { env: { ...environment } };
+
+describe.skipIf(isCompose)(`a server${isCompose ? " (only on Debian's own services)" : ""}`, () => {
+  let set: string;
+  let before: string;
+
+  beforeAll(async () => {
+    await mkdir(desk, { recursive: true, mode: 0o755 });
+    await configWith(config, (stack) => {
+      stack.backup["repository"] = join(desk, "repository");
+      stack.backup["passwordFile"] = key;
+      stack.backup["wal"] = { repository: join(desk, "archive"), passwordFile: key, patience: 20 };
+      // What the practice stack has besides a stack: the tests after this one find it again.
+      stack.backup["files"] = ["made", "ipai.yaml", "repository-password", "work/code"].map((name) =>
+        join(folder, name),
+      );
+    });
+    await writeFile(key, "kept elsewhere\n", { mode: 0o600 });
+    await sql("alter system set work_mem = '7MB'; select pg_reload_conf();", "postgres");
+    await sql("alter role odoo set statement_timeout = '77min'", "postgres");
+    expect((await ipai(["-c", config, "wal", "setup", "--yes"])).exitCode).toBe(0);
+    before = await everything();
+    expect((await ipai(["-c", config, "control", "backup"])).exitCode).toBe(0);
+    const made = parsed<RunJson>(await ipai(["-c", config, "backup", "--yes", "--json"]));
+    expect(made.outcome).toBe("succeeded");
+    set = made.run;
+  });
+  afterAll(async () => {
+    await ipai(["-c", config, "wal", "remove", "--yes"]);
+    await rm(desk, { recursive: true, force: true });
+    await sql("alter system reset work_mem; select pg_reload_conf();", "postgres");
+    await sql("alter role odoo reset statement_timeout", "postgres");
+  });
+
+  /** Every row of every table, what the server knows of roles and settings, and the filestore: as another tool than ipai sees them. */
+  async function everything(): Promise<string> {
+    const [rows, roles, files] = await Promise.all([
+      sql(
+        `select string_agg(format('%s %s', relname, (xpath('/row/n/text()', query_to_xml(format('select count(*) as n from %s', oid::regclass), false, true, '')))[1]), ',' order by relname)
+           from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace`,
+      ),
+      sql(
+        "select string_agg(rolname || rolcanlogin || coalesce(rolconfig::text, ''), ',' order by rolname) from pg_roles; show work_mem",
+        "postgres",
+      ),
+      run("sh", [
+        "-c",
+        'cd "$1" && find . -type f -exec sha1sum {} + | sort',
+        "files",
+        join(folder, "odoo/filestore/odoo"),
+      ]),
+    ]);
+    return [rows, roles, files.stdout].join("\n");
+  }
+
+  /** Stops what runs and removes all of it: the practice stack's folder has data, server, configuration, code and logs. */
+  async function loseEverything(): Promise<void> {
+    await ipai(["-c", config, "control", "stop"]);
+    for (const service of [...services, "nginx", "redis"])
+      await run("sh", [
+        "-c",
+        'kill -9 "$(cat "$1")" 2>/dev/null; while kill -0 "$(cat "$1")" 2>/dev/null; do sleep 0.1; done',
+        "kill",
+        join(folder, `run/${service}.pid`),
+      ]);
+    await run("pg_ctlcluster", ["15", "sandbox", "stop", "-m", "immediate"], {
+      env: { ...environment, PG_CLUSTER_CONF_ROOT: join(folder, "postgresql") },
+    });
+    await run("sh", ["-c", 'rm -rf "$1"/* "$1"/.[!.]*', "lose", home]);
+  }
+
+  const recover = (...args: readonly string[]) => ipai(["-c", config, "recover", "server", ...args], root);
+
+  it("is thought of as lost, and so is its database: both come back beside it, measured, with evidence", async () => {
+    const drilled = await ipai(["-c", config, "drill", "--yes"]);
+    expect([drilled.exitCode, drilled.stderr.slice(-2000)]).toEqual([0, expect.stringContaining("succeeded")]);
+    type Shown = {
+      what: string;
+      run: string;
+      evidence: { seconds: number; lossSeconds: number; set: string | null; counts: Record<string, number> };
+    };
+    const [database, server] = parsed<Shown[]>(await ipai(["-c", config, "drill", "list", "--json"]));
+    expect([server, database]).toMatchObject([
+      { what: "server", evidence: { set } },
+      { what: "database", evidence: { set: null } },
+    ]);
+    const modules = Number(
+      await sql("select count(*) from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"),
+    );
+    for (const one of [server, database]) {
+      expect(one?.evidence.counts["tables"]).toBeGreaterThanOrEqual(modules);
+      expect(one?.evidence.lossSeconds).toBeLessThan(600);
+    }
+    const evidence = await ipai(["-c", config, "drill", "show", server?.run ?? ""]);
+    expect(evidence.stdout).toMatch(/back after \(RTO\) \| 4 h.*\| met \|/);
+    expect(evidence.stdout).toContain("| configuration and code |");
+    expect(await leftovers()).toEqual([]);
+    expect(await everything()).toBe(before);
+  });
+
+  it("that serves is not touched", async () => {
+    expect(refusal(await recover("--yes", "--json"))).toMatchObject({
+      code: "recovery.still_serves",
+      message: expect.stringContaining("serves its login page"),
+    });
+  });
+
+  it("of which nothing is left but repository and ipai.yaml serves again with the same data, and says how long it took", async () => {
+    await loseEverything();
+    expect(existsSync(folder)).toBe(false);
+
+    await rename(key, `${key}.away`);
+    expect(refusal(await recover("--yes", "--json"))).toMatchObject({ code: "recovery.key_missing" });
+    await writeFile(key, "wrong\n", { mode: 0o600 });
+    expect(refusal(await recover("--yes", "--json"))).toMatchObject({ code: "backup.repository_unreadable" });
+    await rename(`${key}.away`, key);
+    await rename(join(desk, "repository"), join(desk, "away"));
+    expect(refusal(await recover("--yes", "--json"))).toMatchObject({ code: "backup.repository_unreadable" });
+    await rename(join(desk, "away"), join(desk, "repository"));
+    expect(existsSync(folder)).toBe(false);
+
+    const back = await recover("--yes");
+    expect([back.exitCode, back.stderr]).toEqual([0, expect.stringContaining("succeeded")]);
+    expect(back.stderr).toContain("The control database is back as it was at");
+    expect(back.stdout).toMatch(
+      /Back after .*: control database .*, reading the set .*, configuration and code .*, database .*, attachments .*, services .*, public address/,
+    );
+    for (const url of [urls.public, ...urls.odoo]) expect([url, await serves(url)]).toEqual([url, true]);
+    expect(await everything()).toBe(before);
+    // Archived again, beside what the archive has of the old server.
+    const archive = parsed<{ backups: unknown[] }>(await ipai(["-c", config, "wal", "list", "--json"]));
+    expect(archive.backups).toHaveLength(2);
+    expect(await readFile(join(folder, "odoo.conf"), "utf8")).toContain("db_name = odoo");
+    expect((await run("stat", ["--format=%U %a", join(folder, "data")])).stdout.trim()).toBe("postgres 700");
+    // The journal of before is there, and goes on.
+    const runs = parsed<RunJson[]>(await ipai(["-c", config, "runs", "--json"]));
+    expect(runs[0]).toMatchObject({ procedure: "recover server", outcome: "succeeded" });
+    expect(runs.some(({ run: id }) => id < set)).toBe(true);
+  });
+});
