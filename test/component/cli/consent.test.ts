@@ -59,7 +59,7 @@ stacks:
     services: { odoo: [{ name: web, url: "http://127.0.0.1:9" }] }
     odoo: { command: [odoo] }
     urls: { public: "http://127.0.0.1:9" }
-    schedules: { health: off }
+    schedules: { health: off, database: off }
 `;
 }
 

@@ -97,7 +97,7 @@ describe.skipIf(reason !== undefined)(`a service of this machine${reason === und
     services: { odoo: [{ name: odoo, url: "http://127.0.0.1:9" }] }
     odoo: { command: [/bin/true] }
     urls: { public: "http://127.0.0.1:9" }
-    schedules: { health: off }
+    schedules: { health: off, database: off }
 `,
     );
   });

@@ -97,6 +97,7 @@ stacks:
     secrets: { token: "\${BOOK_TOKEN}" }
     schedules:
       health: off
+      database: off
       books: { procedure: book entry, input: { entry: monthly }, cron: "0 0 1 1 *" }
 `;
 }
