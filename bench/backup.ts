@@ -14,7 +14,7 @@ interface Pair {
 }
 
 type Row = "first" | "daily" | "second" | "logical" | "restore" | "undo";
-type Figures = Readonly<Record<Row, readonly Pair[]>> & { readonly about: string };
+type Figures = Readonly<Record<Row, readonly Pair[]>> & { readonly about: string; readonly way: string };
 
 let figures: Promise<Figures> | undefined;
 
@@ -33,10 +33,10 @@ function bench(row: Row, goal: number, unit: "s" | "MB", title: string): Bench {
     goal,
     isLong: true,
     measure: async () => {
-      const { about, ...rows } = await measureAll();
+      const { about, way, ...rows } = await measureAll();
       const pairs = rows[row];
       const side = (of: keyof Pair) => median(pairs.map((pair) => pair[of]).toSorted((a, b) => a - b)).toFixed(1);
-      told = `${side("ours")} ${unit} to ${side("theirs")} ${unit}; ${about}`;
+      told = `${side("ours")} ${unit} to ${side("theirs")} ${unit}${row === "restore" ? `, by restoring ${way}` : ""}; ${about}`;
       return pairs.map(({ ours, theirs }) => ours / theirs);
     },
     explain: () => told,
