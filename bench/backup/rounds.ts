@@ -155,17 +155,24 @@ async function playRestores(count: number): Promise<Readonly<Record<string, read
   // A set that is proven needs no trial of its own, and is in no need of another that is made first.
   await ipai("backup");
   await ipai("backup", "verify");
-  const set = await repeat(count, "restore of a set", () => timedRestore(config, "latest", "--no-backup"));
-  // Archiving is on for this way alone: the runbook's side has none to slow it.
+  const set = await repeat(count, "restore of a set", () => timedRestore(config, "restore", "latest", "--no-backup"));
+  // Archiving is on for these ways alone: the runbook's side has none to slow it.
   await ipai("wal", "setup");
-  const instant = await repeat(count, "restore of an instant", async () => {
+  const prepare = async () => {
     await ipai("wal", "backup", "--type", "incr");
     // The end of a base backup is told in whole seconds: what lies in the same one is not reached from it.
     await sql("select pg_sleep(1.1)");
-    return timedRestore(config, "--at", await sql(nowSql));
+  };
+  const instant = await repeat(count, "restore of an instant", async () => {
+    await prepare();
+    return timedRestore(config, "restore", "--at", await sql(nowSql));
+  });
+  const whole = await repeat(count, "recovery of the server's data", async () => {
+    await prepare();
+    return timedRestore(config, "recover", "database", "--although-it-answers");
   });
   await ipai("wal", "remove");
-  return { "a set": set, "an instant": instant };
+  return { "a set": set, "an instant": instant, "the whole server from the archive (recover database)": whole };
 }
 
 const nowSql = `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
@@ -173,8 +180,8 @@ const nowSql = `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD
 /** What is kept of the present is removed again, so that the next one begins as this one did. */
 async function timedRestore(config: string, ...way: readonly string[]): Promise<number> {
   const startedAt = performance.now();
-  const run = await runJson("--config", config, "restore", ...way);
-  if (run.outcome !== "succeeded") throw new Error(`restore ${way.join(" ")}: ${JSON.stringify(run.error)}`);
+  const run = await runJson("--config", config, ...way);
+  if (run.outcome !== "succeeded") throw new Error(`${way.join(" ")}: ${JSON.stringify(run.error)}`);
   // Users are back with the last service; what is cleared away after that keeps nobody waiting.
   const served = run.steps.findLastIndex(({ id }) => id.startsWith("serve "));
   const seconds = (performance.now() - startedAt) / 1000 - sum(run.steps.slice(served + 1));
