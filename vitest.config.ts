@@ -1,8 +1,16 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
+/** Real repositories, archives and recoveries, a minute or more each: `npm test` leaves them to CI. */
+const long = [
+  ...["copies", "damage", "files", "past", "remote", "retention", "wal"].map(
+    (name) => `test/component/backup/${name}.test.ts`,
+  ),
+  "test/component/recovery/*.test.ts",
+];
+
 /**
- * Levels, each a project of its own (`vitest --project unit`). Only `unit` needs nothing; `component` and `crash-engine` need
+ * Levels, each a project of its own (`vitest --project unit`). Only `unit` needs nothing; `component`, `component-long` and `crash-engine` need
  * PostgreSQL's programs; `system`, `compose` and `crash` need the practice stack, so their files run one after the other.
  */
 export default defineConfig({
@@ -19,9 +27,14 @@ export default defineConfig({
         test: {
           name: "component",
           include: ["test/component/**/*.test.ts"],
+          exclude: long,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
+      },
+      {
+        extends: true,
+        test: { name: "component-long", include: long, testTimeout: 60_000, hookTimeout: 60_000 },
       },
       {
         extends: true,

@@ -87,6 +87,7 @@ check types tsc
 suite unit-and-component --project unit --project component
 wait "$stack"
 if [[ ${1:-quick} == all ]]; then
+  suite component-long --project component-long
   suite crash-engine --project crash-engine
   # A stack of its own for each file: what one leaves of its damage is nobody else's.
   for file in test/system/*.test.ts; do suite "$(basename "$file" .test.ts)" --project system "$file"; done
