@@ -198,7 +198,12 @@ describe("the certificate of a proof", () => {
     const { tables, rows, attachments } = entry.proof ?? {};
     expect(certificate).toMatchObject({
       verdict: "proven",
-      set: { id: backup.run, takenAt: entry.takenAt, database: "odoo", databaseBytes: entry.databaseBytes },
+      set: {
+        id: backup.run,
+        takenAt: new Date(entry.takenAt).toISOString(),
+        database: "odoo",
+        databaseBytes: entry.databaseBytes,
+      },
       source: { cluster: production, modules: { account: expect.any(String), base: expect.any(String) } },
       verification: { run: proof.run, actor: proof.actor, plan: proof.planHash },
       restored: { odoo: expect.stringContaining("Odoo Server") },
