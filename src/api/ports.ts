@@ -58,7 +58,7 @@ export interface StackEntry {
 /** What verifications of a stack's backups found, signed. */
 export interface Certificates {
   /** Newest first. */
-  readonly list: () => Promise<readonly Json[]>;
+  readonly list: (limit: number) => Promise<readonly Json[]>;
   /** Of a backup, or of the run that verified it. */
   readonly find: (set: string) => Promise<CertificateEntry | undefined>;
 }

@@ -15,10 +15,11 @@ const params = z.object({
 
 export const listCertificates = endpoint({
   ...{ method: "get", path: "/api/stacks/{stack}/certificates", tag: "backups" },
-  summary: "Every certificate of a stack's backups, also of those that are not there any more; the newest first",
+  summary: "The latest certificates of a stack's backups, also of those that are not there any more; the newest first",
   params: z.object({ stack: z.string() }),
+  query: z.object({ limit: z.coerce.number().int().min(1).max(500).default(50) }),
   answer: z.array(certificateSchema),
-  handle: async (asked) => findStack(asked).certificates.list(),
+  handle: async (asked) => findStack(asked).certificates.list(asked.query.limit),
 });
 
 export const showCertificate = endpoint({

@@ -1,6 +1,6 @@
 import { open, readFile } from "node:fs/promises";
 import { inTransaction, record } from "../../engine/audit.ts";
-import { chooseCertificate, listCertificates } from "../../procedures/backup/certificate/calls.ts";
+import { findCertificate, listCertificates } from "../../procedures/backup/certificate/calls.ts";
 import {
   type Book,
   type Certificate,
@@ -25,12 +25,13 @@ interface Options {
   readonly json?: boolean;
   readonly pdf?: string;
   readonly key?: string;
+  readonly limit?: string;
 }
 
 export async function showCertificate(context: Context, wanted: string, options: Options): Promise<number> {
   await using app = await context.openApp();
   const { name } = app.stack(context.globals.stack);
-  const found = chooseCertificate(await listCertificates(app.records, name), wanted);
+  const found = await findCertificate(app.records, name, wanted);
   if (found === undefined) throw CertificateNotFound({ of: wanted === "latest" ? `any backup of ${name}` : wanted });
   const { terminal } = context;
   if (options.pdf !== undefined) {
@@ -61,7 +62,7 @@ async function writeNew(path: string, content: Buffer): Promise<void> {
 export async function listAll(context: Context, options: Options): Promise<number> {
   await using app = await context.openApp();
   const { name, config } = app.stack(context.globals.stack);
-  const all = await listCertificates(app.records, name);
+  const all = await listCertificates(app.records, name, Number(options.limit ?? 50));
   const { terminal } = context;
   if (options.json === true) terminal.out(JSON.stringify(all, null, 2));
   else if (all.length === 0) terminal.out("No certificate yet. The next one is made by: ipai backup verify");

@@ -11,7 +11,7 @@ import { createRun } from "../../engine/journal.ts";
 import type { Records } from "../../engine/records.ts";
 import type { Worker } from "../../engine/worker.ts";
 import { defineError } from "../../errors/error.ts";
-import { chooseCertificate, listCertificates } from "../../procedures/backup/certificate/calls.ts";
+import { findCertificate, listCertificates } from "../../procedures/backup/certificate/calls.ts";
 import { exposureJson } from "../../procedures/backup/exposure/say.ts";
 import type { Procedures } from "../../procedures/registry.ts";
 import { schedulesOf } from "../../procedures/schedules.ts";
@@ -148,9 +148,9 @@ function apiPorts(context: Context, app: App, { auth, worker, procedures }: Part
 /** Pages are made when they are asked for: that takes libraries of its own. */
 function certificatesOf(records: Records, stack: string): Certificates {
   return {
-    list: () => listCertificates(records, stack),
+    list: (limit) => listCertificates(records, stack, limit),
     find: async (set) => {
-      const document = chooseCertificate(await listCertificates(records, stack), set);
+      const document = await findCertificate(records, stack, set);
       if (document === undefined) return undefined;
       const pdf = async () =>
         new Uint8Array(await (await import("../render/certificate-pdf.ts")).renderCertificate(document));

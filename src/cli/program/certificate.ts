@@ -14,7 +14,8 @@ export function registerCertificate(backup: Command): void {
       ),
     );
   json(certificate.command("list"))
-    .description("every certificate, also of backups that are not there any more")
+    .description("the latest certificates, also of backups that are not there any more")
+    .option("-n, --limit <count>", "how many", "50")
     .action(run(async (context, options) => (await import("../commands/certificate.ts")).listAll(context, options)));
   json(certificate.command("key"))
     .description("the public key with which certificates are checked")

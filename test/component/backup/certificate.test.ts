@@ -11,7 +11,7 @@ import { booksSql } from "../../../src/procedures/backup/certificate/books.ts";
 import {
   certify,
   certifyFailure,
-  chooseCertificate,
+  findCertificate,
   listCertificates,
   requestProof,
 } from "../../../src/procedures/backup/certificate/calls.ts";
@@ -37,7 +37,7 @@ afterAll(() => test[Symbol.asyncDispose]());
 
 const environment = () => ({ ...process.env, IPAI_HOME: test.home, IPAI_DATABASE_URL: undefined });
 const notary = () => createNotary(app.control, environment());
-const certificates = () => listCertificates(app.records, "sandbox");
+const certificates = () => listCertificates(app.records, "sandbox", 50);
 const subject = { stack: "sandbox", timezone: "Asia/Manila", backup: "night01", repository: "/r", place: "local" };
 const found = {
   ...{ postgres: "15.18", cluster: "74", odoo: "Odoo Server 19.0", tables: 3, rows: 9, attachments: 1, unsound: 0 },
@@ -59,7 +59,7 @@ const certified = async () =>
 describe("a verification that fails", () => {
   it("leaves a signed certificate that says where and why, and who began it", async () => {
     expect(failed.outcome).toBe("undone");
-    const document = chooseCertificate(await certificates(), "night01");
+    const document = await findCertificate(app.records, "sandbox", "night01");
     expect(document?.certificate).toMatchObject({
       ...{ verdict: "failed", counts: null, books: null, login: null },
       set: { id: "night01", takenAt: "2026-11-24T18:00:00.000Z", databaseBytes: 1 },
@@ -68,6 +68,11 @@ describe("a verification that fails", () => {
     });
     expect(document?.certificate.verification.phases.map(({ name }) => name)).toEqual(["check", "fetch"]);
     expect(await certified()).toEqual([document?.digest]);
+    for (const wanted of ["latest", failed.id])
+      expect(await findCertificate(app.records, "sandbox", wanted)).toEqual(document);
+    // Whoever may look at another stack alone finds nothing here.
+    for (const wanted of ["latest", failed.id, "night01"])
+      expect(await findCertificate(app.records, "other", wanted)).toBeUndefined();
   });
 
   it("is certified once, however often it is asked for", async () => {

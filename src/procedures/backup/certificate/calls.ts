@@ -149,7 +149,7 @@ async function issue(
   { stack, timezone, backup, repository, place }: z.output<typeof subject>,
   found: Found,
 ): Promise<{ digest: string }> {
-  const before = await findCertificate(records, run);
+  const before = await findOfRun(records, run);
   if (before !== undefined) return { digest: before.digest };
   const account = await notary.account(run);
   const ended = notary.now();
@@ -175,27 +175,40 @@ async function issue(
 }
 
 /** Of one verification. */
-async function findCertificate(records: Records, run: string): Promise<CertificateDocument | undefined> {
+async function findOfRun(records: Records, run: string): Promise<CertificateDocument | undefined> {
   const found = await records.find(certificateKind, run);
   return found === undefined ? undefined : parseKept(found);
 }
 
 /** Newest first. */
-export async function listCertificates(records: Records, stack: string): Promise<readonly CertificateDocument[]> {
-  return (await records.list(certificateKind, stack, listedMax)).map(({ data }) => parseKept(data));
+export async function listCertificates(
+  records: Records,
+  stack: string,
+  limit: number,
+): Promise<readonly CertificateDocument[]> {
+  return (await records.list(certificateKind, stack, limit)).map(({ data }) => parseKept(data));
+}
+
+/** The newest of a set, or that of a run; `latest` is the newest of all. */
+export async function findCertificate(
+  records: Records,
+  stack: string,
+  wanted: string,
+): Promise<CertificateDocument | undefined> {
+  if (wanted === "latest") return (await listCertificates(records, stack, 1))[0];
+  const entry = await findBackup(records, wanted);
+  for (const run of [wanted, entry?.doubt?.run, entry?.proof?.run]) {
+    const found = run === undefined ? undefined : await findOfRun(records, run);
+    // A run, or a set, of another stack is none here.
+    if (found?.certificate.stack.name === stack) return found;
+  }
+  // A set that the catalogue does not know, since its verification failed.
+  const all = await listCertificates(records, stack, listedMax);
+  return all.find(({ certificate }) => certificate.set.id === wanted);
 }
 
 /** Ten years of a verification each night. */
 const listedMax = 5000;
-
-/** The newest of a set, or that of a run; `latest` is the newest of all. */
-export function chooseCertificate(
-  all: readonly CertificateDocument[],
-  wanted: string,
-): CertificateDocument | undefined {
-  if (wanted === "latest") return all[0];
-  return all.find(({ certificate: { set, verification } }) => wanted === set.id || wanted === verification.run);
-}
 
 function parseKept(found: unknown): CertificateDocument {
   const parsed = documentSchema.safeParse(found);
