@@ -2,6 +2,8 @@ import { z } from "zod";
 import type { Records } from "../../engine/records.ts";
 import { Bug } from "../../errors/error.ts";
 import type { CallFunction } from "../../host/perform.ts";
+import { integrityKind } from "../maintenance/integrity.ts";
+import { certificateKind } from "./certificate/content.ts";
 import { BackupNotFound, ClockJumped } from "./errors.ts";
 import { filesKind } from "./files/notes.ts";
 import { repositoryKind } from "./repositories.ts";
@@ -148,13 +150,12 @@ export function recordDoubt(records: Records): CallFunction {
   };
 }
 
-/** When the repository itself is removed, with what is known of it. */
+/** When a practice stack is removed with its repository: what is known of both, and what was certified of the practice. */
 export function forgetBackups(records: Records): CallFunction {
   return async (given) => {
     const { stack } = z.object({ stack: z.string() }).parse(given);
-    await records.forget(kind, stack);
-    await records.forget(repositoryKind, stack);
-    await records.forget(filesKind, stack);
+    const kinds = [kind, repositoryKind, filesKind, certificateKind, integrityKind];
+    for (const one of kinds) await records.forget(one, stack);
     return null;
   };
 }

@@ -44,11 +44,11 @@ const state = answer.extend({
 });
 export type Integrity = z.infer<typeof state>;
 
-const kind = "integrity";
+export const integrityKind = "integrity";
 
 /** Undefined: it was never checked. */
 export async function findIntegrity(records: Records, stack: string): Promise<Integrity | undefined> {
-  const found = await records.find(kind, stack);
+  const found = await records.find(integrityKind, stack);
   return found === undefined ? undefined : state.parse(found);
 }
 
@@ -57,7 +57,7 @@ export function recordIntegrity(records: Records): CallFunction {
     const { stack, answer: said } = z.object({ stack: z.string(), answer }).parse(given);
     const { id: run, startedAt: at } = scope.run;
     const data: Integrity = { ...said, at, run, outcome: judge(said) };
-    await records.put({ kind, id: stack, stack, run, data });
+    await records.put({ kind: integrityKind, id: stack, stack, run, data });
     return null;
   };
 }

@@ -8,6 +8,7 @@ import {
   books,
   type Certificate,
   type CertificateDocument,
+  certificateKind,
   documentSchema,
   login,
   phasesOf,
@@ -50,8 +51,6 @@ export interface RunAccount {
   /** Why the run is being taken back. */
   readonly failure: { readonly step: string | null; readonly code: string; readonly message: string } | null;
 }
-
-export const certificateKind = "certificate";
 
 /** What the set says about itself. */
 const about = z.looseObject({

@@ -5,6 +5,9 @@ import { z } from "zod";
  * Amounts are text, because a double cannot hold them exactly.
  */
 
+/** Of its records. */
+export const certificateKind = "certificate";
+
 const instant = z.iso.datetime().describe("In UTC");
 const amount = z
   .string()
