@@ -38,7 +38,7 @@ export const verifyBackup: Procedure<VerifyInput, ProofFacts> = {
     "Restores a backup on a throw-away PostgreSQL beside the stack's own, compares every table with the manifest and every " +
     "attachment with its checksum, adds up the books, neutralizes the copy, and lets a user log in to an Odoo on it. What holds becomes the proof, " +
     "and whatever came of it a signed certificate.",
-  done: { title: "Backup proven" },
+  done: { title: "Backup proven", line: "Its certificate: ipai backup certificate" },
   input,
   facts: (reader, { backup }) => readProofFacts(reader, backup),
   plan: planVerification,
