@@ -83,7 +83,7 @@ select json_build_object(
   'databaseBytes', pg_database_size(current_database()),
   'takenAt', :'takenAt',
   'server', current_setting('server_version'),
-  'cluster', (select system_identifier::text from pg_control_system()),
+  'systemIdentifier', (select system_identifier::text from pg_control_system()),
   'files', (select count(distinct store_fname) from ir_attachment where store_fname is not null),
   'cluster', (select json_build_object(
     'version', current_setting('server_version_num')::int / 10000 || '',

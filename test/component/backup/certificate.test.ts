@@ -17,6 +17,7 @@ import {
 } from "../../../src/procedures/backup/certificate/calls.ts";
 import { books, isBalanced } from "../../../src/procedures/backup/certificate/content.ts";
 import { checkDocument } from "../../../src/procedures/backup/certificate/sign.ts";
+import { aboutSql } from "../../../src/procedures/backup/manifest.ts";
 import { type BackupApp, scopeOf, startBackupApp } from "../../harness/backup-app.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import { ipai, parsed, run as runProgram } from "../../harness/sandbox.ts";
@@ -44,7 +45,7 @@ const found = {
   about: {
     database: "odoo",
     databaseBytes: 5,
-    takenAt: "2026-11-24 18:00:00Z",
+    takenAt: "2026-11-24T18:00:00Z",
     server: "15.18",
     modules: { base: "19.0.1.3" },
   },
@@ -187,6 +188,12 @@ insert into account_move_line (move_id, debit, credit, currency_id, amount_curre
   (4, 10, 0, 2, 10), (4, 0, 10.01, 2, -10.01), (5, 5.01, 0, 2, 5.01), (5, 0, 5, 2, -5);
 `;
 
+const setTables = `
+create table ir_attachment (id int, store_fname text);
+create table ir_module_module (name text, state text, latest_version text);
+insert into ir_module_module values ('base', 'installed', '19.0.1.3'), ('draft', 'installed', null), ('crm', 'uninstalled', null);
+`;
+
 describe("the trial balance", () => {
   let control: TestControl;
   beforeAll(async () => {
@@ -195,12 +202,39 @@ describe("the trial balance", () => {
   });
   afterAll(() => control[Symbol.asyncDispose]());
 
-  async function psql(text: string, database = "ledger"): Promise<string> {
+  async function psql(text: string, database = "ledger", variables: readonly string[] = []): Promise<string> {
     const place = ["-h", join(control.home, "control/socket"), "-U", "ipai", "-d", database];
-    const ended = await runProgram("psql", ["-XAtq", "-v", "ON_ERROR_STOP=1", ...place], { stdin: text });
+    const options = ["ON_ERROR_STOP=1", ...variables].flatMap((one) => ["-v", one]);
+    const ended = await runProgram("psql", ["-XAtq", ...options, ...place], { stdin: text });
     expect(ended.stderr).toBe("");
     return ended.stdout;
   }
+
+  it("is signed with what a set says about itself, in the words of the backup that wrote it", async () => {
+    await psql(setTables, "postgres");
+    const about = JSON.parse(await psql(aboutSql, "postgres", ["takenAt=2026-11-25T19:10:47Z"]));
+    const system = (await psql("select system_identifier from pg_control_system()", "postgres")).trim();
+    // Two readers, two members: one for the certificate, one for whoever makes the server anew.
+    expect(about).toMatchObject({ systemIdentifier: system, cluster: { version: expect.stringMatching(/^\d+$/) } });
+    const account = {
+      actor: "anna",
+      planHash: "5".repeat(64),
+      startedAt: "2026-11-25T19:11:00.000Z",
+      steps: [],
+      failure: null,
+    };
+    const witness = { ...notary(), account: async () => account };
+    await certify(app.records, witness)({ ...subject, ...found, backup: "night02", about }, scopeOf("verify02"));
+    expect((await findCertificate(app.records, "sandbox", "verify02"))?.certificate).toMatchObject({
+      ...{ verdict: "proven", set: { id: "night02", takenAt: "2026-11-25T19:10:47.000Z", database: "postgres" } },
+      source: { cluster: system, modules: { base: "19.0.1.3", draft: null } },
+    });
+    const odd = { ...subject, ...found, about: { ...about, systemIdentifier: {} } };
+    await expect(certify(app.records, witness)(odd, scopeOf("verify03"))).rejects.toMatchObject({
+      code: "certificate.set_unreadable",
+    });
+  });
+
   const read = async () => JSON.parse(await psql(booksSql)) as { companies: unknown; unbalanced: string };
 
   it("is null where accounting is not installed", async () => {

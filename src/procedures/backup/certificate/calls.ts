@@ -14,6 +14,7 @@ import {
   phasesOf,
   type StepAccount,
 } from "./content.ts";
+import { SetUnreadable } from "./errors.ts";
 import type { Signer } from "./sign.ts";
 
 /**
@@ -56,9 +57,9 @@ export interface RunAccount {
 const about = z.looseObject({
   database: z.string(),
   databaseBytes: z.number(),
-  takenAt: z.string(),
+  takenAt: z.iso.datetime({ offset: true }),
   server: z.string(),
-  cluster: z.string().nullish(),
+  systemIdentifier: z.string().nullish(),
   modules: z.record(z.string(), z.string().nullable()),
 });
 
@@ -71,7 +72,7 @@ const subject = z.object({
 });
 
 const provenInput = subject.extend({
-  about,
+  about: z.unknown(),
   postgres: z.string(),
   cluster: z.string(),
   odoo: z.string(),
@@ -101,14 +102,15 @@ export function requestProof(notary: Notary): CallFunction {
 export function certify(records: Records, notary: Notary): CallFunction {
   return async (given, { scope }) => {
     const input = provenInput.parse(given);
-    const { about: said, tables, rows, attachments, unsound } = input;
+    const { tables, rows, attachments, unsound } = input;
+    const said = parseAbout(input.backup, input.about);
     return issue(records, notary, scope.run.id, input, {
       verdict: "proven",
       set: {
         ...{ takenAt: new Date(said.takenAt).toISOString(), database: said.database },
         databaseBytes: said.databaseBytes,
       },
-      source: { postgres: said.server, cluster: said.cluster ?? null, modules: said.modules },
+      source: { postgres: said.server, cluster: said.systemIdentifier ?? null, modules: said.modules },
       restored: { postgres: input.postgres, cluster: input.cluster, odoo: input.odoo },
       counts: { tables, rows, attachments, unsound },
       books: input.books,
@@ -116,6 +118,14 @@ export function certify(records: Records, notary: Notary): CallFunction {
       failure: null,
     });
   };
+}
+
+/** It comes out of a set, whoever wrote that: what is wrong with it is no fault of this program, which would leave the run standing. */
+function parseAbout(backup: string, given: unknown): z.output<typeof about> {
+  const parsed = about.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw SetUnreadable({ backup, reason: `${issue?.path.join(".")}: ${issue?.message}` });
 }
 
 /** Of a verification that is taken back: what failed is evidence too. */

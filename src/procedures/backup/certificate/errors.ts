@@ -6,6 +6,13 @@ export const CertificateNotFound = defineError<{ of: string }>("certificate.not_
   hint: () => "`ipai backup certificate list` shows what there is; `ipai backup verify` makes the next one.",
 });
 
+export const SetUnreadable = defineError<{ backup: string; reason: string }>("certificate.set_unreadable", {
+  exitCode: 33,
+  message: (d) =>
+    `What backup ${d.backup} says about itself cannot be certified: ${d.reason}. Everything was compared; no proof was recorded.`,
+  hint: () => "Its file `about` was written by another version, or changed since. Take a new backup and verify that.",
+});
+
 export const CertificateBroken = defineError<{ file: string; reason: string }>("certificate.broken", {
   exitCode: 24,
   message: (d) => `The certificate in ${d.file} does not hold: ${d.reason}.`,
