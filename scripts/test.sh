@@ -23,7 +23,10 @@ suite() {
   local name=$1
   shift
   printf '\n== %s (%d s so far)\n' "$name" "$SECONDS"
-  vitest run --reporter=default --reporter=json --outputFile.json="$results/$name.json" "$@" || failed=1
+  if ! vitest run --reporter=default --reporter=json --outputFile.json="$results/$name.json" "$@"; then
+    failed=1
+    [[ $* == *--project\ component* ]] || clear_away "$home"
+  fi
   # A suite that died before it could count is a failure, not nothing.
   [[ -s $results/$name.json ]] || echo '{"numPassedTests":0,"numFailedTests":1}' >"$results/$name.json"
 }
@@ -53,11 +56,12 @@ compose_suites() {
   unset IPAI_TEST_RUNTIME
 }
 
-# What a killed run of the tests left behind would hold the stack that this one takes: its programs, and its folder.
+# What a killed run of the tests left behind, or a suite that failed, would hold the stack that the next one takes: its programs, its folder,
+# and its containers.
 clear_away() {
   local folder=$1 process signal
   [[ -e $folder ]] || return 0
-  printf '\n== removing what an earlier run of the tests left in %s\n' "$folder"
+  printf '\n== removing what a run of the tests left in %s\n' "$folder"
   for signal in TERM KILL; do
     for process in /proc/[0-9]*; do
       if [[ $(readlink "$process/cwd") == "$folder"/* ]] || tr '\0' ' ' <"$process/cmdline" | grep -qF "$folder/"; then
@@ -66,6 +70,7 @@ clear_away() {
     done 2>/dev/null
   done
   rm -rf "$folder"
+  if [[ -e $engine ]]; then docker ps -aq | xargs -r docker rm -f -v >/dev/null; fi
 }
 
 stop_engine() {
