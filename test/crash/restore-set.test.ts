@@ -42,8 +42,8 @@ describe("a restore of a set", () => {
     { point: "do:folder/files held/dump:spawned", words: [], afterMs: 300 },
     { point: "do:folder/fetch:spawned", words: ["--no-backup"], afterMs: 200 },
     { point: "do:folder/load:spawned", words: ["--no-backup"], afterMs: 1000 },
-    { point: "do:folder/closed/stopped/swap:performed", words: ["--no-backup"] },
-    { point: "do:folder/closed/stopped/swap files:spawned", words: ["--no-backup"] },
+    { point: "do:closed/stopped/swap:performed", words: ["--no-backup"] },
+    { point: "do:closed/stopped/swap files:spawned", words: ["--no-backup"] },
   ])("that is killed at $point goes on when it is resumed", async ({ point, words, afterMs }) => {
     await note("second");
     await strike(restoring(...words), point, afterMs === undefined ? {} : { afterMs });
@@ -60,10 +60,10 @@ describe("a restore of a set", () => {
 
   it.skipIf(isCompose)("that is killed while it is taken back is taken back to its end", async () => {
     await note("second");
-    const point = "undo:folder/closed/stopped/swap~swap back:performed";
+    const point = "undo:closed/stopped/swap~swap back:performed";
     const failing = { ...restoring("--no-backup"), imports: ["test/harness/at-point.ts"] };
     const script = `kill -TERM $PPID`;
-    const env = { ...environment, AT_POINT: "do:folder/closed/stopped/swap files:recorded", AT_SCRIPT: script };
+    const env = { ...environment, AT_POINT: "do:closed/stopped/swap files:recorded", AT_SCRIPT: script };
     await strike({ ...failing, env }, point);
     const [struck] = parsed<RunJson[]>(await ipai(["runs", "--json"]));
     const ended = parsed<RunJson>(await ipai(["runs", "resume", struck?.run ?? "", "--json"]));
