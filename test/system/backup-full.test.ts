@@ -49,8 +49,6 @@ describe("a disk that runs full in a backup", () => {
     ["do:folder/files held/attachments:before", "backup.disk_full"],
     ["do:folder/files held/filestore:before", "backup.disk_full"],
     ["do:folder/configuration:before", "host.command_failed"],
-    ["do:folder/check:before", "backup.repository_unwritable"],
-    ["do:folder/store:before", "backup.repository_unwritable"],
   ])("at %s ends it with %s, and leaves nothing", async (point, code) => {
     const failed = await runJson(["--config", config, "backup"], at(point, fill()));
     await rm(filler());
