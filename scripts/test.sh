@@ -65,7 +65,8 @@ clear_away() {
   for signal in TERM KILL; do
     for process in /proc/[0-9]*; do
       if [[ $(readlink "$process/cwd") == "$folder"/* ]] || tr '\0' ' ' <"$process/cmdline" | grep -qF "$folder/"; then
-        kill -s "$signal" "${process#/proc/}" && sleep 0.1
+        # Its children too: a worker of nginx names no folder, and would keep the port.
+        kill -s "$signal" $(pgrep -P "${process#/proc/}") "${process#/proc/}" && sleep 0.1
       fi
     done 2>/dev/null
   done

@@ -55,7 +55,7 @@ describe("the main job", () => {
     const ended = await ipai(["upgrade", "--yes", "--json"]);
     const run = parsed<RunJson>(ended);
     expect([run.outcome, run.error?.code, ended.exitCode]).toEqual(["failed-and-undone", "odoo.update_failed", 3]);
-    await until("everything serves", everythingServes);
+    expect(await everythingServes()).toBe(true);
     expect({ data: await fingerprint(), crons: await activeCrons(), versions: await versions() }).toEqual(before);
     expect(await leftovers()).toEqual([]);
     const story = (await ipai(["runs", "show", run.run])).stdout;
@@ -86,7 +86,7 @@ describe("the main job", () => {
   it("ends with the new version serving and nothing left behind", async () => {
     expect(await versions()).toMatch(/ipai_demo_ledger \d+\.0\.1\.1\.0, ipai_demo_report \d+\.0\.1\.1\.0/);
     expect(await sql("select count(*) from ipai_demo_entry where reference is null")).toBe("0");
-    await until("everything serves", everythingServes);
+    expect(await everythingServes()).toBe(true);
     expect(parsed<HealthJson>(await ipai(["health", "--json"])).status).toBe("ok");
     expect(await leftovers()).toEqual([]);
     const after = await ipai(["upgrade", "--plan"]);

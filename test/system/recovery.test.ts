@@ -89,7 +89,8 @@ describe.skipIf(isCompose)(`a server${isCompose ? " (only on Debian's own servic
     for (const service of [...services, "nginx", "redis"])
       await run("sh", [
         "-c",
-        'kill -9 "$(cat "$1")" 2>/dev/null; while kill -0 "$(cat "$1")" 2>/dev/null; do sleep 0.1; done',
+        // Its workers too: one of nginx that lives on keeps the port.
+        'kill -9 $(pgrep -P "$(cat "$1")") "$(cat "$1")" 2>/dev/null; while kill -0 "$(cat "$1")" 2>/dev/null; do sleep 0.1; done',
         "kill",
         join(folder, `run/${service}.pid`),
       ]);
