@@ -153,10 +153,10 @@ const takeScript = `set -eu
 rm -rf -- "$desk"; mkdir -m 0700 -- "$desk"
 quoted() { printf '%s' "$1" | tr '\\n' ' ' | sed 's/[\\\\"]/\\\\&/g'; }
 tell() {
-  printf '{"part": "%s", "path": "%s", "state": "%s"' "$name" "$(quoted "$path")" "$1" >> "$desk/parts"
+  env printf '{"part": "%s", "path": "%s", "state": "%s"' "$name" "$(quoted "$path")" "$1" >> "$desk/parts"
   shift
-  while [ $# -gt 0 ]; do printf ', "%s": "%s"' "$1" "$(quoted "$2")" >> "$desk/parts"; shift 2; done
-  printf '}\\n' >> "$desk/parts"
+  while [ $# -gt 0 ]; do env printf ', "%s": "%s"' "$1" "$(quoted "$2")" >> "$desk/parts"; shift 2; done
+  env printf '}\\n' >> "$desk/parts"
 }
 code() { git -c 'safe.directory=*' -c core.fsmonitor=false -c core.hooksPath=/dev/null -C "$path" "$@" 2>/dev/null; }
 committed() {

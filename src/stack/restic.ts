@@ -312,7 +312,8 @@ const fetchScript = '[ ! -d "$1" ] || find "$1" -type l -delete && shift && exec
 
 /**
  * Tells causes apart that a program reports under one exit code, by what it prints: a full disk on this side does not mean that what
- * was read is damaged. Its lines pass through, without the addresses of restic's own code.
+ * was read is damaged. Its lines pass through, without the addresses of restic's own code. restic's cache may find no room: it goes on
+ * without.
  */
 export function explained(action: CommandAction): CommandAction {
   return told(action, explainScript);
@@ -325,7 +326,7 @@ function told(action: CommandAction, script: string): CommandAction {
 
 const explainScript = `/^(\\t|main[.]|runtime[.]|github[.]com\\/)/ { next }
 { print; fflush(); line = tolower($0) }
-line ~ /no space left on device|disk quota exceeded/ { code = 28 }
+line ~ /no space left on device|disk quota exceeded/ && line !~ /\\/restic-cache\\// { code = 28 }
 line ~ /repository is already locked/ { code = 11 }
 line ~ /^fatal: .*(wrong password or no key found)/ { code = 12 }
 line ~ /^fatal: .*(unable to open (config file|repository at)|connection refused|connection reset|no route to host|i\\/o timeout)/ { code = 10 }

@@ -59,7 +59,11 @@ export function createScratchCluster(stack: StackConfig, runtime: Runtime, folde
   });
   return {
     socket,
-    start: command(host, [...asUser, startScript, "start", data, socket, program("initdb"), program("pg_ctl"), user]),
+    start: explained(
+      command(host, [...asUser, startScript, "start", data, socket, program("initdb"), program("pg_ctl"), user], {
+        exitCodes: { 28: "backup.disk_full" },
+      }),
+    ),
     stop: command(host, runtime.as(user, [program("pg_ctl"), "stop", "-s", "-m", "immediate", "-D", data])),
     isRunning: {
       ...answer,

@@ -259,17 +259,20 @@ function findLostAttachments(stack: Stack, folder: string): Act {
   return require({ id: "lost", title: "No attachment was lost before", probe }, { onFail: "continue" });
 }
 
-/** restic's own account goes to a file, so that a run which was killed in between still finds it. */
+/** restic's own account goes to a file, so that a run which was killed in between still finds it. Without room for it the set counts all the same. */
 function store(restic: Restic, folder: string, reason: SetReason): Act {
   const action = restic.store(`${folder}/set`, resticTime, reason);
-  const noted: CommandAction = { ...action, pipeline: [...action.pipeline, { argv: ["tee", `${folder}/stored`] }] };
+  const noted: CommandAction = {
+    ...action,
+    pipeline: [...action.pipeline, { argv: ["sh", "-c", 'tee -- "$1" || :', "note", `${folder}/stored`] }],
+  };
   return change(
     { id: "store", title: "Store the set in the repository", action: noted },
     { done: restic.exists(runId), verify: [restic.exists(runId)], timeoutSeconds: 12 * 3600 },
   );
 }
 
-/** A JSON line each for the set, what restic read and what the repository took in (-1 when the program died before it was told). */
+/** A JSON line each for the set, what restic read and what the repository took in (-1 when it was not noted, or not to its end). */
 function readAccount(stack: Stack, folder: string): Act {
   return read({
     id: "account",
@@ -285,8 +288,8 @@ function readAccount(stack: Stack, folder: string): Act {
 
 const accountScript = `
 cat "$1/set/about"
-grep '"message_type":"summary"' "$1/stored" 2>/dev/null || echo '{"total_bytes_processed": -1}'
-grep '"message_type":"growth"' "$1/stored" 2>/dev/null || echo '{"bytes": -1}'
+grep '"message_type":"summary".*}$' "$1/stored" 2>/dev/null || echo '{"total_bytes_processed": -1}'
+grep '"message_type":"growth".*}$' "$1/stored" 2>/dev/null || echo '{"bytes": -1}'
 `;
 
 function record(stack: Stack, reason: SetReason): Act {

@@ -3,9 +3,11 @@ import type { Act, Bracket, Step } from "../../runbook/plan.ts";
 import { join, output, prefixed, runId, suffixed, type Text } from "../../runbook/value.ts";
 import { makeDirectory, pathExists } from "../../stack/files.ts";
 import { isolateSql, leaksSql } from "../../stack/odoo/isolate.ts";
+import { explained } from "../../stack/restic.ts";
 import type { DaemonSpec } from "../../stack/runtime/runtime.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, read, serving, startService, stopService } from "../steps.ts";
+import { withFullDisk } from "./working-folder.ts";
 
 /** An Odoo on a restored copy: kept from mail, from scheduled work and from the world before it is started. */
 
@@ -78,7 +80,12 @@ function moveFilestore(stack: Stack, folder: Text): Act {
 }
 
 /** Before any Odoo is started on it: a copy of production never mails, never runs crons, never calls out. */
-export function neutralize(stack: Stack, cluster: Pick<CopyCluster, "query" | "odooOptions">, database: Text): Act {
+export function neutralize(
+  stack: Stack,
+  cluster: Pick<CopyCluster, "query" | "odooOptions">,
+  database: Text,
+  action = stack.odoo.neutralize(cluster.odooOptions, database),
+): Act {
   const isNeutralized: Probe = {
     title: "the copy is neutralized",
     action: cluster.query(
@@ -90,7 +97,7 @@ export function neutralize(stack: Stack, cluster: Pick<CopyCluster, "query" | "o
     with: 1,
   };
   return change(
-    { id: "neutralize", title: "Neutralize the copy", action: stack.odoo.neutralize(cluster.odooOptions, database) },
+    { id: "neutralize", title: "Neutralize the copy", action },
     { verify: [isNeutralized], timeoutSeconds: 300 },
   );
 }
@@ -101,7 +108,9 @@ export function neutralize(stack: Stack, cluster: Pick<CopyCluster, "query" | "o
  */
 export function silence(stack: Stack, cluster: CopyCluster, database: string, name = database): readonly Act[] {
   const ask: Ask = (text, values) => cluster.queryAsOdoo(database, text, values);
-  return [neutralize(stack, cluster, database), isolate(ask, `http://${name}.invalid`)];
+  // It lies in the working directory, whose disk may run full.
+  const action = withFullDisk(explained(stack.odoo.neutralize(cluster.odooOptions, database)));
+  return [neutralize(stack, cluster, database, action), isolate(ask, `http://${name}.invalid`)];
 }
 
 type Ask = (text: string, values?: Readonly<Record<string, Text>>) => SqlAction;

@@ -58,12 +58,15 @@ export function withWorkingFolder(stack: Stack, folder: string, body: Bracket["b
   };
 }
 
-/** Written aside and given its name by a link, which fails when there is one: on a full disk an empty name would keep everybody out for good. */
+/**
+ * Written aside and given its name by a link, which fails when there is one: on a full disk an empty name would keep everybody out for
+ * good. By a program of its own, since the shell's echo calls a full disk an I/O error.
+ */
 const ownScript = `
 mkdir -p -- "$1" && cd -- "$1" || exit
 [ -s run ] || rm -f run
 if [ ! -e run ]; then
-  echo "$2" > "run.$2" || { rm -f "run.$2"; exit 1; }
+  env echo "$2" > "run.$2" || { rm -f "run.$2"; exit 1; }
   ln "run.$2" run 2>/dev/null
   rm -f "run.$2"
 fi
