@@ -84,7 +84,7 @@ function judgeClock(backups: readonly BackupEntry[]): readonly Finding[] {
         "`ipai backup` names it.";
   return [
     {
-      ...{ code: "IPAI-BACKUP-005", title: "Dates of the backups", unit: "sets out of order", status: "warn" },
+      ...{ code: "IPAI-BACKUP-011", title: "Dates of the backups", unit: "sets out of order", status: "warn" },
       ...{ value: wrong.length, threshold: 0, hint, milliseconds: 0 },
     },
   ];

@@ -174,7 +174,7 @@ describe("a clock", () => {
 
   it("of the database server that was a year ahead for a night makes nothing old, and the next set names it", async () => {
     await test.make("ahead", new Date(night(21).getTime() + 365 * 86_400_000));
-    expect(await faults(night(21))).toContain("IPAI-BACKUP-005 warn");
+    expect(await faults(night(21))).toContain("IPAI-BACKUP-011 warn");
     expect(await test.carryOut("backup prune")).toMatchObject({ outcome: "succeeded" });
     expect(await test.stored()).toEqual(expect.arrayContaining(["ahead", "by hand"]));
     await test.make("right again", night(22));
