@@ -58,9 +58,15 @@ function nameOf(ref: ReturnType<typeof listRefs>[number]): string {
   return ref.ref === "secret" ? secretVariable(ref.name) : variableOf(ref);
 }
 
-/** The same for where every value is known to be set. `stderr`: redirections of the programs' standard error that is not merged. */
-export function renderPipeline(pipeline: CommandAction["pipeline"], stderr: readonly string[] = []): string {
-  const rendered = pipeline.map((command, index) => renderCommand(command, index, stderr));
+/** Redirections that a shell adds to every program: of a standard error that is not merged, and of what no program may hold. */
+export interface Redirections {
+  readonly stderr?: string;
+  readonly closed?: string;
+}
+
+/** The same for where every value is known to be set. */
+export function renderPipeline(pipeline: CommandAction["pipeline"], redirections: Redirections = {}): string {
+  const rendered = pipeline.map((command, index) => renderCommand(command, index, redirections));
   const line = rendered.map((part) => part.line).join(" | ");
   const documents = rendered.flatMap((part) => part.documents);
   return [line, ...documents].join("\n");
@@ -115,16 +121,17 @@ interface RenderedCommand {
   readonly documents: readonly string[];
 }
 
-function renderCommand(command: Command, index: number, stderr: readonly string[]): RenderedCommand {
+function renderCommand(command: Command, index: number, { stderr, closed }: Redirections): RenderedCommand {
   const env = Object.entries(command.env ?? {}).map(([name, value]) => {
     if (!isSettable(name)) throw new TypeError(`bash does not let anybody set the environment variable ${name}`);
     return `${name}=${quote(value)}`;
   });
   const [program, ...args] = command.argv;
   const words = [...renderProgram(program), ...args.map(quote)];
-  const merge = command.mergeStderr === true ? ["2>&1"] : stderr;
   const { redirection, documents } = renderStdin(command.stdin, index);
-  return { line: [...env, ...words, ...redirection, ...merge].join(" "), documents };
+  const errors = command.mergeStderr === true ? "2>&1" : stderr;
+  const added = [errors, closed].filter((part) => part !== undefined);
+  return { line: [...env, ...words, ...redirection, ...added].join(" "), documents };
 }
 
 /** The first word is the one that bash may take for something else than a program's name. */

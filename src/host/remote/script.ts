@@ -70,7 +70,8 @@ export function markOf(id: string): string {
 /**
  * A pipeline for bash. It goes over standard input, where secrets may travel, and is read to its end before it begins. It notes
  * its process group first; if its connection's folder is gone, it is too late to begin. A request to stop is for its programs: bash
- * stays until they have ended, and so does the session. What bash itself would say of a program that was killed names its arguments:
+ * stays until they have ended, and so does the session, which ends when nobody holds its outputs: no program gets the one that bash keeps
+ * for its own marks, or a server that one of them starts would hold the session. What bash itself would say of a program that was killed names its arguments:
  * nobody hears it.
  */
 export function commandScript(
@@ -90,7 +91,7 @@ cd /
 ${exports.join("\n")}
 exec 9>&2 2>/dev/null
 ${say("begun")} >&9
-${renderPipeline(reveal(pipeline), ["2>&9", "9>&-"])}
+${renderPipeline(reveal(pipeline), { stderr: "2>&9", closed: "9>&-" })}
 codes="\${PIPESTATUS[*]}" known=
 look() { type -P -- "$1" >/dev/null && known="$known yes" || known="$known no"; }
 ${looks.join("\n")}

@@ -46,6 +46,14 @@ it("runs many at the same time", async () => {
   expect(new Set(all.map(({ stdout }) => stdout.split(" ")[2])).size).toBe(1);
 });
 
+it("does not wait for a server that a program has started, whatever the pipeline merges", async () => {
+  const starts = sh("sleep 30 </dev/null >/dev/null 2>&1 & echo started");
+  const began = Date.now();
+  for (const mergeStderr of [false, true])
+    expect((await run(remote, pipe({ ...starts, mergeStderr }, { argv: ["cat"] }))).stdout).toBe("started\n");
+  expect(Date.now() - began).toBeLessThan(10_000);
+});
+
 describe("a connection that is lost in the middle", () => {
   it("does not end a stranger that has got the number of a dead command", async () => {
     const stranger = spawn("sleep", ["300"], { detached: true, stdio: "ignore" });
