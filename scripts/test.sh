@@ -56,15 +56,15 @@ compose_suites() {
   unset IPAI_TEST_RUNTIME
 }
 
-# What a killed run of the tests left behind, or a suite that failed, would hold the stack that the next one takes: its programs, its folder,
-# and its containers.
+# What a killed run of the tests left behind, or a suite that failed, would hold the stack that the next one takes: its programs, the tool
+# itself (which names its folder in its environment only), its folder, and its containers.
 clear_away() {
   local folder=$1 process signal
-  [[ -e $folder ]] || return 0
-  printf '\n== removing what a run of the tests left in %s\n' "$folder"
+  [[ ! -e $folder ]] || printf '\n== removing what a run of the tests left in %s\n' "$folder"
   for signal in TERM KILL; do
     for process in /proc/[0-9]*; do
-      if [[ $(readlink "$process/cwd") == "$folder"/* ]] || tr '\0' ' ' <"$process/cmdline" | grep -qF "$folder/"; then
+      if [[ $(readlink "$process/cwd") == "$folder"/* ]] || tr '\0' ' ' <"$process/cmdline" | grep -qF "$folder/" ||
+        { grep -qzF src/cli/main.ts "$process/cmdline" && grep -qzxF "IPAI_HOME=$folder" "$process/environ"; }; then
         # Its children too: a worker of nginx names no folder, and would keep the port.
         kill -s "$signal" $(pgrep -P "${process#/proc/}") "${process#/proc/}" && sleep 0.1
       fi
@@ -112,7 +112,9 @@ node -e '
   const files = require("fs").readdirSync(folder).filter((file) => file.endsWith(".json"));
   const all = files.map((file) => JSON.parse(require("fs").readFileSync(folder + "/" + file)));
   const tests = all.flatMap((one) => (one.testResults ?? []).flatMap((file) => file.assertionResults));
-  for (const test of tests.filter(({ status }) => status === "failed")) console.log(`FAILED ${test.fullName}`);
+  const failed = tests.filter(({ status }) => status === "failed");
+  for (const { fullName, failureMessages } of failed)
+    console.log(`FAILED ${fullName}\n  ${(failureMessages[0] ?? "").trim().split("\n").slice(0, 3).join("\n  ")}`);
   const skipped = sum("numPendingTests", all) + sum("numTodoTests", all);
   console.log(`\n${sum("numPassedTests", all)} passed, ${sum("numFailedTests", all)} failed, ${skipped} skipped`);
 ' "$results"

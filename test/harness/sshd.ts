@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { chmod, readFile, rm, writeFile } from "node:fs/promises";
@@ -33,7 +34,7 @@ export async function startSshd({ namespace, inside = "server", settings = [] }:
   for (const key of ["host", "client"])
     execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", file(key)]);
   if (namespace !== undefined) layCable(namespace, inside);
-  const address = namespace === undefined ? "127.0.0.1" : cableEnds.server;
+  const address = namespace === undefined ? "127.0.0.1" : cableEnds(namespace).server;
   const port = namespace === undefined || inside === "client" ? await freePort(address) : 22;
   await writeFile(file("authorized_keys"), await readFile(file("client.pub")));
   const hostKey = (await readFile(file("host.pub"), "utf8")).split(" ", 2).join(" ");
@@ -82,7 +83,7 @@ async function stop(server: ChildProcess, folder: string, namespace: string | un
   const ended = once(server, "exit");
   server.kill("SIGTERM");
   await ended;
-  if (namespace !== undefined) execFileSync("ip", ["netns", "delete", namespace]);
+  if (namespace !== undefined) removeCable(namespace);
   await rm(folder, { recursive: true });
 }
 
@@ -94,16 +95,27 @@ export const hasNetworks = (() => {
   return made;
 })();
 
-const cableEnds = { client: "10.231.0.1", server: "10.231.0.2" };
+/** A network of its own for each namespace: a cable that a killed run left shares no address with another. */
+function cableEnds(namespace: string): { readonly client: string; readonly server: string } {
+  const [third = 0, fourth = 0] = createHash("sha256").update(namespace).digest();
+  const address = (last: number) => `10.231.${third}.${(fourth & ~3) + last}`;
+  return { client: address(1), server: address(2) };
+}
+
+/** Its end on this side goes last: the other one stays while a program of a killed run is in the namespace. */
+function removeCable(namespace: string): void {
+  const inside = spawnSync("ip", ["netns", "pids", namespace], { encoding: "utf8" }).stdout.split("\n");
+  if (inside.length > 1) spawnSync("kill", ["-KILL", ...inside.filter((pid) => pid !== "")]);
+  spawnSync("ip", ["netns", "delete", namespace]);
+  spawnSync("ip", ["link", "delete", namespace]);
+}
 
 function layCable(namespace: string, inside: "server" | "client"): void {
-  const [near, far] =
-    inside === "server"
-      ? ([cableEnds.client, cableEnds.server] as const)
-      : ([cableEnds.server, cableEnds.client] as const);
+  const { client, server } = cableEnds(namespace);
+  const [near, far] = inside === "server" ? [client, server] : [server, client];
   const ip = (...args: string[]) => execFileSync("ip", args);
   // One that a killed run of the tests left.
-  spawnSync("ip", ["netns", "delete", namespace]);
+  removeCable(namespace);
   ip("netns", "add", namespace);
   ip("link", "add", namespace, "type", "veth", "peer", "name", "eth0", "netns", namespace);
   ip("address", "add", `${near}/30`, "dev", namespace);
