@@ -2,7 +2,6 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ipaiHome } from "../src/config/home.ts";
-import { startSshd } from "../test/harness/sshd.ts";
 import { type Bench, time } from "./bench.ts";
 
 const ipai = join(import.meta.dirname, "..", "bin", "ipai");
@@ -44,6 +43,8 @@ const healthBySsh: Bench = {
   unit: "s",
   goal: 3,
   measure: async () => {
+    // Only now: what it needs reads where the stack of the tests is when it is loaded, and the benches of backups have another.
+    const { startSshd } = await import("../test/harness/sshd.ts");
     await using sshd = await startSshd();
     const [comment = "", ...json] = readFileSync(practiceConfig, "utf8").split("\n");
     const config = JSON.parse(json.join("\n")) as { stacks: { sandbox: Record<string, unknown> } };
