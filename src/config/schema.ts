@@ -140,6 +140,9 @@ const services = z
           url: httpUrl.describe(
             "Where it answers, as seen from its host; in a compose project, as the services see each other",
           ),
+          websocket: httpUrl
+            .optional()
+            .describe("Where it answers websockets (gevent_port), if that is another address than url"),
         }),
       )
       .min(1, "must name at least one Odoo service")
@@ -169,6 +172,11 @@ const services = z
     proxy: z
       .strictObject({
         name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
+        upstreams: absolutePath
+          .optional()
+          .describe(
+            "File on the host with nginx's upstream blocks, each server on a line of its own. A service that is restarted is marked down in it meanwhile, so that no request fails",
+          ),
       })
       .optional()
       .describe("The web server in front of Odoo, if there is one"),
@@ -191,6 +199,32 @@ const odoo = z
       .describe("Names of the managed modules; * stands for any text"),
   })
   .describe("The Odoo installation");
+
+const source = z
+  .strictObject({
+    repository: absolutePath.describe("The work tree of a git repository on the host, from which Odoo's code is taken"),
+    remote: text.default("origin").describe("The remote that releases come from"),
+    branch: text.default("main").describe("The branch that is deployed when nothing else is said"),
+    addons: z
+      .array(text)
+      .optional()
+      .describe(
+        "Folders with modules, relative to the repository; when absent those of odoo.addons that lie below it. To be named where containers see them elsewhere",
+      ),
+    image: z
+      .array(text)
+      .default([])
+      .describe(
+        "Patterns of files, relative to the repository, that the image is built from, besides Dockerfile and requirements.txt",
+      ),
+    configuration: z
+      .array(text)
+      .default([])
+      .describe(
+        "Patterns of files, relative to the repository, that services are configured by, besides compose files and *.conf",
+      ),
+  })
+  .describe("Where the code comes from: what `ipai deploy` brings into place");
 
 const schedule = z.strictObject({
   procedure: text.describe("What runs, as `ipai schedules` names it"),
@@ -226,6 +260,7 @@ const stack = z
     runtime,
     services,
     odoo,
+    source: source.optional(),
     urls: z
       .strictObject({
         public: httpUrl.describe("Address that users open"),

@@ -1,14 +1,14 @@
 import { command, type Probe } from "../../runbook/action.ts";
 import { pendingModulesSql, versionMismatchSql } from "../../stack/odoo/sql.ts";
 import type { Stack } from "../../stack/stack.ts";
-import type { UpgradeFacts } from "./facts.ts";
 import { namesOf } from "./snapshot.ts";
+import type { Update } from "./update.ts";
 
 /**
  * Odoo exits with 0 for a misspelled module, missing code, and a constraint that could not be added. An update counts as done
  * only when its log and its database both say so.
  */
-export function successCriteria(stack: Stack, facts: UpgradeFacts): readonly Probe[] {
+export function successCriteria(stack: Stack, facts: Update): readonly Probe[] {
   const { database, log } = namesOf(stack);
   const { postgres, tools: host } = stack;
   const grep = (title: string, pattern: string, code: string): Probe => ({
