@@ -4,6 +4,7 @@ import { type ChannelConfig, channel } from "./channel.ts";
 import { recovery } from "./recovery.ts";
 import type { Secret } from "./secret.ts";
 import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
+import { source } from "./source.ts";
 import {
   absolutePath,
   argv,
@@ -199,32 +200,6 @@ const odoo = z
       .describe("Names of the managed modules; * stands for any text"),
   })
   .describe("The Odoo installation");
-
-const source = z
-  .strictObject({
-    repository: absolutePath.describe("The work tree of a git repository on the host, from which Odoo's code is taken"),
-    remote: text.default("origin").describe("The remote that releases come from"),
-    branch: text.default("main").describe("The branch that is deployed when nothing else is said"),
-    addons: z
-      .array(text)
-      .optional()
-      .describe(
-        "Folders with modules, relative to the repository; when absent those of odoo.addons that lie below it. To be named where containers see them elsewhere",
-      ),
-    image: z
-      .array(text)
-      .default([])
-      .describe(
-        "Patterns of files, relative to the repository, that the image is built from, besides Dockerfile and requirements.txt",
-      ),
-    configuration: z
-      .array(text)
-      .default([])
-      .describe(
-        "Patterns of files, relative to the repository, that services are configured by, besides compose files and *.conf",
-      ),
-  })
-  .describe("Where the code comes from: what `ipai deploy` brings into place");
 
 const schedule = z.strictObject({
   procedure: text.describe("What runs, as `ipai schedules` names it"),

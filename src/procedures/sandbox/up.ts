@@ -13,7 +13,7 @@ import {
   makeRole,
   recordInstalled,
 } from "./database.ts";
-import { nginxConf, odooConf, redisConf, type SandboxSettings, sandboxUser } from "./definition.ts";
+import { nginxConf, odooConf, redisConf, type SandboxSettings, sandboxUser, upstreamsConf } from "./definition.ts";
 import { madeMarker, readSandboxFacts, type SandboxFacts, type SandboxInput, sandboxInput } from "./facts.ts";
 
 export const sandboxUp: Procedure<SandboxInput, SandboxFacts> = {
@@ -160,6 +160,7 @@ function configuration(stack: Stack, given: SandboxInput): readonly Act[] {
     file("odoo.conf", odooConf(settings)),
     file("redis.conf", redisConf(settings)),
     file("nginx.conf", nginxConf(settings)),
+    file("upstreams.conf", upstreamsConf(settings)),
     change(
       {
         id: "password",

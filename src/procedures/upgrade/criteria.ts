@@ -1,8 +1,8 @@
 import { command, type Probe } from "../../runbook/action.ts";
 import { pendingModulesSql, versionMismatchSql } from "../../stack/odoo/sql.ts";
 import type { Stack } from "../../stack/stack.ts";
+import type { Update } from "./facts.ts";
 import { namesOf } from "./snapshot.ts";
-import type { Update } from "./update.ts";
 
 /**
  * Odoo exits with 0 for a misspelled module, missing code, and a constraint that could not be added. An update counts as done

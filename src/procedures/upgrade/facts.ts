@@ -45,6 +45,9 @@ export interface UpgradeFacts {
   readonly databaseBytes: number;
 }
 
+/** What updating modules itself depends on. */
+export type Update = Pick<UpgradeFacts, "changes" | "hashes" | "databaseBytes">;
+
 const moduleRow = z.object({ name: z.string(), state: z.string(), version: z.string().nullable() });
 const seriesRow = z.object({ initialised: z.boolean(), size: z.number(), server: z.number() });
 const hashesText = z.record(z.string(), z.string());

@@ -6,11 +6,8 @@ import { otherSessionsSql } from "../../stack/postgres.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, read, require } from "../steps.ts";
 import { successCriteria } from "./criteria.ts";
-import type { UpgradeFacts } from "./facts.ts";
+import type { Update } from "./facts.ts";
 import { namesOf, snapshotDatabase, snapshotFilestore, swapBack } from "./snapshot.ts";
-
-/** What an update of modules depends on. */
-export type Update = Pick<UpgradeFacts, "changes" | "hashes" | "databaseBytes">;
 
 /**
  * Modules are updated in a database that nobody else uses, after a copy of it and of the filestore was made; log and database judge. Any
