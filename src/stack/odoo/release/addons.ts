@@ -237,7 +237,7 @@ def is_defined(key, here, there):
         return True
     if key[0] == "import":
         return origin_of(source, key[2]) != mine.origin
-    candidates = [part for parts in list(source.known_as.values()) + list(source.plain.values()) for part in parts if part.key == key]
+    candidates = [part for parts in list(source.known_as.values()) + list(source.methods.values()) for part in parts if part.key == key]
     return not any(said(part) == said(mine) for part in candidates)
 
 def compare_bodies(path, before, after, found, notes):

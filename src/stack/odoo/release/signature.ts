@@ -56,7 +56,8 @@ def names_in(nodes):
     found, texts, later = set(), set(), set()
     def visit(node):
         if isinstance(node, ast.Name):
-            found.add(node.id)
+            if isinstance(node.ctx, ast.Load):
+                found.add(node.id)
         elif isinstance(node, ast.Attribute):
             found.add(node.attr)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 200:
@@ -95,7 +96,7 @@ class Source:
         self.parts = []        # what always counts
         self.functions = {}    # by qualified name: their nodes
         self.known_as = {}     # by simple name: parts that count when somebody names them
-        self.plain = {}        # classes that are no models: parts of their methods
+        self.methods = {}      # by class: parts that count when somebody names the class to call it
         self.bindings = {}     # imported names: where they come from
         self.imports = []      # import statements, with how deep their file lies
         self.stored = {}       # methods that compute stored fields: the fields
@@ -183,6 +184,11 @@ class Source:
         else:
             self.may_count(node.name, "function", where + name, label, [node])
 
+    def method(self, node, owner, where):
+        self.function(node, owner + ".", where)
+        same = self.methods.setdefault(owner, [])
+        same.append(Part(("function", self.path, where + owner + "." + node.name, "class", len(same)), "what " + owner + "." + node.name + "() does", [node]))
+
     def type(self, node, where):
         names = [last_name(base.value if isinstance(base, ast.Subscript) else base) for base in node.bases]
         assigned = {target.id for one in node.body if isinstance(one, ast.Assign) for target in one.targets if isinstance(target, ast.Name)}
@@ -204,9 +210,7 @@ class Source:
         self.may_count(node.name, "class", where + node.name, "the class " + node.name, [head])
         for one in node.body:
             if isinstance(one, FUNCTIONS):
-                self.function(one, node.name + ".", where)
-                self.plain.setdefault(node.name, []).append(
-                    Part(("function", self.path, where + node.name + "." + one.name, "class"), "what " + node.name + "." + one.name + "() does", [one]))
+                self.method(one, node.name, where)
             elif isinstance(one, (ast.Import, ast.ImportFrom)):
                 self.bind(one, where + node.name + "/")
             elif not is_docstring(one) and not isinstance(one, ast.Pass):
@@ -224,7 +228,7 @@ class Source:
         self.add("class", where + node.name, "the model " + model, [head], bases)
         for one in node.body:
             if isinstance(one, FUNCTIONS):
-                self.function(one, node.name + ".", where)
+                self.method(one, node.name, where)
             elif isinstance(one, (ast.Import, ast.ImportFrom)):
                 self.bind(one, where + node.name + "/")
             elif isinstance(one, (ast.Assign, ast.AnnAssign)):
@@ -311,7 +315,7 @@ class Code:
                 continue
             seen.add(name)
             for source in self.sources.values():
-                for part in source.known_as.get(name, []) + source.plain.get(name, []):
+                for part in source.known_as.get(name, []) + source.methods.get(name, []):
                     if part.key not in self.counted[source.path]:
                         self.counted[source.path][part.key] = part
                         ahead |= names_in(part.nodes) - seen
