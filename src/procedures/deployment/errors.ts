@@ -6,13 +6,16 @@ const untouched = "Nothing was changed.";
 
 export const NoSource = defineError<{ stack: string }>("deploy.no_source", {
   exitCode: 23,
-  message: (d) => `The stack ${d.stack} has no source: nobody said which git repository its code comes from. ${untouched}`,
-  hint: () => "Name it under source in ipai.yaml (docs/operating/deployments.md), or use `ipai upgrade` for code that is in place already.",
+  message: (d) =>
+    `The stack ${d.stack} has no source: nobody said which git repository its code comes from. ${untouched}`,
+  hint: () =>
+    "Name it under source in ipai.yaml (docs/operating/deployments.md), or use `ipai upgrade` for code that is in place already.",
 });
 
 export const TreeNotClean = defineError<{ changes: string }>("deploy.tree_not_clean", {
   exitCode: 23,
-  message: (d) => `The work tree has changes that no commit has, and a deployment would lose or mix them: ${d.changes}. ${untouched}`,
+  message: (d) =>
+    `The work tree has changes that no commit has, and a deployment would lose or mix them: ${d.changes}. ${untouched}`,
   hint: () => "Commit them, or take them away (`git status` lists them); what is ignored by git does not count.",
 });
 
