@@ -28,4 +28,16 @@ export const source = z
   })
   .describe("Where the code comes from: what `ipai deploy` brings into place");
 
+/** A question to a new release. */
+export const smoke = z.strictObject({
+  path: z.string().regex(/^\//, "must begin with /").describe("Path below the service's address"),
+  status: z
+    .int()
+    .min(100)
+    .max(599)
+    .default(200)
+    .describe("The status that it must answer with; redirects are not followed"),
+  has: text.optional().describe("A text that its body must have"),
+});
+
 export type SourceConfig = z.infer<typeof source>;

@@ -2,6 +2,7 @@ import { secretsOf } from "../config/load.ts";
 import type { StackConfig } from "../config/schema.ts";
 import type { Secret } from "../config/secret.ts";
 import { Bug } from "../errors/error.ts";
+import { createGit, type Git } from "./git.ts";
 import { createOdoo, type Odoo } from "./odoo/odoo.ts";
 import { createPgBackRest, type PgBackRest } from "./pgbackrest.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
@@ -32,6 +33,8 @@ export interface Stack {
   readonly redis: Redis | undefined;
   /** Absent when there is no proxy, or the configuration does not say where its upstreams are. */
   readonly upstreams: Upstreams | undefined;
+  /** Where its code comes from. Absent when the configuration does not say so. */
+  readonly git: Git | undefined;
   /** Absent when the configuration names no repository. */
   readonly restic: Restic | undefined;
   /** What is new in the filestore, stored there between two sets. Absent without a repository. */
@@ -67,6 +70,7 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
     odoo: createOdoo(config, runtime),
     redis: createRedis(config, runtime),
     upstreams: createUpstreams(config, runtime),
+    git: config.source === undefined ? undefined : createGit(config.host, config.source),
     restic,
     fileSnapshots: createFileSnapshots(config, runtime.tools),
     copies,

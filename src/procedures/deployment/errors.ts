@@ -31,6 +31,13 @@ export const CodeBroken = defineError<{ faults: string }>("deploy.code_broken", 
   hint: () => "Correct it in a new commit. Odoo would answer every page with an error.",
 });
 
+export const NotJudged = defineError<{ doubts: string }>("deploy.not_judged", {
+  exitCode: 23,
+  message: (d) => `What the release changes cannot be judged: ${d.doubts}. ${untouched}`,
+  hint: () =>
+    "Code must lie in the repository itself, below source.addons, for a deployment to know what it does to the database.",
+});
+
 export const ModulesLost = defineError<{ modules: string }>("deploy.modules_lost", {
   exitCode: 23,
   message: (d) => `The release has no code any more for installed modules: ${d.modules}. ${untouched}`,
@@ -56,10 +63,23 @@ export const NotCodeOnly = defineError<{ reasons: string }>("deploy.not_code_onl
   hint: () => "`ipai deploy` brings it, with users kept out for as long as the update takes.",
 });
 
-export const ImageChanged = defineError<{ files: string }>("deploy.image_changed", {
+export const NothingToRollBack = defineError<{ stack: string }>("rollback.nothing", {
+  exitCode: 24,
+  message: (d) => `There is no release on ${d.stack} that could be taken back. ${untouched}`,
+  hint: () => "`ipai deployments` lists what was deployed.",
+});
+
+export const ReleaseUnknown = defineError<{ release: string; known: string }>("rollback.unknown_release", {
   exitCode: 23,
-  message: (d) => `The release changes what the image is built from: ${d.files}. ${untouched}`,
-  hint: () => "Build and try the new image first; then deploy with --accept-image.",
+  message: (d) => `${d.release} is no release that stands. ${untouched}`,
+  hint: (d) => `There are: ${d.known || "none"}.`,
+});
+
+export const NoSnapshot = defineError<{ release: string }>("rollback.no_snapshot", {
+  exitCode: 23,
+  message: (d) => `The database of before the release ${d.release} is not kept any more. ${untouched}`,
+  hint: () =>
+    "`ipai backup list` has the set that was made before it: `ipai restore set SET` brings database and filestore back, `ipai deploy --to COMMIT` the code.",
 });
 
 interface Found {

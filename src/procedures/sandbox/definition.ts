@@ -1,3 +1,5 @@
+import { sourceOf } from "./source.ts";
+
 /**
  * The practice stack: real PostgreSQL, Redis, nginx and three Odoo processes on one database, all below one folder, on ports of
  * their own, on the loopback interface only. Pure: says what the files contain; `up.ts` puts them in place.
@@ -180,6 +182,7 @@ export function sandboxConfig(settings: SandboxSettings): string {
           addons: [`${folder}/addons`],
           modules: "ipai_*",
         },
+        source: sourceOf(folder),
         urls: { public: `http://127.0.0.1:${ports.proxy}` },
         backup: { repository: `${folder}/repository`, passwordFile: `${folder}/repository-password` },
       },

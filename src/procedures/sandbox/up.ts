@@ -15,6 +15,7 @@ import {
 } from "./database.ts";
 import { nginxConf, odooConf, redisConf, type SandboxSettings, sandboxUser, upstreamsConf } from "./definition.ts";
 import { madeMarker, readSandboxFacts, type SandboxFacts, type SandboxInput, sandboxInput } from "./facts.ts";
+import { makeRepository } from "./source.ts";
 
 export const sandboxUp: Procedure<SandboxInput, SandboxFacts> = {
   name: "sandbox up",
@@ -137,6 +138,7 @@ function folders(stack: Stack, { folder, modules }: SandboxInput): readonly Step
       },
       { verify: [pathExists(host, `${folder}/addons`, "the modules are there")] },
     ),
+    makeRepository(host, folder),
   ];
 }
 

@@ -27,14 +27,13 @@ export function successCriteria(stack: Stack, facts: Update): readonly Probe[] {
     with: 1,
     code: "upgrade.not_loaded",
   });
-  const versions = JSON.stringify(Object.fromEntries(facts.changes.map((module) => [module.name, module.to])));
+  const modules = [...facts.changes, ...(facts.installs ?? [])];
+  const versions = JSON.stringify(Object.fromEntries(modules.map((module) => [module.name, module.to])));
   return [
     grep("the log has no error", " (ERROR|CRITICAL) ", "upgrade.log_errors"),
     grep("the log has no warning that means failure", failureWarnings, "upgrade.log_errors"),
     seen("the log says that the modules are loaded", "Modules loaded."),
-    ...facts.changes.map((module) =>
-      seen(`the log says that ${module.name} was loaded`, `Module ${module.name} loaded`),
-    ),
+    ...modules.map((module) => seen(`the log says that ${module.name} was loaded`, `Module ${module.name} loaded`)),
     {
       title: "no module is between two states",
       action: postgres.query(database, pendingModulesSql),

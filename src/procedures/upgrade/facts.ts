@@ -46,7 +46,10 @@ export interface UpgradeFacts {
 }
 
 /** What updating modules itself depends on. */
-export type Update = Pick<UpgradeFacts, "changes" | "hashes" | "databaseBytes">;
+export type Update = Pick<UpgradeFacts, "changes" | "hashes" | "databaseBytes"> & {
+  /** Modules that are installed with it. */
+  readonly installs?: readonly ModuleChange[];
+};
 
 const moduleRow = z.object({ name: z.string(), state: z.string(), version: z.string().nullable() });
 const seriesRow = z.object({ initialised: z.boolean(), size: z.number(), server: z.number() });
@@ -63,9 +66,11 @@ export interface Installed {
   readonly databaseBytes: number;
 }
 
-export async function readInstalled(reader: FactReader): Promise<Installed> {
+export async function readInstalled(
+  reader: FactReader,
+  database = reader.stack.config.odoo.database,
+): Promise<Installed> {
   const { stack } = reader;
-  const { database } = stack.config.odoo;
   await requireDatabase(reader, database);
   const about = seriesRow.parse(await reader.json(stack.postgres.query(database, seriesSql)));
   if (!about.initialised) throw DatabaseNotInitialised({ database });
@@ -171,7 +176,7 @@ function selectModules(
 }
 
 /** A manifest of another series (17.0.1.0.0 on 18.0) makes Odoo ignore the module silently. */
-export function requireSeriesOfManifest(addon: Addon, series: string): void {
+export function requireSeriesOfManifest(addon: Pick<Addon, "name" | "version">, series: string): void {
   const own = /^(\d+\.0)\.\d+\.\d+/.exec(addon.version)?.[1];
   if (own !== undefined && own !== series && addon.version.split(".").length >= 5)
     throw SeriesMismatch({ database: `module ${addon.name}`, program: series, ofDatabase: own });
