@@ -41,10 +41,9 @@ export function registerDeployment(program: Command): void {
     .description("take releases back: code, and the database where they changed it")
     .argument("[release]", "the release to go back to (default: the one before the last)")
     .action(
-      run(async (context, release, options) => {
-        const input = { release: (release as string | undefined) ?? null };
-        return (await import("../commands/run.ts")).runProcedure(context, "rollback", input, options);
-      }),
+      run(async (context, release, options) =>
+        (await import("../commands/rollback.ts")).rollBack(context, release as string | undefined, options ?? {}),
+      ),
     );
   json(program.command("deployments"))
     .description("what was deployed, when, by whom, for how long users were out")

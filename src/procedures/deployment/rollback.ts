@@ -1,7 +1,6 @@
 import { z } from "zod";
 import type { Plan, Step } from "../../runbook/plan.ts";
 import type { Stack } from "../../stack/stack.ts";
-import { readChanges } from "../backup/restore/loss.ts";
 import { changePlaces, namesWith, noteKept } from "../backup/restore/place.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
 import { noteClosed } from "../resources.ts";
@@ -26,8 +25,8 @@ export interface RollbackFacts {
   /** What is taken back, newest first. */
   readonly undone: readonly Release[];
   readonly code: DeployFacts;
-  /** The database of before, and what users did in the meantime, per model. Undefined: no release of these changed the database. */
-  readonly database: { readonly of: string; readonly lost: readonly string[] } | undefined;
+  /** The release whose database of before takes the place of the present one. Undefined: none of these changed the database. */
+  readonly database: Pick<Release, "id" | "changedAt"> | undefined;
 }
 
 export const rollback: Procedure<RollbackInput, RollbackFacts> = {
@@ -57,9 +56,11 @@ async function readRollbackFacts(reader: FactReader, { release }: RollbackInput)
     if (code.updates.length > 0) throw NotCodeOnly({ reasons: code.reasons.join("; ") });
     return { undone, code, database: undefined };
   }
-  const lost = await readLost(reader, changing);
-  const code = await readCommitFacts(reader, oldest.from, { database: snapshotOf(stack, changing) });
-  return { undone, code, database: { of: changing.id, lost } };
+  const database = snapshotOf(stack, changing);
+  if ((await reader.number(stack.postgres.databaseExists(database).action)) === 0)
+    throw NoSnapshot({ release: changing.id });
+  const code = await readCommitFacts(reader, oldest.from, { database });
+  return { undone, code, database: { id: changing.id, changedAt: changing.changedAt } };
 }
 
 /** Those after the wanted one. What was rolled back is over, and so is the rolling back itself. */
@@ -79,14 +80,6 @@ function snapshotOf({ config }: Stack, { id }: Release): string {
   return `${config.odoo.database}_before_${id}`;
 }
 
-async function readLost(reader: FactReader, release: Release): Promise<readonly string[]> {
-  const { postgres } = reader.stack;
-  const name = snapshotOf(reader.stack, release);
-  if ((await reader.number(postgres.databaseExists(name).action)) === 0) throw NoSnapshot({ release: release.id });
-  const rows = await readChanges(reader, release.changedAt);
-  return rows.map(({ model, created, changed }) => `${model}: ${created} created, ${changed} changed`);
-}
-
 function planRollback(stack: Stack, given: RollbackInput, facts: RollbackFacts): Plan {
   const { undone, code, database } = facts;
   return {
@@ -95,10 +88,14 @@ function planRollback(stack: Stack, given: RollbackInput, facts: RollbackFacts):
     stack: stack.name,
     title: `Roll back to ${short(code.to)}`,
     input: { ...given },
-    facts: { undone: undone.map(({ id }) => id), database: database?.of ?? null, code: boundTo(code) },
+    facts: {
+      undone: undone.map(({ id }) => id),
+      database: database === undefined ? null : { ...database },
+      code: boundTo(code),
+    },
     lease: "exclusive",
     notes: notesOf(facts),
-    steps: database === undefined ? rollCode(stack, facts) : exchange(stack, facts, database.of),
+    steps: database === undefined ? rollCode(stack, facts) : exchange(stack, facts, database.id),
   };
 }
 
@@ -135,9 +132,7 @@ function notesOf({ undone, database }: RollbackFacts): readonly string[] {
       ? ["No release of these changed the database: it stays as it is."]
       : [
           "The database of before takes the place of the present one, which is kept for 14 days.",
-          ...(database.lost.length === 0
-            ? ["Users have written nothing since."]
-            : ["What users did since is not in it:", ...database.lost]),
+          `What users did since ${database.changedAt} is not in it.`,
         ]),
   ];
 }
