@@ -25,6 +25,10 @@ export const source = z
       .describe(
         "Patterns of files, relative to the repository, that services are configured by, besides compose files and *.conf",
       ),
+    rehearse: z
+      .enum(["never", "always"])
+      .default("never")
+      .describe("Whether a deployment that changes the database needs a rehearsal of the same commit"),
   })
   .describe("Where the code comes from: what `ipai deploy` brings into place");
 

@@ -35,6 +35,8 @@ import { type BrokenFile, readCustom } from "./custom/custom.ts";
 import { ProcedureInvalid } from "./custom/errors.ts";
 import { deploy } from "./deployment/deploy.ts";
 import { hotfix } from "./deployment/hotfix.ts";
+import { recordRehearsal } from "./deployment/rehearsal.ts";
+import { rehearse } from "./deployment/rehearse.ts";
 import { recordRelease } from "./deployment/release.ts";
 import { rollback } from "./deployment/rollback.ts";
 import { databaseCheck } from "./maintenance/database-check.ts";
@@ -96,6 +98,7 @@ export const builtIn: readonly AnyProcedure[] = [
   expireResources,
   deploy,
   hotfix,
+  rehearse,
   rollback,
   upgrade,
   databaseCheck,
@@ -170,6 +173,7 @@ export function createCallRegistry(records: Records, { checkHealth, tell, timesO
     ["resource.close@1", closeResource(records)],
     ["resource.attempt@1", countAttempt(records)],
     ["deployment.record@1", recordRelease(records, timesOf)],
+    ["deployment.record_rehearsal@1", recordRehearsal(records, timesOf)],
     ["maintenance.record_integrity@1", recordIntegrity(records)],
     ["monitoring.watch@1", keepHealth(records, checkHealth, tell)],
     ["recovery.begin_drill@1", beginDrill(records)],

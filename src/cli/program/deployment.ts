@@ -37,6 +37,7 @@ export function registerDeployment(program: Command): void {
         return (await import("../commands/run.ts")).runProcedure(context, "hotfix", input, options ?? {});
       }),
     );
+  registerRehearsals(program);
   changing(program.command("rollback"))
     .description("take releases back: code, and the database where they changed it")
     .argument("[release]", "the release to go back to (default: the one before the last)")
@@ -50,6 +51,27 @@ export function registerDeployment(program: Command): void {
     .option("-n, --limit <count>", "how many", "20")
     .action(
       run(async (context, options) => (await import("../commands/deployments.ts")).listDeployments(context, options)),
+    );
+}
+
+function registerRehearsals(program: Command): void {
+  changing(program.command("rehearse"))
+    .description(
+      "do a release's update on a copy of the latest backup: how long it takes, what it changes, what Odoo says",
+    )
+    .option("--to <ref>", "branch, tag or commit (default: the source's branch)")
+    .option("--install <modules...>", "new modules of the release to install")
+    .option("--backup <id>", "the backup to do it on", "latest")
+    .action(
+      run(async (context, options) => (await import("../commands/rehearse.ts")).rehearse(context, options ?? {})),
+    );
+  json(program.command("rehearsals"))
+    .description("what rehearsals found; one by its id")
+    .argument("[rehearsal]")
+    .action(
+      run(async (context, id, options) =>
+        (await import("../commands/rehearse.ts")).showRehearsals(context, id as string | undefined, options),
+      ),
     );
 }
 

@@ -2,13 +2,14 @@ import { z } from "zod";
 import type { Plan, ProcedureStep, Step } from "../../runbook/plan.ts";
 import { runId } from "../../runbook/value.ts";
 import type { Stack } from "../../stack/stack.ts";
-import type { Procedure } from "../procedure.ts";
+import type { FactReader, Procedure } from "../procedure.ts";
 import { noteOpened } from "../resources.ts";
 import { whileClosed, whileOdooStopped } from "../steps.ts";
 import { namesOf } from "../upgrade/snapshot.ts";
 import { recordHashes, updateModules } from "../upgrade/update.ts";
 import { workDirectory } from "../upgrade/upgrade.ts";
 import { checkOut, seenCode, short, unchangedTree } from "./code.ts";
+import { NotRehearsed } from "./errors.ts";
 import { type DeployFacts, readDeployFacts, requireGit } from "./facts.ts";
 import { noteRelease } from "./release.ts";
 import { isDrained, restartAgain, restartEach } from "./roll.ts";
@@ -34,9 +35,16 @@ export const deploy: Procedure<DeployInput, DeployFacts> = {
     "serves afterwards, or all of the old one.",
   done: { title: "Deployment complete", line: "The system is live. Please report any issues." },
   input,
-  facts: readDeployFacts,
+  facts: readRehearsedFacts,
   plan: planDeploy,
 };
+
+async function readRehearsedFacts(reader: FactReader, given: DeployInput): Promise<DeployFacts> {
+  const facts = await readDeployFacts(reader, given);
+  const isAsked = reader.stack.config.source?.rehearse === "always" && !isRolled(facts);
+  if (isAsked && facts.forecastSeconds === undefined) throw NotRehearsed({ commit: short(facts.to) });
+  return facts;
+}
 
 function planDeploy(stack: Stack, given: DeployInput, facts: DeployFacts): Plan {
   return {
@@ -170,11 +178,13 @@ function isRolled({ updates, installs }: DeployFacts): boolean {
 }
 
 function wayOf(stack: Stack, { backup }: Pick<DeployInput, "backup">, facts: DeployFacts): readonly string[] {
-  const { running } = facts;
+  const { running, forecastSeconds } = facts;
   if (running.odoo.length === 0) return ["No Odoo service runs now; none will be started."];
   if (!isRolled(facts))
     return [
-      "Users are kept out while the database changes.",
+      forecastSeconds === undefined
+        ? "Users are kept out while the database changes; for how long nobody has rehearsed (`ipai rehearse`)."
+        : `Users are kept out while the database changes, for about ${Math.ceil(forecastSeconds)} s by the rehearsal.`,
       `What was before is kept for ${keptHours} hours, for \`ipai rollback\`.`,
       ...(backup && stack.restic === undefined ? ["This stack has no repository, so no backup is made first."] : []),
     ];

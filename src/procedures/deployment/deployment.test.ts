@@ -9,7 +9,9 @@ import { sandboxConfig } from "../sandbox/definition.ts";
 import { judgeChanges, type Known } from "./changes.ts";
 import { deploy } from "./deploy.ts";
 import type { DeployFacts } from "./facts.ts";
+import { forecastDowntime } from "./forecast.ts";
 import { hotfix } from "./hotfix.ts";
+import { addonsPathOf, rehearse } from "./rehearse.ts";
 import type { Release } from "./release.ts";
 import { rollback } from "./rollback.ts";
 
@@ -156,6 +158,7 @@ function factsOf(addons: readonly ScannedAddon[], given: Partial<ReleaseScan> = 
     recorded: known.recorded,
     running: { odoo: ["odoo-accounting", "odoo-core", "odoo-marketing"], proxy: "nginx" },
     databaseBytes: 50_000_000,
+    forecastSeconds: undefined,
   };
 }
 
@@ -187,6 +190,10 @@ const release: Release = {
   undone: [],
   changedAt: "2026-11-29T08:00:40.000Z",
   downtimeSeconds: 20,
+  updateSeconds: 7,
+  copySeconds: 1,
+  databaseBytes: 100_000_000,
+  forecastSeconds: null,
   seconds: 60,
 };
 const back = { undone: [release], code: factsOf([scanned("ledger")]) };
@@ -202,8 +209,39 @@ const plans: readonly [string, Plan][] = [
       factsOf([scanned("ledger", codeOnly)]),
     ),
   ],
+  [
+    "rehearse",
+    rehearse.plan(
+      stack,
+      { to: null, install: [], backup: "latest" },
+      {
+        release: factsOf([scanned("ledger")]),
+        set: { backup: "20261129t020000_bbbb", databaseBytes: 50_000_000, cores: 2 },
+        addonsPath: ["/usr/lib/odoo/addons", "/srv/sandbox/addons"],
+      },
+    ),
+  ],
   ["rollback", rollback.plan(stack, { release: null }, { ...back, database: release })],
 ];
+
+describe("the downtime", () => {
+  it("is expected from the rehearsed update, the copy at its usual speed, and what the rest took", () => {
+    expect(forecastDowntime({ updateSeconds: 30 }, [], 200_000_000)).toBe(30 + 2 + 15);
+    // 100 MB/s, and 12 s for all the rest.
+    expect(forecastDowntime({ updateSeconds: 30 }, [release], 500_000_000)).toBe(30 + 5 + 12);
+    expect(forecastDowntime({ updateSeconds: 30 }, [{ ...release, kind: "code" }], 200_000_000)).toBe(30 + 2 + 15);
+  });
+});
+
+describe("odoo.conf", () => {
+  it.each([
+    ["addons_path = /a,/b\n", ["/a", "/b"]],
+    ["[options]\naddons_path=/a, /b,\n  /c\ndb_host = x\n", ["/a", "/b", "/c"]],
+    ["; addons_path = /a\n", []],
+  ])("%j names folders", (conf, paths) => {
+    expect(addonsPathOf(conf)).toEqual(paths);
+  });
+});
 
 describe("the plan of", () => {
   it.each(plans)("%s is what it was", async (name, plan) => {

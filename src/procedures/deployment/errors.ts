@@ -82,6 +82,25 @@ export const NoSnapshot = defineError<{ release: string }>("rollback.no_snapshot
     "`ipai backup list` has the set that was made before it: `ipai restore set SET` brings database and filestore back, `ipai deploy --to COMMIT` the code.",
 });
 
+export const NothingToRehearse = defineError<{ commit: string }>("rehearse.nothing", {
+  exitCode: 24,
+  message: (d) => `The release ${d.commit} changes no database: there is no update to rehearse. ${untouched}`,
+  hint: () => "`ipai deploy` rolls it, one service after the other.",
+});
+
+export const RehearsalWithoutBackup = defineError<{ stack: string }>("rehearse.no_repository", {
+  exitCode: 23,
+  message: (d) =>
+    `The stack ${d.stack} has no repository of backups, and a rehearsal is done on a backup. ${untouched}`,
+  hint: () => "Set backup.repository in ipai.yaml.",
+});
+
+export const NotRehearsed = defineError<{ commit: string }>("deploy.not_rehearsed", {
+  exitCode: 23,
+  message: (d) => `The release ${d.commit} was not rehearsed, and source.rehearse asks for it. ${untouched}`,
+  hint: (d) => `\`ipai rehearse --to ${d.commit}\` does, beside the serving stack.`,
+});
+
 interface Found {
   readonly found: string;
 }

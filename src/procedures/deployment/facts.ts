@@ -14,6 +14,9 @@ import type { Running } from "../running.ts";
 import { readInstalled, requireSpace } from "../upgrade/facts.ts";
 import { type Changes, judgeChanges } from "./changes.ts";
 import { DependencyMissing, NoSource, NothingToDeploy, TreeNotClean } from "./errors.ts";
+import { forecastDowntime } from "./forecast.ts";
+import { findRehearsal } from "./rehearsal.ts";
+import { listReleases } from "./release.ts";
 
 /** What a deployment depends on: the commits, what differs between them, and what that means for the database as it is. */
 export interface DeployFacts extends Changes {
@@ -26,6 +29,8 @@ export interface DeployFacts extends Changes {
   readonly recorded: Readonly<Record<string, string>>;
   readonly running: Running;
   readonly databaseBytes: number;
+  /** How long users are expected to be out, seconds; undefined when nothing was rehearsed, and 0 for code alone. */
+  readonly forecastSeconds: number | undefined;
 }
 
 export interface Wanted {
@@ -39,8 +44,15 @@ export async function readDeployFacts(reader: FactReader, { to: wanted, install 
   const facts = await readCommitFacts(reader, to, { install });
   const { from, updates, installs, code, databaseBytes } = facts;
   if (from === to && updates.length + installs.length + code.length === 0) throw NothingToDeploy({ commit: to });
-  if (updates.length + installs.length > 0) await requireSpace(reader, databaseBytes);
-  return facts;
+  if (updates.length + installs.length === 0) return { ...facts, forecastSeconds: 0 };
+  await requireSpace(reader, databaseBytes);
+  const { records, stack } = reader;
+  const rehearsal = await findRehearsal(records, stack.name, facts);
+  if (rehearsal === undefined) return facts;
+  return {
+    ...facts,
+    forecastSeconds: forecastDowntime(rehearsal, await listReleases(records, stack.name), databaseBytes),
+  };
 }
 
 /** `database`: the one that the commit is meant for, if it is not the serving one. */
@@ -68,7 +80,18 @@ export async function readCommitFacts(
     [...updates, ...installs, ...code].map(({ name }) => name),
   );
   const { series, recorded, running, databaseBytes } = installed;
-  return { ...changes, series, from, to, commits: parseCommits(commits), scan, recorded, running, databaseBytes };
+  return {
+    ...changes,
+    series,
+    from,
+    to,
+    commits: parseCommits(commits),
+    scan,
+    recorded,
+    running,
+    databaseBytes,
+    forecastSeconds: undefined,
+  };
 }
 
 const names = z.array(z.string());

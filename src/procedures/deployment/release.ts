@@ -31,6 +31,12 @@ const release = z.object({
   changedAt: z.string(),
   /** How long users were kept out, seconds. */
   downtimeSeconds: z.number(),
+  /** Of that the update by Odoo, and the copy of the database. */
+  updateSeconds: z.number(),
+  copySeconds: z.number(),
+  databaseBytes: z.number(),
+  /** What was expected of the downtime when it was consented to; null when nobody had rehearsed it. */
+  forecastSeconds: z.number().nullable(),
   seconds: z.number(),
 });
 export type Release = z.infer<typeof release>;
@@ -39,18 +45,37 @@ const kind = "release";
 const listedMax = 1000;
 
 const noted = release
-  .pick({ kind: true, from: true, commit: true, commits: true, modules: true, snapshot: true })
+  .pick({
+    kind: true,
+    from: true,
+    commit: true,
+    commits: true,
+    modules: true,
+    snapshot: true,
+    databaseBytes: true,
+    forecastSeconds: true,
+  })
   .extend({ stack: z.string(), undone: z.array(z.string()) });
 
 /** The last step: what nobody noted can only be rolled back by hand. */
 export function noteRelease(
   stack: Stack,
-  { from, to, commits, updates, installs, code }: DeployFacts,
+  { from, to, commits, updates, installs, code, databaseBytes, forecastSeconds }: DeployFacts,
   how: Pick<Release, "kind" | "snapshot"> & { readonly undone?: readonly string[] },
 ): Act {
   const modules = Object.fromEntries([...updates, ...installs, ...code].map((module) => [module.name, module.to]));
   const kept = commits.slice(0, 200).map((one) => ({ ...one }));
-  const input = { stack: stack.name, undone: [], ...how, from, commit: to, commits: kept, modules };
+  const input = {
+    stack: stack.name,
+    undone: [],
+    ...how,
+    from,
+    commit: to,
+    commits: kept,
+    modules,
+    databaseBytes,
+    forecastSeconds: forecastSeconds ?? null,
+  };
   return change(
     {
       id: "release",
@@ -74,6 +99,8 @@ export function recordRelease(records: Records, timesOf: (run: string) => Promis
       at: times.now.toISOString(),
       changedAt: changedAt(times).toISOString(),
       downtimeSeconds: spanOf(times.steps.filter(({ step }) => step.startsWith("closed/"))),
+      updateSeconds: spanOf(times.steps.filter(({ step }) => step.endsWith("/update"))),
+      copySeconds: spanOf(times.steps.filter(({ step }) => step.endsWith("/snapshot"))),
       seconds: Math.round((times.now.getTime() - times.startedAt.getTime()) / 100) / 10,
     };
     const told = {

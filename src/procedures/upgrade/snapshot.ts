@@ -50,7 +50,7 @@ export function snapshotDatabase(stack: Stack, databaseBytes: number): Act {
 }
 
 /** Measured on the test machine for `CREATE DATABASE … TEMPLATE`; only used to say how long it will take. */
-const copyBytesPerSecond = 100_000_000;
+export const copyBytesPerSecond = 100_000_000;
 
 export function snapshotFilestore(stack: Stack): Act {
   const { before, database } = namesOf(stack);

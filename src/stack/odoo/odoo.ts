@@ -26,10 +26,14 @@ export interface Odoo {
   hashes(addons: readonly string[], folders: readonly string[]): CommandAction;
   /** The same of the modules of these names; when two folders hold one, of the first, as Odoo takes it. */
   hashesOf(addons: readonly string[], names: readonly string[]): CommandAction;
-  /** Updates and installs modules in a process of its own, all that it says going to `log` as well. Ends when that is done. */
+  /**
+   * Updates and installs modules in a process of its own, all that it says going to `log` as well. Ends when that is done. `copy`: in
+   * another database, with the options that lead there.
+   */
   bring(
     modules: { readonly update?: readonly string[]; readonly install?: readonly string[] },
     log: Text,
+    copy?: { readonly database: Text; readonly options: readonly Text[] },
   ): CommandAction;
   /** Takes outgoing mail, crons and payment providers out of a copy, with Odoo's own command. */
   neutralize(connection: readonly Text[], database: Text): CommandAction;
@@ -66,7 +70,8 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
     inventory: (addons) => command(runtime.tools, inventory(addons), { stdin: inventoryScript }),
     hashes: (addons, folders) => sortedHashes(runtime.tools, addons, hashesFilter, folders),
     hashesOf: (addons, names) => sortedHashes(runtime.tools, addons, hashesOfFilter, names),
-    bring: ({ update = [], install = [] }, log) => loggedTo(log, place, oneOff(program, stack, { update, install })),
+    bring: ({ update = [], install = [] }, log, copy = { database: odoo.database, options: [] }) =>
+      loggedTo(log, place, oneOff(program, odoo.config, copy, { update, install })),
     neutralize: (connection, database) =>
       command(place, program("neutralize", "-c", odoo.config, ...connection, "-d", database, "--logfile="), {
         exitCodes: { 1: "odoo.neutralize_failed" },
@@ -113,14 +118,15 @@ const hashesOfFilter =
  */
 function oneOff(
   program: (...args: Text[]) => readonly [Text, ...Text[]],
-  stack: StackConfig,
+  config: string,
+  { database, options }: { readonly database: Text; readonly options: readonly Text[] },
   { update, install }: { readonly update: readonly string[]; readonly install: readonly string[] },
 ): Command {
-  const { config, database } = stack.odoo;
   return {
     argv: program(
       "-c",
       config,
+      ...options,
       "-d",
       database,
       ...(update.length === 0 ? [] : ["-u", update.join(",")]),
