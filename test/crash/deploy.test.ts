@@ -31,9 +31,9 @@ afterAll(async () => {
 
 it.each<[string, number?]>([
   ["do:checkout:spawned"],
-  ["do:out odoo-core/drain odoo-core:spawned"],
-  ["do:out odoo-core/stop odoo-core:performed"],
-  ["do:out odoo-core/admit odoo-core:spawned"],
+  ["do:drain odoo-core:spawned"],
+  ["do:stop odoo-core:performed"],
+  ["do:admit odoo-core:spawned"],
   ["do:release:performed"],
 ])("code alone that is killed at %s is brought by whoever resumes it", async (point, afterMs) => {
   const [commit, before] = [await push("Say something", say), await releases()];

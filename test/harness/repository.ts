@@ -36,7 +36,7 @@ export async function push(subject: string, work: (draft: Draft) => Promise<void
       "-m",
       subject,
     );
-    await git(clone, "push", "--quiet", "origin", branch);
+    await git(clone, "push", "--quiet", ...(branch === "main" ? [] : ["--force"]), "origin", branch);
     return await git(clone, "rev-parse", "HEAD");
   } finally {
     await rm(clone, { recursive: true });

@@ -51,7 +51,7 @@ describe("code alone", () => {
     const [before, content] = [await deployed(), await fingerprintAtRest()];
     await push("A fix that fixes nothing", say("nothing"));
     const users = await comeAndGo();
-    const ended = await run("hotfix", "--verify", "test", "-e", join(folder, "nothing"));
+    const ended = await run("hotfix", "--verify", `test -e ${join(folder, "nothing")}`);
     const answers = await users.stop();
     expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "deploy.fix_not_seen" } });
     expect(answers.failures).toEqual([]);
@@ -61,8 +61,8 @@ describe("code alone", () => {
 
   it("of a hot-fix that is seen stays", async () => {
     const commit = await push("A fix", say("fixed"));
-    const check = `${urls.public}/web/login`;
-    expect(await run("hotfix", "--verify", check, 'name="login"')).toMatchObject({ outcome: "succeeded" });
+    const check = `${urls.public}/web/login 'name="login"'`;
+    expect(await run("hotfix", "--verify", check)).toMatchObject({ outcome: "succeeded" });
     expect(await deployed()).toBe(commit);
   });
 

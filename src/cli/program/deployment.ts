@@ -27,12 +27,12 @@ export function registerDeployment(program: Command): void {
     .description("bring a commit that only changes code; anything else is refused")
     .option("--to <ref>", "branch, tag or commit (default: the source's branch)")
     .option(
-      "--verify <check...>",
-      "how the bug is looked for: an address and a text that its answer must have, or a program with its arguments",
+      "--verify <check>",
+      "how the bug is looked for: 'URL TEXT', where TEXT has to be in the answer, or a program with its arguments that has to end with 0",
     )
     .action(
       run(async (context, options) => {
-        const { to = null, verify } = options as { to?: string; verify?: string[] };
+        const { to = null, verify } = options as { to?: string; verify?: string };
         const input = { to, verify: verify === undefined ? null : toCheck(verify) };
         return (await import("../commands/run.ts")).runProcedure(context, "hotfix", input, options ?? {});
       }),
@@ -82,9 +82,15 @@ interface DeployOptions {
   readonly acceptLostCrons?: boolean;
 }
 
-function toCheck(words: readonly string[]) {
-  const [first = "", ...others] = words;
+function toCheck(given: string) {
+  const [first = "", ...others] = wordsOf(given);
   if (!/^https?:/.test(first)) return { command: [first, ...others] };
   if (others.length === 0) throw new InvalidArgumentError("after an address comes the text that its answer must have");
   return { url: first, has: others.join(" ") };
+}
+
+/** Words apart, those in quotes as one; no shell is involved. */
+function wordsOf(text: string): readonly string[] {
+  const found = [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)];
+  return found.map(([, double, single, bare]) => double ?? single ?? bare ?? "");
 }

@@ -135,8 +135,12 @@ async function resolve(reader: FactReader, git: Git, wanted: string | null): Pro
     const known = await reader.maybe(reader.text(git.resolve(wanted)));
     if (known !== undefined) return known;
   }
-  await reader.text(git.fetch());
-  return wanted === null ? reader.text(git.resolveBranch()) : reader.text(git.resolve(wanted));
+  if (wanted === null) {
+    await reader.text(git.fetch());
+    return reader.text(git.resolveBranch());
+  }
+  await reader.text(git.fetch("*"));
+  return (await reader.maybe(reader.text(git.resolveBranch(wanted)))) ?? reader.text(git.resolve(wanted));
 }
 
 /** Odoo refuses a module whose Python packages or programs are missing, but only when it is installed or updated. */

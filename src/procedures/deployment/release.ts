@@ -7,7 +7,7 @@ import type { Json } from "../../runbook/value.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { RunTimes } from "../recovery/phases.ts";
 import { change } from "../steps.ts";
-import type { DeployFacts } from "./facts.ts";
+import type { Changes } from "./changes.ts";
 
 /** What was deployed, when, by whom, and how to go back to what was before. */
 
@@ -19,7 +19,9 @@ const release = z.object({
   kind: z.enum(releaseKinds),
   from: z.string(),
   commit: z.string(),
-  commits: z.array(z.object({ commit: z.string(), at: z.string(), author: z.string(), subject: z.string() })),
+  commits: z
+    .array(z.object({ commit: z.string(), at: z.string(), author: z.string(), subject: z.string() }))
+    .readonly(),
   modules: z.record(z.string(), z.string()),
   at: z.string(),
   by: z.string(),
@@ -57,10 +59,19 @@ const noted = release
   })
   .extend({ stack: z.string(), undone: z.array(z.string()) });
 
+/** What is noted of a deployment. */
+interface Deployed extends Pick<Changes, "updates" | "installs" | "code"> {
+  readonly from: string;
+  readonly to: string;
+  readonly commits: Release["commits"];
+  readonly databaseBytes: number;
+  readonly forecastSeconds: number | undefined;
+}
+
 /** The last step: what nobody noted can only be rolled back by hand. */
 export function noteRelease(
   stack: Stack,
-  { from, to, commits, updates, installs, code, databaseBytes, forecastSeconds }: DeployFacts,
+  { from, to, commits, updates, installs, code, databaseBytes, forecastSeconds }: Deployed,
   how: Pick<Release, "kind" | "snapshot"> & { readonly undone?: readonly string[] },
 ): Act {
   const modules = Object.fromEntries([...updates, ...installs, ...code].map((module) => [module.name, module.to]));

@@ -1,41 +1,28 @@
-import type { Act, Sequence, Step } from "../../runbook/plan.ts";
+import type { Act, Sequence } from "../../runbook/plan.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Running } from "../running.ts";
 import { change, serving, startService, stopService } from "../steps.ts";
 
 /**
  * One service after the other gets its process anew, while the others answer: nginx is told to send it nothing, and sends to it again
- * when it shows its login page. With one service alone, or no upstreams to write to, users wait for as long as it starts.
+ * when it shows its login page. One that does not come up stays out until the old code is there again. With one service alone, or no
+ * upstreams to write to, users wait for as long as it starts.
  */
-export function restartEach(stack: Stack, running: Running): readonly Step[] {
-  return running.odoo.flatMap((name): readonly Step[] => {
-    const body = restart(stack, name);
-    if (!isDrained(stack, running)) return body;
-    return [
-      {
-        kind: "bracket",
-        id: `out ${name}`,
-        title: `${name} gets no requests`,
-        open: [drain(stack, name)],
-        body,
-        close: [admit(stack, name)],
-      },
-    ];
-  });
+export function restartEach(stack: Stack, running: Running): Sequence {
+  return running.odoo.flatMap((name) =>
+    isDrained(stack, running)
+      ? [drain(stack, name), ...restart(stack, name), admit(stack, name)]
+      : restart(stack, name),
+  );
 }
 
-/** The same in a row, for the way back. */
+/** The same for the way back. */
 export function restartAgain(stack: Stack, running: Running): Sequence {
-  return running.odoo.flatMap((name) => {
-    const inner = restart(stack, name).map((step) => ({ ...step, id: `${step.id} again` }));
-    return isDrained(stack, running)
-      ? [
-          { ...drain(stack, name), id: `drain ${name} again`, attempts: 3 },
-          ...inner,
-          { ...admit(stack, name), id: `admit ${name} again`, attempts: 3 },
-        ]
-      : inner;
-  });
+  return restartEach(stack, running).map((step) => ({
+    ...step,
+    id: `${step.id} again`,
+    ...(step.kind === "act" ? { attempts: 3 } : {}),
+  }));
 }
 
 /** Somebody else must answer meanwhile. */
