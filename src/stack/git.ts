@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Command, type CommandAction, command, type Probe } from "../runbook/action.ts";
 import { suffixed, type Text } from "../runbook/value.ts";
+import "./errors.ts";
 
 /**
  * The git work tree that Odoo's code is taken from. Builds commands, runs none. Git always runs as the owner of the tree: what it

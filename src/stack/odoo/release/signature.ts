@@ -5,9 +5,14 @@
  */
 export const signatureScript = String.raw`
 # Methods that the registry calls when it is built or when tables are made.
-HOOK = re.compile(r"init|_auto_\w+|_setup_\w+|_init_\w+|_reflect\w*|_build_model\w*|_(un)?register_hook|_prepare_setup|"
-    r"_add_\w*field\w*|_add_sql_constraints|_check_removed_columns|_parent_store_\w+|_valid_field_parameter|"
-    r"_module_data_uninstall|__init_subclass__|__set_name__|__class_getitem__|__prepare__")
+HOOK = re.compile(r"init|_auto_init|_auto_end|_init_column|_init_constraints_onchanges|_setup_(base|fields|complete|attributes|models__)|"
+    r"_prepare_setup|_reflect\w*|_build_model\w*|_(un)?register_hook|_add_(field|inherited_fields|manual_fields|magic_fields|sql_constraints)|"
+    r"_instanciate\w*|_check_removed_columns|_parent_store_compute|_valid_field_parameter|_module_data_uninstall|"
+    r"__init_subclass__|__set_name__|__class_getitem__|__prepare__")
+# What every model has: that it is called somewhere says nothing of one model's own.
+OF_EVERY_MODEL = {"create", "write", "unlink", "copy", "copy_data", "read", "search", "search_read", "search_count", "browse", "default_get",
+    "fields_get", "get_view", "_search", "_read_group", "read_group", "name_search", "name_create", "onchange", "mapped", "filtered", "sorted",
+    "exists", "sudo", "message_post", "action", "_get_view", "web_read", "web_save", "flush", "invalidate_recordset"}
 # Decorators that leave their function for later.
 QUIET_ROOTS = {"api", "http", "tools", "functools", "contextlib", "abc", "typing", "classmethod", "staticmethod", "property"}
 QUIET_DECORATORS = {"setter", "getter", "deleter", "contextmanager", "abstractmethod", "overload", "override", "wraps", "lru_cache",
@@ -22,11 +27,13 @@ PLAIN_BASES = {"object", "Controller", "Enum", "IntEnum", "StrEnum", "Flag", "Na
 # Of a field, what is asked each time: the function may change without the column.
 ASKED_LATER = {"compute", "inverse", "search", "default", "group_expand", "domain", "related"}
 BY_NAME = {"getattr", "setattr", "globals", "locals", "vars", "eval", "exec", "import_module", "__import__"}
-DDL = re.compile(r"\b(ALTER|CREATE|DROP|RENAME|TRUNCATE)\s+(OR\s+REPLACE\s+)?(UNIQUE\s+|TEMP\w*\s+|MATERIALIZED\s+)*"
+DDL = re.compile(r"\b(ALTER|CREATE|DROP|RENAME)\s+(OR\s+REPLACE\s+)?(UNIQUE\s+|TEMP\w*\s+|MATERIALIZED\s+)*"
     r"(TABLE|VIEW|INDEX|SEQUENCE|EXTENSION|FUNCTION|TRIGGER|TYPE|COLUMN|CONSTRAINT|SCHEMA)\b|\bADD\s+(COLUMN|CONSTRAINT)\b", re.I)
 DDL_CALLS = {"create_model_table", "create_column", "create_index", "create_unique_index", "add_index", "drop_index", "add_constraint",
     "drop_constraint", "add_foreign_key", "convert_column", "rename_column", "set_not_null", "drop_not_null", "drop_view_if_exists",
     "create_relational_model", "_add_field", "_pop_field", "_build_model", "add_to_registry", "_add_manual_fields"}
+# A cheap look at the text: only where it finds something the tree is asked.
+MAY_MAKE = re.compile(r"fields\s*\.\s*[A-Z]|\bclass\b|" + "|".join(sorted(DDL_CALLS)) + "|" + DDL.pattern, re.I)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 def last_name(node):
@@ -58,7 +65,7 @@ def names_in(nodes):
         if isinstance(node, ast.Name):
             if isinstance(node.ctx, ast.Load):
                 found.add(node.id)
-        elif isinstance(node, ast.Attribute):
+        elif isinstance(node, ast.Attribute) and node.attr not in OF_EVERY_MODEL:
             found.add(node.attr)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 200:
             texts.update(re.findall(r"\w+", node.value))
@@ -85,14 +92,23 @@ def text_of(node):
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 class Part:
-    """A piece of what counts. bases: names that it only inherits from."""
+    """A piece of what counts. bases: names that it only inherits from; None when no name in it counts."""
     def __init__(self, key, label, nodes, bases=()):
-        self.key, self.label, self.nodes, self.bases = key, label, nodes, bases
+        self.key, self.label, self.nodes, self.bases = key, label, nodes, bases or ()
+        self.found = set() if bases is None else None
+
+    def names(self):
+        if self.found is None:
+            self.found = names_in(self.nodes) - set(self.bases)
+        return self.found
 
 class Source:
     """One Python file."""
-    def __init__(self, path, module):
-        self.path, self.body = path, module.body
+    def __init__(self, path, content):
+        """Raises when Python cannot read it."""
+        module = ast.parse(content)
+        self.path = path
+        self.lines = content.splitlines()
         self.parts = []        # what always counts
         self.functions = {}    # by qualified name: their nodes
         self.known_as = {}     # by simple name: parts that count when somebody names them
@@ -108,6 +124,7 @@ class Source:
                 self.is_dynamic = True
         self.plain_names = set()
         self.statements(module.body, "")
+        del self.lines
 
     def add(self, kind, name, label, nodes, bases=()):
         count = sum(1 for part in self.parts if part.key[:3] == (kind, self.path, name))
@@ -176,16 +193,23 @@ class Source:
         label = "what " + name + "() does"
         loud = [one for one in node.decorator_list
             if first_name(one) not in QUIET_ROOTS and last_name(one) not in QUIET_DECORATORS and last_name(one) not in QUIET_ROOTS]
-        makes = any(is_field(one) or isinstance(one, ast.Call) and last_name(one) in DDL_CALLS
+        text = b"\n".join(self.lines[node.lineno - 1:node.end_lineno]).decode("utf-8", "replace")
+        makes = MAY_MAKE.search(text) and any(is_field(one) or isinstance(one, ast.Call) and last_name(one) in DDL_CALLS
             or isinstance(one, ast.Constant) and isinstance(one.value, str) and DDL.search(one.value)
-            or isinstance(one, ast.ClassDef) for one in ast.walk(node))
-        if loud or makes or inside and HOOK.fullmatch(node.name):
+            or isinstance(one, ast.ClassDef) and any(first_name(base) == "models" for base in one.bases) for one in ast.walk(node))
+        if loud or inside and HOOK.fullmatch(node.name):
             self.add("function", where + name, label, [node])
+        elif makes:
+            # Runs when users work: what else it calls is no part of it.
+            self.add("function", where + name, label, [node], None)
         else:
             self.may_count(node.name, "function", where + name, label, [node])
 
-    def method(self, node, owner, where):
+    def method(self, node, owner, where, is_callable):
+        """is_callable: who names the class calls it, and so its methods. A model is never called."""
         self.function(node, owner + ".", where)
+        if not is_callable:
+            return
         same = self.methods.setdefault(owner, [])
         same.append(Part(("function", self.path, where + owner + "." + node.name, "class", len(same)), "what " + owner + "." + node.name + "() does", [node]))
 
@@ -210,7 +234,7 @@ class Source:
         self.may_count(node.name, "class", where + node.name, "the class " + node.name, [head])
         for one in node.body:
             if isinstance(one, FUNCTIONS):
-                self.method(one, node.name, where)
+                self.method(one, node.name, where, True)
             elif isinstance(one, (ast.Import, ast.ImportFrom)):
                 self.bind(one, where + node.name + "/")
             elif not is_docstring(one) and not isinstance(one, ast.Pass):
@@ -228,7 +252,7 @@ class Source:
         self.add("class", where + node.name, "the model " + model, [head], bases)
         for one in node.body:
             if isinstance(one, FUNCTIONS):
-                self.method(one, node.name, where)
+                self.method(one, node.name, where, "_name" not in named and "_inherit" not in named)
             elif isinstance(one, (ast.Import, ast.ImportFrom)):
                 self.bind(one, where + node.name + "/")
             elif isinstance(one, (ast.Assign, ast.AnnAssign)):
@@ -305,27 +329,32 @@ class Code:
     def close(self, names):
         """Adds whatever what counts names, until nothing new is named."""
         seen, ahead, as_base = set(), set(names), set()
+        values, everything, bound = {}, {}, {}
+        for source in self.sources.values():
+            for index, found in ((values, [source.known_as]), (everything, [source.known_as, source.methods])):
+                for name, parts in (item for known in found for item in known.items()):
+                    index.setdefault(name, []).extend((source.path, part) for part in parts)
+            for name in source.bindings:
+                bound.setdefault(name, []).append(source)
         for parts in self.counted.values():
             for part in parts.values():
-                ahead |= names_in(part.nodes) - set(part.bases)
+                ahead |= part.names()
                 as_base |= set(part.bases)
         while ahead:
             name = ahead.pop()
             if name in seen:
                 continue
             seen.add(name)
-            for source in self.sources.values():
-                for part in source.known_as.get(name, []) + source.methods.get(name, []):
-                    if part.key not in self.counted[source.path]:
-                        self.counted[source.path][part.key] = part
-                        ahead |= names_in(part.nodes) - seen
-                        as_base |= set(part.bases)
+            for path, part in everything.get(name, []):
+                if part.key not in self.counted[path]:
+                    self.counted[path][part.key] = part
+                    ahead |= part.names() - seen
+                    as_base |= set(part.bases)
         for name in as_base - seen:
-            for source in self.sources.values():
-                for part in source.known_as.get(name, []):
-                    self.counted[source.path].setdefault(part.key, part)
-        for source in self.sources.values():
-            for name in (seen | as_base) & set(source.bindings):
+            for path, part in values.get(name, []):
+                self.counted[path].setdefault(part.key, part)
+        for name in (seen | as_base) & set(bound):
+            for source in bound[name]:
                 part = Part(("import", source.path, name), "where " + name + " is imported from", [])
                 part.origin = origin_of(source, name)
                 self.counted[source.path][part.key] = part
