@@ -10,7 +10,8 @@ import { inventoryScript, parseInventory } from "../../../src/stack/odoo/invento
 import { parseReleaseScan, type ReleaseScan, scanRelease } from "../../../src/stack/odoo/release-scan.ts";
 import { commit, type Files, git, makeRepository, writeFiles } from "../../harness/git.ts";
 import { perform } from "../../harness/perform.ts";
-import { base, type Case, cases } from "./release-cases.ts";
+import { base } from "./release-base.ts";
+import { type Case, cases } from "./release-cases.ts";
 
 let folder: string;
 let count = 0;

@@ -9,11 +9,11 @@ HOOKS = {"pre_init_hook", "post_init_hook", "uninstall_hook", "post_load"}
 DATA_KEYS = ("data", "demo", "init_xml", "update_xml", "demo_xml", "qweb")
 USUAL = {"version": "1.0", "depends": [], "data": [], "demo": [], "assets": {}, "external_dependencies": {}, "installable": True,
     "auto_install": False, "countries": []}
-TEXTS = re.compile(r"(readme|license|licence|copying|copyright|authors|contributors|changelog|changes|history|install|news|todo)\b.*", re.I)
+TEXTS = re.compile(r"(readme|license|licence|copying|copyright|authors|contributors|changelog|changes|history|install|news|todo)(\.(txt|html))?", re.I)
 TEXT_ENDS = (".md", ".rst", ".pot", ".pyc", ".pyo", "~", ".orig", ".rej", ".swp")
 TEXT_FOLDERS = {"readme", "doc", "docs", ".github", "__pycache__", ".git"}
 PACKAGING = {"pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", ".gitignore", ".gitattributes", ".editorconfig", ".gitkeep",
-    ".pylintrc", ".eslintrc", ".eslintrc.json", ".pre-commit-config.yaml", "package.json", "package-lock.json", "CODEOWNERS"}
+    ".pylintrc", ".eslintrc", ".eslintrc.json", ".pre-commit-config.yaml", "package.json", "package-lock.json", "CODEOWNERS", "requirements.txt"}
 
 class Addon:
     """An addon in one commit."""

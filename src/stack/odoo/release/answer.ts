@@ -42,9 +42,9 @@ def use_of(name, words):
             source = Source(path, text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
-        code = Code("", {path: source}, {}, [], [])
-        names |= {one for part in code.counted[path].values() for one in (*part.names(), *part.bases)}
-        names |= {one for parts in source.known_as.values() for part in parts if part.key[0] != "function" for one in part.names()}
+        # A value there may in turn be used by others.
+        values = {one for parts in source.known_as.values() for part in parts if part.key[0] != "function" for one in part.names()}
+        names |= Code("", {path: source}, {}, values, []).used
         for node in source.imports:
             steps_of = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else node.names[0].name.split(".")
             if steps_of[:3] == ["odoo", "addons", name]:
@@ -79,6 +79,14 @@ def depends_of(name, side):
                 ahead.append(one)
     return found
 
+def judge(old, new):
+    try:
+        return compare(old, new)
+    except RecursionError:
+        found = Findings(new)
+        found.add("__manifest__.py", "schema", "some of its Python is nested too deeply to be judged")
+        return found
+
 def removed_or_new(addon, is_new):
     found = Findings(addon)
     if is_new:
@@ -112,7 +120,7 @@ def tell_addons():
     pairs, findings = renames(gone, come), {}
     for name in sorted({*old_side, *new_side}):
         old, new = old_side.get(name), new_side.get(name)
-        findings[name] = compare(old, new) if old and new else removed_or_new(new or old, new is not None)
+        findings[name] = judge(old, new) if old and new else removed_or_new(new or old, new is not None)
     for name, found in list(findings.items()):
         if any(one["kind"] in ("data", "schema") and one["file"].endswith(".py") for one in found.reasons) and name in new_side and name in old_side:
             for other, path in users_of(name, new_side):

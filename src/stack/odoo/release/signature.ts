@@ -168,8 +168,7 @@ class Source:
         if "TYPE_CHECKING" in test or "'__main__'" in test:
             self.statements(node.orelse, where)
             return
-        if not is_quiet(node.test):
-            self.add("statement", where, "a condition that is asked when the file is loaded", [node.test])
+        self.add("statement", where, "a condition that is asked when the file is loaded", [node.test])
         self.statements(node.body, where + "if " + test + "/")
         self.statements(node.orelse, where + "else " + test + "/")
 
@@ -179,7 +178,8 @@ class Source:
             return
         names = [one.id for target in targets for one in (target.elts if isinstance(target, ast.Tuple) else [target]) if isinstance(one, ast.Name)]
         label = "the value " + ", ".join(names) if names else "what an assignment sets when the file is loaded"
-        whole = len(names) == sum(len(target.elts) if isinstance(target, ast.Tuple) else 1 for target in targets)
+        makes = any(isinstance(one, ast.Constant) and isinstance(one.value, str) and DDL.search(one.value) for one in ast.walk(node.value))
+        whole = not makes and len(names) == sum(len(target.elts) if isinstance(target, ast.Tuple) else 1 for target in targets)
         if whole and is_quiet(node.value):
             for name in names:
                 self.may_count(name, "name", where + name, "the value " + name, [node])
@@ -191,8 +191,7 @@ class Source:
         name = inside + node.name
         self.functions.setdefault(where + name, []).append(node)
         label = "what " + name + "() does"
-        loud = [one for one in node.decorator_list
-            if first_name(one) not in QUIET_ROOTS and last_name(one) not in QUIET_DECORATORS and last_name(one) not in QUIET_ROOTS]
+        loud = [one for one in node.decorator_list if not self.is_quiet_decorator(one)]
         text = b"\n".join(self.lines[node.lineno - 1:node.end_lineno]).decode("utf-8", "replace")
         makes = MAY_MAKE.search(text) and any(is_field(one) or isinstance(one, ast.Call) and last_name(one) in DDL_CALLS
             or isinstance(one, ast.Constant) and isinstance(one.value, str) and DDL.search(one.value)
@@ -204,6 +203,11 @@ class Source:
             self.add("function", where + name, label, [node], None)
         else:
             self.may_count(node.name, "function", where + name, label, [node])
+
+    def is_quiet_decorator(self, node):
+        """One of the addon's own may do anything, however it is called."""
+        is_own = any(re.match(r"\.|odoo\.addons", origin.split("/")[-1]) for origin in self.bindings.get(first_name(node), []))
+        return not is_own and (first_name(node) in QUIET_ROOTS or last_name(node) in QUIET_DECORATORS)
 
     def method(self, node, owner, where, is_callable):
         """is_callable: who names the class calls it, and so its methods. A model is never called."""
@@ -345,11 +349,14 @@ class Code:
             if name in seen:
                 continue
             seen.add(name)
+            ahead |= originals(name, bound) - seen
             for path, part in everything.get(name, []):
                 if part.key not in self.counted[path]:
                     self.counted[path][part.key] = part
                     ahead |= part.names() - seen
                     as_base |= set(part.bases)
+        as_base |= {original for name in as_base for original in originals(name, bound)}
+        self.used = seen | as_base
         for name in as_base - seen:
             for path, part in values.get(name, []):
                 self.counted[path].setdefault(part.key, part)
@@ -365,6 +372,10 @@ class Code:
             for method, names in source.stored.items():
                 found.setdefault(method, []).extend(names)
         return found
+
+def originals(name, bound):
+    """What an imported name is called where it comes from."""
+    return {re.split("[:.]", origin)[-1] for source in bound.get(name, []) for origin in source.bindings[name]} - {name}
 
 def origin_of(source, name):
     return " ".join(sorted(source.bindings.get(name, [])))
