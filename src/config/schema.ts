@@ -4,6 +4,8 @@ import { type ChannelConfig, channel } from "./channel.ts";
 import { recovery } from "./recovery.ts";
 import type { Secret } from "./secret.ts";
 import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
+import { services } from "./services.ts";
+import { smoke, source } from "./source.ts";
 import {
   absolutePath,
   argv,
@@ -15,8 +17,6 @@ import {
   httpUrl,
   isHostAddress,
   percent,
-  port,
-  redisUrl,
   seconds,
   serviceName,
   text,
@@ -131,58 +131,6 @@ const runtime = z
   .union([native, compose], "must have either native or compose")
   .describe("How services are started and stopped");
 
-const services = z
-  .strictObject({
-    odoo: z
-      .array(
-        z.strictObject({
-          name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
-          url: httpUrl.describe(
-            "Where it answers, as seen from its host; in a compose project, as the services see each other",
-          ),
-          websocket: httpUrl
-            .optional()
-            .describe("Where it answers websockets (gevent_port), if that is another address than url"),
-        }),
-      )
-      .min(1, "must name at least one Odoo service")
-      .describe("The Odoo processes; all serve one database"),
-    database: z
-      .strictObject({
-        name: serviceName
-          .default("database")
-          .describe("Its name under runtime.native.services, or as a service of the compose project"),
-        host: absolutePath.default("/var/run/postgresql").describe("Folder of the server's socket"),
-        port: port.default(5432).describe("Port of the server; it names the socket"),
-        superuser: text.default("postgres").describe("Role used for administration, through the socket"),
-      })
-      .prefault({})
-      .describe("The PostgreSQL server"),
-    cache: z
-      .strictObject({
-        name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
-        url: redisUrl.describe("Where it answers, as seen from where it runs"),
-        user: text.optional().describe("User to log in as; Redis's default user when absent"),
-        password: environmentReference
-          .optional()
-          .describe("Its password as ${NAME}, from the environment; without it there is no log-in"),
-      })
-      .optional()
-      .describe("Redis, if there is one"),
-    proxy: z
-      .strictObject({
-        name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
-        upstreams: absolutePath
-          .optional()
-          .describe(
-            "File on the host with nginx's upstream blocks, each server on a line of its own. A service that is restarted is marked down in it meanwhile, so that no request fails",
-          ),
-      })
-      .optional()
-      .describe("The web server in front of Odoo, if there is one"),
-  })
-  .describe("What each service is for");
-
 const odoo = z
   .strictObject({
     command: argv.describe("How Odoo is started, without its options, one item each: [/usr/bin/odoo]"),
@@ -199,32 +147,6 @@ const odoo = z
       .describe("Names of the managed modules; * stands for any text"),
   })
   .describe("The Odoo installation");
-
-const source = z
-  .strictObject({
-    repository: absolutePath.describe("The work tree of a git repository on the host, from which Odoo's code is taken"),
-    remote: text.default("origin").describe("The remote that releases come from"),
-    branch: text.default("main").describe("The branch that is deployed when nothing else is said"),
-    addons: z
-      .array(text)
-      .optional()
-      .describe(
-        "Folders with modules, relative to the repository; when absent those of odoo.addons that lie below it. To be named where containers see them elsewhere",
-      ),
-    image: z
-      .array(text)
-      .default([])
-      .describe(
-        "Patterns of files, relative to the repository, that the image is built from, besides Dockerfile and requirements.txt",
-      ),
-    configuration: z
-      .array(text)
-      .default([])
-      .describe(
-        "Patterns of files, relative to the repository, that services are configured by, besides compose files and *.conf",
-      ),
-  })
-  .describe("Where the code comes from: what `ipai deploy` brings into place");
 
 const schedule = z.strictObject({
   procedure: text.describe("What runs, as `ipai schedules` names it"),
@@ -264,6 +186,10 @@ const stack = z
     urls: z
       .strictObject({
         public: httpUrl.describe("Address that users open"),
+        smoke: z
+          .array(smoke)
+          .default([])
+          .describe("What each Odoo service must answer after a deployment, besides health and login page"),
         authority: absolutePath
           .optional()
           .describe("File on the host with the certificate of a private authority, if one signed the public address's"),

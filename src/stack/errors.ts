@@ -154,3 +154,17 @@ function lastLines({ output }: CommandDetails): string {
   const lines = output?.trim().split("\n").slice(-3) ?? [];
   return lines.map((line) => line.trim()).join(" ");
 }
+
+export const ProxyServerUnknown = defineError<CommandDetails>("proxy.server_unknown", {
+  exitCode: 40,
+  message: (d) => `The file of upstreams does not name a service's server: ${lastLine(d)} Nothing was changed.`,
+  hint: () =>
+    "services.proxy.upstreams must be the file with nginx's upstream blocks, where each server stands on a line of its own with the address " +
+    "of services.odoo's url (and websocket).",
+});
+
+export const ProxyNotReloaded = defineError<CommandDetails>("proxy.not_reloaded", {
+  exitCode: 40,
+  message: () => "nginx did not take the changed upstreams: it goes on with what it had, and the file is as it was.",
+  hint: () => "`nginx -t` with its configuration says what is wrong.",
+});

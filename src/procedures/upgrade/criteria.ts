@@ -1,8 +1,8 @@
 import { command, type Probe } from "../../runbook/action.ts";
 import { pendingModulesSql, versionMismatchSql } from "../../stack/odoo/sql.ts";
 import type { Stack } from "../../stack/stack.ts";
+import type { Update } from "./facts.ts";
 import { namesOf } from "./snapshot.ts";
-import type { Update } from "./update.ts";
 
 /**
  * Odoo exits with 0 for a misspelled module, missing code, and a constraint that could not be added. An update counts as done
@@ -27,14 +27,13 @@ export function successCriteria(stack: Stack, facts: Update): readonly Probe[] {
     with: 1,
     code: "upgrade.not_loaded",
   });
-  const versions = JSON.stringify(Object.fromEntries(facts.changes.map((module) => [module.name, module.to])));
+  const modules = [...facts.changes, ...(facts.installs ?? [])];
+  const versions = JSON.stringify(Object.fromEntries(modules.map((module) => [module.name, module.to])));
   return [
     grep("the log has no error", " (ERROR|CRITICAL) ", "upgrade.log_errors"),
     grep("the log has no warning that means failure", failureWarnings, "upgrade.log_errors"),
     seen("the log says that the modules are loaded", "Modules loaded."),
-    ...facts.changes.map((module) =>
-      seen(`the log says that ${module.name} was loaded`, `Module ${module.name} loaded`),
-    ),
+    ...modules.map((module) => seen(`the log says that ${module.name} was loaded`, `Module ${module.name} loaded`)),
     {
       title: "no module is between two states",
       action: postgres.query(database, pendingModulesSql),

@@ -6,11 +6,8 @@ import { otherSessionsSql } from "../../stack/postgres.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, read, require } from "../steps.ts";
 import { successCriteria } from "./criteria.ts";
-import type { UpgradeFacts } from "./facts.ts";
+import type { Update } from "./facts.ts";
 import { namesOf, snapshotDatabase, snapshotFilestore, swapBack } from "./snapshot.ts";
-
-/** What an update of modules depends on. */
-export type Update = Pick<UpgradeFacts, "changes" | "hashes" | "databaseBytes">;
 
 /**
  * Modules are updated in a database that nobody else uses, after a copy of it and of the filestore was made; log and database judge. Any
@@ -53,22 +50,21 @@ function readBefore(stack: Stack): Act {
 
 function update(stack: Stack, facts: Update): Act {
   const { log } = namesOf(stack);
+  const { changes, installs = [] } = facts;
+  const names = (of: Update["changes"]) => of.map(({ name }) => name);
+  const title = [
+    ...(changes.length === 0 ? [] : [`Update ${names(changes).join(", ")}`]),
+    ...(installs.length === 0 ? [] : [`Install ${names(installs).join(", ")}`]),
+  ].join("; ");
   return change(
-    {
-      id: "update",
-      title: `Update ${facts.changes.map((module) => module.name).join(", ")}`,
-      action: stack.odoo.update(
-        facts.changes.map((module) => module.name),
-        log,
-      ),
-    },
+    { id: "update", title, action: stack.odoo.bring({ update: names(changes), install: names(installs) }, log) },
     {
       verify: successCriteria(stack, facts),
       undo: swapBack(stack),
       // A half-done update cannot be told from a finished one by looking at the database.
       onInterrupt: "undo",
       timeoutSeconds: 4 * 3600,
-      forecastSeconds: 5 + 2 * facts.changes.length,
+      forecastSeconds: 5 + 2 * (changes.length + installs.length),
     },
   );
 }

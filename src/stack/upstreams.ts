@@ -6,7 +6,7 @@ import type { Runtime } from "./runtime/runtime.ts";
  * nginx in front of Odoo, as far as a service can be taken out of its hands: its servers are marked `down` in the file of upstream blocks
  * that the configuration names, and nginx reads it again. Requests that it has begun go on.
  */
-export interface Proxy {
+export interface Upstreams {
   /** Ends when no new request comes to the service any more. */
   drain(service: string): CommandAction;
   /** Ends when new requests come to it again. */
@@ -16,7 +16,7 @@ export interface Proxy {
 }
 
 /** Undefined: there is no proxy, or nobody said where its upstreams are. */
-export function createProxy(stack: StackConfig, runtime: Runtime): Proxy | undefined {
+export function createUpstreams(stack: StackConfig, runtime: Runtime): Upstreams | undefined {
   const { proxy, odoo } = stack.services;
   const word = proxy === undefined ? undefined : runtime.pids.word(proxy.name);
   if (proxy?.upstreams === undefined || word === undefined) return undefined;
