@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { watch } from "node:fs";
 import { chmod, chown, mkdtemp, readFile, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -124,6 +127,111 @@ describe("a repository", () => {
     await perform(source.fetch());
     await expect(perform(source.checkout(third))).rejects.toMatchObject({ code: "git.checkout_refused" });
     expect(await readFile(join(repository, "secret.env"), "utf8")).toBe("mine\n");
+  });
+});
+
+describe("a checkout that was killed", () => {
+  const large = Buffer.alloc(4 << 20, "y");
+
+  /** As a killed git leaves it: HEAD and index as before, its lock, some files written, one in part, one removed. */
+  async function half(): Promise<string> {
+    const before = {
+      "addons/a/a.py": "1\n",
+      "addons/a/b.py": "b\n",
+      "addons/a/empty.py": "e\n",
+      "addons/a/gone.py": "g\n",
+      "addons/a/large.bin": "x",
+    };
+    first = await commit(remote, before);
+    await perform(source.fetch());
+    await perform(source.checkout(first));
+    const after = {
+      "addons/a/a.py": "2\n",
+      "addons/a/b.py": "bb\n",
+      "addons/a/empty.py": "ee\n",
+      "addons/a/gone.py": undefined,
+      "addons/a/large.bin": large,
+    };
+    const second = await commit(remote, { ...after, "addons/a/new.py": "n\n", "addons/a/later.py": "l\n" });
+    await perform(source.fetch());
+    const written = {
+      "addons/a/empty.py": "",
+      "addons/a/a.py": "2\n",
+      "addons/a/gone.py": undefined,
+      "addons/a/new.py": "n\n",
+    };
+    await writeFiles(repository, { ...written, "addons/a/large.bin": large.subarray(0, 1000), ".git/index.lock": "" });
+    return second;
+  }
+
+  it("goes on", async () => {
+    const second = await half();
+    await perform(source.checkout(second));
+    expect(await text(source.head())).toBe(second);
+    expect(await told(source.isClean(["addons"]))).toBe("");
+  });
+
+  it("is taken back", async () => {
+    const second = await half();
+    await perform(source.checkout(second));
+    // Killed once more, on the way back.
+    await writeFiles(repository, { "addons/a/a.py": "1\n", "addons/a/gone.py": "g\n", "addons/a/later.py": undefined });
+    await perform(source.checkout(first));
+    expect(await text(source.head())).toBe(first);
+    expect(await told(source.isClean(["addons"]))).toBe("");
+  });
+
+  it("does not go on over what somebody changed", async () => {
+    const second = await half();
+    await writeFiles(repository, { "addons/a/b.py": "mine\n" });
+    await expect(perform(source.checkout(second))).rejects.toMatchObject({ code: "git.checkout_refused" });
+    expect(await readFile(join(repository, "addons/a/b.py"), "utf8")).toBe("mine\n");
+    expect(await readFile(join(repository, "addons/a/a.py"), "utf8")).toBe("2\n");
+  });
+
+  it("does not take the lock of a git that works", async () => {
+    const second = await half();
+    const holder = spawn("sh", [
+      "-c",
+      'exec 9>>"$1"; echo ready; read -r _',
+      "sh",
+      join(repository, ".git/index.lock"),
+    ]);
+    await once(holder.stdout, "data");
+    await expect(perform(source.checkout(second))).rejects.toMatchObject({ code: "git.checkout_refused" });
+    holder.stdin.end("\n");
+    await once(holder, "exit");
+    await perform(source.checkout(second));
+    expect(await text(source.head())).toBe(second);
+  });
+
+  it("really, at any moment, goes on", async () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 400 }, (_, index) => [`addons/a/f${index}.py`, `${index}\n`.repeat(2000)]),
+    );
+    const other = Object.fromEntries(
+      Object.keys(many).map((path, index) => [path, index % 3 === 0 ? undefined : `${path}\n`.repeat(2000)]),
+    );
+    const [one, two] = [await commit(remote, many), await commit(remote, { ...other, "addons/z.py": "z" })];
+    await perform(source.fetch());
+    await perform(source.checkout(one));
+    let halfMade = 0;
+    for (let round = 0; round < 8; round += 1) {
+      const target = round % 2 === 0 ? two : one;
+      const killed = spawn("git", ["-C", repository, "checkout", "--quiet", "--detach", target]);
+      // The first file that changes says that it is under way; where it is then killed is left to chance.
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const watcher = watch(join(repository, "addons/a"), () => resolve());
+      await Promise.race([promise, once(killed, "exit")]);
+      killed.kill("SIGKILL");
+      if (killed.exitCode === null && killed.signalCode === null) await once(killed, "exit");
+      watcher.close();
+      if ((await told(source.isClean(["addons"]))) !== "") halfMade += 1;
+      await perform(source.checkout(target));
+      expect(await text(source.head())).toBe(target);
+      expect(await told(source.isClean(["addons"]))).toBe("");
+    }
+    expect(halfMade).toBeGreaterThan(0);
   });
 });
 
