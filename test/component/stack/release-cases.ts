@@ -330,6 +330,23 @@ export const cases: readonly Case[] = [
     kind: "code",
   },
   {
+    title: "the order of two definitions of one field",
+    before: {
+      "models/other.py":
+        "from odoo import fields, models\n\n\nclass P(models.Model):\n    _inherit = 'thing'\n    name = fields.Text()\n",
+    },
+    after: { "models/__init__.py": "from . import other\nfrom . import thing\n" },
+    kind: "schema",
+    why: "the field name of thing is defined more than once, and now in another order",
+  },
+  inFile(
+    "the order of imports",
+    "models/__init__.py",
+    "from . import other\nfrom . import thing\n",
+    "code",
+    "nothing that reaches",
+  ),
+  {
     title: "a moved class",
     after: {
       "models/other.py": (text) => text.slice(0, text.indexOf("class")),

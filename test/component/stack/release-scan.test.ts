@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readOutput } from "../../../src/host/perform.ts";
 import { command } from "../../../src/runbook/action.ts";
 import { createGit } from "../../../src/stack/git.ts";
+import { checkoutScript } from "../../../src/stack/git-checkout.ts";
 import { inventoryScript, parseInventory } from "../../../src/stack/odoo/inventory.ts";
 import { parseReleaseScan, type ReleaseScan, scanRelease } from "../../../src/stack/odoo/release-scan.ts";
 import { commit, type Files, git, makeRepository, writeFiles } from "../../harness/git.ts";
@@ -390,4 +391,15 @@ it("answers the hash that the inventory of the checked out files has, whatever t
 it("says that hashes are not known where git writes other content than it keeps", async () => {
   const { found } = await release([[{ a: "" }], [{ ".gitattributes": "*.csv text eol=crlf\n" }]]);
   expect(found.converted).toBe(".gitattributes");
+});
+
+it("is asked in Python that a host of some years ago has too", async () => {
+  const [asked] = scanRelease(createGit("local", { repository: "/", remote: "origin", branch: "main" }), {
+    ...{ from: "a", to: "b", addons: [], image: [], configuration: [] },
+  }).pipeline;
+  const reading = "import ast, sys; ast.parse(sys.stdin.read(), feature_version=(3, 9))";
+  const read = (stdin: string) => perform(command("local", ["/usr/bin/python3", "-c", reading], { stdin }));
+  await expect(read("match 1:\n  case 1: pass\n")).rejects.toThrow();
+  await read(String(asked.stdin));
+  await read(checkoutScript);
 });

@@ -226,6 +226,10 @@ def compare_sources(old, new, changed, found, before, after):
         else:
             compare_source(path, before, after, found, notes)
             words |= changed_names(before.sources.get(path), after.sources.get(path))
+    twice = before.defined_twice()
+    for label, classes in after.defined_twice().items():
+        if twice.get(label, classes) != classes:
+            found.add(classes[-1][0], "schema", label + " is defined more than once, and now in another order")
     return words if found.kind() != "schema" else set()
 
 def changed_names(before, after):

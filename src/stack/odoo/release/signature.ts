@@ -291,24 +291,38 @@ class Code:
     def __init__(self, name, sources, unreadable, named, roots):
         """named: names that the manifest and other addons use of it; roots: modules that others import of it."""
         self.name, self.sources, self.unreadable = name, sources, unreadable
-        self.loaded = self.reach(roots)
+        self.order = self.reach(roots)
+        self.loaded = set(self.order)
         self.counted = {path: {part.key: part for part in source.parts} for path, source in sources.items()}
         self.close(set(named))
 
     def reach(self, roots):
-        """The files that Odoo loads when it loads the addon."""
-        if any(source.is_dynamic for source in self.sources.values()):
-            return {*self.sources, *self.unreadable}
-        found, ahead = set(), ["", *roots]
-        while ahead:
-            module = ahead.pop()
+        """The files that Odoo loads when it loads the addon, those first that are loaded first."""
+        seen, found = set(), []
+        def visit(module):
             for path in ((module + "/" if module else "") + "__init__.py", module + ".py"):
-                if path in found or path not in self.sources and path not in self.unreadable:
+                if path in seen or path not in self.sources and path not in self.unreadable:
                     continue
-                found.add(path)
-                ahead.extend(self.targets(self.sources[path]) if path in self.sources else [])
-                ahead.extend("/".join(path.split("/")[:end]) for end in range(1, path.count("/") + 1))
+                seen.add(path)
+                for end in range(1, path.count("/") + 1):
+                    visit("/".join(path.split("/")[:end]))
+                for target in self.targets(self.sources[path]) if path in self.sources else []:
+                    visit(target)
+                found.append(path)
+        for module in ("", *sorted(roots)):
+            visit(module)
+        if any(source.is_dynamic for source in self.sources.values()):
+            found += sorted({*self.sources, *self.unreadable} - seen)
         return found
+
+    def defined_twice(self):
+        """Of what several classes define of one model, the classes as they are loaded: the last one counts."""
+        found = {}
+        for path in self.order:
+            for part in self.sources[path].parts if path in self.sources else []:
+                if part.key[0] == "attribute" and not part.label.startswith(("the setting _inherit of", "the setting _name of")):
+                    found.setdefault(part.label, []).append(part.key[1:3])
+        return {label: classes for label, classes in found.items() if len(classes) > 1}
 
     def targets(self, source):
         package = source.path.split("/")[:-1]
