@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { type Command, type CommandAction, command, type Probe } from "../runbook/action.ts";
 import { suffixed, type Text } from "../runbook/value.ts";
+import { checkoutScript } from "./git-checkout.ts";
+import "./errors.ts";
 
 /**
  * The git work tree that Odoo's code is taken from. Builds commands, runs none. Git always runs as the owner of the tree: what it
@@ -31,7 +33,10 @@ export interface Git {
   log(from: Text, to: Text): CommandAction;
   /** JSON lines for `parseChangedFiles`. */
   changedFiles(from: Text, to: Text): CommandAction;
-  /** The tree becomes that of a commit, on no branch. Refuses rather than write over anything that git does not keep. */
+  /**
+   * The tree becomes that of a commit, on no branch. Refuses rather than write over anything that git does not keep. Goes on where one
+   * that was killed stopped, in either direction.
+   */
   checkout(commit: Text): CommandAction;
   isAt(commit: Text): Probe;
 }
@@ -84,9 +89,7 @@ export function createGit(place: string, { repository, remote, branch }: GitSour
     changedFiles: (from, to) =>
       lines(["diff-tree", "-r", "-z", "--no-renames", "--name-status", from, to], filesScript),
     checkout: (commit) =>
-      git(["checkout", "--quiet", "--detach", "--no-overwrite-ignore", "--no-recurse-submodules", commit, "--"], {
-        exitCodes: { 1: "git.checkout_refused", 128: "git.checkout_refused" },
-      }),
+      as(["/usr/bin/python3", "-", commit], { stdin: checkoutScript, exitCodes: { 1: "git.checkout_refused" } }),
     isAt: (commit) => ({
       title: "the work tree is at the commit",
       action: git(["rev-parse", "--verify", "HEAD^{commit}"]),

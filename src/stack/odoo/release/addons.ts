@@ -9,16 +9,16 @@ HOOKS = {"pre_init_hook", "post_init_hook", "uninstall_hook", "post_load"}
 DATA_KEYS = ("data", "demo", "init_xml", "update_xml", "demo_xml", "qweb")
 USUAL = {"version": "1.0", "depends": [], "data": [], "demo": [], "assets": {}, "external_dependencies": {}, "installable": True,
     "auto_install": False, "countries": []}
-TEXTS = re.compile(r"(readme|license|licence|copying|copyright|authors|contributors|changelog|changes|history|install|news|todo)\b.*", re.I)
+TEXTS = re.compile(r"(readme|license|licence|copying|copyright|authors|contributors|changelog|changes|history|install|news|todo)(\.(txt|html))?", re.I)
 TEXT_ENDS = (".md", ".rst", ".pot", ".pyc", ".pyo", "~", ".orig", ".rej", ".swp")
 TEXT_FOLDERS = {"readme", "doc", "docs", ".github", "__pycache__", ".git"}
 PACKAGING = {"pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", ".gitignore", ".gitattributes", ".editorconfig", ".gitkeep",
-    ".pylintrc", ".eslintrc", ".eslintrc.json", ".pre-commit-config.yaml", "package.json", "package-lock.json", "CODEOWNERS"}
+    ".pylintrc", ".eslintrc", ".eslintrc.json", ".pre-commit-config.yaml", "package.json", "package-lock.json", "CODEOWNERS", "requirements.txt"}
 
 class Addon:
     """An addon in one commit."""
     def __init__(self, tree, folder, name):
-        self.tree, self.name, self.path = tree, name, posixpath.join(folder, name)
+        self.tree, self.name, self.path = tree, name, posixpath.normpath(posixpath.join(folder, name))
         self.files = tree.files(self.path)
         self.broken = []
         self.manifest = self.read_manifest()
@@ -39,19 +39,27 @@ class Addon:
             return {}
 
     def blame(self, path, error):
-        line = getattr(error, "lineno", None)
         message = getattr(error, "msg", None) or str(error) or type(error).__name__
+        # Only constants may stand in a manifest; what else does is named by its line alone.
+        computed = re.fullmatch(r"malformed node or string on line (\d+): .*", message)
+        line = int(computed[1]) if computed else getattr(error, "lineno", None)
+        message = "it computes a value" if computed else message
         self.broken.append({"addon": self.name, "file": shown(self.path + "/" + path), "line": line, "message": message})
 
     def source(self, path):
-        """Raises when Python cannot read it."""
-        content = self.content(path)
-        if content is None:
-            raise ValueError("its content cannot be read")
-        return Source(path, ast.parse(content))
+        """The same for both commits when its content is. Raises when Python cannot read it."""
+        key = path, self.files[path]
+        if key not in sources_read:
+            content = self.content(path)
+            if content is None:
+                raise ValueError("its content cannot be read")
+            sources_read[key] = Source(path, content)
+        return sources_read[key]
 
     def hash(self):
         return self.tree.hash(self.path)
+
+sources_read = {}
 
 def listed(value):
     return [one for one in value if isinstance(one, str)] if isinstance(value, (list, tuple)) else []
@@ -67,13 +75,12 @@ class Findings:
     def kind(self):
         return max((reason["kind"] for reason in self.reasons), key=KINDS.index, default="none")
 
-def compare(old, new, others):
-    """others: what other addons use of this one."""
+def compare(old, new):
     found = Findings(new)
     changed = sorted(path for path in set(old.files) | set(new.files) if old.files.get(path) != new.files.get(path)
         and (old.files.get(path) or ("", ""))[1] != (new.files.get(path) or ("", ""))[1])
     python = [path for path in changed if is_python(path)]
-    judged = compare_python(old, new, python, found, others) if python else set()
+    judged = compare_python(old, new, python, found) if python else set()
     for path in changed:
         if path == "__manifest__.py":
             compare_manifest(old, new, found)
@@ -185,12 +192,25 @@ def difference(before, after):
     words = ["without " + one for one in gone] + ["with " + one for one in come]
     return ", ".join(words) or "another order"
 
-def compare_python(old, new, changed, found, others):
-    """The changed files that were judged."""
-    before, after = python_of(old, others), python_of(new, others)
+def compare_python(old, new, changed, found):
+    """The changed files that were judged. Other addons are asked when it matters what they use: when this one alone would be code."""
+    alone = Findings(new)
+    before, after = python_of(old, (), ()), python_of(new, (), ())
+    words = compare_sources(old, new, changed, alone, before, after)
+    if words:
+        named, roots = use_of(new.name, words)
+        if named or roots:
+            alone = Findings(new)
+            before, after = python_of(old, named, roots), python_of(new, named, roots)
+            compare_sources(old, new, changed, alone, before, after)
+    found.reasons += alone.reasons
     for path in set(changed) & after.loaded & set(after.unreadable):
         new.blame(path, after.unreadable[path])
-    notes = called_by_data(new), {**before.stored(), **after.stored()}
+    return {path for path in changed if not is_test(path) or path in before.loaded | after.loaded}
+
+def compare_sources(old, new, changed, found, before, after):
+    """Names that changed without counting here, and modules that are not loaded here: what matters only if others use it."""
+    words, notes = set(), (called_by_data(new), {**before.stored(), **after.stored()})
     for path in sorted({*old.files, *new.files}):
         was, is_now = path in before.loaded, path in after.loaded
         if not is_python(path) or is_test(path) and not was and not is_now:
@@ -200,11 +220,23 @@ def compare_python(old, new, changed, found, others):
                 found.add(path, "schema", "is loaded from now on" if is_now else "is not loaded any more: what it defines is gone")
         elif not was and not is_now:
             found.add(path, "code", "a file that the addon does not load")
+            words.add(posixpath.basename(path)[:-3])
         elif path in before.unreadable or path in after.unreadable:
             found.add(path, "schema", "Python " + version + " cannot read it")
         else:
             compare_source(path, before, after, found, notes)
-    return {path for path in changed if not is_test(path) or path in before.loaded | after.loaded}
+            words |= changed_names(before.sources.get(path), after.sources.get(path))
+    twice = before.defined_twice()
+    for label, classes in after.defined_twice().items():
+        if twice.get(label, classes) != classes:
+            found.add(classes[-1][0], "schema", label + " is defined more than once, and now in another order")
+    return words if found.kind() != "schema" else set()
+
+def changed_names(before, after):
+    """Of values, functions and classes of a file."""
+    known = [{name: [said(part) for part in source.known_as[name] + source.methods.get(name, [])] for name in source.known_as} if source else {}
+        for source in (before, after)]
+    return {name for name in {*known[0], *known[1]} if known[0].get(name) != known[1].get(name)}
 
 def is_test(path):
     return "tests" in path.split("/")[:-1]
@@ -259,7 +291,7 @@ def compare_bodies(path, before, after, found, notes):
     if not differing:
         found.add(path, "code", "nothing that reaches the database: imports, comments, values that no field uses")
 
-def python_of(addon, others):
+def python_of(addon, names, roots):
     sources, unreadable = {}, {}
     for path in addon.files:
         if is_python(path):
@@ -268,7 +300,6 @@ def python_of(addon, others):
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 unreadable[path] = error
     hooks = [addon.manifest[key] for key in HOOKS if isinstance(addon.manifest.get(key), str)]
-    names, roots = others
     return Code(addon.name, sources, unreadable, [*hooks, *names], roots)
 
 def called_by_data(addon):

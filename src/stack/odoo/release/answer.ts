@@ -31,41 +31,42 @@ def data_texts(tree):
             for text in [addon.content(path)] if text and (b"static/" in text or b"/" in text and b"file=" in text)]
     return texts_of[tree]
 
-def use_of(name):
-    """What other addons import of this one: the names that count there, and its modules."""
+def use_of(name, words):
+    """What other addons import of this one and use where it counts: which of these names, and its modules."""
     names, roots = set(), set()
-    word = re.compile(rb"\bodoo\.addons(\.|\s+import\s.*\b)" + name.encode() + rb"\b")
-    for path, text in (entry for tree in trees for entry in imports_of(tree)):
-        if not word.search(text) or path.split("/")[0] == name:
+    mentions = re.compile(rb"\b(" + b"|".join(re.escape(word.encode()) for word in sorted(words)) + rb")\b")
+    for path, text in {entry: None for tree in trees for entry in imports_of(tree)}:
+        if path.split("/")[0] == name or not imports(name).search(text) or not mentions.search(text):
             continue
         try:
-            source = Source(path, ast.parse(text))
+            source = Source(path, text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
-        counted = [part for part in source.parts] + [part for parts in source.known_as.values() for part in parts if part.key[0] != "function"]
-        names |= {name for part in counted for name in names_in(part.nodes) - set(part.bases)}
+        # A value there may in turn be used by others.
+        values = {one for parts in source.known_as.values() for part in parts if part.key[0] != "function" for one in part.names()}
+        names |= Code("", {path: source}, {}, values, []).used
         for node in source.imports:
             steps_of = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else node.names[0].name.split(".")
             if steps_of[:3] == ["odoo", "addons", name]:
-                roots |= {"/".join(steps_of[3:] + [last]) for last in [alias.name for alias in node.names]} | {"/".join(steps_of[3:])}
-            elif steps_of == ["odoo", "addons"]:
-                roots.add("")
-    return names, roots
+                roots |= {"/".join(steps_of[3:] + [alias.name]) for alias in node.names} | {"/".join(steps_of[3:])}
+    return names & words, {root for root in roots if posixpath.basename(root) in words}
+
+def imports(name):
+    return re.compile(rb"\bodoo\.addons(\.|\s+import\s.*\b)" + name.encode() + rb"\b")
 
 imports_read = {}
 def imports_of(tree):
-    """Python that imports from addons, by addon and path."""
+    """Python that imports from addons, by addon and path; tests aside."""
     if tree not in imports_read:
-        imports_read[tree] = [(addon.name + "/" + path, text) for addon in sides[tree].values() for path in addon.files if is_python(path)
-            for text in [addon.content(path)] if text and IMPORTS.search(text)]
+        imports_read[tree] = [(addon.name + "/" + path, text) for addon in sides[tree].values() for path in addon.files
+            if is_python(path) and not is_test(path) for text in [addon.content(path)] if text and IMPORTS.search(text)]
     return imports_read[tree]
 
 def users_of(name, side):
     """Addons that import this one without depending on it: Odoo does not update them with it."""
-    word = re.compile(rb"\bodoo\.addons(\.|\s+import\s.*\b)" + name.encode() + rb"\b")
     for path, text in imports_of(new_tree):
         other = path.split("/")[0]
-        if other != name and word.search(text) and name not in depends_of(other, side):
+        if other != name and imports(name).search(text) and name not in depends_of(other, side):
             yield other, path
 
 def depends_of(name, side):
@@ -79,12 +80,12 @@ def depends_of(name, side):
     return found
 
 def judge(old, new):
-    """The reasons for one addon that is in both commits."""
-    if old.files == new.files and old.path == new.path:
-        return Findings(new)
-    changed_python = any(is_python(path) and old.files.get(path) != new.files.get(path) for path in {*old.files, *new.files})
-    found = compare(old, new, use_of(new.name) if changed_python else (set(), set()))
-    return found
+    try:
+        return compare(old, new)
+    except RecursionError:
+        found = Findings(new)
+        found.add("__manifest__.py", "schema", "some of its Python is nested too deeply to be judged")
+        return found
 
 def removed_or_new(addon, is_new):
     found = Findings(addon)

@@ -5,9 +5,14 @@
  */
 export const signatureScript = String.raw`
 # Methods that the registry calls when it is built or when tables are made.
-HOOK = re.compile(r"init|_auto_\w+|_setup_\w+|_init_\w+|_reflect\w*|_build_model\w*|_(un)?register_hook|_prepare_setup|"
-    r"_add_\w*field\w*|_add_sql_constraints|_check_removed_columns|_parent_store_\w+|_valid_field_parameter|"
-    r"_module_data_uninstall|__init_subclass__|__set_name__|__class_getitem__|__prepare__")
+HOOK = re.compile(r"init|_auto_init|_auto_end|_init_column|_init_constraints_onchanges|_setup_(base|fields|complete|attributes|models__)|"
+    r"_prepare_setup|_reflect\w*|_build_model\w*|_(un)?register_hook|_add_(field|inherited_fields|manual_fields|magic_fields|sql_constraints)|"
+    r"_instanciate\w*|_check_removed_columns|_parent_store_compute|_valid_field_parameter|_module_data_uninstall|"
+    r"__init_subclass__|__set_name__|__class_getitem__|__prepare__")
+# What every model has: that it is called somewhere says nothing of one model's own.
+OF_EVERY_MODEL = {"create", "write", "unlink", "copy", "copy_data", "read", "search", "search_read", "search_count", "browse", "default_get",
+    "fields_get", "get_view", "_search", "_read_group", "read_group", "name_search", "name_create", "onchange", "mapped", "filtered", "sorted",
+    "exists", "sudo", "message_post", "action", "_get_view", "web_read", "web_save", "flush", "invalidate_recordset"}
 # Decorators that leave their function for later.
 QUIET_ROOTS = {"api", "http", "tools", "functools", "contextlib", "abc", "typing", "classmethod", "staticmethod", "property"}
 QUIET_DECORATORS = {"setter", "getter", "deleter", "contextmanager", "abstractmethod", "overload", "override", "wraps", "lru_cache",
@@ -22,11 +27,13 @@ PLAIN_BASES = {"object", "Controller", "Enum", "IntEnum", "StrEnum", "Flag", "Na
 # Of a field, what is asked each time: the function may change without the column.
 ASKED_LATER = {"compute", "inverse", "search", "default", "group_expand", "domain", "related"}
 BY_NAME = {"getattr", "setattr", "globals", "locals", "vars", "eval", "exec", "import_module", "__import__"}
-DDL = re.compile(r"\b(ALTER|CREATE|DROP|RENAME|TRUNCATE)\s+(OR\s+REPLACE\s+)?(UNIQUE\s+|TEMP\w*\s+|MATERIALIZED\s+)*"
+DDL = re.compile(r"\b(ALTER|CREATE|DROP|RENAME)\s+(OR\s+REPLACE\s+)?(UNIQUE\s+|TEMP\w*\s+|MATERIALIZED\s+)*"
     r"(TABLE|VIEW|INDEX|SEQUENCE|EXTENSION|FUNCTION|TRIGGER|TYPE|COLUMN|CONSTRAINT|SCHEMA)\b|\bADD\s+(COLUMN|CONSTRAINT)\b", re.I)
 DDL_CALLS = {"create_model_table", "create_column", "create_index", "create_unique_index", "add_index", "drop_index", "add_constraint",
     "drop_constraint", "add_foreign_key", "convert_column", "rename_column", "set_not_null", "drop_not_null", "drop_view_if_exists",
     "create_relational_model", "_add_field", "_pop_field", "_build_model", "add_to_registry", "_add_manual_fields"}
+# A cheap look at the text: only where it finds something the tree is asked.
+MAY_MAKE = re.compile(r"fields\s*\.\s*[A-Z]|\bclass\b|" + "|".join(sorted(DDL_CALLS)) + "|" + DDL.pattern, re.I)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 def last_name(node):
@@ -58,7 +65,7 @@ def names_in(nodes):
         if isinstance(node, ast.Name):
             if isinstance(node.ctx, ast.Load):
                 found.add(node.id)
-        elif isinstance(node, ast.Attribute):
+        elif isinstance(node, ast.Attribute) and node.attr not in OF_EVERY_MODEL:
             found.add(node.attr)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 200:
             texts.update(re.findall(r"\w+", node.value))
@@ -85,14 +92,23 @@ def text_of(node):
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 class Part:
-    """A piece of what counts. bases: names that it only inherits from."""
+    """A piece of what counts. bases: names that it only inherits from; None when no name in it counts."""
     def __init__(self, key, label, nodes, bases=()):
-        self.key, self.label, self.nodes, self.bases = key, label, nodes, bases
+        self.key, self.label, self.nodes, self.bases = key, label, nodes, bases or ()
+        self.found = set() if bases is None else None
+
+    def names(self):
+        if self.found is None:
+            self.found = names_in(self.nodes) - set(self.bases)
+        return self.found
 
 class Source:
     """One Python file."""
-    def __init__(self, path, module):
-        self.path, self.body = path, module.body
+    def __init__(self, path, content):
+        """Raises when Python cannot read it."""
+        module = ast.parse(content)
+        self.path = path
+        self.lines = content.splitlines()
         self.parts = []        # what always counts
         self.functions = {}    # by qualified name: their nodes
         self.known_as = {}     # by simple name: parts that count when somebody names them
@@ -108,6 +124,7 @@ class Source:
                 self.is_dynamic = True
         self.plain_names = set()
         self.statements(module.body, "")
+        del self.lines
 
     def add(self, kind, name, label, nodes, bases=()):
         count = sum(1 for part in self.parts if part.key[:3] == (kind, self.path, name))
@@ -151,8 +168,7 @@ class Source:
         if "TYPE_CHECKING" in test or "'__main__'" in test:
             self.statements(node.orelse, where)
             return
-        if not is_quiet(node.test):
-            self.add("statement", where, "a condition that is asked when the file is loaded", [node.test])
+        self.add("statement", where, "a condition that is asked when the file is loaded", [node.test])
         self.statements(node.body, where + "if " + test + "/")
         self.statements(node.orelse, where + "else " + test + "/")
 
@@ -162,7 +178,8 @@ class Source:
             return
         names = [one.id for target in targets for one in (target.elts if isinstance(target, ast.Tuple) else [target]) if isinstance(one, ast.Name)]
         label = "the value " + ", ".join(names) if names else "what an assignment sets when the file is loaded"
-        whole = len(names) == sum(len(target.elts) if isinstance(target, ast.Tuple) else 1 for target in targets)
+        makes = any(isinstance(one, ast.Constant) and isinstance(one.value, str) and DDL.search(one.value) for one in ast.walk(node.value))
+        whole = not makes and len(names) == sum(len(target.elts) if isinstance(target, ast.Tuple) else 1 for target in targets)
         if whole and is_quiet(node.value):
             for name in names:
                 self.may_count(name, "name", where + name, "the value " + name, [node])
@@ -174,18 +191,29 @@ class Source:
         name = inside + node.name
         self.functions.setdefault(where + name, []).append(node)
         label = "what " + name + "() does"
-        loud = [one for one in node.decorator_list
-            if first_name(one) not in QUIET_ROOTS and last_name(one) not in QUIET_DECORATORS and last_name(one) not in QUIET_ROOTS]
-        makes = any(is_field(one) or isinstance(one, ast.Call) and last_name(one) in DDL_CALLS
+        loud = [one for one in node.decorator_list if not self.is_quiet_decorator(one)]
+        text = b"\n".join(self.lines[node.lineno - 1:node.end_lineno]).decode("utf-8", "replace")
+        makes = MAY_MAKE.search(text) and any(is_field(one) or isinstance(one, ast.Call) and last_name(one) in DDL_CALLS
             or isinstance(one, ast.Constant) and isinstance(one.value, str) and DDL.search(one.value)
-            or isinstance(one, ast.ClassDef) for one in ast.walk(node))
-        if loud or makes or inside and HOOK.fullmatch(node.name):
+            or isinstance(one, ast.ClassDef) and any(first_name(base) == "models" for base in one.bases) for one in ast.walk(node))
+        if loud or inside and HOOK.fullmatch(node.name):
             self.add("function", where + name, label, [node])
+        elif makes:
+            # Runs when users work: what else it calls is no part of it.
+            self.add("function", where + name, label, [node], None)
         else:
             self.may_count(node.name, "function", where + name, label, [node])
 
-    def method(self, node, owner, where):
+    def is_quiet_decorator(self, node):
+        """One of the addon's own may do anything, however it is called."""
+        is_own = any(re.match(r"\.|odoo\.addons", origin.split("/")[-1]) for origin in self.bindings.get(first_name(node), []))
+        return not is_own and (first_name(node) in QUIET_ROOTS or last_name(node) in QUIET_DECORATORS)
+
+    def method(self, node, owner, where, is_callable):
+        """is_callable: who names the class calls it, and so its methods. A model is never called."""
         self.function(node, owner + ".", where)
+        if not is_callable:
+            return
         same = self.methods.setdefault(owner, [])
         same.append(Part(("function", self.path, where + owner + "." + node.name, "class", len(same)), "what " + owner + "." + node.name + "() does", [node]))
 
@@ -210,7 +238,7 @@ class Source:
         self.may_count(node.name, "class", where + node.name, "the class " + node.name, [head])
         for one in node.body:
             if isinstance(one, FUNCTIONS):
-                self.method(one, node.name, where)
+                self.method(one, node.name, where, True)
             elif isinstance(one, (ast.Import, ast.ImportFrom)):
                 self.bind(one, where + node.name + "/")
             elif not is_docstring(one) and not isinstance(one, ast.Pass):
@@ -228,7 +256,7 @@ class Source:
         self.add("class", where + node.name, "the model " + model, [head], bases)
         for one in node.body:
             if isinstance(one, FUNCTIONS):
-                self.method(one, node.name, where)
+                self.method(one, node.name, where, "_name" not in named and "_inherit" not in named)
             elif isinstance(one, (ast.Import, ast.ImportFrom)):
                 self.bind(one, where + node.name + "/")
             elif isinstance(one, (ast.Assign, ast.AnnAssign)):
@@ -263,24 +291,38 @@ class Code:
     def __init__(self, name, sources, unreadable, named, roots):
         """named: names that the manifest and other addons use of it; roots: modules that others import of it."""
         self.name, self.sources, self.unreadable = name, sources, unreadable
-        self.loaded = self.reach(roots)
+        self.order = self.reach(roots)
+        self.loaded = set(self.order)
         self.counted = {path: {part.key: part for part in source.parts} for path, source in sources.items()}
         self.close(set(named))
 
     def reach(self, roots):
-        """The files that Odoo loads when it loads the addon."""
-        if any(source.is_dynamic for source in self.sources.values()):
-            return {*self.sources, *self.unreadable}
-        found, ahead = set(), ["", *roots]
-        while ahead:
-            module = ahead.pop()
+        """The files that Odoo loads when it loads the addon, those first that are loaded first."""
+        seen, found = set(), []
+        def visit(module):
             for path in ((module + "/" if module else "") + "__init__.py", module + ".py"):
-                if path in found or path not in self.sources and path not in self.unreadable:
+                if path in seen or path not in self.sources and path not in self.unreadable:
                     continue
-                found.add(path)
-                ahead.extend(self.targets(self.sources[path]) if path in self.sources else [])
-                ahead.extend("/".join(path.split("/")[:end]) for end in range(1, path.count("/") + 1))
+                seen.add(path)
+                for end in range(1, path.count("/") + 1):
+                    visit("/".join(path.split("/")[:end]))
+                for target in self.targets(self.sources[path]) if path in self.sources else []:
+                    visit(target)
+                found.append(path)
+        for module in ("", *sorted(roots)):
+            visit(module)
+        if any(source.is_dynamic for source in self.sources.values()):
+            found += sorted({*self.sources, *self.unreadable} - seen)
         return found
+
+    def defined_twice(self):
+        """Of what several classes define of one model, the classes as they are loaded: the last one counts."""
+        found = {}
+        for path in self.order:
+            for part in self.sources[path].parts if path in self.sources else []:
+                if part.key[0] == "attribute" and not part.label.startswith(("the setting _inherit of", "the setting _name of")):
+                    found.setdefault(part.label, []).append(part.key[1:3])
+        return {label: classes for label, classes in found.items() if len(classes) > 1}
 
     def targets(self, source):
         package = source.path.split("/")[:-1]
@@ -305,27 +347,35 @@ class Code:
     def close(self, names):
         """Adds whatever what counts names, until nothing new is named."""
         seen, ahead, as_base = set(), set(names), set()
+        values, everything, bound = {}, {}, {}
+        for source in self.sources.values():
+            for index, found in ((values, [source.known_as]), (everything, [source.known_as, source.methods])):
+                for name, parts in (item for known in found for item in known.items()):
+                    index.setdefault(name, []).extend((source.path, part) for part in parts)
+            for name in source.bindings:
+                bound.setdefault(name, []).append(source)
         for parts in self.counted.values():
             for part in parts.values():
-                ahead |= names_in(part.nodes) - set(part.bases)
+                ahead |= part.names()
                 as_base |= set(part.bases)
         while ahead:
             name = ahead.pop()
             if name in seen:
                 continue
             seen.add(name)
-            for source in self.sources.values():
-                for part in source.known_as.get(name, []) + source.methods.get(name, []):
-                    if part.key not in self.counted[source.path]:
-                        self.counted[source.path][part.key] = part
-                        ahead |= names_in(part.nodes) - seen
-                        as_base |= set(part.bases)
+            ahead |= originals(name, bound) - seen
+            for path, part in everything.get(name, []):
+                if part.key not in self.counted[path]:
+                    self.counted[path][part.key] = part
+                    ahead |= part.names() - seen
+                    as_base |= set(part.bases)
+        as_base |= {original for name in as_base for original in originals(name, bound)}
+        self.used = seen | as_base
         for name in as_base - seen:
-            for source in self.sources.values():
-                for part in source.known_as.get(name, []):
-                    self.counted[source.path].setdefault(part.key, part)
-        for source in self.sources.values():
-            for name in (seen | as_base) & set(source.bindings):
+            for path, part in values.get(name, []):
+                self.counted[path].setdefault(part.key, part)
+        for name in (seen | as_base) & set(bound):
+            for source in bound[name]:
                 part = Part(("import", source.path, name), "where " + name + " is imported from", [])
                 part.origin = origin_of(source, name)
                 self.counted[source.path][part.key] = part
@@ -336,6 +386,10 @@ class Code:
             for method, names in source.stored.items():
                 found.setdefault(method, []).extend(names)
         return found
+
+def originals(name, bound):
+    """What an imported name is called where it comes from."""
+    return {re.split("[:.]", origin)[-1] for source in bound.get(name, []) for origin in source.bindings[name]} - {name}
 
 def origin_of(source, name):
     return " ".join(sorted(source.bindings.get(name, [])))

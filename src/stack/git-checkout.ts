@@ -1,0 +1,74 @@
+/**
+ * Brings a commit into a work tree, in Python. Git alone cannot go on after it was killed: its lock is left, and it takes the files that
+ * it had written already for somebody's changes. They are told from such by their content, which is that of the commit, or the
+ * beginning of it; then half of a checkout is taken back, and it is done again.
+ */
+export const checkoutScript = String.raw`import os, subprocess, sys
+
+def git(*words, **options):
+    return subprocess.run(["git", *words], check=True, stdout=subprocess.PIPE, **options).stdout
+
+def checkout(commit, **options):
+    words = ["checkout", "--quiet", "--detach", "--no-overwrite-ignore", "--no-recurse-submodules", commit, "--"]
+    return subprocess.run(["git", *words], **options).returncode == 0
+
+def remove_dead_lock(name):
+    """Whoever works with a lock holds it open."""
+    lock = os.path.abspath(os.fsdecode(git("rev-parse", "--git-path", name)).rstrip("\n"))
+    if os.path.lexists(lock) and os.lstat(lock).st_uid == os.geteuid() and not any(file == lock for file in open_files()):
+        os.unlink(lock)
+
+def open_files():
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            for file in os.listdir("/proc/%s/fd" % process):
+                yield os.readlink("/proc/%s/fd/%s" % (process, file))
+        except OSError:
+            pass
+
+def is_file(path, mode):
+    return mode.startswith("100") and os.path.isfile(path) and not os.path.islink(path)
+
+def is_of(path, mode, name):
+    """It is what git would write."""
+    if mode == "120000":
+        return os.path.islink(path) and os.fsencode(os.readlink(path)) == git("cat-file", "blob", name)
+    return is_file(path, mode) and git("hash-object", "--path", path, "--", path).decode().strip() == name
+
+def is_beginning_of(path, mode, name):
+    if not is_file(path, mode):
+        return False
+    with open(path, "rb") as file:
+        return git("cat-file", "blob", name).startswith(file.read())
+
+def halves(commit):
+    """Paths that a killed checkout of the commit has written or removed; None when one is somebody's own."""
+    found, fields = [], git("diff-tree", "-r", "-z", "--no-renames", "--raw", "HEAD", commit).split(b"\0")[:-1]
+    for head, path in zip(fields[::2], map(os.fsdecode, fields[1::2])):
+        before, after, was, will, _ = head.decode().lstrip(":").split(" ")
+        is_there = os.path.lexists(path)
+        if is_there and was.strip("0") and is_of(path, before, was):
+            continue
+        if is_there and not is_of(path, after, will) and not is_beginning_of(path, after, will):
+            return None
+        if is_there or was.strip("0"):
+            found.append((path, bool(was.strip("0"))))
+    return found
+
+def take_back(paths):
+    for path, was_there in paths:
+        if not was_there:
+            os.unlink(path)
+    known = b"".join(os.fsencode(path) + b"\0" for path, was_there in paths if was_there)
+    if known:
+        git("--literal-pathspecs", "checkout", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul", "HEAD", input=known)
+
+commit = sys.argv[1]
+for name in ("index.lock", "HEAD.lock"):
+    remove_dead_lock(name)
+if not checkout(commit, stderr=subprocess.DEVNULL):
+    paths = halves(commit)
+    if paths:
+        take_back(paths)
+    sys.exit(0 if checkout(commit) else 1)
+`;
