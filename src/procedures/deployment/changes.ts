@@ -59,10 +59,12 @@ export function judgeChanges(scan: ReleaseScan, installed: Known, install: reado
   };
 }
 
+/** One whose own files are as they were may still need an update, because of what it imports. */
 function isChanged(addon: ScannedAddon, { recorded, modules, series }: Known): boolean {
   const before = recorded[addon.name] ?? addon.hashNow;
   const version = modules.find(({ name }) => name === addon.name)?.version;
-  return addon.hash === null || before !== addon.hash || version !== adaptVersion(addon.version, series);
+  const isNeeded = addon.kind === "data" || addon.kind === "schema";
+  return isNeeded || addon.hash === null || before !== addon.hash || version !== adaptVersion(addon.version, series);
 }
 
 /** Of an addon with parts from outside of the repository: it counts as changed each time. */

@@ -167,9 +167,17 @@ export function notesOf(stack: Stack, given: Pick<DeployInput, "backup">, facts:
     ...installs.map(({ name, to }) => `${name}: new, ${to}`),
     ...(code.length === 0 ? [] : [`Code only: ${code.map(({ name }) => name).join(", ")}`]),
     ...reasons.slice(0, 20),
+    ...staleOf(facts),
     ...toldBy(scan),
     ...wayOf(stack, given, facts),
   ];
+}
+
+/** What code alone leaves as the old code had computed it. */
+function staleOf({ code, scan }: DeployFacts): readonly string[] {
+  const names = code.map(({ name }) => name);
+  const reasons = scan.addons.filter(({ name }) => names.includes(name)).flatMap((addon) => addon.reasons);
+  return reasons.filter(({ why }) => why.includes("not computed again")).map(({ file, why }) => `${file}: ${why}`);
 }
 
 /** Nothing but code changes: services can be restarted one by one. */

@@ -106,6 +106,11 @@ describe("a module", () => {
     expect(judged([same])).toEqual([[], [], []]);
   });
 
+  it("that imports what changed is updated, though its own files are as they were", () => {
+    const same = scanned("ledger", { change: "same", hash: "ledger-old", hashNow: "ledger-old", version: "1.0.0" });
+    expect(judged([same])).toEqual([["ledger"], [], []]);
+  });
+
   it("of which nobody recorded a hash is compared with what lies there", () => {
     expect(judged([scanned("ledger", codeOnly)], { recorded: {} })).toEqual([[], [], ["ledger"]]);
   });
