@@ -2,6 +2,7 @@ import { secretsOf } from "../config/load.ts";
 import type { StackConfig } from "../config/schema.ts";
 import type { Secret } from "../config/secret.ts";
 import { Bug } from "../errors/error.ts";
+import { createGround, type Ground } from "./ground.ts";
 import { createOdoo, type Odoo } from "./odoo/odoo.ts";
 import { createPgBackRest, type PgBackRest } from "./pgbackrest.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
@@ -41,6 +42,8 @@ export interface Stack {
   readonly sources: ReadonlyMap<string, readonly NamedRepository[]>;
   /** Absent when the configuration names no archive, or the server is none that can be set up. */
   readonly pgbackrest: PgBackRest | undefined;
+  /** A machine on which nothing of the stack is left, for its recovery. */
+  readonly ground: Ground;
   /** A secret of this stack's configuration by its path, for whoever starts a process. */
   secret(name: string): Secret;
 }
@@ -73,6 +76,7 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
       }),
     ]),
     pgbackrest: createPgBackRest(config, runtime),
+    ground: createGround(config, runtime, own),
     secret: (name) => {
       const found = secrets[name];
       if (found === undefined) throw Bug({ what: `the secret ${name} is not configured` });

@@ -12,6 +12,13 @@ export const RecoveryUnsupported = defineError<{ stack: string }>("recovery.unsu
   hint: () => "docs/operating/disaster-recovery.md says how a project comes back by hand, from the same sets.",
 });
 
+export const RecoveryProjectRemains = defineError<{ stack: string; found: string }>("recovery.project_remains", {
+  exitCode: 27,
+  message: (d) => `Something is left of the project of ${d.stack}: ${d.found}. Nothing was changed.`,
+  hint: () =>
+    "A server is recovered where nothing of it is left: its volumes would be taken for the new ones. Keep what you still want of them, then `docker compose down --volumes`. When only the database is damaged: `ipai recover database`.",
+});
+
 export const RecoveryStillServes = defineError<{ stack: string; what: string }>("recovery.still_serves", {
   exitCode: 27,
   message: (d) => `${d.stack} is not gone: ${d.what}. Nothing was changed.`,
