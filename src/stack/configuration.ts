@@ -213,7 +213,7 @@ shift`;
 
 /**
  * `PROJECT DIRECTORY`, then Compose's words to print the project. What its containers are given of its folder to read only is configuration,
- * secrets among it; what they may write to is data. Nothing of what Compose prints, which has the variables' values, goes any further than
+ * secrets among it, each with its folder, for what is in there too and for the folder's mode; what they may write to is data. Nothing of what Compose prints, which has the variables' values, goes any further than
  * the folders that images are built of.
  */
 const projectScript = `
@@ -225,6 +225,14 @@ has() {
 }
 contexts() { awk '/^ +build:/ { match($0, /^ +/); within = RLENGTH; next } { match($0, /^ */) } RLENGTH <= within { within = 0 }
   within && /^ +context: / { sub(/^ +context: /, ""); gsub(/^["\\047]|["\\047]$/, ""); print }'; }
+folder() {
+  parent=$(dirname -- "$path")
+  if [ -f "$path" ] && ! printf '%s\\n' "$bound" | sed -n 's/^true\\t[^\\t]*\\t//p' | folder=$parent awk '
+    index(ENVIRON["folder"] "/", $0 "/") == 1 || index($0, ENVIRON["folder"] "/") == 1 { found = 1 } END { exit !found }' &&
+    [ "$parent" != "$directory" ]; then path=$parent; fi
+  printf '%s\\n' "$path"
+}
+bound=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$project" | while IFS= read -r id; do binds "$id"; done)
 described=$("$@" 2>"$desk/said") || {
   name=compose path=$directory
   tell unreadable reason "$(tail -n 1 "$desk/said")"
@@ -232,8 +240,7 @@ described=$("$@" 2>"$desk/said") || {
 rm -f -- "$desk/said"
 {
   printf '%s\\n' "$described" | contexts
-  docker ps --all --quiet --filter "label=com.docker.compose.project=$project" | while IFS= read -r id; do binds "$id"; done |
-    sed -n 's/^false\\t[^\\t]*\\t//p'
+  printf '%s\\n' "$bound" | sed -n 's/^false\\t[^\\t]*\\t//p' | while IFS= read -r path; do folder; done
 } | wanted=$directory awk 'index($0, ENVIRON["wanted"] "/") == 1' | LC_ALL=C sort -u | while IFS= read -r path; do
   if [ ! -e "$path" ] || has "$path"; then continue; fi
   name=project

@@ -87,10 +87,8 @@ describe("a server", () => {
   }
 
   afterAll(async () => {
-    if (isCompose) {
-      await ipai(["demo", "reset"], { timeoutMs: 600_000 });
-      return rm(desk, { recursive: true, force: true });
-    }
+    // The containers go with the practice stack.
+    if (isCompose) return rm(desk, { recursive: true, force: true });
     await ipai(["-c", config, "wal", "remove", "--yes"]);
     await rm(desk, { recursive: true, force: true });
     await sql("alter system reset work_mem; select pg_reload_conf();", "postgres");
