@@ -240,6 +240,7 @@ const noContainers = {
       part("compose", "/srv/odoo/compose.yaml"),
       { ...part("proxy", "/etc/nginx"), machine: "" },
       part("project", "/srv/odoo/secrets"),
+      { ...part("postgresql", "/var/lib/postgresql/data/cluster"), machine: "" },
     ],
   },
 };

@@ -2,6 +2,7 @@ import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command } from "../runbook/action.ts";
 import { containerOf } from "./runtime/compose.ts";
 import { composeWordsOf } from "./runtime/compose-program.ts";
+import { configurationFiles } from "./server-files.ts";
 
 /**
  * What a bare machine needs besides database and filestore: configuration and code. Everything is read from the stack's machine, that
@@ -133,13 +134,16 @@ export function takeConfiguration(stack: StackConfig, folder: string): CommandAc
   }
   const { compose } = stack.runtime;
   const script = `${ownDesk}\n${bindsScript}\n${takeScript}\n${projectScript}\ntar -C "$desk" -c .`;
+  const database = containerOf(compose, stack.services.database.name);
   const described = composeWordsOf(compose, "config");
   const into = ["docker", "exec", "--interactive", containerOf(compose, compose.tools), "sh", "-c", intoScript];
   return {
     kind: "command",
     host: stack.host,
     pipeline: [
-      { argv: ["sh", "-c", script, "take", ...words, "--", compose.project, compose.directory, ...described] },
+      {
+        argv: ["sh", "-c", script, "take", ...words, "--", compose.project, compose.directory, database, ...described],
+      },
       { argv: [...into, "into", folder] as unknown as readonly [string, ...string[]] },
     ],
   };
@@ -212,13 +216,14 @@ done
 shift`;
 
 /**
- * `PROJECT DIRECTORY`, then Compose's words to print the project. What its containers are given of its folder to read only is configuration,
- * secrets among it, each with its folder, for what is in there too and for the folder's mode; what they may write to is data. Nothing of what Compose prints, which has the variables' values, goes any further than
- * the folders that images are built of.
+ * `PROJECT DIRECTORY DATABASE`, then Compose's words to print the project. What its containers are given of its folder to read only is
+ * configuration, secrets among it, each with its folder, for what is in there too and for the folder's mode; what they may write to is data,
+ * but for the files with which a server is told who may connect. Nothing of what Compose prints, which has the variables' values, goes any
+ * further than the folders that images are built of.
  */
 const projectScript = `
-project=$1 directory=$2 container= kind=file number=1
-shift 2
+project=$1 directory=$2 database=$3 container= kind=file number=1
+shift 3
 has() {
   sed -n 's/^.*"state": "taken".*"machine": "\\([^"]*\\)".*$/\\1/p; t; s/^.*"path": "\\([^"]*\\)", "state": "taken".*$/\\1/p' "$desk/parts" |
     wanted=$1 awk 'length($0) > 0 && (ENVIRON["wanted"] == $0 || index(ENVIRON["wanted"], $0 "/") == 1) { found = 1 } END { exit !found }'
@@ -250,6 +255,12 @@ rm -f -- "$desk/said"
   rm -f -- "$desk/$name.tar"
 done
 unset described
+name=postgresql path=$(docker container inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "$database" | sed -n 's/^PGDATA=//p')
+path=\${path:-/var/lib/postgresql/data}
+inside=$desk/$name/$(basename -- "$path")
+mkdir -p -- "$inside"
+for file in ${configurationFiles.join(" ")}; do docker cp -- "$database:$path/$file" "$inside/" >/dev/null 2>&1 || rm -f -- "$inside/$file"; done
+if [ -s "$inside/pg_hba.conf" ]; then tell taken machine ""; else rm -rf -- "$desk/$name"; tell absent; fi
 (cd -- "$desk" && find . -mindepth 2 ! -user root -printf '%U %G %P\\n' > owners)`;
 
 /**

@@ -54,6 +54,9 @@ export interface Containers {
   carry(repository: NamedRepository, backup: string, folder: Text): CommandAction;
   /** What ALTER SYSTEM had set, for the next start of the server. */
   settle(dataDirectory: string, settings: string): CommandAction;
+  /** The server's own configuration, from a folder among the tools, for its next start. */
+  configure(dataDirectory: string, from: Text): CommandAction;
+  isConfigured(dataDirectory: string, from: Text): Probe;
   /** Prints what is set so. */
   settings(dataDirectory: string): CommandAction;
 }
@@ -126,7 +129,9 @@ function createContainers(stack: StackConfig, runtime: Runtime, desk: Text): Con
   const first = [services.database.name, project.tools, project.odooTools];
   const beside = (script: string, ...words: readonly string[]) =>
     runtime.beside(services.database.name, ["sh", "-c", script, "settle", ...words]);
-  const into = ["docker", "exec", "--interactive", containerOf(project, project.tools), "tar", "-x", "-C"] as const;
+  const exec = ["docker", "exec", "--interactive"] as const;
+  const container = (service: string) => containerOf(project, service);
+  const server = container(services.database.name);
   return {
     desk,
     disk: command(host, ["docker", "info", "--format", "{{.DockerRootDir}}"]),
@@ -140,9 +145,36 @@ function createContainers(stack: StackConfig, runtime: Runtime, desk: Text): Con
     ] as unknown as readonly [string, ...string[]]),
     carry: (repository, backup, folder) => {
       const dump = repository.print(backup, "/");
-      return { ...dump, pipeline: [...dump.pipeline, { argv: [...into, folder] }] };
+      return {
+        ...dump,
+        pipeline: [...dump.pipeline, { argv: [...exec, container(project.tools), "tar", "-x", "-C", folder] }],
+      };
     },
     settle: (dataDirectory, settings) => beside(settleScript, dataDirectory, settings),
+    configure: (dataDirectory, from) => ({
+      kind: "command",
+      host,
+      pipeline: [
+        { argv: [...exec, container(project.tools), "sh", "-c", 'cd -- "$1" && tar -c *', "files", from] },
+        { argv: [...exec, "--user", "postgres", server, "tar", "-x", "-C", dataDirectory] },
+      ],
+    }),
+    isConfigured: (dataDirectory, from) => ({
+      title: "its configuration is that of the set",
+      action: {
+        kind: "command",
+        host,
+        okExitCodes: [0, 1],
+        pipeline: [
+          { argv: [...exec, container(project.tools), "sh", "-c", 'cd -- "$1" && sha256sum *', "sum", from] },
+          { argv: [...exec, server, "sh", "-c", 'cd -- "$1" && sha256sum -c', "sum", dataDirectory] },
+        ],
+      },
+      output: { from: "exitCode", as: "number" },
+      compare: "eq",
+      with: 0,
+      code: "recovery.not_in_place",
+    }),
     settings: (dataDirectory) => beside('sed "/^#/d" "$1/postgresql.auto.conf"', dataDirectory),
   };
 }

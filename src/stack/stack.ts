@@ -13,6 +13,7 @@ import { createFileSnapshots, type FileSnapshots } from "./restic-files.ts";
 import { createComposeRuntime } from "./runtime/compose.ts";
 import { createNativeRuntime } from "./runtime/native.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import { createServerFiles, type ServerFiles } from "./server-files.ts";
 import { createSiblingSources, primary, siblingPrefix } from "./sources.ts";
 import "./errors.ts";
 
@@ -42,6 +43,8 @@ export interface Stack {
   readonly sources: ReadonlyMap<string, readonly NamedRepository[]>;
   /** Absent when the configuration names no archive, or the server is none that can be set up. */
   readonly pgbackrest: PgBackRest | undefined;
+  /** Absent when the database's server is none whose files can be exchanged. */
+  readonly serverFiles: ServerFiles | undefined;
   /** A machine on which nothing of the stack is left, for its recovery. */
   readonly ground: Ground;
   /** A secret of this stack's configuration by its path, for whoever starts a process. */
@@ -76,6 +79,7 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
       }),
     ]),
     pgbackrest: createPgBackRest(config, runtime),
+    serverFiles: createServerFiles(config, runtime),
     ground: createGround(config, runtime, own),
     secret: (name) => {
       const found = secrets[name];

@@ -35,7 +35,7 @@ export async function readDatabaseFacts(reader: FactReader, input: DatabaseInput
   if (isThere && !input.although)
     throw RecoveryDatabaseServes({ stack: stack.name, database: stack.config.odoo.database });
   await requireNoTablespaces(reader, cluster.dataDirectory);
-  const archive = input.set === undefined ? await findArchive(reader) : undefined;
+  const archive = input.set === undefined ? await findArchive(reader, cluster.dataDirectory) : undefined;
   const set = archive === undefined ? await readSet(reader, input) : undefined;
   const bytes = archive?.databaseBytes ?? 1.2 * (set?.databaseBytes ?? 0) + 150_000_000;
   const disk = await readFolder(reader, cluster.dataDirectory);
@@ -52,19 +52,12 @@ async function readSet(reader: FactReader, { set, repository }: DatabaseInput): 
   return found;
 }
 
-/** Debian's own list of clusters tells of one that does not start, and of one whose data are gone. */
 async function findCluster(reader: FactReader): Promise<Pick<DatabaseFacts, "dataDirectory" | "log" | "isRunning">> {
-  const { config, name, tools, runtime } = reader.stack;
-  const service =
-    "native" in config.runtime ? config.runtime.native.services[config.services.database.name] : undefined;
-  if (service === undefined || !("cluster" in service)) throw RecoveryUnsupported({ stack: name });
-  const list = command(tools, ["pg_lsclusters", "--no-header"], { env: { PG_CLUSTER_CONF_ROOT: service.configRoot } });
-  const rows = (await reader.text(list)).split("\n").map((line) => line.trim().split(/\s+/));
-  const row = rows.find(([version, cluster]) => `${version}/${cluster}` === service.cluster);
-  const [, , , status = "", , dataDirectory = "", log = ""] = row ?? [];
-  if (row === undefined || runtime.postgres.configuration === undefined)
-    throw RecoveryNoCluster({ cluster: service.cluster });
-  return { dataDirectory, log, isRunning: status.startsWith("online") };
+  const { serverFiles, name } = reader.stack;
+  if (serverFiles === undefined) throw RecoveryUnsupported({ stack: name });
+  const [state, dataDirectory, log] = (await reader.text(serverFiles.find)).trim().split("\n");
+  if (dataDirectory === undefined || log === undefined) throw RecoveryNoCluster({ cluster: serverFiles.name });
+  return { dataDirectory, log, isRunning: state === "online" };
 }
 
 async function requireNoTablespaces(reader: FactReader, dataDirectory: string): Promise<void> {
@@ -75,12 +68,12 @@ async function requireNoTablespaces(reader: FactReader, dataDirectory: string): 
 }
 
 /** Undefined when there is none, or none that could be read: then the newest set is the newest state that there is. */
-export async function findArchive(reader: FactReader): Promise<DatabaseFacts["archive"]> {
+export async function findArchive(reader: FactReader, dataDirectory = ""): Promise<DatabaseFacts["archive"]> {
   if (reader.stack.pgbackrest === undefined) return undefined;
   const found = await reader.maybe(readArchive(reader));
   const last = found?.backups.at(-1);
   if (last === undefined) return undefined;
-  return { limits: await readLimits(reader), databaseBytes: last.databaseBytes };
+  return { limits: await readLimits(reader, dataDirectory), databaseBytes: last.databaseBytes };
 }
 
 const limitNames = [
@@ -92,9 +85,10 @@ const limitNames = [
 ];
 
 /** What its configuration files say: a server that does not start can still be asked that. */
-async function readLimits(reader: FactReader): Promise<Readonly<Record<string, string>>> {
+async function readLimits(reader: FactReader, dataDirectory: string): Promise<Readonly<Record<string, string>>> {
   const { tools, runtime } = reader.stack;
-  const { user, program, configuration } = runtime.postgres;
+  const { user, program } = runtime.postgres;
+  const configuration = runtime.postgres.configuration ?? dataDirectory;
   const answers = await Promise.all(
     limitNames.map(async (name) => {
       const words = ["-C", name, `--config-file=${configuration}/postgresql.conf`];

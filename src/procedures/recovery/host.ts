@@ -2,6 +2,7 @@ import { command, type Probe } from "../../runbook/action.ts";
 import type { Act, Step } from "../../runbook/plan.ts";
 import { suffixed, type Text } from "../../runbook/value.ts";
 import { autoSettings, makeCluster } from "../../stack/cluster.ts";
+import { clusterPart } from "../../stack/configuration.ts";
 import { pathExists } from "../../stack/files.ts";
 import type { Containers } from "../../stack/ground.ts";
 import { placeTree } from "../../stack/placing.ts";
@@ -12,7 +13,7 @@ import { compareAttachments, compareManifest, compareSequences, type Restored } 
 import { globalsSql } from "../backup/manifest.ts";
 import { checkAttachments, fetchSet, fileOfSet, setIn } from "../backup/set.ts";
 import { change, serving, startService, stopService, waitFor } from "../steps.ts";
-import { asking, awayStep, placingOf, putConfiguration } from "./configuration.ts";
+import { asking, awayStep, inSet, placingOf, putConfiguration } from "./configuration.ts";
 import { filestoreOf, type HostFacts } from "./facts.ts";
 import type { Phase } from "./phases.ts";
 import { type FoundSet, getGroundRepository } from "./sets.ts";
@@ -60,7 +61,7 @@ function putDatabase(stack: Stack, facts: HostFacts, folder: Text): readonly Ste
   return [
     ...(stack.ground.containers === undefined
       ? [makeServer(stack, set)]
-      : settleServer(stack, stack.ground.containers, set)),
+      : settleServer(stack, stack.ground.containers, set, folder)),
     {
       ...startService("start database", "Start the database server", service),
       ...asking,
@@ -97,25 +98,44 @@ function makeServer(stack: Stack, { cluster }: FoundSet): Act {
 }
 
 /** A project's own file has made it, with the configuration that its image begins with. */
-function settleServer(stack: Stack, containers: Containers, { cluster }: FoundSet): readonly Act[] {
+function settleServer(
+  stack: Stack,
+  containers: Containers,
+  { cluster, parts }: FoundSet,
+  folder: Text,
+): readonly Act[] {
   const service = stack.runtime.service(stack.config.services.database.name);
   const settings = autoSettings({ settings: { ...cluster.settings, ...keepsQuiet(stack, cluster) } });
-  if (settings === "") return [];
+  const data = cluster.dataDirectory;
+  const part = parts.find((one) => one.part === clusterPart && one.state === "taken");
+  const from = part === undefined ? undefined : fileOfSet(folder, `configuration/${inSet(part)}`);
   return [
+    ...(from === undefined
+      ? []
+      : [
+          change(
+            {
+              id: "configure",
+              title: "Give the database server the configuration that the old one had",
+              action: containers.configure(data, from),
+            },
+            { ...asking, verify: [containers.isConfigured(data, from)] },
+          ),
+        ]),
     change(
       {
         id: "settings",
-        title: "Give the database server the settings that the old one had",
-        action: containers.settle(cluster.dataDirectory, settings),
+        title: "Give it what was set in the old one itself",
+        action: containers.settle(data, settings),
       },
       {
         ...asking,
         verify: [
           {
             title: "they are set",
-            action: containers.settings(cluster.dataDirectory),
+            action: containers.settings(data),
             output: { from: "stdout" },
-            compare: "eq",
+            compare: settings === "" ? "absent" : "eq",
             with: settings.trim(),
             code: "recovery.not_in_place",
           },
