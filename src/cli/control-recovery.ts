@@ -12,7 +12,7 @@ import type { Records } from "../engine/records.ts";
 import { type ControlOptions, openServer } from "../engine/server.ts";
 import { createPerformer, type Performer } from "../host/perform.ts";
 import { createFactReader } from "../procedures/procedure.ts";
-import { requireKey } from "../procedures/recovery/facts.ts";
+import { requireGroundKey } from "../procedures/recovery/facts.ts";
 import { findSet, getGroundRepository } from "../procedures/recovery/sets.ts";
 import type { CommandAction } from "../runbook/action.ts";
 import { createStack, type Stack } from "../stack/stack.ts";
@@ -71,7 +71,7 @@ async function takeNewest(
   wanted: { readonly set: string; readonly repository: string },
 ): Promise<string | undefined> {
   const reader = createFactReader(stack, performer, nothingKept);
-  await requireKey(reader, wanted.repository);
+  await requireGroundKey(reader, wanted.repository);
   const repository = getGroundRepository(stack, wanted.repository);
   const set = await findSet(reader, wanted, repository);
   const kept = stack.config.controlBackups;

@@ -74,7 +74,7 @@ function groundOfMachine(stack: StackConfig, runtime: Runtime, own: readonly Nam
   const programs = new Set([...tools, ...server, ...paths, ...daemons]);
   return {
     host: stack.host,
-    repositories: own.map((one) => ({ ...one, passwordFile: findSettings(stack, one.name)?.passwordFile })),
+    repositories: own.map((one) => ({ ...one, passwordFile: passwordFileOf(stack, one.name) })),
     programs: [...programs].filter((word) => word !== "").toSorted(),
     parts: ["odoo.conf", clusterPart],
     users: [...new Set([stack.odoo.user, ...services.map(({ user }) => user)])],
@@ -85,6 +85,11 @@ function groundOfMachine(stack: StackConfig, runtime: Runtime, own: readonly Nam
 
 export function placingIn(host: string, before: string, after: string): Placing {
   return { host, ledger: join(before, runId, after), suffix: join(".before_", runId) };
+}
+
+/** As the configuration says it, for the place where work is done. */
+export function passwordFileOf(stack: StackConfig, name: string): string | undefined {
+  return findSettings(stack, name)?.passwordFile;
 }
 
 type Settings = Pick<CopyConfig, "repository" | "passwordFile" | "environment" | "options">;

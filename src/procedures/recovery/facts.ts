@@ -1,5 +1,6 @@
 import { command } from "../../runbook/action.ts";
 import { clusterPart } from "../../stack/configuration.ts";
+import { type GroundRepository, passwordFileOf } from "../../stack/ground.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { countCores, jobsOf, readFolder, requireSpace } from "../backup/facts.ts";
 import type { FactReader } from "../procedure.ts";
@@ -10,7 +11,7 @@ import {
   RecoveryProjectRemains,
   RecoveryStillServes,
 } from "./errors.ts";
-import { type FoundPart, type FoundSet, findSet, getGroundRepository, requireParts } from "./sets.ts";
+import { type FoundPart, type FoundSet, findSet, getGroundRepository, getRepository, requireParts } from "./sets.ts";
 
 /** What the plan for a blank machine depends on. Whatever would stop it later is refused here, before anything is begun. */
 export interface HostFacts {
@@ -35,7 +36,7 @@ export async function readHostFacts(reader: FactReader, input: HostInput): Promi
   await requirePrograms(reader);
   await requireNotServing(reader);
   await requireNothingRemains(reader);
-  await requireKey(reader, input.repository);
+  await requireGroundKey(reader, input.repository);
   const set = await findSet(reader, input, getGroundRepository(stack, input.repository));
   requireParts(set, stack.ground.parts);
   requireCluster(stack, set);
@@ -77,12 +78,27 @@ async function requireNothingRemains({ stack, text }: FactReader): Promise<void>
   if (found !== "") throw RecoveryProjectRemains({ stack: stack.name, found: found.split("\n").join(", ") });
 }
 
-/** Only of a file it can be told whether it is there. */
-export async function requireKey(reader: FactReader, name: string): Promise<void> {
+/** As the machine finds it. */
+export function requireGroundKey(reader: FactReader, name: string): Promise<void> {
+  const { ground } = reader.stack;
+  return requireFile(reader, ground.host, getGroundRepository(reader.stack, name));
+}
+
+/** As the tools find it. */
+export function requireKey(reader: FactReader, name: string): Promise<void> {
   const { stack } = reader;
-  const { repository, passwordFile: path } = getGroundRepository(stack, name);
+  const { repository } = getRepository(stack, name);
+  return requireFile(reader, stack.tools, { repository, passwordFile: passwordFileOf(stack.config, name) });
+}
+
+/** Only of a file it can be told whether it is there. */
+async function requireFile(
+  reader: FactReader,
+  place: string,
+  { repository, passwordFile: path }: Pick<GroundRepository, "repository" | "passwordFile">,
+): Promise<void> {
   if (path === undefined) return;
-  const code = await reader.exitCode(command(stack.ground.host, ["test", "-s", path], { okExitCodes: [0, 1] }));
+  const code = await reader.exitCode(command(place, ["test", "-s", path], { okExitCodes: [0, 1] }));
   if (code !== 0) throw RecoveryKeyMissing({ path, repository });
 }
 
