@@ -35,7 +35,7 @@ export async function readDatabaseFacts(reader: FactReader, input: DatabaseInput
   if (isThere && !input.although)
     throw RecoveryDatabaseServes({ stack: stack.name, database: stack.config.odoo.database });
   await requireNoTablespaces(reader, cluster.dataDirectory);
-  const archive = input.set === undefined ? await findArchive(reader, cluster.dataDirectory) : undefined;
+  const archive = input.set === undefined ? await findArchive(reader) : undefined;
   const set = archive === undefined ? await readSet(reader, input) : undefined;
   const bytes = archive?.databaseBytes ?? 1.2 * (set?.databaseBytes ?? 0) + 150_000_000;
   const disk = await readFolder(reader, cluster.dataDirectory);
@@ -68,12 +68,12 @@ async function requireNoTablespaces(reader: FactReader, dataDirectory: string): 
 }
 
 /** Undefined when there is none, or none that could be read: then the newest set is the newest state that there is. */
-export async function findArchive(reader: FactReader, dataDirectory = ""): Promise<DatabaseFacts["archive"]> {
+export async function findArchive(reader: FactReader): Promise<DatabaseFacts["archive"]> {
   if (reader.stack.pgbackrest === undefined) return undefined;
   const found = await reader.maybe(readArchive(reader));
   const last = found?.backups.at(-1);
   if (last === undefined) return undefined;
-  return { limits: await readLimits(reader, dataDirectory), databaseBytes: last.databaseBytes };
+  return { limits: await readLimits(reader), databaseBytes: last.databaseBytes };
 }
 
 const limitNames = [
@@ -85,16 +85,23 @@ const limitNames = [
 ];
 
 /** What its configuration files say: a server that does not start can still be asked that. */
-async function readLimits(reader: FactReader, dataDirectory: string): Promise<Readonly<Record<string, string>>> {
+async function readLimits(reader: FactReader): Promise<Readonly<Record<string, string>>> {
   const { tools, runtime } = reader.stack;
   const { user, program } = runtime.postgres;
-  const configuration = runtime.postgres.configuration ?? dataDirectory;
+  const configuration = runtime.postgres.configuration ?? (await findDataDirectory(reader));
   const answers = await Promise.all(
     limitNames.map(async (name) => {
-      const words = ["-C", name, `--config-file=${configuration}/postgresql.conf`];
+      const words = ["-C", name, "-D", configuration, `--config-file=${configuration}/postgresql.conf`];
       const asked = reader.text(command(tools, runtime.as(user, [program("postgres"), ...words])));
       return [name, (await reader.maybe(asked))?.trim()] as const;
     }),
   );
   return Object.fromEntries(answers.flatMap(([name, value]) => (value ? [[name, value]] : [])));
+}
+
+/** Empty when it is not known: then nothing is known of its settings either. */
+async function findDataDirectory({ stack, maybe, text }: FactReader): Promise<string> {
+  const { serverFiles } = stack;
+  const found = serverFiles === undefined ? undefined : await maybe(text(serverFiles.find));
+  return found?.split("\n")[1] ?? "";
 }
