@@ -52,6 +52,7 @@ compose_suites() {
   suite compose-main --project system test/system/main.test.ts
   suite compose-ssh --project system test/system/ssh.test.ts
   suite compose-script --project system test/system/script.test.ts
+  suite compose-recovery --project system test/system/recovery.test.ts
   suite compose-crash --project crash test/crash/stack.test.ts
   unset IPAI_TEST_RUNTIME
 }

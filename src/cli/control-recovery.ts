@@ -12,8 +12,8 @@ import type { Records } from "../engine/records.ts";
 import { type ControlOptions, openServer } from "../engine/server.ts";
 import { createPerformer, type Performer } from "../host/perform.ts";
 import { createFactReader } from "../procedures/procedure.ts";
-import { requireKey, requireNative } from "../procedures/recovery/facts.ts";
-import { findSet, getRepository } from "../procedures/recovery/sets.ts";
+import { requireGroundKey } from "../procedures/recovery/facts.ts";
+import { findSet, getGroundRepository } from "../procedures/recovery/sets.ts";
 import type { CommandAction } from "../runbook/action.ts";
 import { createStack, type Stack } from "../stack/stack.ts";
 import { findActor } from "./actor.ts";
@@ -70,16 +70,16 @@ async function takeNewest(
   performer: Performer,
   wanted: { readonly set: string; readonly repository: string },
 ): Promise<string | undefined> {
-  requireNative(stack);
   const reader = createFactReader(stack, performer, nothingKept);
-  await requireKey(reader, wanted.repository);
-  const set = await findSet(reader, wanted);
+  await requireGroundKey(reader, wanted.repository);
+  const repository = getGroundRepository(stack, wanted.repository);
+  const set = await findSet(reader, wanted, repository);
   const kept = stack.config.controlBackups;
   if (kept === undefined || !set.parts.some(({ part, state }) => part === "control" && state === "taken"))
     return undefined;
   const desk = await mkdtemp(join(tmpdir(), "ipai-control-"));
   try {
-    const tar = getRepository(stack, wanted.repository).print(set.id, "configuration/control");
+    const tar = repository.print(set.id, "configuration/control");
     const unpack = { argv: ["tar", "-x", "-C", desk] } as const;
     await reader.text({ ...tar, pipeline: [...tar.pipeline, unpack] } as CommandAction);
     const folder = join(desk, "configuration/control");

@@ -436,6 +436,12 @@ describe("a wrong value", () => {
       ],
     ],
     [
+      "repository of a recovery",
+      "odoo: { command",
+      "recovery: { repositories: { primry: { passwordFile: /k } } }\n    odoo: { command",
+      [`21:33: ${at}.recovery.repositories.primry: there is no such repository. Did you mean primary?`],
+    ],
+    [
       "name of a variable",
       "            user: root",
       "            environment: { A-B: x }\n            user: root",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { argv } from "./values.ts";
+import { absolutePath, argv, text } from "./values.ts";
 
 /** The part of `ipai.yaml` that is about the day on which the machine is gone: what only its owner can do. */
 
@@ -22,6 +22,19 @@ export const recovery = z
       .min(1)
       .default(900)
       .describe("Seconds that the public address is waited for, until its name leads to the new machine"),
+    repositories: z
+      .record(
+        z.string(),
+        z.strictObject({
+          repository: text.optional().describe("Where it is: a folder of the machine, or an address"),
+          passwordFile: absolutePath.optional().describe("File of the machine with its password"),
+        }),
+      )
+      .default({})
+      .describe(
+        "Of a compose project: how the machine itself finds a repository while there is no container yet, by its name, primary or that of a copy. What " +
+          "is not said here is as under backup, where paths are those in the container",
+      ),
   })
   .prefault({})
   .describe("What is done around the recovery of a whole server");

@@ -25,6 +25,7 @@ export const rules: readonly ((given: Given) => readonly Broken[])[] = [
   ensureNoOtherReferences,
   ensureStacksAreThere,
   ensureOneWayIn,
+  ensureRepositoriesAreThere,
 ];
 
 /** The variable that `${NAME}` names. */
@@ -244,6 +245,19 @@ function ensureStacksAreThere({ config }: Given): readonly Broken[] {
   return named
     .filter(([, stack]) => !known.includes(stack))
     .map(([path, stack]) => ({ path, message: `${path.join(".")}: there is no stack ${stack}${meant(stack, known)}` }));
+}
+
+/** A recovery is told of repositories that there are. */
+function ensureRepositoriesAreThere({ config }: Given): readonly Broken[] {
+  return Object.entries(config.stacks).flatMap(([name, { backup, recovery }]) => {
+    const known = ["primary", ...Object.keys(backup?.copies ?? {})];
+    return Object.keys(recovery.repositories)
+      .filter((repository) => !known.includes(repository))
+      .map((repository) => {
+        const path = ["stacks", name, "recovery", "repositories", repository];
+        return { path, message: `${path.join(".")}: there is no such repository${meant(repository, known)}` };
+      });
+  });
 }
 
 /** One restic reads the first repository and writes the copy: of a variable, or an option, it knows one value for both. */

@@ -31,6 +31,7 @@ import { drill } from "./recovery/drill.ts";
 import { forgetDamaged } from "./recovery/forget.ts";
 import { recoverServer } from "./recovery/server.ts";
 import { createProcedures } from "./registry.ts";
+import { composeConfig } from "./sandbox/compose.ts";
 import { sandboxConfig } from "./sandbox/definition.ts";
 import { sandboxDown } from "./sandbox/down.ts";
 import { sandboxUp } from "./sandbox/up.ts";
@@ -222,6 +223,28 @@ const wasArchived = {
   },
 };
 
+const inContainers = stackOf(
+  composeConfig({ folder: "/srv/odoo", basePort: 18_080, images: {} }).replace(
+    '"backup": {',
+    '"recovery": { "repositories": { "primary": { "repository": "/srv/backup/restic", "passwordFile": "/srv/key" } } }, "backup": {',
+  ),
+);
+const noContainers = {
+  ...{ running: [], aside: [], users: [], jobs: 2 },
+  set: {
+    ...found,
+    cluster: { ...found.cluster, dataDirectory: "/var/lib/postgresql/data/cluster", archiveMode: "on" },
+    parts: [
+      { ...part("odoo.conf", "/etc/odoo/odoo.conf"), machine: "/srv/odoo/odoo.conf" },
+      { ...part("addons", "/mnt/extra-addons"), machine: "/srv/odoo/addons" },
+      part("compose", "/srv/odoo/compose.yaml"),
+      { ...part("proxy", "/etc/nginx"), machine: "" },
+      part("project", "/srv/odoo/secrets"),
+      { ...part("postgresql", "/var/lib/postgresql/data/cluster"), machine: "" },
+    ],
+  },
+};
+
 const damaged = { repository: "primary", although: false };
 const ofArchive = {
   ...{
@@ -312,6 +335,7 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
   ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
   ["recover-server", recoverServer.plan(stack, recovering, { host: bare })],
+  ["recover-server-compose", recoverServer.plan(inContainers, recovering, { host: noContainers })],
   ["recover-server-archived", recoverServer.plan(archived, recovering, { host: wasArchived })],
   ["recover-server-provision", recoverServer.plan(onBareMachine, recovering, { host: undefined })],
   ["recover-server-named", recoverServer.plan(onBareMachine, { ...recovering, provision: false }, { host: bare })],

@@ -1,6 +1,8 @@
 import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command } from "../runbook/action.ts";
 import { containerOf } from "./runtime/compose.ts";
+import { composeWordsOf } from "./runtime/compose-program.ts";
+import { configurationFiles } from "./server-files.ts";
 
 /**
  * What a bare machine needs besides database and filestore: configuration and code. Everything is read from the stack's machine, that
@@ -115,8 +117,9 @@ interface Project {
 /**
  * Takes the parts into `folder` among the tools, which only root may enter: odoo.conf and the variables of a project hold passwords.
  * `folder/parts` has a JSON line for each: `taken`, `commit` (code that a remote has; its commit is told instead), `absent`, or
- * `unreadable` with the reason. A part that cannot be taken does not keep the others from being stored. Of a machine also `owners`, since
- * another one gives its users other numbers, and `folders`, those that a service needs before it can start.
+ * `unreadable` with the reason. A part that cannot be taken does not keep the others from being stored. `owners` tells what belongs to
+ * somebody else than root: of a machine by name, since another one gives its users other numbers, of a project by number, since that is what
+ * its images agree on. Of a machine also `folders`, those that a service needs before it can start.
  */
 export function takeConfiguration(stack: StackConfig, folder: string): CommandAction {
   const words = configurationParts(stack).flatMap(({ name, kind, container, path }) => [
@@ -130,12 +133,17 @@ export function takeConfiguration(stack: StackConfig, folder: string): CommandAc
     return command(stack.host, ["sh", "-c", script, "take", folder, ...words, "--", ...foldersOf(stack)]);
   }
   const { compose } = stack.runtime;
+  const script = `${ownDesk}\n${bindsScript}\n${takeScript}\n${projectScript}\ntar -C "$desk" -c .`;
+  const database = containerOf(compose, stack.services.database.name);
+  const described = composeWordsOf(compose, "config");
   const into = ["docker", "exec", "--interactive", containerOf(compose, compose.tools), "sh", "-c", intoScript];
   return {
     kind: "command",
     host: stack.host,
     pipeline: [
-      { argv: ["sh", "-c", `${ownDesk}\n${takeScript}\ntar -C "$desk" -c .`, "take", ...words, "--"] },
+      {
+        argv: ["sh", "-c", script, "take", ...words, "--", compose.project, compose.directory, database, ...described],
+      },
       { argv: [...into, "into", folder] as unknown as readonly [string, ...string[]] },
     ],
   };
@@ -145,9 +153,19 @@ const ownDesk = "desk=$(mktemp -d); trap 'rm -rf -- \"$desk\"' EXIT";
 
 const intoScript = 'rm -rf -- "$1" && mkdir -m 0700 -- "$1" && tar -x --no-same-owner -C "$1"';
 
+const bindsScript = `
+binds() {
+  docker container inspect --format '{{range .Mounts}}{{if eq .Type "bind"}}{{.RW}}{{"\\t"}}{{.Destination}}{{"\\t"}}{{.Source}}{{"\\n"}}{{end}}{{end}}' "$1"
+}
+bound() {
+  binds "$container" | wanted=$path awk -F '\\t' 'ENVIRON["wanted"] == $2 || index(ENVIRON["wanted"], $2 "/") == 1 {
+    if (length($2) > best) { best = length($2); found = $3 substr(ENVIRON["wanted"], best + 1) } } END { printf "%s", found }'
+}`;
+
 /**
  * A commit is told when the work tree is clean and some branch of a remote has it; else the code itself is taken. Whoever owns the
- * folder may have put programs into git's configuration: none of them is run. An address keeps no password.
+ * folder may have put programs into git's configuration: none of them is run. An address keeps no password. Of what is in a container
+ * `machine` tells where on its machine it lies; nowhere, if it came with the image.
  */
 const takeScript = `set -eu
 rm -rf -- "$desk"; mkdir -m 0700 -- "$desk"
@@ -186,7 +204,9 @@ while [ "$1" != -- ]; do
   if committed && [ "$dirty" = false ] && [ -n "$kept" ]; then
     tell commit commit "$commit" remote "$remote" top "$top" branch "$branch"
   elif said=$(take); then
-    if [ -n "$commit" ]; then tell taken commit "$commit" remote "$remote" dirty "$dirty"; else tell taken; fi
+    if [ -n "$commit" ]; then tell taken commit "$commit" remote "$remote" dirty "$dirty"
+    elif [ -n "$container" ]; then tell taken machine "$(bound)"
+    else tell taken; fi
   else
     rm -rf -- "$desk/$name"
     tell unreadable reason "$said"
@@ -194,6 +214,54 @@ while [ "$1" != -- ]; do
   rm -f -- "$desk/$name.tar"
 done
 shift`;
+
+/**
+ * `PROJECT DIRECTORY DATABASE`, then Compose's words to print the project. What its containers are given of its folder to read only is
+ * configuration, secrets among it, each with its folder, for what is in there too and for the folder's mode; what they may write to is data,
+ * but for the files with which a server is told who may connect. Nothing of what Compose prints, which has the variables' values, goes any
+ * further than the folders that images are built of.
+ */
+const projectScript = `
+project=$1 directory=$2 database=$3 container= kind=file number=1
+shift 3
+has() {
+  sed -n 's/^.*"state": "taken".*"machine": "\\([^"]*\\)".*$/\\1/p; t; s/^.*"path": "\\([^"]*\\)", "state": "taken".*$/\\1/p' "$desk/parts" |
+    wanted=$1 awk 'length($0) > 0 && (ENVIRON["wanted"] == $0 || index(ENVIRON["wanted"], $0 "/") == 1) { found = 1 } END { exit !found }'
+}
+contexts() { awk '/^ +build:/ { match($0, /^ +/); within = RLENGTH; next } { match($0, /^ */) } RLENGTH <= within { within = 0 }
+  within && /^ +context: / { sub(/^ +context: /, ""); gsub(/^["\\047]|["\\047]$/, ""); print }'; }
+folder() {
+  parent=$(dirname -- "$path")
+  if [ -f "$path" ] && ! printf '%s\\n' "$bound" | sed -n 's/^true\\t[^\\t]*\\t//p' | folder=$parent awk '
+    index(ENVIRON["folder"] "/", $0 "/") == 1 || index($0, ENVIRON["folder"] "/") == 1 { found = 1 } END { exit !found }' &&
+    [ "$parent" != "$directory" ]; then path=$parent; fi
+  printf '%s\\n' "$path"
+}
+bound=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$project" | while IFS= read -r id; do binds "$id"; done)
+described=$("$@" 2>"$desk/said") || {
+  name=compose path=$directory
+  tell unreadable reason "$(tail -n 1 "$desk/said")"
+}
+rm -f -- "$desk/said"
+{
+  printf '%s\\n' "$described" | contexts
+  printf '%s\\n' "$bound" | sed -n 's/^false\\t[^\\t]*\\t//p' | while IFS= read -r path; do folder; done
+} | wanted=$directory awk 'index($0, ENVIRON["wanted"] "/") == 1' | LC_ALL=C sort -u | while IFS= read -r path; do
+  if [ ! -e "$path" ] || has "$path"; then continue; fi
+  name=project
+  [ "$number" = 1 ] || name=project-$number
+  number=$((number + 1))
+  if said=$(take); then tell taken; else rm -rf -- "$desk/$name"; tell unreadable reason "$said"; fi
+  rm -f -- "$desk/$name.tar"
+done
+unset described
+name=postgresql path=$(docker container inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "$database" | sed -n 's/^PGDATA=//p')
+path=\${path:-/var/lib/postgresql/data}
+inside=$desk/$name/$(basename -- "$path")
+mkdir -p -- "$inside"
+for file in ${configurationFiles.join(" ")}; do docker cp -- "$database:$path/$file" "$inside/" >/dev/null 2>&1 || rm -f -- "$inside/$file"; done
+if [ -s "$inside/pg_hba.conf" ]; then tell taken machine ""; else rm -rf -- "$desk/$name"; tell absent; fi
+(cd -- "$desk" && find . -mindepth 2 ! -user root -printf '%U %G %P\\n' > owners)`;
 
 /**
  * What files name (a log, a temporary folder, a socket) lies in folders that packages make or somebody once made by hand: every one

@@ -42,7 +42,7 @@ export interface Readable {
 }
 
 /** `database`: all but the attachments. `files`: the attachments, and the list of them. */
-export type SetPart = "all" | "database" | "files";
+export type SetPart = "all" | "database" | "files" | "configuration";
 
 /** A repository by the name that people call it. */
 export interface NamedRepository extends Readable {
@@ -239,6 +239,7 @@ export function createReadable(owner: string, restic: Program): Omit<Readable, "
 const parts: Readonly<Record<SetPart, readonly string[]>> = {
   all: [],
   database: ["--exclude", "/filestore"],
+  configuration: ["--include", "/configuration"],
   files: ["/filestore", "/attachments", "/unsound", "/about"].flatMap((path) => ["--include", path]),
 };
 

@@ -3,6 +3,7 @@ import type { StackConfig } from "../config/schema.ts";
 import type { Secret } from "../config/secret.ts";
 import { Bug } from "../errors/error.ts";
 import { createGit, type Git } from "./git.ts";
+import { createGround, type Ground } from "./ground.ts";
 import { createOdoo, type Odoo } from "./odoo/odoo.ts";
 import { createPgBackRest, type PgBackRest } from "./pgbackrest.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
@@ -14,6 +15,7 @@ import { createFileSnapshots, type FileSnapshots } from "./restic-files.ts";
 import { createComposeRuntime } from "./runtime/compose.ts";
 import { createNativeRuntime } from "./runtime/native.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import { createServerFiles, type ServerFiles } from "./server-files.ts";
 import { createSiblingSources, primary, siblingPrefix } from "./sources.ts";
 import { createUpstreams, type Upstreams } from "./upstreams.ts";
 import "./errors.ts";
@@ -48,6 +50,10 @@ export interface Stack {
   readonly sources: ReadonlyMap<string, readonly NamedRepository[]>;
   /** Absent when the configuration names no archive, or the server is none that can be set up. */
   readonly pgbackrest: PgBackRest | undefined;
+  /** Absent when the database's server is none whose files can be exchanged. */
+  readonly serverFiles: ServerFiles | undefined;
+  /** A machine on which nothing of the stack is left, for its recovery. */
+  readonly ground: Ground;
   /** A secret of this stack's configuration by its path, for whoever starts a process. */
   secret(name: string): Secret;
 }
@@ -82,6 +88,8 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
       }),
     ]),
     pgbackrest: createPgBackRest(config, runtime),
+    serverFiles: createServerFiles(config, runtime),
+    ground: createGround(config, runtime, own),
     secret: (name) => {
       const found = secrets[name];
       if (found === undefined) throw Bug({ what: `the secret ${name} is not configured` });

@@ -26,24 +26,32 @@ async function post(url: string, body: string): Promise<unknown> {
   return JSON.parse((await run(program, [...args, ...curl], { stdin: body })).stdout);
 }
 
-/** A session of the web client: its cookie. */
+/** A session of the web client, by way of the public address: its cookie. */
 export async function logIn(): Promise<string> {
-  const response = await fetch(`${urls.public}/web/session/authenticate`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ jsonrpc: "2.0", params: { db: "odoo", login: "admin", password: "admin" } }),
-  });
-  return response.headers.get("set-cookie")?.split(";")[0] ?? "";
+  const params = { db: "odoo", login: "admin", password: "admin" };
+  const { head } = await askWeb("authenticate", params);
+  return /^set-cookie: ([^;]*)/im.exec(head)?.[1] ?? "";
 }
 
 /** Whose session it is; null when it is nobody's any more. */
 export async function userOf(cookie: string): Promise<number | null> {
-  const response = await fetch(`${urls.public}/web/session/get_session_info`, {
-    method: "POST",
-    headers: { "content-type": "application/json", cookie },
-    body: JSON.stringify({ jsonrpc: "2.0", params: {} }),
-  });
-  return ((await response.json()) as { result?: { uid: number } }).result?.uid ?? null;
+  const { body } = await askWeb("get_session_info", {}, cookie);
+  return (JSON.parse(body) as { result?: { uid: number } }).result?.uid ?? null;
+}
+
+/** The certificate of a project's proxy is one of its own making, which only curl is told of. */
+async function askWeb(
+  method: string,
+  params: object,
+  cookie = "",
+): Promise<{ readonly head: string; readonly body: string }> {
+  const trust = isCompose ? ["--cacert", `${folder}/secrets/tls.crt`] : [];
+  const words = ["--silent", "--include", "--http1.1", ...trust, "--header", "content-type: application/json"];
+  const data = JSON.stringify({ jsonrpc: "2.0", params });
+  const session = cookie === "" ? [] : ["--header", `cookie: ${cookie}`];
+  const ended = await run("curl", [...words, ...session, "--data", data, `${urls.public}/web/session/${method}`]);
+  const [head = "", ...body] = ended.stdout.split("\r\n\r\n");
+  return { head, body: body.join("\r\n\r\n") };
 }
 
 export interface Load {

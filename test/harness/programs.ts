@@ -1,13 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { folder, psql, run } from "./sandbox.ts";
+import { folder, inOdoo, inTools, psql, run } from "./sandbox.ts";
 
-/** Programs of the practice stack on Debian's own services, as somebody starts them by hand. */
+/** Programs of the practice stack, as somebody starts them by hand. */
 
 /** A program of PostgreSQL as its superuser, with its connection, as words of a shell. */
 export function postgresTool(program: string): string {
   const connection = psql.slice(psql.indexOf("psql") + 1, psql.indexOf("-XAtq"));
-  return `runuser -u postgres -- ${program} ${connection.join(" ")}`;
+  return `${inTools.join(" ")} runuser -u postgres -- ${program} ${connection.join(" ")}`;
 }
 
 /** Odoo's own program as Odoo's user, up to its first argument. */
@@ -18,7 +18,7 @@ export async function odooProgram(): Promise<readonly [string, ...string[]]> {
   };
   const { command, environment } = stacks.sandbox.odoo;
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  return ["runuser", "-u", "odoo", "--", "/usr/bin/env", ...variables, ...command];
+  return [...inOdoo, "/usr/bin/env", ...variables, ...command] as [string, ...string[]];
 }
 
 /** Everything in a script of bash has to go well. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 export const root = join(import.meta.dirname, "..", "..");
 export const home = process.env["IPAI_TEST_HOME"] ?? "/var/lib/ipai-test";
-const basePort = Number(process.env["IPAI_TEST_PORT"] ?? 28_080);
+export const basePort = Number(process.env["IPAI_TEST_PORT"] ?? 28_080);
 
 /** IPAI_TEST_RUNTIME=compose: the same tests on the shipped compose project. */
 export const isCompose = process.env["IPAI_TEST_RUNTIME"] === "compose";
@@ -27,6 +27,10 @@ export const urls = isCompose
 export const container = (service: string) => `ipai-sandbox-${basePort}-${service}-1`;
 /** What runs a program where the stack's files are. */
 export const inTools: readonly string[] = isCompose ? ["docker", "exec", "-i", container("tools")] : [];
+/** What runs a program where Odoo's own commands are run, as its user. */
+export const inOdoo: readonly string[] = isCompose
+  ? ["docker", "exec", "-i", "--user", "odoo", container("odoo-tools")]
+  : ["runuser", "-u", "odoo", "--"];
 /** The shipped project has a database for n8n too. */
 const usualDatabases = `'template0', 'template1', ${isCompose ? "'odoo', 'postgres', 'n8n'" : "'odoo', 'postgres'"}`;
 /** Where the tools find working files and what Odoo keeps. */
@@ -134,6 +138,24 @@ export async function sql(text: string, database = "odoo"): Promise<string> {
   const ended = await run(program, [...args, "-d", database], { stdin: text });
   if (ended.exitCode !== 0) throw new Error(ended.stderr);
   return ended.stdout.trim();
+}
+
+/** A program where the stack's files are, and what it prints. */
+export async function there(...argv: readonly [string, ...string[]]): Promise<string> {
+  const [program, ...args] = [...inTools, ...argv] as [string, ...string[]];
+  const ended = await run(program, args);
+  if (ended.exitCode !== 0) throw new Error(`${argv.join(" ")}: ${ended.stderr}`);
+  return ended.stdout;
+}
+
+export async function isThere(path: string): Promise<boolean> {
+  return (await there("sh", "-c", 'test -e "$1" && echo yes || echo no', "there", path)).trim() === "yes";
+}
+
+/** What an address answers that is only reached from where Odoo is; empty when nothing does. */
+export async function pageOf(url: string): Promise<string> {
+  const [program = "", ...args] = [...inOdoo, "curl", "--silent", url];
+  return (await run(program, args)).stdout;
 }
 
 /** Ends the Odoo processes from outside. */

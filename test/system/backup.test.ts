@@ -3,8 +3,23 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CertificateDocument } from "../../src/procedures/backup/certificate/content.ts";
 import { at, type BackupJson, backups, refusal, runJson, testFolder } from "../harness/backups.ts";
-import { collectGarbage, filestore, type Load, logIn, postEntries, repeat, userOf, write } from "../harness/odoo.ts";
-import { folder, ipai, leftovers, parsed, type RunJson, serves, sql, until, urls } from "../harness/sandbox.ts";
+import { collectGarbage, type Load, logIn, postEntries, repeat, userOf, write } from "../harness/odoo.ts";
+import {
+  folder,
+  inOdoo,
+  inTools,
+  ipai,
+  leftovers,
+  parsed,
+  places,
+  psql as psqlWords,
+  type RunJson,
+  serves,
+  sql,
+  there,
+  until,
+  urls,
+} from "../harness/sandbox.ts";
 
 /**
  * One backup and its proof, made while users write, Odoo cleans its files up and one attachment is missing; every test looks at
@@ -33,7 +48,7 @@ beforeAll(async () => {
     "insert into ir_config_parameter (key, value) values ('test.own_neutralization', 'done');",
   );
   lost = await sql("select store_fname from ir_attachment where store_fname is not null order by id limit 1");
-  await rm(join(filestore, lost));
+  await there("rm", `${places.filestore}/odoo/${lost}`);
   session = await logIn();
   await postEntries([100.1, 50.25], "2026-01-31");
   passwords = await sql(passwordsSql);
@@ -63,11 +78,11 @@ afterAll(async () => {
 const holding = "select count(*) from pg_stat_activity where application_name like 'ipai % %'";
 const wantsLock =
   "select count(*) from pg_locks where relation = 'ir_attachment'::regclass and mode = 'ShareLock' and not granted";
-const psql = "runuser -u postgres -- psql -XAtq";
+const quoted = (word: string) => `'${word}'`;
 
 /** Odoo's clean-up of files stands before its lock when the dump begins. */
 const untilCleanUpWaits = `
-ask() { ${psql} -h ${folder}/run -p $((IPAI_SANDBOX_PORT + 1)) -U postgres -d odoo -c "$1"; }
+ask() { ${psqlWords.map(quoted).join(" ")} -d odoo -c "$1"; }
 until [ "$(ask "${wantsLock}")" -gt 0 ]; do sleep 0.1; done`;
 
 /** How many sequences stand below the highest number in their column. */
@@ -78,22 +93,28 @@ select format('%s of %s', count(*) filter (where used > coalesce(last, 0)), coun
     from pg_class s join pg_depend d on d.objid = s.oid and d.classid = 'pg_class'::regclass and d.deptype = 'a'
     join pg_attribute on attrelid = refobjid and attnum = refobjsubid where s.relkind = 'S') sequences`;
 
-/** What can be seen of the copy and its Odoo while it serves: lines of NAME=VALUE in a file. */
+/**
+ * What can be seen of the copy and its Odoo while it serves: lines of NAME=VALUE in a file. With what the smallest image has: a process's
+ * sockets are numbers among its open files, and rows of the kernel's table.
+ */
 function lookScript(file: string): string {
   return `
-proof=$(echo ${folder}/work/proof/*)
-pid=$(cat $proof/odoo.pid)
-cluster=$(head -1 $proof/cluster/postmaster.pid)
-ask() { ${psql} -h $proof/socket -d copy -c "$1"; }
-listens=$(ss -Hltnp | grep "pid=$pid," | awk '{print $4}')
-outside=$(hostname -I | awk '{print $1}')
+portsOf='${portsScript}'
+tools() { ${inTools.map(quoted).join(" ")} "$@"; }
+odoo() { ${inOdoo.map(quoted).join(" ")} "$@"; }
+proof=$(tools sh -c 'echo ${places.work}/proof/*')
+pid=$(tools cat $proof/odoo.pid)
+cluster=$(tools head -1 $proof/cluster/postmaster.pid)
+ask() { tools runuser -u postgres -- psql -XAtq -h $proof/socket -d copy -c "$1"; }
+listens=$(odoo sh -c "$portsOf" ports $pid)
+outside=$(odoo hostname -I | awk '{print $1}')
 {
   echo "listens=$listens"
   echo "outside=$outside"
-  echo "reached=$(curl -s -m 5 -o /dev/null http://$outside:\${listens##*:}/web/login && echo yes || echo no)"
-  echo "cluster=$(ss -Hltnp | grep -c "pid=$cluster," || true)"
-  echo "folders=$(tr '\\0' '\\n' < /proc/$pid/cmdline | grep data-dir | tr = :)"
-  echo "files=$(ls -l /proc/$pid/fd | grep -c "${folder}/odoo/" || true)"
+  echo "reached=$(odoo curl -s -m 5 -o /dev/null http://$outside:$((0x\${listens##*:}))/web/login && echo yes || echo no)"
+  echo "cluster=$(tools sh -c "$portsOf" ports $cluster | wc -l)"
+  echo "folders=$(odoo cat /proc/$pid/cmdline | tr '\\0' '\\n' | grep data-dir | tr = :)"
+  echo "files=$(odoo ls -l /proc/$pid/fd | grep -c "${places.filestore}" || true)"
   echo "active=$(ask "select string_agg(cron_name, ', ') from ir_cron where active")"
   echo "lastcall=$(ask "select to_char(coalesce(max(lastcall), '2000-01-01'), 'YYYY-MM-DD\\"T\\"HH24:MI:SS\\"Z\\"') from ir_cron")"
   echo "mail=$(ask "select string_agg(name, ', ') from ir_mail_server where active")"
@@ -101,6 +122,11 @@ outside=$(hostname -I | awk '{print $1}')
   echo "behind=$(ask "${behindSql}")"
 } > ${file}`;
 }
+
+/** The local addresses, in hexadecimal, at which a process listens. */
+const portsScript = `for file in /proc/$1/fd/*; do readlink "$file"; done | sed -n "s/^socket:.\\([0-9]*\\).*/\\1/p" > /tmp/ports.$$
+awk "NR == FNR { own[\\$1] = 1; next } \\$4 == \\"0A\\" && \\$10 in own { print \\$2 }" /tmp/ports.$$ /proc/net/tcp /proc/net/tcp6
+rm /tmp/ports.$$`;
 
 describe("a backup made while Odoo writes", () => {
   it("succeeds, and its run is told as JSON", () => {
@@ -154,20 +180,21 @@ describe("a backup made while Odoo writes", () => {
 
   it("leaves nothing behind", async () => {
     expect(await leftovers()).toEqual([]);
-    expect(await readdir(join(folder, "work"))).not.toContain("backup");
+    expect((await there("ls", places.work)).split("\n")).not.toContain("backup");
   });
 });
 
 describe("the copy that a proof serves from", () => {
   it("is reached from the loopback interface only", () => {
-    expect(copy.get("listens")).toMatch(/^127\.0\.0\.1:\d+$/);
+    // 127.0.0.1, as the kernel writes it.
+    expect(copy.get("listens")).toMatch(/^0100007F:[0-9A-F]{4}$/);
     expect(copy.get("outside")).toMatch(/\d/);
     expect(copy.get("reached")).toBe("no");
     expect(copy.get("cluster")).toBe("0");
   });
 
   it("has its own files", () => {
-    expect(copy.get("folders")).toBe(`--data-dir:${folder}/work/proof/${proof.run}/odoo`);
+    expect(copy.get("folders")).toBe(`--data-dir:${places.work}/proof/${proof.run}/odoo`);
     expect(copy.get("files")).toBe("0");
   });
 
@@ -280,6 +307,20 @@ describe("the next backup", () => {
     // The rules that keep it are others beside a newer one.
     expect(older).toEqual({ ...entry, kept: older?.kept, removableAt: older?.removableAt });
     expect(older?.kept).toContain("the last proven");
+  });
+});
+
+describe("what is there", () => {
+  it("is read page by page, and so is what the repository has, without a finding", async () => {
+    for (const words of [
+      ["database", "check"],
+      ["backup", "check"],
+    ]) {
+      const checked = await runJson(words);
+      expect([words, checked.outcome, checked.error]).toEqual([words, "succeeded", undefined]);
+      expect(checked.steps.filter(({ outcome }) => outcome !== "succeeded")).toEqual([]);
+    }
+    expect(await leftovers()).toEqual([]);
   });
 });
 

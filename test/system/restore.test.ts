@@ -19,6 +19,7 @@ import {
   inTools,
   ipai,
   isCompose,
+  isThere,
   leftovers,
   parsed,
   places,
@@ -27,6 +28,7 @@ import {
   run,
   serves,
   sql,
+  there,
   until,
   urls,
 } from "../harness/sandbox.ts";
@@ -34,18 +36,6 @@ import {
 /** A set brought back on a real Odoo: whole, the database or the filestore alone, and not at all when something is wrong. */
 
 const filestore = (database = "odoo") => `${places.filestore}/${database}`;
-
-/** A program where the stack's files are. */
-async function there(...argv: readonly [string, ...string[]]): Promise<string> {
-  const [program, ...args] = [...inTools, ...argv] as [string, ...string[]];
-  const ended = await run(program, args);
-  if (ended.exitCode !== 0) throw new Error(`${argv.join(" ")}: ${ended.stderr}`);
-  return ended.stdout;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await there("sh", "-c", 'test -e "$1" && echo yes || echo no', "there", path)).trim() === "yes";
-}
 
 const pathOf = (content: string) => {
   const sum = createHash("sha1").update(content).digest("hex");

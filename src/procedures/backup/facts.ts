@@ -60,8 +60,8 @@ export function knownRepository(workDirectory: string): string {
   return `${workDirectory}/repository`;
 }
 
-export function countCores(reader: FactReader): Promise<number> {
-  return reader.number(command(reader.stack.tools, ["nproc"]));
+export function countCores(reader: FactReader, place = reader.stack.tools): Promise<number> {
+  return reader.number(command(place, ["nproc"]));
 }
 
 /** Half of the cores are left to users. More workers than that bring nothing: the largest table is dumped by one. */
@@ -177,10 +177,10 @@ interface Folder {
 }
 
 /** The file system that a folder lies on, or would lie on. */
-export async function readFolder(reader: FactReader, path: string): Promise<Folder> {
+export async function readFolder(reader: FactReader, path: string, place = reader.stack.tools): Promise<Folder> {
   const script =
     'd=$1; while [ ! -e "$d" ]; do d=$(dirname -- "$d"); done; stat --format=%m -- "$d"; df --output=avail -B1 -- "$d"';
-  const printed = await reader.text(command(reader.stack.tools, ["sh", "-c", script, "folder", path]));
+  const printed = await reader.text(command(place, ["sh", "-c", script, "folder", path]));
   const lines = printed.trim().split("\n");
   return { mount: lines[0] ?? "", freeBytes: Number(lines.at(-1)) };
 }

@@ -70,8 +70,14 @@ export interface WantedSet {
 }
 
 /** restic brings the numbers of users that files had, which on another machine are somebody else's. */
-export function fetchSet(stack: Stack, repository: Readable, wanted: WantedSet, folder: Text): readonly Act[] {
-  const { backup, databaseBytes, part = "all" } = wanted;
+export function fetchSet(
+  stack: Stack,
+  repository: Readable,
+  wanted: WantedSet,
+  folder: Text,
+  fetch = repository.fetch(wanted.backup, setIn(folder), wanted.part ?? "all"),
+): readonly Act[] {
+  const { databaseBytes, part = "all" } = wanted;
   const there = part === "files" ? "attachments" : "manifest";
   const { user } = stack.postgres;
   return [
@@ -79,7 +85,7 @@ export function fetchSet(stack: Stack, repository: Readable, wanted: WantedSet, 
       {
         id: "fetch",
         title: "Read the backup from the repository",
-        action: repository.fetch(backup, setIn(folder), part),
+        action: fetch,
       },
       {
         verify: [pathExists(stack.tools, fileOfSet(folder, there), `the set has its ${there}`)],

@@ -1,7 +1,8 @@
 import { type CommandAction, command, type Probe } from "../../runbook/action.ts";
 import type { Act, Step } from "../../runbook/plan.ts";
-import { join, runId, type Text } from "../../runbook/value.ts";
+import type { Text } from "../../runbook/value.ts";
 import { pathExists } from "../../stack/files.ts";
+import { placingIn } from "../../stack/ground.ts";
 import { isSame, isTakenAway, type Placing, placeClone, placeCopy, takeAway } from "../../stack/placing.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { fileOfSet } from "../backup/set.ts";
@@ -14,26 +15,23 @@ import type { FoundPart, FoundSet } from "./sets.ts";
 /** What stops half-way is not thrown away: the cause is removed, and it goes on where it was. */
 export const asking = { onFail: "ask" } as const;
 
+/** Among the tools. */
 export function placingOf(stack: Stack): Placing {
-  return {
-    host: stack.tools,
-    ledger: join(`${stack.config.workDirectory}/runs/`, runId, "/made"),
-    suffix: join(".before_", runId),
-  };
+  return placingIn(stack.tools, `${stack.config.workDirectory}/runs/`, "/made");
 }
 
 export function putConfiguration(stack: Stack, facts: HostFacts, folder: Text): readonly Step[] {
   const { users, set } = facts;
   return [
     ...users.map((name) => makeUser(stack, name)),
-    makeFolders(stack, folder),
+    ...(stack.ground.containers === undefined ? [makeFolders(stack, folder)] : []),
     ...partsToPlace(set).map((part) => putPart(stack, part, folder)),
     giveOwners(stack, facts, folder),
     ...keepArchiveQuiet(stack, set),
   ];
 }
 
-function makeUser({ tools: host }: Stack, name: string): Act {
+function makeUser({ ground: { host } }: Stack, name: string): Act {
   const there: Probe = {
     title: `there is a user ${name}`,
     action: command(host, ["id", "-u", name], { okExitCodes: [0, 1] }),
@@ -96,12 +94,13 @@ function putPart(stack: Stack, part: FoundPart, folder: Text): Step {
 function copyPart(stack: Stack, part: FoundPart, folder: Text): Act {
   const target = placeOf(part);
   const source = fileOfSet(folder, `configuration/${inSet(part)}`);
+  const { host, placing } = stack.ground;
   return change(
-    { id: `put ${part.part}`, title: `Put ${target} in place`, action: placeCopy(placingOf(stack), source, target) },
+    { id: `put ${part.part}`, title: `Put ${target} in place`, action: placeCopy(placing, source, target) },
     {
       ...asking,
-      verify: [isSame(stack.tools, source, target, `${target} is as the set has it`)],
-      undo: [awayStep(stack, target)],
+      verify: [isSame(host, source, target, `${target} is as the set has it`)],
+      undo: [awayStep(placing, target)],
       timeoutSeconds: 3600,
     },
   );
@@ -114,8 +113,8 @@ export function inSet({ part, path }: FoundPart): string {
 
 /** Code that a remote has: the set has only its commit. */
 function clonePart(stack: Stack, part: FoundPart): Act {
-  const { tools: host } = stack;
-  const [target, placing] = [placeOf(part), placingOf(stack)];
+  const { host, placing } = stack.ground;
+  const target = placeOf(part);
   return change(
     {
       id: `put ${part.part}`,
@@ -134,27 +133,26 @@ function clonePart(stack: Stack, part: FoundPart): Act {
           code: "recovery.not_in_place",
         },
       ],
-      undo: [awayStep(stack, target)],
+      undo: [awayStep(placing, target)],
       timeoutSeconds: 3600,
     },
   );
 }
 
-export function awayStep(stack: Stack, target: string): Act {
-  const placing = placingOf(stack);
+export function awayStep(placing: Placing, target: string): Act {
   return takeBack(
     { id: `away ${target}`, title: `Take ${target} away again`, action: takeAway(placing, target) },
     { verify: [isTakenAway(placing, target)], timeoutSeconds: 3600 },
   );
 }
 
-/** By name, as the machine had them: another one gives its users other numbers. */
+/** As the set tells them: by name of a machine, since another one gives its users other numbers, by number of what containers share. */
 function giveOwners(stack: Stack, { set }: HostFacts, folder: Text): Act {
   const list = fileOfSet(folder, "configuration/owners");
   const copied = partsToPlace(set).filter(({ state }) => state === "taken");
   const words = copied.flatMap((part) => [inSet(part), placeOf(part)]);
   const action = (script: string): CommandAction =>
-    command(stack.tools, ["sh", "-c", `${ownersOf}${script}`, "own", list, ...words]);
+    command(stack.ground.host, ["sh", "-c", `${ownersOf}${script}`, "own", list, ...words]);
   return change(
     { id: "owners", title: "Give configuration and code to their users", action: action(ownScript) },
     {
@@ -179,9 +177,15 @@ list=$1
 shift
 below() { awk -v part="$1" -v target="$2" '{ path = substr($0, length($1) + length($2) + 3) }
   path == part || index(path, part "/") == 1 { print $1 " " $2 " " target substr(path, length(part) + 1) }' "$list"; }
+known() {
+  case $1$2 in
+    *[!0-9]*) id -u "$1" >/dev/null 2>&1 && getent group "$2" >/dev/null ;;
+    *) [ "$(id -u)" = 0 ] ;;
+  esac
+}
 each() {
   while [ $# -gt 0 ]; do below "$1" "$2"; shift 2; done | while read -r user group path; do
-    if id -u "$user" >/dev/null 2>&1 && getent group "$group" >/dev/null; then printf '%s %s %s\\n' "$user" "$group" "$path"; fi
+    if known "$user" "$group"; then printf '%s %s %s\\n' "$user" "$group" "$path"; fi
   done
 }
 `;
@@ -189,7 +193,8 @@ each() {
 const ownScript = `each "$@" | while read -r user group path; do chown -h "$user:$group" -- "$path"; done`;
 
 const strayScript = `each "$@" | while read -r user group path; do
-  [ "$(stat --format='%U %G' -- "$path")" = "$user $group" ] || printf '%s\\n' "$path"
+  [ "$(stat --format='%U %G' -- "$path")" = "$user $group" ] || [ "$(stat --format='%u %g' -- "$path")" = "$user $group" ] ||
+    printf '%s\\n' "$path"
 done`;
 
 /**

@@ -52,19 +52,12 @@ async function readSet(reader: FactReader, { set, repository }: DatabaseInput): 
   return found;
 }
 
-/** Debian's own list of clusters tells of one that does not start, and of one whose data are gone. */
 async function findCluster(reader: FactReader): Promise<Pick<DatabaseFacts, "dataDirectory" | "log" | "isRunning">> {
-  const { config, name, tools, runtime } = reader.stack;
-  const service =
-    "native" in config.runtime ? config.runtime.native.services[config.services.database.name] : undefined;
-  if (service === undefined || !("cluster" in service)) throw RecoveryUnsupported({ stack: name });
-  const list = command(tools, ["pg_lsclusters", "--no-header"], { env: { PG_CLUSTER_CONF_ROOT: service.configRoot } });
-  const rows = (await reader.text(list)).split("\n").map((line) => line.trim().split(/\s+/));
-  const row = rows.find(([version, cluster]) => `${version}/${cluster}` === service.cluster);
-  const [, , , status = "", , dataDirectory = "", log = ""] = row ?? [];
-  if (row === undefined || runtime.postgres.configuration === undefined)
-    throw RecoveryNoCluster({ cluster: service.cluster });
-  return { dataDirectory, log, isRunning: status.startsWith("online") };
+  const { serverFiles, name } = reader.stack;
+  if (serverFiles === undefined) throw RecoveryUnsupported({ stack: name });
+  const [state, dataDirectory, log] = (await reader.text(serverFiles.find)).trim().split("\n");
+  if (dataDirectory === undefined || log === undefined) throw RecoveryNoCluster({ cluster: serverFiles.name });
+  return { dataDirectory, log, isRunning: state === "online" };
 }
 
 async function requireNoTablespaces(reader: FactReader, dataDirectory: string): Promise<void> {
@@ -94,13 +87,21 @@ const limitNames = [
 /** What its configuration files say: a server that does not start can still be asked that. */
 async function readLimits(reader: FactReader): Promise<Readonly<Record<string, string>>> {
   const { tools, runtime } = reader.stack;
-  const { user, program, configuration } = runtime.postgres;
+  const { user, program } = runtime.postgres;
+  const configuration = runtime.postgres.configuration ?? (await findDataDirectory(reader));
   const answers = await Promise.all(
     limitNames.map(async (name) => {
-      const words = ["-C", name, `--config-file=${configuration}/postgresql.conf`];
+      const words = ["-C", name, "-D", configuration, `--config-file=${configuration}/postgresql.conf`];
       const asked = reader.text(command(tools, runtime.as(user, [program("postgres"), ...words])));
       return [name, (await reader.maybe(asked))?.trim()] as const;
     }),
   );
   return Object.fromEntries(answers.flatMap(([name, value]) => (value ? [[name, value]] : [])));
+}
+
+/** Empty when it is not known: then nothing is known of its settings either. */
+async function findDataDirectory({ stack, maybe, text }: FactReader): Promise<string> {
+  const { serverFiles } = stack;
+  const found = serverFiles === undefined ? undefined : await maybe(text(serverFiles.find));
+  return found?.split("\n")[1] ?? "";
 }

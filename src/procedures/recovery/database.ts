@@ -2,17 +2,17 @@ import { z } from "zod";
 import { command } from "../../runbook/action.ts";
 import type { Act, Bracket, Plan, Step } from "../../runbook/plan.ts";
 import { join, output, runId, suffixed, type Text } from "../../runbook/value.ts";
-import { pathExists, pathIsAbsent, removeTree, swapTree } from "../../stack/files.ts";
+import { pathExists, pathIsAbsent, removeTree } from "../../stack/files.ts";
 import { createReplacement, type Replacement } from "../../stack/replacement.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { compareAttachments, compareManifest, compareSequences, type Restored } from "../backup/compare.ts";
 import { targetOf } from "../backup/restore/side.ts";
 import { fetchSet, fileOfSet, setIn, withFolder } from "../backup/set.ts";
 import type { Procedure } from "../procedure.ts";
-import { noteOpened } from "../resources.ts";
 import { change, serving, startService, stopService, takeBack } from "../steps.ts";
 import { databaseIsThere, hasDatabase, nameLost, readAll, readInstant, whileItRuns } from "./beside.ts";
 import { type DatabaseFacts, readDatabaseFacts } from "./database-facts.ts";
+import { exchange } from "./exchange.ts";
 import { filestoreOf } from "./facts.ts";
 import { namesOfPhases, type Phase, stepsOf } from "./phases.ts";
 import { archiveAgain, countBack, countsOf } from "./server.ts";
@@ -54,7 +54,7 @@ function planDatabase(stack: Stack, given: Input, facts: DatabaseFacts): Plan {
     { name: "users out", steps: stopAll(stack, facts) },
   ];
   const after: readonly Phase[] = [
-    { name: "exchange", steps: exchange(stack, server, facts) },
+    { name: "exchange", steps: exchange(stack, server, facts, work) },
     { name: "services", steps: startAll(stack, facts) },
   ];
   const phases = [...around, ...parts, ...after];
@@ -132,7 +132,7 @@ function keepEvidence(stack: Stack, { dataDirectory, log }: DatabaseFacts): read
       {
         id: "evidence",
         title: `Note what ${postgres.user}'s server last said, and what its files look like`,
-        action: command(host, script),
+        action: stack.serverFiles?.told(script) ?? command(host, script),
       },
       {
         verify: [pathExists(host, suffixed(folder, "/files"), "it is noted")],
@@ -299,54 +299,6 @@ function bringFiles(stack: Stack, folder: Text): readonly Step[] {
       { verify: [pathExists(stack.tools, filestoreOf(stack), "the filestore is there")], timeoutSeconds: 6 * 3600 },
     ),
     nameLost(stack, folder),
-  ];
-}
-
-/** Whoever asks what happened asks within weeks. */
-const keptDays = 30;
-
-function exchange(stack: Stack, server: Replacement, facts: DatabaseFacts): readonly Step[] {
-  const { tools: host } = stack;
-  const { dataDirectory } = facts;
-  const damaged = join(`${dataDirectory}_damaged_`, runId);
-  const opened = noteOpened(stack, {
-    id: join("damaged_", runId),
-    kind: "kept",
-    title: join(`Damaged database server, ${dataDirectory}_damaged_`, runId),
-    hours: keptDays * 24,
-    close: { procedure: "recover forget" },
-    about: { dataDirectory },
-  });
-  return [
-    opened,
-    change(
-      { id: "settle", title: "Have all of it on the disk, as a server of its own", action: server.settle },
-      { done: server.isSettled, verify: [server.isSettled], timeoutSeconds: 3600 },
-    ),
-    change(
-      {
-        id: "exchange",
-        title: "Put it in the damaged one's place",
-        action: swapTree(host, dataDirectory, server.data, damaged),
-      },
-      {
-        done: pathIsAbsent(host, server.data, "it is in its place"),
-        verify: [pathExists(host, `${dataDirectory}/PG_VERSION`, "its data are there")],
-        undo: [
-          takeBack(
-            {
-              id: "exchange back",
-              title: "Put the damaged one back",
-              action: swapTree(host, dataDirectory, damaged, server.data),
-            },
-            {
-              done: pathIsAbsent(host, damaged, "it is in its place"),
-              verify: [pathIsAbsent(host, damaged, "it is in its place")],
-            },
-          ),
-        ],
-      },
-    ),
   ];
 }
 

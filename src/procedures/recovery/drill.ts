@@ -26,7 +26,7 @@ import { change } from "../steps.ts";
 import { hasDatabase, readAll, readInstant, whileItRuns } from "./beside.ts";
 import { foldersScript, inSet } from "./configuration.ts";
 import { findArchive } from "./database-facts.ts";
-import { filestoreOf, partsToPlace, placeOf } from "./facts.ts";
+import { filestoreOf, partsInside, placeOf } from "./facts.ts";
 import { namesOfPhases, type Phase, stepsOf } from "./phases.ts";
 import { countBack, countsOf } from "./server.ts";
 import { type FoundPart, type FoundSet, findSet, getRepository } from "./sets.ts";
@@ -177,7 +177,7 @@ function practiseConfiguration(stack: Stack, set: FoundSet, folder: Text): reado
       },
       { verify: [there], timeoutSeconds: 600 },
     ),
-    ...partsToPlace(set).map((part) => practisePart(stack, placing, part, folder)),
+    ...partsInside(set).map((part) => practisePart(stack, placing, part, folder)),
     change(
       {
         id: "point",

@@ -8,8 +8,15 @@ interface Told {
 export const RecoveryUnsupported = defineError<{ stack: string }>("recovery.unsupported", {
   exitCode: 13,
   message: (d) =>
-    `${d.stack} is a compose project: this is only done on Debian's own services yet. Nothing was changed.`,
-  hint: () => "docs/operating/disaster-recovery.md says how a project comes back by hand, from the same sets.",
+    `The database server of ${d.stack} is neither a cluster of Debian's nor a service of a compose project. Nothing was changed.`,
+  hint: () => "docs/operating/disaster-recovery.md says how it comes back by hand, from the same sets.",
+});
+
+export const RecoveryProjectRemains = defineError<{ stack: string; found: string }>("recovery.project_remains", {
+  exitCode: 27,
+  message: (d) => `Something is left of the project of ${d.stack}: ${d.found}. Nothing was changed.`,
+  hint: () =>
+    "A server is recovered where nothing of it is left: its volumes would be taken for the new ones. Keep what you still want of them, then `docker compose down --volumes`. When only the database is damaged: `ipai recover database`.",
 });
 
 export const RecoveryStillServes = defineError<{ stack: string; what: string }>("recovery.still_serves", {
@@ -100,6 +107,14 @@ export const RecoveryNoCluster = defineError<{ cluster: string }>("recovery.no_c
   exitCode: 41,
   message: (d) => `The configuration of the cluster ${d.cluster} is gone too. Nothing was changed.`,
   hint: () => "Then it is not the database alone: `ipai recover server` brings configuration and all.",
+});
+
+export const RecoveryDataNotShared = defineError<Told>("recovery.data_not_shared", {
+  exitCode: 13,
+  message: (d) =>
+    `The tools cannot exchange the data folder of the database's container (${(d.output ?? "").trim()}). Nothing was changed.`,
+  hint: () =>
+    "It has to lie below its volume (PGDATA=/var/lib/postgresql/data/cluster), and the tools need that volume too, to write to (`database:/var/lib/postgresql/data` under their volumes, then `docker compose up -d`). Or take the way by hand: docs/operating/disaster-recovery.md.",
 });
 
 export const RecoveryTablespaces = defineError<{ path: string }>("recovery.tablespaces", {

@@ -1,8 +1,10 @@
 import { command, type Probe } from "../../runbook/action.ts";
 import type { Act, Step } from "../../runbook/plan.ts";
 import { suffixed, type Text } from "../../runbook/value.ts";
-import { makeCluster } from "../../stack/cluster.ts";
+import { autoSettings, makeCluster } from "../../stack/cluster.ts";
+import { clusterPart } from "../../stack/configuration.ts";
 import { pathExists } from "../../stack/files.ts";
+import type { Containers } from "../../stack/ground.ts";
 import { placeTree } from "../../stack/placing.ts";
 import { explained } from "../../stack/restic.ts";
 import type { Stack } from "../../stack/stack.ts";
@@ -11,19 +13,20 @@ import { compareAttachments, compareManifest, compareSequences, type Restored } 
 import { globalsSql } from "../backup/manifest.ts";
 import { checkAttachments, fetchSet, fileOfSet, setIn } from "../backup/set.ts";
 import { change, serving, startService, stopService, waitFor } from "../steps.ts";
-import { asking, awayStep, placingOf, putConfiguration } from "./configuration.ts";
+import { asking, awayStep, inSet, placingOf, putConfiguration } from "./configuration.ts";
 import { filestoreOf, type HostFacts } from "./facts.ts";
 import type { Phase } from "./phases.ts";
-import { type FoundSet, getRepository } from "./sets.ts";
+import { type FoundSet, getGroundRepository } from "./sets.ts";
 
 /** A blank machine becomes one that serves: from a set, in the order in which a person would do it. */
 
 /** In the folder of the run: the set is below it. */
 export function hostPhases(stack: Stack, facts: HostFacts, folder: Text): readonly Phase[] {
   const { set } = facts;
+  const isBare = stack.ground.containers === undefined;
   return [
     { name: "reading the set", steps: readSet(stack, set, folder) },
-    { name: "configuration and code", steps: putConfiguration(stack, facts, folder) },
+    ...(isBare ? [{ name: "configuration and code", steps: putConfiguration(stack, facts, folder) }] : []),
     { name: "database", steps: putDatabase(stack, facts, folder) },
     { name: "attachments", steps: putFilestore(stack, folder) },
     { name: "services", steps: startAll(stack) },
@@ -37,7 +40,10 @@ export function stopAll(stack: Stack, { running }: Pick<HostFacts, "running">): 
 function readSet(stack: Stack, { id, repository, databaseBytes }: FoundSet, folder: Text): readonly Step[] {
   const wanted = { backup: id, databaseBytes };
   const check = checkAttachments(stack, folder);
-  return [...fetchSet(stack, getRepository(stack, repository), wanted, folder), { ...check, ...asking }];
+  const found = getGroundRepository(stack, repository);
+  const { containers } = stack.ground;
+  const fetch = containers?.carry(found, id, setIn(folder));
+  return [...fetchSet(stack, found, wanted, folder, fetch), { ...check, ...asking }];
 }
 
 /** Measured on the test machine; only used to say how long it will take. */
@@ -53,7 +59,9 @@ function putDatabase(stack: Stack, facts: HostFacts, folder: Text): readonly Ste
   };
   const service = runtime.service(config.services.database.name);
   return [
-    makeServer(stack, set),
+    ...(stack.ground.containers === undefined
+      ? [makeServer(stack, set)]
+      : settleServer(stack, stack.ground.containers, set, folder)),
     {
       ...startService("start database", "Start the database server", service),
       ...asking,
@@ -85,8 +93,63 @@ function makeServer(stack: Stack, { cluster }: FoundSet): Act {
       title: `Make the database server's data folder ${data}`,
       action: makeCluster(placingOf(stack), runtime, { data, superuser, shape: cluster }),
     },
-    { ...asking, verify: [made], undo: [awayStep(stack, data)] },
+    { ...asking, verify: [made], undo: [awayStep(placingOf(stack), data)] },
   );
+}
+
+/** A project's own file has made it, with the configuration that its image begins with. */
+function settleServer(
+  stack: Stack,
+  containers: Containers,
+  { cluster, parts }: FoundSet,
+  folder: Text,
+): readonly Act[] {
+  const service = stack.runtime.service(stack.config.services.database.name);
+  const settings = autoSettings({ settings: { ...cluster.settings, ...keepsQuiet(stack, cluster) } });
+  const data = cluster.dataDirectory;
+  const part = parts.find((one) => one.part === clusterPart && one.state === "taken");
+  const from = part === undefined ? undefined : fileOfSet(folder, `configuration/${inSet(part)}`);
+  return [
+    ...(from === undefined
+      ? []
+      : [
+          change(
+            {
+              id: "configure",
+              title: "Give the database server the configuration that the old one had",
+              action: containers.configure(data, from),
+            },
+            { ...asking, verify: [containers.isConfigured(data, from)] },
+          ),
+        ]),
+    change(
+      {
+        id: "settings",
+        title: "Give it what was set in the old one itself",
+        action: containers.settle(data, settings),
+      },
+      {
+        ...asking,
+        verify: [
+          {
+            title: "they are set",
+            action: containers.settings(data),
+            output: { from: "stdout" },
+            compare: settings === "" ? "absent" : "eq",
+            with: settings.trim(),
+            code: "recovery.not_in_place",
+          },
+        ],
+      },
+    ),
+    { ...stopService("stop database", "Stop it, so that it begins with them", service), ...asking },
+  ];
+}
+
+/** It has the old one's name and other data: an archive that is not ours might be written over. */
+function keepsQuiet({ pgbackrest }: Stack, { archiveMode, archiveCommand }: FoundSet["cluster"]) {
+  const isOurs = pgbackrest !== undefined && archiveCommand === pgbackrest.archiveCommand;
+  return isOurs || archiveMode === "off" ? {} : { archive_mode: "off" };
 }
 
 function answers({ postgres }: Stack): Probe {
@@ -218,7 +281,7 @@ function putFilestore(stack: Stack, folder: Text): readonly Step[] {
             code: "backup.attachments_damaged",
           },
         ],
-        undo: [awayStep(stack, target)],
+        undo: [awayStep(placingOf(stack), target)],
         timeoutSeconds: 6 * 3600,
       },
     ),

@@ -9,6 +9,7 @@ import { change, read, serving } from "../steps.ts";
 import { filestoreOf, type HostFacts, readHostFacts } from "./facts.ts";
 import { hostPhases, stopAll } from "./host.ts";
 import { namesOfPhases, type Phase, stepsOf } from "./phases.ts";
+import { projectPhases } from "./project.ts";
 import { setInput } from "./sets.ts";
 
 /** A machine is gone: another one gets everything from a repository and `ipai.yaml`. */
@@ -117,6 +118,7 @@ function makeMachine(stack: Stack, argv: readonly string[]): readonly Step[] {
 
 function planHost(stack: Stack, given: Input, host: HostFacts): Pick<Plan, "title" | "facts" | "notes" | "steps"> {
   const folder = join(`${stack.config.workDirectory}/recover/`, runId);
+  const before = projectPhases(stack, host);
   const phases = hostPhases(stack, host, folder);
   const address: Phase = { name: "public address", steps: givePublicAddress(stack) };
   const { set, aside, users, running } = host;
@@ -126,6 +128,7 @@ function planHost(stack: Stack, given: Input, host: HostFacts): Pick<Plan, "titl
     notes: notesOf(stack, host),
     steps: [
       ...stopAll(stack, host),
+      ...stepsOf(before),
       withFolder(stack, folder, "recovery", [...stepsOf(phases), countSet(stack, folder)]),
       ...address.steps,
       {
@@ -133,7 +136,7 @@ function planHost(stack: Stack, given: Input, host: HostFacts): Pick<Plan, "titl
         id: "back",
         title: "Users are back: from here on their work would be lost by taking this back",
       },
-      record(stack, given, host, [...phases, address]),
+      record(stack, given, host, [...before, ...phases, address]),
       ...protectAgain(stack, host),
     ],
   };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { GroundRepository } from "../../stack/ground.ts";
 import type { NamedRepository } from "../../stack/restic.ts";
 import { primary } from "../../stack/sources.ts";
 import type { Stack } from "../../stack/stack.ts";
@@ -18,6 +19,8 @@ const part = z.object({
   /** Of code: the folder of its repository, and the branch that it was on. */
   top: z.string().default(""),
   branch: z.string().default(""),
+  /** Of what was in a container: where on its machine it lay; empty when it came with the image. */
+  machine: z.string().optional(),
 });
 export type FoundPart = z.infer<typeof part>;
 
@@ -66,7 +69,19 @@ export const setInput = {
 
 /** The stack's own repositories by name. */
 export function getRepository(stack: Stack, name: string): NamedRepository {
-  const own = stack.sources.get(stack.name) ?? [];
+  return findByName(stack, stack.sources.get(stack.name) ?? [], name);
+}
+
+/** The same, as a machine finds them on which nothing of the stack is left. */
+export function getGroundRepository(stack: Stack, name: string): GroundRepository {
+  return findByName(stack, stack.ground.repositories, name);
+}
+
+function findByName<Repository extends NamedRepository>(
+  stack: Stack,
+  own: readonly Repository[],
+  name: string,
+): Repository {
   if (own.length === 0) throw NoRepository({ stack: stack.name });
   const found = own.find((one) => one.name === name);
   if (found === undefined) throw RepositoryUnknown({ given: name, known: own.map((one) => one.name).join(", ") });
@@ -78,8 +93,8 @@ const total = z.object({ total_size: z.number() });
 export async function findSet(
   reader: FactReader,
   given: { readonly set: string; readonly repository: string },
+  repository: NamedRepository = getRepository(reader.stack, given.repository),
 ): Promise<FoundSet> {
-  const repository = getRepository(reader.stack, given.repository);
   const ids = (await listSets(reader, repository)).map(({ id }) => id);
   const id = given.set === newest ? ids.at(-1) : ids.find((one) => one === given.set);
   if (id === undefined) throw BackupNotFound({ backup: given.set });
