@@ -185,6 +185,8 @@ committed() {
   dirty=true
   [ -n "$(code status --porcelain -- . || echo unknown)" ] || dirty=false
   kept=$(code branch -r --contains HEAD || true)
+  # A repository on the same machine is lost with it.
+  case $remote in file:* | /* | ./* | ../*) kept= ;; esac
 }
 take() {
   mkdir -p -- "$desk/$name"
