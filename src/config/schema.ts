@@ -122,6 +122,11 @@ const compose = z.strictObject({
         .describe(
           "Service whose container has Odoo and its data, and serves nobody. Odoo's own commands are run in it",
         ),
+      serverFolder: absolutePath
+        .default("/var/lib/ipai/server")
+        .describe(
+          "Folder that the database's container and tools share, for what backup.wal sets: settings of the server and pgBackRest's configuration",
+        ),
       stopSeconds: seconds.default(180).describe("Seconds that stopping a service may take at most"),
     })
     .describe("Docker Compose"),

@@ -64,10 +64,10 @@ const exitCodes = {
 
 export function createPgBackRest(stack: StackConfig, runtime: Runtime): PgBackRest | undefined {
   const settings = stack.backup?.wal;
-  const { configuration, user } = runtime.postgres;
-  if (settings === undefined || configuration === undefined) return undefined;
+  const { archive: place, user } = runtime.postgres;
+  if (settings === undefined || place === undefined) return undefined;
   const host = runtime.tools;
-  const folder = `${configuration}/ipai-wal`;
+  const { folder, serverFile } = place;
   const configurationFile = `${folder}/pgbackrest.conf`;
   const passwordFile = `${folder}/secret/password.conf`;
   const common: Argv = [
@@ -86,7 +86,7 @@ export function createPgBackRest(stack: StackConfig, runtime: Runtime): PgBackRe
     folder,
     configurationFile,
     passwordFile,
-    serverFile: `${configuration}/conf.d/ipai-wal.conf`,
+    serverFile,
     archiveCommand,
     configuration: (dataDirectory) => configurationText(stack, settings, folder, dataDirectory),
     serverSettings: (hasReplica) => serverText(settings, archiveCommand, hasReplica),

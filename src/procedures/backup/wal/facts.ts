@@ -14,6 +14,7 @@ import {
   WalRepositoryUnreadable,
   WalUnsupported,
 } from "./errors.ts";
+import { requireTogether } from "./together.ts";
 
 /** What the plans of the archive depend on: the server's own settings, and what the repository says of itself. */
 
@@ -68,6 +69,7 @@ export async function readSetupFacts(reader: FactReader): Promise<SetupFacts> {
   const pgbackrest = requirePgBackRest(stack);
   await requireProgram(reader);
   const server = await readServer(reader);
+  await requireTogether(reader, [server.dataDirectory, pgbackrest.folder, pgbackrest.settings.repository]);
   const isOurs = server.archiveCommand.includes(pgbackrest.folder);
   if (server.archiveMode !== "off" && server.archiveCommand !== "" && !isOurs)
     throw WalArchivedElsewhere({ command: server.archiveCommand });
@@ -86,7 +88,7 @@ async function requireProgram({ stack, exitCode }: FactReader): Promise<void> {
   const code = await exitCode(
     command(stack.tools, ["sh", "-c", "command -v pgbackrest >/dev/null"], { okExitCodes: [0, 1, 127] }),
   );
-  if (code !== 0) throw WalProgramMissing({});
+  if (code !== 0) throw WalProgramMissing({ where: "among the tools of the stack" });
 }
 
 async function readFile(reader: FactReader, path: string): Promise<string | undefined> {
