@@ -22,6 +22,7 @@ import {
   text,
   zone,
 } from "./values.ts";
+import type { WalConfig } from "./wal.ts";
 
 /**
  * `ipai.yaml`: every key, its default, and what it is for. Error messages, `config schema`, `docs/configuration.md` and the types
@@ -372,8 +373,6 @@ export type CopyConfig = Omit<NonNullable<ParsedStack["backup"]>["copies"][strin
   readonly password: Secret | undefined;
   readonly environment: Readonly<Record<string, Secret>>;
 };
-
-export type WalConfig = NonNullable<WithSecret<NonNullable<ParsedStack["backup"]>["wal"]>>;
 
 /** The same with its password read from the environment. */
 type WithSecret<T> = (Omit<NonNullable<T>, "password"> & { readonly password: Secret | undefined }) | undefined;

@@ -125,8 +125,8 @@ describe.skipIf(reason !== "")(`the past of invoices${reason === "" ? "" : ` (${
 
   /** The present that a restore has kept; removed, so that the next one begins as this one did. */
   async function dropKept(restore: string): Promise<void> {
-    await sql(`drop database "odoo_before_${restore}" with (force)`, "postgres");
-    await among("rm", "-r", join(filestore, `odoo_before_${restore}`));
+    const closed = await ipai(["-c", config, "resources", "close", restore, "--yes"]);
+    expect([closed.exitCode, closed.stderr]).toEqual([0, expect.any(String)]);
     const open = await json<{ id: string; kind: string }[]>("resources");
     expect(open.filter(({ kind }) => kind === "past")).toEqual([]);
   }

@@ -81,6 +81,15 @@ export const WalRepositoryMissing = defineError<Told>("wal.repository_missing", 
     "Is its disk mounted, and are backup.wal.repository and stanza right? For a new archive: ipai wal setup. `ipai wal` shows what there is.",
 });
 
+export const WalRepositoryAway = defineError<Told>("wal.repository_away", {
+  exitCode: 34,
+  retryable: true,
+  message: (d) =>
+    `The server of the archive's repository cannot be reached, or lets nobody in${d.output ? `: ${lastError(d.output)}` : "."}`,
+  hint: () =>
+    "Is it up, does backup.wal.s3.authority vouch for its certificate, are its keys right, and is the bucket there? Until then the database server keeps every segment itself.",
+});
+
 export const WalRepositoryUnreadable = defineError<Told>("wal.repository_unreadable", {
   exitCode: 34,
   message: () => "The repository cannot be opened: the password is another one, or its catalogue is damaged.",

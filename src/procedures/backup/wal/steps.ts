@@ -119,7 +119,6 @@ select pg_walfile_name(pg_create_restore_point(:'name')) as segment \\gset
 select pg_switch_wal() as lsn \\gset
 select json_build_object('segment', :'segment', 'lsn', :'lsn');
 `;
-  const { repository, stanza } = pgbackrest.settings;
   return [
     change(
       {
@@ -148,18 +147,7 @@ select json_build_object('segment', :'segment', 'lsn', :'lsn');
     waitFor({
       id: "arrival",
       title: "Wait until it is in the repository",
-      probe: {
-        title: "the segment is in the repository",
-        action: command(stack.tools, [
-          "find",
-          ...[`${repository}/archive/${stanza}`, "-type", "f", "-size", "+0", "-name"],
-          join(output("segment", "name"), "-*"),
-        ]),
-        output: { from: "stdout" },
-        compare: "has",
-        with: output("segment", "name"),
-        code: "wal.not_arriving",
-      },
+      probe: pgbackrest.holds(output("segment", "name")),
       timeoutSeconds: pgbackrest.settings.patience,
     }),
   ];
