@@ -59,22 +59,23 @@ export function createBucketRepository(
   const { endpoint, bucket, path } = parseBucket(settings.repository);
   const [archive, backups] = [`archive/${stanza}`, `backup/${stanza}`];
   const list = (folder: string, ...options: readonly string[]) => run([...common, "repo-ls", folder, ...options]);
+  const address = [
+    "repo1-type=s3",
+    `repo1-path=${path}`,
+    `repo1-s3-bucket=${bucket}`,
+    `repo1-s3-endpoint=${endpoint}`,
+    `repo1-s3-region=${s3.region}`,
+    `repo1-s3-uri-style=${s3.addressing}`,
+    ...(s3.authority === undefined ? [] : [`repo1-storage-ca-file=${s3.authority}`]),
+  ];
+  // Asked before there is a configuration, too.
+  const alone = ["pgbackrest", "--no-config", "--io-timeout=10", ...address.map((line) => `--${line}`)];
   return {
     isFolder: false,
-    options: [
-      "repo1-type=s3",
-      `repo1-path=${path}`,
-      `repo1-s3-bucket=${bucket}`,
-      `repo1-s3-endpoint=${endpoint}`,
-      `repo1-s3-region=${s3.region}`,
-      `repo1-s3-uri-style=${s3.addressing}`,
-      ...(s3.authority === undefined ? [] : [`repo1-storage-ca-file=${s3.authority}`]),
-      // A small file costs as much as a large one there: a full backup of 30 s took 3 s with it.
-      "repo1-bundle=y",
-      "io-timeout=10",
-    ],
+    // A small file costs as much as a large one there: a full backup of 30 s took 3 s with bundles.
+    options: [...address, "repo1-bundle=y", "io-timeout=10"],
     hasStanza: () => ({
-      ...run(["sh", "-c", 'exec "$@" >/dev/null', "get", ...common, ...getRaw, `${archive}/archive.info`]),
+      ...run(["sh", "-c", getScript, "get", ...alone, ...getRaw, `${archive}/archive.info`]),
       okExitCodes: [0, 1],
     }),
     findSegment: () => run(["sh", "-c", findInBucketScript, "find", archive, ...common, "--io-timeout=2"]),
@@ -92,6 +93,14 @@ function parseBucket(repository: string) {
   const [, bucket = "", ...folders] = pathname.replace(/\/+$/, "").split("/");
   return { endpoint: host, bucket, path: `/${folders.join("/")}` };
 }
+
+/** Of an error, its first line: what follows is the server's whole answer. */
+const getScript = `
+said=$("$@" 2>&1 >/dev/null) && exit
+code=$?
+printf '%s\\n' "$said" | head -n 1 >&2
+exit "$code"
+`;
 
 /** An empty file is what a disk that was full left of one. */
 const findInFolderScript = `

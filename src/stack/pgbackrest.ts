@@ -280,10 +280,12 @@ function reasoned(action: CommandAction, disk: string): CommandAction {
   return { ...action, pipeline: [{ ...first, mergeStderr: true }, ...others, reason] };
 }
 
-/** Less than a segment and some room is as good as nothing. */
+/** Less than a segment and some room is as good as nothing. Of what a bucket's server was asked nobody needs every header. */
 const reasonScript = `
 code=0
-awk '{ print; fflush() }
+awk '/^ +[*][*][*] Path/ { isRequest = 1 }
+/^[^ ]|^ +[*][*][*] Response Content/ { isRequest = 0 }
+!isRequest { print; fflush() }
 /\\[FormatError\\]|\\[CryptoError\\]/ { code = 29 }
 /\\[(FileOpenError|PathCreateError|PathOpenError)\\]/ { code = 41 }
 /\\[(HostConnectError|ProtocolError)\\]|unable to (find hostname|verify certificate)/ { code = 49 }

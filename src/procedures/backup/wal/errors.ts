@@ -155,6 +155,7 @@ export const WalGap = defineError<Told>("wal.gap", {
 });
 
 function lastError(output = ""): string {
-  const line = output.split("\n").find((one) => one.startsWith("ERROR:")) ?? output.trim().split("\n").at(-1) ?? "";
-  return line.replace(/^ERROR: \[\d+\]: /, "");
+  const lines = output.trim().split("\n");
+  const line = lines.find((one) => /(^| )ERROR: /.test(one)) ?? lines.at(-1) ?? "";
+  return line.replace(/^.*?ERROR: (\[\d+\]: )?/, "").replace(/:$/, "");
 }
