@@ -53,6 +53,7 @@ compose_suites() {
   suite compose-ssh --project system test/system/ssh.test.ts
   suite compose-script --project system test/system/script.test.ts
   suite compose-crash --project crash test/crash/stack.test.ts
+  suite compose-past --project crash test/crash/past.test.ts
   unset IPAI_TEST_RUNTIME
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Differences } from "../../src/procedures/backup/past/compare.ts";
 import { lacking } from "../harness/archive.ts";
-import { configWith } from "../harness/backups.ts";
+import { configWith, refusal } from "../harness/backups.ts";
 import { type Program, strike } from "../harness/kill.ts";
 import { call } from "../harness/odoo.ts";
 import {
@@ -130,6 +130,14 @@ describe.skipIf(reason !== "")(`the past of invoices${reason === "" ? "" : ` (${
     const open = await json<{ id: string; kind: string }[]>("resources");
     expect(open.filter(({ kind }) => kind === "past")).toEqual([]);
   }
+
+  it.runIf(isCompose)("is refused an archive in a folder that only the tools have", async () => {
+    const apart = await configWith(join(home, "apart.yaml"), (stack) => {
+      stack.backup["wal"] = { repository: "/srv/archive", passwordFile };
+    });
+    const { code, message } = refusal(await ipai(["-c", apart, "wal", "setup", "--yes", "--json"]));
+    expect([code, message]).toEqual(["wal.server_apart", expect.stringContaining("the same: /srv/archive. ")]);
+  });
 
   it("tells exactly the records that were made since, by a past that outlives a killed command and is closed", async () => {
     const [first, ...later] = invoices as [Invoice, ...Invoice[]];
