@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 /** Real repositories, archives and recoveries, a minute or more each: `npm test` leaves them to CI. */
 const long = [
-  ...["copies", "damage", "files", "past", "remote", "retention", "wal"].map(
+  ...["copies", "damage", "files", "past", "remote", "retention", "wal", "wal-s3"].map(
     (name) => `test/component/backup/${name}.test.ts`,
   ),
   "test/component/recovery/*.test.ts",

@@ -54,6 +54,7 @@ compose_suites() {
   suite compose-script --project system test/system/script.test.ts
   suite compose-recovery --project system test/system/recovery.test.ts
   suite compose-crash --project crash test/crash/stack.test.ts
+  suite compose-past --project crash test/crash/past.test.ts
   unset IPAI_TEST_RUNTIME
 }
 

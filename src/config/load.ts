@@ -15,6 +15,7 @@ import {
 } from "./schema.ts";
 import { Secret } from "./secret.ts";
 import type { ServeConfig } from "./serve.ts";
+import type { ParsedWal, WalConfig } from "./wal.ts";
 
 export type { LoadOptions } from "./file.ts";
 
@@ -39,6 +40,8 @@ export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> 
   const all: Readonly<Record<string, Secret | undefined>> = {
     ...stack.secrets,
     "backup.wal.password": backup?.wal?.password,
+    "backup.wal.s3.accessKey": backup?.wal?.s3?.accessKey,
+    "backup.wal.s3.secretKey": backup?.wal?.s3?.secretKey,
     "services.cache.password": services.cache?.password,
     ...(backup === undefined ? {} : secretsOfRepository("backup", backup)),
     ...Object.assign(
@@ -162,9 +165,19 @@ function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<Stac
               password: reveal(copy.password),
               environment: mapValues(copy.environment, (reference) => reveal(reference) ?? new Secret("")),
             })),
-            wal: backup.wal === undefined ? undefined : { ...backup.wal, password: reveal(backup.wal.password) },
+            wal: backup.wal === undefined ? undefined : buildWal(backup.wal, reveal),
           },
     services: { ...services, cache: cache === undefined ? undefined : { ...cache, password: reveal(cache.password) } },
+  };
+}
+
+function buildWal(wal: ParsedWal, reveal: (reference: string | undefined) => Secret | undefined): WalConfig {
+  const { s3 } = wal;
+  const known = (reference: string) => reveal(reference) ?? new Secret("");
+  return {
+    ...wal,
+    password: reveal(wal.password),
+    s3: s3 === undefined ? undefined : { ...s3, accessKey: known(s3.accessKey), secretKey: known(s3.secretKey) },
   };
 }
 

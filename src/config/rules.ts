@@ -150,6 +150,8 @@ function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
         ),
       ]),
       [["stacks", name, "backup", "wal", "password"], backup?.wal?.password] as const,
+      [["stacks", name, "backup", "wal", "s3", "accessKey"], backup?.wal?.s3?.accessKey] as const,
+      [["stacks", name, "backup", "wal", "s3", "secretKey"], backup?.wal?.s3?.secretKey] as const,
       [["stacks", name, "services", "cache", "password"], services.cache?.password] as const,
     ]),
     [["heartbeat", "url"], config.heartbeat?.url],
@@ -199,12 +201,12 @@ function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
     .filter(([path, text]) => /\$\{[A-Za-z_]\w*\}/.test(text) && !mayRefer(path))
     .map(([path, text]) => ({
       path,
-      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, the passwords under backup and what it and its copies have under environment, services.cache.password, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
+      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, the passwords under backup, what it and its copies have under environment, the keys under backup.wal.s3, services.cache.password, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
     }));
 }
 
 const secretsOfStack =
-  /^(backup\.wal\.password|services\.cache\.password|backup\.(copies\.[^.]+\.)?(password|environment\.[^.]+))$/;
+  /^(backup\.wal\.(password|s3\.(access|secret)Key)|services\.cache\.password|backup\.(copies\.[^.]+\.)?(password|environment\.[^.]+))$/;
 
 function mayRefer(path: readonly PropertyKey[]): boolean {
   const [first, , ...inStack] = path;

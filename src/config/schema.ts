@@ -22,6 +22,7 @@ import {
   text,
   zone,
 } from "./values.ts";
+import type { WalConfig } from "./wal.ts";
 
 /**
  * `ipai.yaml`: every key, its default, and what it is for. Error messages, `config schema`, `docs/configuration.md` and the types
@@ -121,6 +122,11 @@ const compose = z.strictObject({
         .default("odoo-tools")
         .describe(
           "Service whose container has Odoo and its data, and serves nobody. Odoo's own commands are run in it",
+        ),
+      serverFolder: absolutePath
+        .default("/var/lib/ipai/server")
+        .describe(
+          "Folder that the database's container and tools share, for what backup.wal sets: settings of the server and pgBackRest's configuration",
         ),
       stopSeconds: seconds.default(180).describe("Seconds that stopping a service may take at most"),
     })
@@ -328,8 +334,6 @@ export type CopyConfig = Omit<NonNullable<ParsedStack["backup"]>["copies"][strin
   readonly password: Secret | undefined;
   readonly environment: Readonly<Record<string, Secret>>;
 };
-
-export type WalConfig = NonNullable<WithSecret<NonNullable<ParsedStack["backup"]>["wal"]>>;
 
 /** The same with its password read from the environment. */
 type WithSecret<T> = (Omit<NonNullable<T>, "password"> & { readonly password: Secret | undefined }) | undefined;

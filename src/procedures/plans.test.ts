@@ -53,9 +53,17 @@ const archived = stackOf(
     '"backup": { "wal": { "repository": "/srv/archive", "passwordFile": "/srv/archive-password" },',
   ),
 );
+/** In a project, and into a bucket. */
+const archivedAway = stackOf(
+  composeConfig({ folder: "/srv/odoo", basePort: 18_080, images: {} }).replace(
+    '"backup": {',
+    '"backup": { "wal": { "repository": "s3:https://s3.example.com/odoo/main", "passwordFile": "/run/secrets/backup_password", ' +
+      '"s3": { "accessKey": "${ACCESS}", "secretKey": "${SECRET}" } },',
+  ),
+);
 
 function stackOf(text: string) {
-  const { sandbox } = parseConfig(text, "ipai.yaml", {}).stacks;
+  const { sandbox } = parseConfig(text, "ipai.yaml", { ACCESS: "who", SECRET: "a key" }).stacks;
   if (sandbox === undefined) throw new Error("The configuration of the practice stack has no stack");
   return createStack(sandbox);
 }
@@ -283,6 +291,14 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
     "wal-setup",
     walSetup.plan(
       archived,
+      { replaces: false },
+      { server, running: serving, isFolderThere: false, hasStanza: false, before: nothingYet },
+    ),
+  ],
+  [
+    "wal-setup-away",
+    walSetup.plan(
+      archivedAway,
       { replaces: false },
       { server, running: serving, isFolderThere: false, hasStanza: false, before: nothingYet },
     ),

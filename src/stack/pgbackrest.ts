@@ -1,8 +1,15 @@
-import type { StackConfig, WalConfig } from "../config/schema.ts";
-import { type CommandAction, command, type Probe } from "../runbook/action.ts";
+import type { StackConfig } from "../config/schema.ts";
+import type { WalConfig } from "../config/wal.ts";
+import { type Command, type CommandAction, command, type Probe } from "../runbook/action.ts";
 import { quote } from "../runbook/shell.ts";
-import { secret, type Text } from "../runbook/value.ts";
-import { pathExists } from "./files.ts";
+import { secret, suffixed, type Text, type Value } from "../runbook/value.ts";
+import {
+  type ArchiveRepository,
+  createBucketRepository,
+  createFolderRepository,
+  keysOf,
+  printKeys,
+} from "./pgbackrest-repository.ts";
 import type { Argv, Runtime } from "./runtime/runtime.ts";
 
 /**
@@ -11,6 +18,7 @@ import type { Argv, Runtime } from "./runtime/runtime.ts";
  */
 export interface PgBackRest {
   readonly settings: WalConfig;
+  readonly repository: ArchiveRepository;
   /** Its configuration, which the server's archive_command reads too. The password lies in a file of its own beside it. */
   readonly folder: string;
   readonly configurationFile: string;
@@ -27,6 +35,8 @@ export interface PgBackRest {
   /** The server was made anew: from here on it is this one, and what the repository has of the old one stays. */
   upgradeStanza(): CommandAction;
   hasStanza(): Probe;
+  /** The segment, as the server names it, lies in the repository. */
+  holds(segment: Text): Probe;
   /** Makes the server finish a segment and waits for it. When it does not come, archives the one that waits by hand, to learn why. */
   check(dataDirectory: string): CommandAction;
   backup(type: BackupType, annotation: Text): CommandAction;
@@ -49,8 +59,10 @@ const exitCodes = {
   29: "wal.repository_unreadable",
   41: "wal.repository_unwritable",
   44: "wal.other_server",
+  39: "wal.repository_away",
   46: "wal.server_unknown",
   47: "wal.repository_unwritable",
+  49: "wal.repository_away",
   50: "wal.busy",
   51: "wal.other_server",
   53: "wal.repository_unwritable",
@@ -64,10 +76,10 @@ const exitCodes = {
 
 export function createPgBackRest(stack: StackConfig, runtime: Runtime): PgBackRest | undefined {
   const settings = stack.backup?.wal;
-  const { configuration, user } = runtime.postgres;
-  if (settings === undefined || configuration === undefined) return undefined;
+  const { archive: place, user } = runtime.postgres;
+  if (settings === undefined || place === undefined) return undefined;
   const host = runtime.tools;
-  const folder = `${configuration}/ipai-wal`;
+  const { folder, serverFile } = place;
   const configurationFile = `${folder}/pgbackrest.conf`;
   const passwordFile = `${folder}/secret/password.conf`;
   const common: Argv = [
@@ -77,34 +89,42 @@ export function createPgBackRest(stack: StackConfig, runtime: Runtime): PgBackRe
     `--stanza=${settings.stanza}`,
   ];
   const run = (argv: Argv) => withPassword(settings, host, (words) => runtime.as(user, words), argv);
-  const pgbackrest = (...args: Text[]): CommandAction => reasoned(run([...common, ...args]), settings.repository);
+  const repository =
+    settings.s3 === undefined
+      ? createFolderRepository(settings, host)
+      : createBucketRepository(settings, settings.s3, common, run);
+  // Of a bucket no disk can be asked; the lock and the working files lie here.
+  const disk = repository.isFolder ? settings.repository : folder;
+  const pgbackrest = (...args: Text[]): CommandAction => reasoned(run([...common, ...args]), disk);
   const info = printable(run([...common, "info", "--output=json"]));
   const archiveCommand = archiveCommandOf(common);
-  const archive = `${settings.repository}/archive/${settings.stanza}`;
   return {
     settings,
+    repository,
     folder,
     configurationFile,
     passwordFile,
-    serverFile: `${configuration}/conf.d/ipai-wal.conf`,
+    serverFile,
     archiveCommand,
-    configuration: (dataDirectory) => configurationText(stack, settings, folder, dataDirectory),
+    configuration: (dataDirectory) => configurationText(stack, { settings, repository, folder, dataDirectory }),
     serverSettings: (hasReplica) => serverText(settings, archiveCommand, hasReplica),
-    keepPassword: () => keepPassword(settings, host, user, passwordFile),
+    keepPassword: () => keepPassword(settings, host, { user, file: passwordFile, env: keysOf(settings) }),
     createStanza: () => pgbackrest("stanza-create"),
     upgradeStanza: () => pgbackrest("stanza-upgrade"),
-    hasStanza: () => fileExists(host, `${archive}/archive.info`),
+    hasStanza: () => hasStanza(repository),
+    holds: (segment) => holds(repository, segment),
     check: (data) =>
-      reasoned(
-        run(["sh", "-c", checkScript, "check", data, String(settings.patience), ...common]),
-        settings.repository,
-      ),
+      reasoned(run(["sh", "-c", checkScript, "check", data, String(settings.patience), ...common]), disk),
     backup: (type, annotation) => pgbackrest("backup", `--type=${type}`, annotation),
     info: () => info,
     verify: () => faultsOf(pgbackrest("verify", "--output=text")),
     gaps: (segmentBytes) => ({
       ...info,
-      pipeline: [...info.pipeline, { argv: ["/usr/bin/python3", "-c", gapsScript, archive, String(segmentBytes)] }],
+      pipeline: [
+        ...info.pipeline,
+        ...followedBy(repository.listArchive()),
+        { argv: ["/usr/bin/python3", "-c", gapsScript, String(segmentBytes)] },
+      ],
     }),
     archiveGet: (around) => run([...around, ...common, "archive-get"] as unknown as Argv),
     restore: (args, around) => {
@@ -114,16 +134,45 @@ export function createPgBackRest(stack: StackConfig, runtime: Runtime): PgBackRe
   };
 }
 
-/** With the password that is configured now: it is the one that a disaster would leave. */
+/** With the password and the keys that are configured now: they are what a disaster would leave. */
 function withPassword(settings: WalConfig, host: string, asServer: (argv: Argv) => Argv, argv: Argv): CommandAction {
+  const keys = keysOf(settings);
   if (settings.passwordFile === undefined)
     return command(host, asServer(argv), {
-      env: { PGBACKREST_REPO1_CIPHER_PASS: secret("backup.wal.password") },
+      env: { ...keys, PGBACKREST_REPO1_CIPHER_PASS: secret("backup.wal.password") },
       exitCodes,
     });
-  return command(host, ["sh", "-c", passwordScript, "password", settings.passwordFile, ...asServer(argv)], {
-    exitCodes,
-  });
+  const words = ["sh", "-c", passwordScript, "password", settings.passwordFile, ...asServer(argv)] as const;
+  return command(host, words, { ...(settings.s3 === undefined ? {} : { env: keys }), exitCodes });
+}
+
+function hasStanza(repository: ArchiveRepository): Probe {
+  return {
+    title: "the repository knows this server",
+    action: repository.hasStanza(),
+    output: { from: "exitCode", as: "number" },
+    compare: "eq",
+    with: 0,
+    code: "wal.repository_missing",
+  };
+}
+
+function holds(repository: ArchiveRepository, segment: Text): Probe {
+  const { pipeline, ...find } = repository.findSegment();
+  const [first, ...others] = pipeline;
+  return {
+    title: "the segment is in the repository",
+    action: { ...find, pipeline: [{ ...first, stdin: suffixed(segment, "\n") }, ...others] },
+    output: { from: "stdout" },
+    compare: "has",
+    with: segment,
+    code: "wal.not_arriving",
+  };
+}
+
+/** What came so far, an end of line, and then what the programs print. */
+function followedBy({ pipeline: [first, ...others] }: CommandAction): readonly Command[] {
+  return [{ ...first, argv: ["sh", "-c", 'cat; echo; exec "$@"', "follow", ...first.argv] }, ...others];
 }
 
 /** Of a catalogue that another password was tried on, it quotes bytes that no JSON may have. */
@@ -137,19 +186,18 @@ function archiveCommandOf(common: Argv): string {
   return `${words.join(" ")} "%p"`;
 }
 
-function fileExists(host: string, path: string): Probe {
-  return {
-    ...pathExists(host, path, "the repository knows this server"),
-    code: "wal.repository_missing",
-  };
+interface Kept {
+  readonly user: string;
+  readonly file: string;
+  readonly env: Readonly<Record<string, Value>>;
 }
 
-function keepPassword(settings: WalConfig, host: string, user: string, file: string): CommandAction {
+function keepPassword({ passwordFile }: WalConfig, host: string, { user, file, env }: Kept): CommandAction {
+  const variables = Object.keys(env).length === 0 ? {} : { env };
   const [source, options] =
-    settings.passwordFile === undefined
-      ? ["/dev/stdin", { stdin: secret("backup.wal.password") }]
-      : [settings.passwordFile, {}];
-  return command(host, ["sh", "-c", keepScript, "keep", user, file, source], options);
+    passwordFile === undefined ? ["/dev/stdin", { stdin: secret("backup.wal.password") }] : [passwordFile, {}];
+  const script = Object.keys(env).length === 0 ? keepScript("echo") : keepScript(`echo; ${printKeys}`);
+  return command(host, ["sh", "-c", script, "keep", user, file, source], { ...options, ...variables });
 }
 
 function serverText(settings: WalConfig, archiveCommand: string, hasReplica: boolean): string {
@@ -163,12 +211,16 @@ function serverText(settings: WalConfig, archiveCommand: string, hasReplica: boo
   ].join("\n");
 }
 
-function configurationText(stack: StackConfig, settings: WalConfig, folder: string, dataDirectory: string): string {
+interface Configured extends Pick<PgBackRest, "settings" | "repository" | "folder"> {
+  readonly dataDirectory: string;
+}
+
+function configurationText(stack: StackConfig, { settings, repository, folder, dataDirectory }: Configured): string {
   const { host, port, superuser } = stack.services.database;
   return [
     "# Made by ipai: `ipai wal setup` writes it anew.",
     "[global]",
-    `repo1-path=${settings.repository}`,
+    ...repository.options,
     "repo1-cipher-type=aes-256-cbc",
     `repo1-retention-full=${settings.keep}`,
     "compress-type=zst",
@@ -195,11 +247,11 @@ function quoteSetting(text: string): string {
 const passwordScript =
   'PGBACKREST_REPO1_CIPHER_PASS=$(cat -- "$1") && export PGBACKREST_REPO1_CIPHER_PASS && shift && exec "$@"';
 
-const keepScript = `
+const keepScript = (end: string) => `
 set -eu
 umask 077
 install -d -m 0700 -o "$1" "$(dirname -- "$2")"
-{ printf '[global]\\nrepo1-cipher-pass='; cat -- "$3"; echo; } > "$2.partial"
+{ printf '[global]\\nrepo1-cipher-pass='; cat -- "$3"; ${end}; } > "$2.partial"
 chown "$1" "$2.partial"
 mv -f -- "$2.partial" "$2"
 `;
@@ -228,12 +280,15 @@ function reasoned(action: CommandAction, disk: string): CommandAction {
   return { ...action, pipeline: [{ ...first, mergeStderr: true }, ...others, reason] };
 }
 
-/** Less than a segment and some room is as good as nothing. */
+/** Less than a segment and some room is as good as nothing. Of what a bucket's server was asked nobody needs every header. */
 const reasonScript = `
 code=0
-awk '{ print; fflush() }
+awk '/^ +[*][*][*] Path/ { isRequest = 1 }
+/^[^ ]|^ +[*][*][*] Response Content/ { isRequest = 0 }
+!isRequest { print; fflush() }
 /\\[FormatError\\]|\\[CryptoError\\]/ { code = 29 }
 /\\[(FileOpenError|PathCreateError|PathOpenError)\\]/ { code = 41 }
+/\\[(HostConnectError|ProtocolError)\\]|unable to (find hostname|verify certificate)/ { code = 49 }
 /unable to write|No space left on device|Disk quota exceeded/ { code = 64 }
 END { exit code }' || code=$?
 [ "$code" != 64 ] || [ "$(df --output=avail -B1M "$1" | tail -n 1)" -ge 20 ] || exit 20
@@ -254,19 +309,18 @@ const faultsScript = `/INFO: (invalid|file missing|.* is (missing|invalid))/ { s
 /^ERROR: /
 !/INFO/ && /status: (error|invalid)|(missing|checksum invalid|size invalid|other): [1-9]/ { sub(/^ +/, ""); print }`;
 
-/** Reads what `info` says. A segment's name is its timeline and its number, of which a part counts to 4 GB. */
+/** Reads what `info` says, and behind it the files of the archive. A segment's name is its timeline and its number, of which a part counts to 4 GB. */
 const gapsScript = `
-import json, os, re, sys
-archive, size = sys.argv[1], int(sys.argv[2])
+import json, re, sys
+size = int(sys.argv[1])
 per = 0x100000000 // size
 def number(name): return int(name[8:16], 16) * per + int(name[16:24], 16)
 def name(timeline, n): return timeline + "%08X%08X" % (n // per, n % per)
-stanzas = json.load(sys.stdin)
+stanzas = json.loads(sys.stdin.readline())
 kept = {}
-for folder, _, files in os.walk(archive):
-    cluster = os.path.relpath(folder, archive).split(os.sep)[0]
-    for file in files:
-        if re.fullmatch("[0-9A-F]{24}-[0-9a-f]{40}([.][a-z0-9]+)?", file): kept.setdefault((cluster, file[:8]), set()).add(number(file[:24]))
+for path in sys.stdin:
+    found = re.fullmatch("([^/]+)/.*?([0-9A-F]{24})-[0-9a-f]{40}([.][a-z0-9]+)?", path.rstrip())
+    if found: kept.setdefault((found[1], found[2][:8]), set()).add(number(found[2]))
 ids = {a["database"]["id"]: a["id"] for s in stanzas for a in s.get("archive", [])}
 oldest = {}
 for backup in (b for s in stanzas for b in s.get("backup", [])):

@@ -31,8 +31,8 @@ export interface Archived extends AsyncDisposable {
   readonly repository: string;
   /** `ipai` itself on this stack, as a process of its own. */
   ipai(args: readonly string[], options?: { readonly killAt?: string }): Promise<Ended>;
-  /** The program on this stack; `wal` replaces settings of backup.wal. */
-  app(wal?: Readonly<Record<string, unknown>>): Promise<App>;
+  /** The program on this stack; `wal` replaces settings of backup.wal, whose secrets are in `secrets`. */
+  app(wal?: Readonly<Record<string, unknown>>, secrets?: Readonly<Record<string, string>>): Promise<App>;
   sql(text: string, database?: string): string;
   /** What lies where, as the server's user. */
   shell(script: string, ...args: readonly string[]): string;
@@ -79,8 +79,8 @@ export async function createArchived(basePort: number): Promise<Archived> {
       const given = { IPAI_HOME: home, ...(killAt === undefined ? {} : { KILL_AT: killAt }) };
       return runIpai(["--config", config, ...args], { env: given, nodeOptions });
     },
-    app: async (wal = {}) => {
-      const app = await createApp(parseConfig(configText(folder, basePort, wal), "ipai.yaml", {}), {
+    app: async (wal = {}, secrets = {}) => {
+      const app = await createApp(parseConfig(configText(folder, basePort, wal), "ipai.yaml", secrets), {
         ...process.env,
         IPAI_HOME: home,
       });

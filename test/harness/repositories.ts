@@ -81,3 +81,17 @@ export async function serveS3(folder: string, port: number, certificate = makeCe
     [Symbol.dispose]: () => certificate[Symbol.dispose](),
   };
 }
+
+/** rclone on the server, as somebody who has its keys; `:s3:BUCKET/NAME` is an object. */
+export function rclone(server: S3Server, args: readonly string[], input: string | Buffer = ""): Buffer {
+  // Nothing that another S3 would be reached with.
+  const env = {
+    PATH: process.env["PATH"],
+    RCLONE_S3_PROVIDER: "Other",
+    RCLONE_S3_ENDPOINT: server.url,
+    RCLONE_S3_ACCESS_KEY_ID: server.environment.AWS_ACCESS_KEY_ID,
+    RCLONE_S3_SECRET_ACCESS_KEY: server.environment.AWS_SECRET_ACCESS_KEY,
+  };
+  const options = ["--config", "/dev/null", "--ca-cert", server.certificate.certificate];
+  return execFileSync("rclone", [...options, ...args], { env, input });
+}

@@ -55,14 +55,14 @@ export function archivedWal(stack: Stack, pgbackrest: PgBackRest): Check {
 }
 
 /** One question after the other: what the server says that it archived, and whether that is so. */
-function exposure(stack: Stack, { settings }: PgBackRest): CommandAction {
+function exposure(stack: Stack, { repository }: PgBackRest): CommandAction {
   const { tools, postgres } = stack;
   const ask = postgres.client("psql", "-XAtq", "-w", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-c", exposureSql);
-  const archive = `${settings.repository}/archive/${settings.stanza}`;
+  const [finder] = repository.findSegment().pipeline;
   return {
     kind: "command",
     host: tools,
-    pipeline: [{ argv: ask }, { argv: ["sh", "-c", lookScript, "look", archive] }],
+    pipeline: [{ argv: ask }, { ...finder, argv: ["sh", "-c", lookScript, "look", ...finder.argv] }],
     exitCodes: { 1: "health.not_asked", 2: "postgres.unreachable" },
   };
 }
@@ -75,9 +75,10 @@ segment=$(printf '%s' "$answer" | sed -n 's/.*"lastSegment" : "\\([0-9A-F]*\\)".
 there=null
 if [ -n "$segment" ]; then
   there=false
-  if [ -d "$1" ]; then
-    found=$(find "$1" -mindepth 3 -maxdepth 3 -path "*/\${segment%????????}/$segment-*" -size +0)
+  if found=$(printf '%s\\n' "$segment" | "$@"); then
     [ -z "$found" ] || there=true
+  else
+    there=null
   fi
 fi
 printf '%s,"isInRepository":%s}\\n' "\${answer%\\}}" "$there"
@@ -92,8 +93,14 @@ function judge(given: Row, { archiveCommand, settings }: PgBackRest, rpoSeconds:
   const slow = `${given.waiting} segments wait, the oldest for ${given.waitingSeconds} s: the archive is slower than the changes.`;
   if (fault !== undefined) return { status: "fail", value, threshold: rpoSeconds, hint: fault };
   if (isLate) return { status: "fail", value, threshold: rpoSeconds, hint: late };
+  if (given.lastSegment !== null && given.isInRepository === null)
+    return { status: "unknown", value, threshold: rpoSeconds, hint: unseen(settings.repository) };
   if (isSlow) return { status: "warn", value, threshold: rpoSeconds, hint: slow };
   return { status: "ok", value, threshold: rpoSeconds };
+}
+
+function unseen(repository: string): string {
+  return `The server archives, but ${repository} could not be looked into. What it meets: ipai wal verify`;
 }
 
 const slowFactor = 5;

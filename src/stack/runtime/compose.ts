@@ -28,7 +28,12 @@ export function createComposeRuntime(stack: StackConfig, project: ComposeProject
       const variables = Object.keys(env).flatMap((name) => ["--env", name]);
       return command(host, ["docker", "exec", ...variables, nameOf(service), ...argv], { env });
     },
-    postgres: { user: "postgres", program: (name) => name, configuration: undefined },
+    postgres: {
+      user: "postgres",
+      program: (name) => name,
+      configuration: undefined,
+      archive: { folder: `${project.serverFolder}/ipai-wal`, serverFile: `${project.serverFolder}/ipai-wal.conf` },
+    },
     words: {
       log: (service) => `\`docker logs --tail 100 ${nameOf(service)}\``,
       startDatabase: `\`docker logs --tail 50 ${database}\` says why; start it with \`docker start ${database}\`.`,

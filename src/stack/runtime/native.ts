@@ -59,12 +59,15 @@ export function createNativeRuntime(stack: StackConfig, services: NativeServices
 
 /** A server that is no cluster of Debian's has its programs where a shell finds them. */
 function findPostgres(service: ClusterService | DaemonService, superuser: string): PostgresInstallation {
-  if (!("cluster" in service)) return { user: superuser, program: (name) => name, configuration: undefined };
+  if (!("cluster" in service))
+    return { user: superuser, program: (name) => name, configuration: undefined, archive: undefined };
   const [version = ""] = service.cluster.split("/");
+  const configuration = `${service.configRoot}/${service.cluster}`;
   return {
     user: service.user,
     program: (name) => `/usr/lib/postgresql/${version}/bin/${name}`,
-    configuration: `${service.configRoot}/${service.cluster}`,
+    configuration,
+    archive: { folder: `${configuration}/ipai-wal`, serverFile: `${configuration}/conf.d/ipai-wal.conf` },
   };
 }
 

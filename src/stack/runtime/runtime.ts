@@ -45,6 +45,11 @@ export interface PostgresInstallation {
   program(name: string): string;
   /** Folder of the server's configuration, if it can be read among the tools. */
   readonly configuration: string | undefined;
+  /**
+   * Where the archive's configuration lies: pgBackRest's, and settings that the server's own configuration includes. At the same
+   * paths among the tools and where the server runs; undefined where there is no such place.
+   */
+  readonly archive: { readonly folder: string; readonly serverFile: string } | undefined;
 }
 
 export type Stoppable = Pick<Service, "stop" | "isStopped" | "stopSeconds">;

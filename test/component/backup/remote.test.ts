@@ -1,11 +1,17 @@
-import { execFileSync } from "node:child_process";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { findBackupFaults } from "../../../src/procedures/backup/findings.ts";
 import { type BackupApp, startBackupApp } from "../../harness/backup-app.ts";
 import { perform } from "../../harness/perform.ts";
-import { type RepositoryServer, type S3Server, s3Lacks, serveRest, serveS3 } from "../../harness/repositories.ts";
+import {
+  type RepositoryServer,
+  rclone,
+  type S3Server,
+  s3Lacks,
+  serveRest,
+  serveS3,
+} from "../../harness/repositories.ts";
 import { ipai, run } from "../../harness/sandbox.ts";
 import { freePort, startSshd } from "../../harness/sshd.ts";
 
@@ -94,22 +100,14 @@ async function flipInFile(below: string): Promise<() => Promise<void>> {
 
 /** As whoever may write there would: of a file on its own disk that is not what it was, Swift says that there is none. */
 async function flipInS3(server: S3Server): Promise<() => Promise<void>> {
-  const env = {
-    RCLONE_S3_PROVIDER: "Other",
-    RCLONE_S3_ENDPOINT: server.url,
-    RCLONE_S3_ACCESS_KEY_ID: server.environment.AWS_ACCESS_KEY_ID,
-    RCLONE_S3_SECRET_ACCESS_KEY: server.environment.AWS_SECRET_ACCESS_KEY,
-  };
-  const rclone = (args: readonly string[], input?: Buffer) =>
-    execFileSync("rclone", ["--config", "/dev/null", "--ca-cert", server.certificate.certificate, ...args], {
-      // Nothing that another S3 would be reached with.
-      env: { PATH: process.env["PATH"], ...env },
-      input: input ?? "",
-    });
-  const [name = ""] = rclone(["lsf", "-R", "--files-only", ":s3:backups/data"]).toString().split("\n").sort().slice(1);
-  const whole = rclone(["cat", `:s3:backups/data/${name}`]);
-  rclone(["rcat", `:s3:backups/data/${name}`], flipped(whole));
-  return async () => void rclone(["rcat", `:s3:backups/data/${name}`], whole);
+  const [name = ""] = rclone(server, ["lsf", "-R", "--files-only", ":s3:backups/data"])
+    .toString()
+    .split("\n")
+    .sort()
+    .slice(1);
+  const whole = rclone(server, ["cat", `:s3:backups/data/${name}`]);
+  rclone(server, ["rcat", `:s3:backups/data/${name}`], flipped(whole));
+  return async () => void rclone(server, ["rcat", `:s3:backups/data/${name}`], whole);
 }
 
 function flipped(whole: Buffer): Buffer {

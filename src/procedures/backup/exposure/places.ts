@@ -26,7 +26,8 @@ export interface Places {
 const networks = /^(nfs|cifs|smb|fuse|ceph|gfs|gpfs|lustre|afs|9p|v9fs)/;
 
 /** Undefined: the host could not be asked. */
-export async function readPlaces({ stack, json, maybe }: FactReader): Promise<Places | undefined> {
+export async function readPlaces(reader: FactReader): Promise<Places | undefined> {
+  const { stack, json, maybe } = reader;
   const { config, tools } = stack;
   const { backup } = config;
   if (backup === undefined) return undefined;
@@ -36,27 +37,29 @@ export async function readPlaces({ stack, json, maybe }: FactReader): Promise<Pl
     ...(backup.wal === undefined ? [] : [backup.wal.repository]),
     ...stack.copies.map(({ repository }) => repository),
   ].filter(isFolder);
-  const base = backup.wal === undefined ? "" : `${backup.wal.repository}/backup/${backup.wal.stanza}`;
-  const script = ["sh", "-c", placesScript, "places", backup.repository, base, ...folders] as const;
-  const answer = await maybe(json(command(tools, script)));
+  const script = ["sh", "-c", placesScript, "places", backup.repository, ...folders] as const;
+  const [answer, base] = await Promise.all([maybe(json(command(tools, script))), hasBase(reader)]);
   if (answer === undefined) return undefined;
-  const found = z.object({ repository: z.boolean(), base: z.boolean(), places }).parse(answer);
-  return judgePlaces(stack, found);
+  return judgePlaces(stack, { base, ...z.object({ repository: z.boolean(), places }).parse(answer) });
+}
+
+/** A full base backup; what cannot be asked has none that could be relied on. */
+async function hasBase({ stack: { pgbackrest }, text, maybe }: FactReader): Promise<boolean> {
+  const names = pgbackrest === undefined ? "" : await maybe(text(pgbackrest.repository.listBackups()));
+  return /^\d{8}-\d{6}F$/m.test(names ?? "");
 }
 
 /** A folder that is not there yet lies where it would be made. */
 const placesScript = `
-repository=$1 base=$2
-shift 2
+repository=$1
+shift
 there=true
 case $repository in /*) [ -e "$repository/config" ] || there=false ;; esac
-has=false
-[ -z "$base" ] || [ -z "$(ls "$base" 2>/dev/null | grep -E '^[0-9]{8}-[0-9]{6}F$' | head -n 1)" ] || has=true
 for path; do
   at=$path
   while [ ! -e "$at" ]; do at=$(dirname -- "$at"); done
   jq -cn --arg path "$path" --arg device "$(stat --format=%d -- "$at")" --arg kind "$(stat --file-system --format=%T -- "$at")" '$ARGS.named'
-done | jq -cs --argjson repository "$there" --argjson base "$has" '{repository: $repository, base: $base, places: .}'
+done | jq -cs --argjson repository "$there" '{repository: $repository, places: .}'
 `;
 
 interface Found {

@@ -15,14 +15,23 @@ export const WalNotConfigured = defineError<{ stack: string }>("wal.not_configur
 export const WalUnsupported = defineError<{ stack: string }>("wal.unsupported", {
   exitCode: 13,
   message: (d) =>
-    `The database server of ${d.stack} is no cluster of Debian's (pg_ctlcluster), and continuous archiving is only set up on those. Nothing was changed.`,
+    `The database server of ${d.stack} is neither a cluster of Debian's (pg_ctlcluster) nor a service of a compose project, and continuous archiving is only set up on those. Nothing was changed.`,
   hint: () => "Backups (`ipai backup`) work on every runtime.",
 });
 
-export const WalProgramMissing = defineError<object>("wal.program_missing", {
+export const WalProgramMissing = defineError<{ where: string }>("wal.program_missing", {
   exitCode: 31,
-  message: () => "pgBackRest is not installed on the stack's host. Nothing was changed.",
-  hint: () => "Install Debian's package: apt-get install pgbackrest",
+  message: (d) => `pgBackRest is not installed ${d.where}. Nothing was changed.`,
+  hint: () =>
+    "Install Debian's package: apt-get install pgbackrest. In a compose project it belongs into the image of the database, which archives, and into that of the tools.",
+});
+
+export const WalServerApart = defineError<{ what: string }>("wal.server_apart", {
+  exitCode: 31,
+  message: (d) =>
+    `The database's container and the tools have not the same: ${d.what}. What one of them archives the other would not find. Nothing was changed.`,
+  hint: () =>
+    "Both need pgBackRest, one base image, the server's data, runtime.compose.serverFolder and the repository, each at one path: docs/operating/compose.md.",
 });
 
 export const WalServerUnknown = defineError<Told>("wal.server_unknown", {
@@ -56,7 +65,7 @@ export const WalSettingsUnread = defineError<Told>("wal.settings_unread", {
   exitCode: 41,
   message: (d) => `The server would not take the settings of the archive${d.found ? `: ${d.found}` : "."}`,
   hint: () =>
-    "Does postgresql.conf have include_dir = 'conf.d', and does nothing set the same later (ALTER SYSTEM, postgresql.auto.conf)?",
+    "Does postgresql.conf have include_dir = 'conf.d' (in a compose project, include_if_exists = '/var/lib/ipai/server/ipai-wal.conf'), and does nothing set the same later (ALTER SYSTEM, postgresql.auto.conf)?",
 });
 
 export const WalSettingsNotTaken = defineError<Told>("wal.settings_not_taken", {
@@ -70,6 +79,15 @@ export const WalRepositoryMissing = defineError<Told>("wal.repository_missing", 
   message: () => "There is no archive of this server in the repository. Nothing was written to it.",
   hint: () =>
     "Is its disk mounted, and are backup.wal.repository and stanza right? For a new archive: ipai wal setup. `ipai wal` shows what there is.",
+});
+
+export const WalRepositoryAway = defineError<Told>("wal.repository_away", {
+  exitCode: 34,
+  retryable: true,
+  message: (d) =>
+    `The server of the archive's repository cannot be reached, or lets nobody in${d.output ? `: ${lastError(d.output)}` : "."}`,
+  hint: () =>
+    "Is it up, does backup.wal.s3.authority vouch for its certificate, are its keys right, and is the bucket there? Until then the database server keeps every segment itself.",
 });
 
 export const WalRepositoryUnreadable = defineError<Told>("wal.repository_unreadable", {
@@ -137,6 +155,7 @@ export const WalGap = defineError<Told>("wal.gap", {
 });
 
 function lastError(output = ""): string {
-  const line = output.split("\n").find((one) => one.startsWith("ERROR:")) ?? output.trim().split("\n").at(-1) ?? "";
-  return line.replace(/^ERROR: \[\d+\]: /, "");
+  const lines = output.trim().split("\n");
+  const line = lines.find((one) => /(^| )ERROR: /.test(one)) ?? lines.at(-1) ?? "";
+  return line.replace(/^.*?ERROR: (\[\d+\]: )?/, "").replace(/:$/, "");
 }

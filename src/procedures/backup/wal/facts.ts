@@ -10,10 +10,12 @@ import {
   WalNotConfigured,
   WalNotSetUp,
   WalProgramMissing,
+  WalRepositoryAway,
   WalRepositoryMissing,
   WalRepositoryUnreadable,
   WalUnsupported,
 } from "./errors.ts";
+import { requireTogether } from "./together.ts";
 
 /** What the plans of the archive depend on: the server's own settings, and what the repository says of itself. */
 
@@ -68,12 +70,15 @@ export async function readSetupFacts(reader: FactReader): Promise<SetupFacts> {
   const pgbackrest = requirePgBackRest(stack);
   await requireProgram(reader);
   const server = await readServer(reader);
+  const { repository, settings: configured } = pgbackrest;
+  const folders = [server.dataDirectory, pgbackrest.folder, ...(repository.isFolder ? [configured.repository] : [])];
+  await requireTogether(reader, folders);
   const isOurs = server.archiveCommand.includes(pgbackrest.folder);
   if (server.archiveMode !== "off" && server.archiveCommand !== "" && !isOurs)
     throw WalArchivedElsewhere({ command: server.archiveCommand });
   const [running, folderCode, stanzaCode, configuration, settings] = await Promise.all([
     readRunning(reader),
-    reader.exitCode(command(stack.tools, ["test", "-e", pgbackrest.settings.repository], { okExitCodes: [0, 1] })),
+    reader.exitCode(command(stack.tools, ["test", "-e", configured.repository], { okExitCodes: [0, 1] })),
     reader.exitCode(pgbackrest.hasStanza().action),
     readFile(reader, pgbackrest.configurationFile),
     readFile(reader, pgbackrest.serverFile),
@@ -86,7 +91,7 @@ async function requireProgram({ stack, exitCode }: FactReader): Promise<void> {
   const code = await exitCode(
     command(stack.tools, ["sh", "-c", "command -v pgbackrest >/dev/null"], { okExitCodes: [0, 1, 127] }),
   );
-  if (code !== 0) throw WalProgramMissing({});
+  if (code !== 0) throw WalProgramMissing({ where: "among the tools of the stack" });
 }
 
 async function readFile(reader: FactReader, path: string): Promise<string | undefined> {
@@ -97,6 +102,7 @@ async function readFile(reader: FactReader, path: string): Promise<string | unde
 const infoRow = z.array(
   z.object({
     status: z.object({ code: z.number(), message: z.string() }),
+    repo: z.array(z.object({ status: z.object({ message: z.string() }) })).default([]),
     archive: z.array(z.object({ id: z.string(), min: z.string().nullable(), max: z.string().nullable() })).default([]),
     backup: z
       .array(
@@ -136,7 +142,7 @@ export async function readArchive(reader: FactReader): Promise<Archive> {
   const pgbackrest = requirePgBackRest(reader.stack);
   const [stanza] = infoRow.parse(await reader.json(pgbackrest.info()));
   if (stanza === undefined || stanza.status.code === 1 || stanza.status.code === 3) throw WalRepositoryMissing({});
-  if (stanza.status.code !== 0 && stanza.status.code !== 2) throw WalRepositoryUnreadable({});
+  if (stanza.status.code !== 0 && stanza.status.code !== 2) throw unreadable(stanza.repo[0]?.status.message ?? "");
   return {
     backups: stanza.backup
       .filter(({ error }) => error !== true)
@@ -151,6 +157,12 @@ export async function readArchive(reader: FactReader): Promise<Archive> {
       })),
     newestSegment: stanza.archive.at(-1)?.max ?? undefined,
   };
+}
+
+/** Its kind of error is all that `info` says of why. */
+function unreadable(reason: string): Error {
+  const isAway = /^\[(HostConnect|Protocol)Error\]|unable to (find hostname|verify certificate)/.test(reason);
+  return isAway ? WalRepositoryAway({ output: `ERROR: ${reason.split("\n")[0]}` }) : WalRepositoryUnreadable({});
 }
 
 /** For whatever needs a server that archives where the configuration says. */

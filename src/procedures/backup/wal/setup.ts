@@ -57,7 +57,7 @@ function planSetup(stack: Stack, { replaces }: Input, facts: SetupFacts): Plan {
     lease: "exclusive",
     notes: notesOf(facts, pgbackrest),
     steps: [
-      makeRepository(stack, pgbackrest, facts),
+      ...(pgbackrest.repository.isFolder ? [makeRepository(stack, pgbackrest, facts)] : []),
       {
         ...folderFor(stack, "folder", "Make the folder of the archive's configuration", pgbackrest.folder),
         undo: isNew ? [fileGoes(stack, "remove folder", "Remove the folder", pgbackrest.folder)] : "nothing",
@@ -121,7 +121,7 @@ function writeConfiguration(stack: Stack, pgbackrest: PgBackRest, { server, befo
   return { ...put, undo: [putFile(stack, old)] };
 }
 
-/** The server archives without ipai, so the password must lie where its user, and nobody else, can read it. */
+/** The server archives without ipai, so the password, and the keys of a bucket, must lie where its user, and nobody else, can read it. */
 function keepPassword(stack: Stack, pgbackrest: PgBackRest): Act {
   const { tools: host, postgres } = stack;
   return change(

@@ -3,6 +3,7 @@ import type { Act, Step } from "../../../runbook/plan.ts";
 import { join, output, prefixed, runId, type Text } from "../../../runbook/value.ts";
 import { pathExists, pathIsAbsent, readText } from "../../../stack/files.ts";
 import type { BackupType, PgBackRest } from "../../../stack/pgbackrest.ts";
+import type { Service } from "../../../stack/runtime/runtime.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import type { Running } from "../../running.ts";
 import { change, startService, stopService, takeBack, waitFor, whileClosed, whileOdooStopped } from "../../steps.ts";
@@ -51,12 +52,26 @@ export function changeSettings(
       undo: [
         takeBack(back, { verify: back.verify, ...(back.done === undefined ? {} : { done: back.done }) }),
         stopService("stop server again", "Stop the database server", service),
-        startService("start server again", "Start the database server", service),
+        startServer(stack, "start server again", "Start the database server", service),
       ],
     },
     stopService("stop server", "Stop the database server", service),
-    startService("start server", "Start the database server with its settings", service),
+    startServer(stack, "start server", "Start the database server with its settings", service),
   ];
+}
+
+/** A container that runs says nothing yet of the server in it. */
+function startServer(stack: Stack, id: string, title: string, service: Service): Act {
+  const start = startService(id, title, service);
+  const answers: Probe = {
+    title: "it answers",
+    action: stack.postgres.query("postgres", "select 1;"),
+    output: { from: "stdout" },
+    compare: "eq",
+    with: "1",
+    code: "postgres.unreachable",
+  };
+  return { ...start, verify: [...start.verify, answers], attempts: 10 };
 }
 
 /** A file that is not read, or that a later one contradicts, would only be noticed after the restart. */
@@ -104,7 +119,6 @@ select pg_walfile_name(pg_create_restore_point(:'name')) as segment \\gset
 select pg_switch_wal() as lsn \\gset
 select json_build_object('segment', :'segment', 'lsn', :'lsn');
 `;
-  const { repository, stanza } = pgbackrest.settings;
   return [
     change(
       {
@@ -133,18 +147,7 @@ select json_build_object('segment', :'segment', 'lsn', :'lsn');
     waitFor({
       id: "arrival",
       title: "Wait until it is in the repository",
-      probe: {
-        title: "the segment is in the repository",
-        action: command(stack.tools, [
-          "find",
-          ...[`${repository}/archive/${stanza}`, "-type", "f", "-size", "+0", "-name"],
-          join(output("segment", "name"), "-*"),
-        ]),
-        output: { from: "stdout" },
-        compare: "has",
-        with: output("segment", "name"),
-        code: "wal.not_arriving",
-      },
+      probe: pgbackrest.holds(output("segment", "name")),
       timeoutSeconds: pgbackrest.settings.patience,
     }),
   ];
