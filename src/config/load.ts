@@ -40,6 +40,7 @@ export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> 
     ...stack.secrets,
     "backup.wal.password": backup?.wal?.password,
     "services.cache.password": services.cache?.password,
+    "services.automation.apiKey": services.automation?.apiKey,
     ...(backup === undefined ? {} : secretsOfRepository("backup", backup)),
     ...Object.assign(
       {},
@@ -142,7 +143,7 @@ function buildServe(parsed: ParsedConfig["serve"], reveal: Reveal): ServeConfig 
 
 function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<StackConfig, "controlBackups"> {
   const { backup, services } = stack;
-  const { cache } = services;
+  const { cache, automation } = services;
   return {
     ...stack,
     name,
@@ -164,7 +165,12 @@ function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<Stac
             })),
             wal: backup.wal === undefined ? undefined : { ...backup.wal, password: reveal(backup.wal.password) },
           },
-    services: { ...services, cache: cache === undefined ? undefined : { ...cache, password: reveal(cache.password) } },
+    services: {
+      ...services,
+      cache: cache === undefined ? undefined : { ...cache, password: reveal(cache.password) },
+      automation:
+        automation === undefined ? undefined : { ...automation, apiKey: reveal(automation.apiKey) ?? new Secret("") },
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import { secretsOf } from "../config/load.ts";
 import type { StackConfig } from "../config/schema.ts";
 import type { Secret } from "../config/secret.ts";
 import { Bug } from "../errors/error.ts";
+import { type Automation, createAutomation } from "./automation.ts";
 import { createOdoo, type Odoo } from "./odoo/odoo.ts";
 import { createPgBackRest, type PgBackRest } from "./pgbackrest.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
@@ -28,6 +29,8 @@ export interface Stack {
   readonly odoo: Odoo;
   /** Absent when the stack has no cache. */
   readonly redis: Redis | undefined;
+  /** Absent when the stack has no n8n. */
+  readonly automation: Automation | undefined;
   /** Absent when the configuration names no repository. */
   readonly restic: Restic | undefined;
   /** What is new in the filestore, stored there between two sets. Absent without a repository. */
@@ -62,6 +65,7 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
     postgres: createPostgres(config, runtime),
     odoo: createOdoo(config, runtime),
     redis: createRedis(config, runtime),
+    automation: createAutomation(config, runtime),
     restic,
     fileSnapshots: createFileSnapshots(config, runtime.tools),
     copies,

@@ -1,5 +1,6 @@
 import { open, readFile } from "node:fs/promises";
 import { inTransaction, record } from "../../engine/audit.ts";
+import type { AutomationTold } from "../../procedures/backup/automation.ts";
 import { findCertificate, listCertificates } from "../../procedures/backup/certificate/calls.ts";
 import {
   type Book,
@@ -88,7 +89,7 @@ function verdictWords(terminal: Terminal, verdict: Certificate["verdict"]): stri
 }
 
 function describe(terminal: Terminal, { certificate, digest }: CertificateDocument): string {
-  const { set, stack, verification, source, restored, counts, books, login, failure } = certificate;
+  const { set, stack, verification, source, restored, counts, automation, books, login, failure } = certificate;
   const when = (at: string) => instant(at, stack.timezone);
   return table([
     ["verdict", verdictWords(terminal, certificate.verdict)],
@@ -110,6 +111,7 @@ function describe(terminal: Terminal, { certificate, digest }: CertificateDocume
             `${counts.tables} tables, ${counts.rows} rows, ${counts.attachments} attachments, ${counts.unsound} lost before`,
           ],
         ]),
+    ...(automation === null ? [] : [["automation", automationWords(automation)]]),
     ...(books === null
       ? [["books", counts === null ? "not read" : "accounting is not installed"]]
       : books.map((book) => bookRow(terminal, book))),
@@ -117,6 +119,13 @@ function describe(terminal: Terminal, { certificate, digest }: CertificateDocume
     ["digest", digest],
     ["key", certificate.key],
   ]);
+}
+
+function automationWords({ isDumped, workflows, credentials, exported }: AutomationTold): string {
+  const database = isDumped
+    ? `n8n's database restored and compared, ${workflows ?? 0} workflows, ${credentials ?? 0} credentials`
+    : "n8n's database is not in the set";
+  return `${database}; ${exported === null ? "no workflows as JSON" : `${exported} workflows as JSON`}`;
 }
 
 const phaseWords = ({ name, seconds }: { name: string; seconds: number }) => `${name} ${duration(seconds)}`;
