@@ -480,7 +480,7 @@ describe("keys that do not fit together", () => {
       "user: root",
       "user: ${NGINX_USER}",
       [
-        `14:13: ${at}.runtime.native.services.nginx.user: \${NGINX_USER} is not replaced here; only control.database, the passwords under backup and what it and its copies have under environment, services.cache.password, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
+        `14:13: ${at}.runtime.native.services.nginx.user: \${NGINX_USER} is not replaced here; only control.database, the passwords under backup and what it and its copies have under environment, services.cache.password, services.automation.apiKey, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
       ],
     ],
     [
@@ -488,7 +488,7 @@ describe("keys that do not fit together", () => {
       "command: [nginx]",
       'command: [nginx, "--x=${X}"]',
       [
-        `13:30: ${at}.runtime.native.services.nginx.command.1: \${X} is not replaced here; only control.database, the passwords under backup and what it and its copies have under environment, services.cache.password, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
+        `13:30: ${at}.runtime.native.services.nginx.command.1: \${X} is not replaced here; only control.database, the passwords under backup and what it and its copies have under environment, services.cache.password, services.automation.apiKey, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
       ],
     ],
   ])("(%s) are told with their place", (_, from, to, expected) => {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type AutomationConfig, automation } from "./automation.ts";
 import { backup } from "./backup.ts";
 import { type ChannelConfig, channel } from "./channel.ts";
 import { recovery } from "./recovery.ts";
@@ -130,33 +131,6 @@ const compose = z.strictObject({
 const runtime = z
   .union([native, compose], "must have either native or compose")
   .describe("How services are started and stopped");
-
-const automation = z
-  .strictObject({
-    name: serviceName
-      .optional()
-      .describe(
-        "Its name under runtime.native.services, or as a service of the compose project; when absent, a restore asks that it be stopped by hand",
-      ),
-    url: httpUrl.describe(
-      "Where it answers, as seen from its host; in a compose project, as the services see each other",
-    ),
-    apiKey: environmentReference.describe(
-      "A key of its public API as ${NAME}, from the environment: of its owner, who sees every workflow",
-    ),
-    database: databaseName
-      .optional()
-      .describe(
-        "Name of its database on services.database; absent when it keeps its data elsewhere, where no backup takes them",
-      ),
-    keyFile: absolutePath
-      .optional()
-      .describe(
-        "File with the key of its credentials, as n8n itself sees it: `config` in its home folder, or what N8N_ENCRYPTION_KEY_FILE names. Without that key its credentials are lost",
-      ),
-  })
-  .optional()
-  .describe("n8n, if there is one");
 
 const services = z
   .strictObject({
@@ -395,10 +369,6 @@ export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup
 export type CopyConfig = Omit<NonNullable<ParsedStack["backup"]>["copies"][string], "password" | "environment"> & {
   readonly password: Secret | undefined;
   readonly environment: Readonly<Record<string, Secret>>;
-};
-
-export type AutomationConfig = Omit<NonNullable<ParsedStack["services"]["automation"]>, "apiKey"> & {
-  readonly apiKey: Secret;
 };
 
 export type WalConfig = NonNullable<WithSecret<NonNullable<ParsedStack["backup"]>["wal"]>>;

@@ -1,6 +1,6 @@
 import { open, readFile } from "node:fs/promises";
 import { inTransaction, record } from "../../engine/audit.ts";
-import type { AutomationTold } from "../../procedures/backup/automation.ts";
+import type { AutomationTold } from "../../procedures/backup/automation/told.ts";
 import { findCertificate, listCertificates } from "../../procedures/backup/certificate/calls.ts";
 import {
   type Book,

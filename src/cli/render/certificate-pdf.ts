@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { inflateSync } from "node:zlib";
 import PDFDocument from "pdfkit";
-import type { AutomationTold } from "../../procedures/backup/automation.ts";
+import type { AutomationTold } from "../../procedures/backup/automation/told.ts";
 import {
   type Book,
   type Certificate,

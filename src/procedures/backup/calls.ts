@@ -3,7 +3,7 @@ import type { Records } from "../../engine/records.ts";
 import { Bug } from "../../errors/error.ts";
 import type { CallFunction } from "../../host/perform.ts";
 import { integrityKind } from "../maintenance/integrity.ts";
-import { automationTold } from "./automation.ts";
+import { automationTold } from "./automation/told.ts";
 import { certificateKind } from "./certificate/content.ts";
 import { BackupNotFound, ClockJumped } from "./errors.ts";
 import { filesKind } from "./files/notes.ts";

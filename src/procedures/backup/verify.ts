@@ -7,7 +7,7 @@ import { createScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change, read } from "../steps.ts";
-import { proveAutomation } from "./automation.ts";
+import { proveAutomation } from "./automation/prove.ts";
 import { certify, certifyFailure, givePassword, identify, logIn, readBooks } from "./certificate/steps.ts";
 import { compareAttachments, compareManifest, compareSequences } from "./compare.ts";
 import { copyName, serveCopy } from "./copy.ts";

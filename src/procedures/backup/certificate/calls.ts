@@ -3,7 +3,7 @@ import type { Records } from "../../../engine/records.ts";
 import { Bug } from "../../../errors/error.ts";
 import type { CallFunction } from "../../../host/perform.ts";
 import type { Json } from "../../../runbook/value.ts";
-import { automationTold } from "../automation.ts";
+import { automationTold } from "../automation/told.ts";
 import { findBackup } from "../calls.ts";
 import {
   books,

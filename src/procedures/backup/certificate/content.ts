@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { automationTold } from "../automation.ts";
+import { automationTold } from "../automation/told.ts";
 
 /**
  * What a certificate says of one verification: plain data, in the words of an auditor. What is not known is null, never left out.

@@ -3,7 +3,7 @@ import type { Act } from "../../../runbook/plan.ts";
 import { output, suffixed, type Text } from "../../../runbook/value.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import { change, read, require, takeBack } from "../../steps.ts";
-import { automationOfSet } from "../automation.ts";
+import { automationOfSet } from "../automation/told.ts";
 import { kept } from "../backup.ts";
 import { copyName } from "../copy.ts";
 import { booksSql } from "./books.ts";

@@ -1,4 +1,4 @@
-import { defineError } from "../../errors/error.ts";
+import { defineError } from "../../../errors/error.ts";
 
 interface Told {
   readonly output?: string;
