@@ -11,6 +11,7 @@ export interface Automation {
   readonly database: string | undefined;
   /** Where it answers, without its protocol: it goes into messages. */
   readonly address: string;
+  /** Well means that it has its database: /healthz alone answers 200 without. */
   health(timeoutSeconds: number): HttpAction;
   isHealthy(): Probe;
   /** Something that only an accepted key is answered. */
@@ -28,7 +29,7 @@ export function createAutomation(stack: StackConfig, { tools }: Runtime): Automa
   const { name, url, database } = automation;
   const key = secret("services.automation.apiKey");
   const health = (timeoutSeconds: number): HttpAction => ({
-    ...{ kind: "http", host: tools, method: "GET", url: `${url}/healthz`, timeoutSeconds },
+    ...{ kind: "http", host: tools, method: "GET", url: `${url}/healthz/readiness`, timeoutSeconds },
   });
   return {
     name,

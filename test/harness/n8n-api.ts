@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 
 /**
  * A server that holds what n8n documents of its public API: workflows in pages, each with the cursor of the next, for whoever has the key;
- * and /healthz for everybody.
+ * and whether it is well, for everybody.
  */
 export class N8nApi implements AsyncDisposable {
   readonly #server: Server;
@@ -42,7 +42,7 @@ export class N8nApi implements AsyncDisposable {
     this.asked.push(request.url ?? "");
     const json = (status: number, body: object) =>
       response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
-    if (pathname === "/healthz")
+    if (pathname === "/healthz/readiness")
       return void json(this.isHealthy ? 200 : 503, { status: this.isHealthy ? "ok" : "error" });
     if (request.headers["x-n8n-api-key"] !== this.key) return void json(401, { message: "unauthorized" });
     if (this.instead !== undefined) return void this.instead(response);

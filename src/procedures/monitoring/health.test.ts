@@ -46,7 +46,8 @@ describe("n8n", () => {
     expect(judge("IPAI-AUTOMATION-001", failed("host.program_not_found")).status).toBe("unknown");
     expect(judge("IPAI-AUTOMATION-002", page(401, "")).hint).toContain("refuses the key of its API");
     expect(judge("IPAI-AUTOMATION-002", page(404, "")).hint).toContain("does not answer");
-    expect(judge("IPAI-AUTOMATION-002", page(200, "{}")).status).toBe("ok");
+    expect(judge("IPAI-AUTOMATION-002", page(200, "n8n is starting up. Please wait")).status).toBe("fail");
+    expect(judge("IPAI-AUTOMATION-002", page(200, '{"data": []}')).status).toBe("ok");
   });
 
   it("is not asked where there is none", () => {

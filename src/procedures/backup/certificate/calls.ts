@@ -81,7 +81,7 @@ const provenInput = subject.extend({
   rows: z.int(),
   attachments: z.int(),
   unsound: z.int(),
-  automation: automationTold,
+  automation: automationTold.nullable().default(null),
   books,
   login,
 });
