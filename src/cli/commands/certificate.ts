@@ -1,6 +1,5 @@
 import { open, readFile } from "node:fs/promises";
 import { inTransaction, record } from "../../engine/audit.ts";
-import type { AutomationTold } from "../../procedures/backup/automation/told.ts";
 import { findCertificate, listCertificates } from "../../procedures/backup/certificate/calls.ts";
 import {
   type Book,
@@ -17,6 +16,7 @@ import {
 import { checkDocument, parseDocument } from "../../procedures/backup/certificate/sign.ts";
 import type { Context } from "../context.ts";
 import { findOwnKey, loadSigner } from "../notary.ts";
+import { automationWords } from "../render/automation.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -119,13 +119,6 @@ function describe(terminal: Terminal, { certificate, digest }: CertificateDocume
     ["digest", digest],
     ["key", certificate.key],
   ]);
-}
-
-function automationWords({ isDumped, workflows, credentials, exported }: AutomationTold): string {
-  const database = isDumped
-    ? `n8n's database restored and compared, ${workflows ?? 0} workflows, ${credentials ?? 0} credentials`
-    : "n8n's database is not in the set";
-  return `${database}; ${exported === null ? "no workflows as JSON" : `${exported} workflows as JSON`}`;
 }
 
 const phaseWords = ({ name, seconds }: { name: string; seconds: number }) => `${name} ${duration(seconds)}`;

@@ -76,7 +76,7 @@ function planDatabase(stack: Stack, given: Input, facts: DatabaseFacts): Plan {
       proxy: facts.running.proxy ?? null,
     },
     lease: "exclusive",
-    notes: notesOf(given, facts),
+    notes: notesOf(stack, given, facts),
     steps: [
       ...stepsOf(around),
       withFolder(stack, work, "recovery", [
@@ -97,12 +97,15 @@ function isArchived({ pgbackrest }: Stack, { cluster }: FoundSet): boolean {
   return pgbackrest !== undefined && cluster.archiveCommand === pgbackrest.archiveCommand;
 }
 
-function notesOf({ at }: Input, { set, dataDirectory }: DatabaseFacts): readonly string[] {
+function notesOf({ automation }: Stack, { at }: Input, { set, dataDirectory }: DatabaseFacts): readonly string[] {
   return [
     ...(set !== undefined
       ? [
           `The set was taken at ${set.takenAt}: what was entered since is lost.`,
           "Other databases of the server are in no set: they stay in the damaged one alone.",
+          ...(automation?.database === undefined
+            ? []
+            : [`n8n's is: afterwards \`ipai restore ${set.id} --only automation\` brings it back.`]),
         ]
       : [
           at === undefined
