@@ -46,3 +46,13 @@ function nameIt({ postgres }: Stack, database: string): Act {
     { done: there, verify: [there] },
   );
 }
+
+/** What a set does not bring back to the server that takes the place of a damaged one. */
+export function otherDatabases({ automation }: Stack, set: string): readonly string[] {
+  return [
+    "Other databases of the server are in no set: they stay in the damaged one alone.",
+    ...(automation?.database === undefined
+      ? []
+      : [`n8n's is: afterwards \`ipai restore ${set} --only automation\` brings it back.`]),
+  ];
+}

@@ -11,6 +11,7 @@ import { fetchSet, fileOfSet, setIn, withFolder } from "../backup/set.ts";
 import type { Procedure } from "../procedure.ts";
 import { noteOpened } from "../resources.ts";
 import { change, serving, startService, stopService, takeBack } from "../steps.ts";
+import { otherDatabases } from "./automation.ts";
 import { databaseIsThere, hasDatabase, nameLost, readAll, readInstant, whileItRuns } from "./beside.ts";
 import { type DatabaseFacts, readDatabaseFacts } from "./database-facts.ts";
 import { filestoreOf } from "./facts.ts";
@@ -97,16 +98,10 @@ function isArchived({ pgbackrest }: Stack, { cluster }: FoundSet): boolean {
   return pgbackrest !== undefined && cluster.archiveCommand === pgbackrest.archiveCommand;
 }
 
-function notesOf({ automation }: Stack, { at }: Input, { set, dataDirectory }: DatabaseFacts): readonly string[] {
+function notesOf(stack: Stack, { at }: Input, { set, dataDirectory }: DatabaseFacts): readonly string[] {
   return [
     ...(set !== undefined
-      ? [
-          `The set was taken at ${set.takenAt}: what was entered since is lost.`,
-          "Other databases of the server are in no set: they stay in the damaged one alone.",
-          ...(automation?.database === undefined
-            ? []
-            : [`n8n's is: afterwards \`ipai restore ${set.id} --only automation\` brings it back.`]),
-        ]
+      ? [`The set was taken at ${set.takenAt}: what was entered since is lost.`, ...otherDatabases(stack, set.id)]
       : [
           at === undefined
             ? "The archive is replayed to its end, and after it what the damaged server still has on its disk."
