@@ -140,7 +140,7 @@ export const RestoreNoAutomationInSet = defineError<Told>("restore.no_automation
   exitCode: 26,
   message: () => "The set has no database of n8n's. Nothing was changed.",
   hint: () =>
-    "`ipai backup list` shows other sets. Why it is missing, `ipai runs show SET` says; `ipai health` tells of the newest (IPAI-AUTOMATION-003).",
+    "`ipai backup list` shows other sets. Why it is missing, `ipai runs show SET` says; `ipai status` tells of the newest (IPAI-AUTOMATION-003).",
 });
 
 export const RestoreAutomationKey = defineError<Told>("restore.automation_key", {
