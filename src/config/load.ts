@@ -43,6 +43,7 @@ export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> 
     "backup.wal.s3.accessKey": backup?.wal?.s3?.accessKey,
     "backup.wal.s3.secretKey": backup?.wal?.s3?.secretKey,
     "services.cache.password": services.cache?.password,
+    "services.automation.apiKey": services.automation?.apiKey,
     ...(backup === undefined ? {} : secretsOfRepository("backup", backup)),
     ...Object.assign(
       {},
@@ -145,7 +146,7 @@ function buildServe(parsed: ParsedConfig["serve"], reveal: Reveal): ServeConfig 
 
 function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<StackConfig, "controlBackups"> {
   const { backup, services } = stack;
-  const { cache } = services;
+  const { cache, automation } = services;
   return {
     ...stack,
     name,
@@ -167,7 +168,12 @@ function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<Stac
             })),
             wal: backup.wal === undefined ? undefined : buildWal(backup.wal, reveal),
           },
-    services: { ...services, cache: cache === undefined ? undefined : { ...cache, password: reveal(cache.password) } },
+    services: {
+      ...services,
+      cache: cache === undefined ? undefined : { ...cache, password: reveal(cache.password) },
+      automation:
+        automation === undefined ? undefined : { ...automation, apiKey: reveal(automation.apiKey) ?? new Secret("") },
+    },
   };
 }
 

@@ -46,13 +46,14 @@ function usedServices(
   name: string,
   { services }: Stack,
 ): readonly (readonly [path: readonly PropertyKey[], service: string])[] {
-  const { odoo, database, cache, proxy } = services;
+  const { odoo, database, cache, proxy, automation } = services;
   const at = (...path: readonly PropertyKey[]) => ["stacks", name, "services", ...path];
   return [
     ...odoo.map((service, index) => [at("odoo", index, "name"), service.name] as const),
     [at("database", "name"), database.name],
     ...(cache === undefined ? [] : [[at("cache", "name"), cache.name] as const]),
     ...(proxy === undefined ? [] : [[at("proxy", "name"), proxy.name] as const]),
+    ...(automation?.name === undefined ? [] : [[at("automation", "name"), automation.name] as const]),
   ];
 }
 
@@ -103,12 +104,16 @@ function ensureNothingShared({ config }: Given): readonly Broken[] {
       ? []
       : [[["stacks", name, "workDirectory"], `${stack.workDirectory}${placeOf(stack)}`] as const],
   );
-  const databases = stacks.map(([name, stack]) => {
-    const { host, port } = stack.services.database;
+  const databases = stacks.flatMap(([name, stack]) => {
+    const { database, automation } = stack.services;
+    const named = (path: readonly PropertyKey[], of: string) =>
+      [["stacks", name, ...path], `${of} on port ${database.port} of ${database.host}${placeOf(stack)}`] as const;
     return [
-      ["stacks", name, "odoo", "database"],
-      `${stack.odoo.database} on port ${port} of ${host}${placeOf(stack)}`,
-    ] as const;
+      named(["odoo", "database"], stack.odoo.database),
+      ...(automation?.database === undefined
+        ? []
+        : [named(["services", "automation", "database"], automation.database)]),
+    ];
   });
   return [
     ...repeated(pidFiles).map(([path, file]) => ({ path, message: `pidFile ${file} is used by another service too` })),
@@ -153,6 +158,7 @@ function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
       [["stacks", name, "backup", "wal", "s3", "accessKey"], backup?.wal?.s3?.accessKey] as const,
       [["stacks", name, "backup", "wal", "s3", "secretKey"], backup?.wal?.s3?.secretKey] as const,
       [["stacks", name, "services", "cache", "password"], services.cache?.password] as const,
+      [["stacks", name, "services", "automation", "apiKey"], services.automation?.apiKey] as const,
     ]),
     [["heartbeat", "url"], config.heartbeat?.url],
     [["serve", "secret"], config.serve.secret],
@@ -201,12 +207,12 @@ function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
     .filter(([path, text]) => /\$\{[A-Za-z_]\w*\}/.test(text) && !mayRefer(path))
     .map(([path, text]) => ({
       path,
-      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, the passwords under backup, what it and its copies have under environment, the keys under backup.wal.s3, services.cache.password, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
+      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, the passwords under backup, what it and its copies have under environment, the keys under backup.wal.s3, services.cache.password, services.automation.apiKey, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
     }));
 }
 
 const secretsOfStack =
-  /^(backup\.wal\.(password|s3\.(access|secret)Key)|services\.cache\.password|backup\.(copies\.[^.]+\.)?(password|environment\.[^.]+))$/;
+  /^(backup\.wal\.(password|s3\.(access|secret)Key)|services\.cache\.password|services\.automation\.apiKey|backup\.(copies\.[^.]+\.)?(password|environment\.[^.]+))$/;
 
 function mayRefer(path: readonly PropertyKey[]): boolean {
   const [first, , ...inStack] = path;

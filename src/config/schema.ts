@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { AutomationConfig } from "./automation.ts";
 import { backup } from "./backup.ts";
 import { type ChannelConfig, channel } from "./channel.ts";
 import { recovery } from "./recovery.ts";
@@ -325,8 +326,9 @@ export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup
         readonly wal: WalConfig | undefined;
       })
     | undefined;
-  readonly services: Omit<ParsedStack["services"], "cache"> & {
+  readonly services: Omit<ParsedStack["services"], "cache" | "automation"> & {
     readonly cache: WithSecret<ParsedStack["services"]["cache"]>;
+    readonly automation: AutomationConfig | undefined;
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { automation } from "./automation.ts";
 import { absolutePath, environmentReference, httpUrl, port, redisUrl, serviceName, text } from "./values.ts";
 
 /** Which service does what for Odoo. */
@@ -51,5 +52,6 @@ export const services = z
       })
       .optional()
       .describe("The web server in front of Odoo, if there is one"),
+    automation,
   })
   .describe("What each service is for");

@@ -129,6 +129,16 @@ const keepingLittle = createStack({
   },
 });
 
+const withAutomation = createStack({
+  ...stack.config,
+  services: {
+    ...stack.config.services,
+    automation: {
+      ...{ name: undefined, url: "http://127.0.0.1:5678", apiKey: new Secret("k") },
+      ...{ database: "n8n", keyFile: "/srv/n8n/.n8n/config" },
+    },
+  },
+});
 const provingEach = createStack({
   ...stack.config,
   backup: stack.config.backup && { ...stack.config.backup, verify: "every" },
@@ -278,6 +288,10 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
     "backup-first",
     backup.plan(stack, { reason: "by-hand" }, { ...sized, isRepositoryThere: false, isFilestoreNear: false }),
   ],
+  [
+    "backup-automation",
+    backup.plan(withAutomation, { reason: "by-hand" }, { ...sized, isRepositoryThere: true, isFilestoreNear: true }),
+  ],
   ["database-check", databaseCheck.plan(stack, {}, sized)],
   ["backup-verify", verifyBackup.plan(stack, { backup: "latest" }, { backup: "20260101t000000_abcd", ...sized })],
   ["backup-prune", pruneBackups.plan(keepingLittle, { repository: "primary" }, aged)],
@@ -310,6 +324,7 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["restore-set", restoreSet.plan(stack, wanted, { ...set, trial: "because the set is not proven" })],
   ["restore-set-database", restoreSet.plan(stack, { ...wanted, only: "database", backup: false, trial: "never" }, set)],
   ["restore-set-files", restoreSet.plan(stack, { ...wanted, only: "files" }, set)],
+  ["restore-set-automation", restoreSet.plan(withAutomation, { ...wanted, only: "automation" }, set)],
   ["restore-set-elsewhere", restoreSet.plan(staging, { ...wanted, from: production }, set)],
   [
     "restore-set-nothing-there",
@@ -319,7 +334,14 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
       { ...set, present: { database: false, files: false }, running: { odoo: [], proxy: undefined } },
     ),
   ],
-  ["restore-forget", forgetKept.plan(stack, { id: "20260101t000000_abcd" }, { hasDatabase: true, hasFiles: true })],
+  [
+    "restore-forget",
+    forgetKept.plan(
+      stack,
+      { id: "20260101t000000_abcd" },
+      { databases: ["odoo_before_20260101t000000_abcd"], hasFiles: true },
+    ),
+  ],
   ["backup-export", exportBackup.plan(stack, { backup: "latest", file: "/srv/out.zip", format: "zip" }, exported)],
   [
     "backup-export-sql",
@@ -352,6 +374,7 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
   ["recover-server", recoverServer.plan(stack, recovering, { host: bare })],
   ["recover-server-compose", recoverServer.plan(inContainers, recovering, { host: noContainers })],
+  ["recover-server-automation", recoverServer.plan(withAutomation, recovering, { host: bare })],
   ["recover-server-archived", recoverServer.plan(archived, recovering, { host: wasArchived })],
   ["recover-server-provision", recoverServer.plan(onBareMachine, recovering, { host: undefined })],
   ["recover-server-named", recoverServer.plan(onBareMachine, { ...recovering, provision: false }, { host: bare })],

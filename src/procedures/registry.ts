@@ -59,6 +59,7 @@ import { upgrade } from "./upgrade/upgrade.ts";
 import "./backup/errors.ts";
 import "./backup/past/errors.ts";
 import "./backup/restore/errors.ts";
+import "./backup/automation/errors.ts";
 import "./backup/certificate/errors.ts";
 import "./backup/exchange/errors.ts";
 import "./backup/staging/errors.ts";

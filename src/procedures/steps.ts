@@ -107,6 +107,12 @@ export function whileClosed(
   return whileStopped(stack, "closed", "Users are kept out", names, body, serve);
 }
 
+/** Starting it is not waiting for it: whoever goes back to what did not work before waits for nothing. */
+export function whileAutomationStopped(stack: Stack, body: readonly Step[]): readonly Step[] {
+  const { name } = stack.automation ?? {};
+  return whileStopped(stack, "stopped", "n8n is stopped", name === undefined ? [] : [name], body, []);
+}
+
 /** With no service to stop, the body stands alone. */
 function whileStopped(
   stack: Stack,

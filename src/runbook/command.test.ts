@@ -99,10 +99,14 @@ describe("HTTP", () => {
     ]);
   });
 
-  it("refuses a secret in a header, which would show in argv", () => {
-    expect(() => toCommand({ ...get, headers: { "X-Key": secret("n8n.key") } })).toThrow(
-      "The secret n8n.key in header X-Key would show in argv",
-    );
+  it("gives curl a header's secret through a descriptor: in argv it would show", () => {
+    const [first] = toCommand({ ...get, headers: { "X-Key": secret("n8n.key"), Accept: "text/plain" } }).pipeline;
+    expect(first.env).toEqual({ HIDDEN: secret("n8n.key") });
+    expect(first.argv.slice(0, 2)).toEqual(["sh", "-c"]);
+    expect(first.argv.slice(3, 6)).toEqual(["curl", "X-Key", "--disable"]);
+    expect(first.argv).toContain("Accept: text/plain");
+    const two = { "X-Key": secret("n8n.key"), "X-Other": secret("n8n.other") };
+    expect(() => toCommand({ ...get, headers: two })).toThrow("one secret in a header, not several");
   });
 });
 

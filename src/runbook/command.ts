@@ -1,5 +1,5 @@
 import type { Action, Command, CommandAction, HttpAction, SqlAction, WriteAction } from "./action.ts";
-import { prefixed, type Text, type Value } from "./value.ts";
+import { prefixed, type SecretRef, type Text, type Value } from "./value.ts";
 
 /**
  * Every action that touches a host comes down to a pipeline of programs. This is the one place that says which: what the plan
@@ -51,8 +51,10 @@ export const curlTrailer = "\\n%{http_code}";
 /** --disable: no curlrc, which could follow redirects. It only counts as the first option. */
 function curl(action: HttpAction): CommandAction {
   const headers = Object.entries(action.headers ?? {});
+  const [hidden, ...more] = headers.flatMap(([name, value]) => (isSecret(value) ? [{ name, value }] : []));
+  if (more.length > 0) throw new TypeError("A request hides one secret in a header, not several");
   const argv: [Text, ...Text[]] = [
-    "curl",
+    ...(hidden === undefined ? (["curl"] as const) : (["sh", "-c", hiddenHeaderScript, "curl", hidden.name] as const)),
     "--disable",
     "--silent",
     "--show-error",
@@ -63,22 +65,29 @@ function curl(action: HttpAction): CommandAction {
     "--request",
     action.method,
     ...(action.authority === undefined ? [] : ["--cacert", action.authority]),
-    ...headers.flatMap(([name, value]): Text[] => ["--header", prefixed(`${name}: `, printable(name, value))]),
+    ...headers.flatMap(([name, value]): Text[] => (isSecret(value) ? [] : ["--header", prefixed(`${name}: `, value)])),
     ...(action.body === undefined ? [] : ["--data-binary", "@-"]),
     action.url,
   ];
   return {
     kind: "command",
     host: action.host,
-    pipeline: [{ argv, ...(action.body === undefined ? {} : { stdin: action.body }) }],
+    pipeline: [
+      {
+        argv,
+        ...(action.body === undefined ? {} : { stdin: action.body }),
+        ...(hidden === undefined ? {} : { env: { HIDDEN: hidden.value } }),
+      },
+    ],
   };
 }
 
-function printable(header: string, value: Value): Text {
-  if (typeof value === "object" && "ref" in value && value.ref === "secret")
-    throw new TypeError(`The secret ${value.name} in header ${header} would show in argv`);
-  return value;
+function isSecret(value: Value): value is SecretRef {
+  return typeof value === "object" && "ref" in value && value.ref === "secret";
 }
+
+/** A header's secret comes in the environment and goes to curl through a descriptor: in an argument everybody could read it. */
+const hiddenHeaderScript = 'name=$1; shift; exec curl "$@" --header @/dev/fd/3 3<<END\n$name: $HIDDEN\nEND\n';
 
 /** The file appears whole or not at all, and survives a power cut: written aside, synced, renamed. */
 const writeScript =

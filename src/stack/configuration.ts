@@ -28,6 +28,7 @@ export function configurationParts(stack: StackConfig): readonly Part[] {
     { name: "odoo.conf", kind: "file", ...own.inOdoo, path: odoo.config } as const,
     ...odoo.addons.map((path) => ({ name: "addons", kind: "code", ...own.inOdoo, path }) as const),
     ...own.parts,
+    ...keyOfAutomation(stack),
     ...(control === undefined ? [] : [{ name: "control", path: control, kind: "optional" } as const]),
     ...further.map((part) => ({ ...part, name: "files" })),
   ];
@@ -36,6 +37,16 @@ export function configurationParts(stack: StackConfig): readonly Part[] {
     const earlier = parts.slice(0, index).filter(({ name }) => name === part.name).length;
     return { ...part, name: earlier === 0 ? part.name : `${part.name}-${earlier + 1}` };
   });
+}
+
+/** Without it the credentials in n8n's database are lost. */
+export const automationPart = "automation";
+
+function keyOfAutomation({ runtime, services }: StackConfig): readonly Part[] {
+  const { name, keyFile: path } = services.automation ?? {};
+  if (path === undefined) return [];
+  const container = "compose" in runtime && name !== undefined ? { container: containerOf(runtime.compose, name) } : {};
+  return [{ name: automationPart, kind: "file", path, ...container } as const];
 }
 
 interface Own {

@@ -1,6 +1,6 @@
 import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe, type SqlAction } from "../runbook/action.ts";
-import { prefixed, type Text } from "../runbook/value.ts";
+import { prefixed, suffixed, type Text } from "../runbook/value.ts";
 import { explained, gently } from "./restic.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { watching } from "./watched.ts";
@@ -17,6 +17,11 @@ export interface Postgres {
   readonly user: string;
   /** A dump in directory format, as of an exported snapshot if one is given, in a folder that the cluster's user may write. */
   dump(database: string, options: { snapshot?: Text; folder: Text; jobs: number }): CommandAction;
+  /**
+   * A folder with such a dump and, as of the same instant, the answers to questions about it: the name of each is a variable in capitals
+   * and, in small letters, its file. There only when all of it is.
+   */
+  dumpDescribed(database: Text, options: { folder: Text; jobs: number; questions: Questions }): CommandAction;
   /** The table of contents of such a dump. */
   listDump(folder: Text): CommandAction;
   /**
@@ -27,6 +32,9 @@ export interface Postgres {
   databaseExists(database: Text): Probe;
   databaseIsAbsent(database: Text): Probe;
 }
+
+/** SQL by the name of a variable. It may use the snapshot whose name is in `snapshot`. */
+export type Questions = Readonly<Record<string, string>>;
 
 export interface Dump {
   /** Folder of a dump in directory format. */
@@ -74,6 +82,18 @@ export function createPostgres(stack: StackConfig, runtime: Runtime): Postgres {
         prefixed("--file=", folder),
         name,
       ]),
+    dumpDescribed: (name, { folder, jobs, questions }) => {
+      const words = [folder, name, String(jobs), own("psql"), own("pg_dump"), database.host, String(database.port)];
+      const names = Object.keys(questions);
+      const script = ["sh", "-c", describedScript, "dump", ...words, database.superuser, ...names] as const;
+      const argv = [...gently, ...watching(suffixed(folder, ".partial")), ...runtime.as(user, script)];
+      return explained(
+        command(tools, argv as unknown as readonly [Text, ...Text[]], {
+          env: { ...questions, DUMP: heldScript },
+          exitCodes: { ...psqlExitCodes, 1: "backup.dump_failed", 28: "backup.disk_full" },
+        }),
+      );
+    },
     listDump: (folder) =>
       command(tools, [own("pg_restore"), "--list", folder], { exitCodes: { 1: "backup.dump_damaged" } }),
     load: (name, { dump, source, roles, jobs }) => {
@@ -98,6 +118,47 @@ function dumpCommand(host: string, folder: Text, program: readonly Text[]): Comm
   const argv = [...gently, ...fresh, ...watching(folder), ...program] as unknown as readonly [Text, ...Text[]];
   return command(host, argv, { exitCodes: { 1: "backup.dump_failed" } });
 }
+
+/** A database or a role may have limits that are meant for users. Not every server has all of these. */
+export const withoutLimits = `select count(set_config(name, '0', false)) as lifted from pg_settings
+  where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout') \\gset
+`;
+
+/**
+ * One session holds the snapshot while programs that it starts itself look at it: it ends with them, and they with it. psql does not say
+ * how what it starts has ended (before 16), so a file does.
+ */
+const describedScript = `
+set -eu
+export FOLDER="$1" NAME="$2" JOBS="$3" PSQL="$4" PG_DUMP="$5" PGHOST="$6" PGPORT="$7" PGUSER="$8"
+shift 8
+export QUESTIONS="$*"
+trap 'rm -rf -- "$FOLDER.partial"' EXIT
+trap 'exit 1' HUP INT TERM
+rm -rf -- "$FOLDER" "$FOLDER.partial"
+mkdir -p -m 0750 -- "$FOLDER.partial"
+"$PSQL" -X -q -v ON_ERROR_STOP=1 -d "$NAME" <<'END'
+begin isolation level repeatable read read only;
+${withoutLimits}select pg_export_snapshot() as snapshot \\gset
+\\setenv SNAPSHOT :snapshot
+\\! exec sh -c "$DUMP"
+END
+rm -- "$FOLDER.partial/whole"
+mv -T -- "$FOLDER.partial" "$FOLDER"
+`;
+
+/** What a full disk keeps from being written is missed: an answer counts when psql and dd both say so. */
+const heldScript = `
+set -eu
+cd -- "$FOLDER.partial"
+for name in $QUESTIONS; do
+  file=$(printf %s "$name" | tr A-Z a-z)
+  { printenv "$name" | "$PSQL" -X -A -t -q -v ON_ERROR_STOP=1 -v snapshot="$SNAPSHOT" -d "$NAME" && : > asked; } | dd of="$file" conv=fsync status=none
+  rm -- asked
+done
+"$PG_DUMP" --format=directory --compress=0 --verbose --jobs="$JOBS" --snapshot="$SNAPSHOT" --file=dump "$NAME"
+: > whole
+`;
 
 /**
  * A dump makes its database under the name that it had, which the one that serves has now. So the few statements about the database as

@@ -41,8 +41,8 @@ export interface Readable {
   script(text: string, words: readonly [Text, ...Text[]]): CommandAction;
 }
 
-/** `database`: all but the attachments. `files`: the attachments, and the list of them. */
-export type SetPart = "all" | "database" | "files" | "configuration";
+/** `database`: all but the attachments. `files`: the attachments, and the list of them. `automation`: what is n8n's. */
+export type SetPart = "all" | "database" | "files" | "automation" | "configuration";
 
 /** A repository by the name that people call it. */
 export interface NamedRepository extends Readable {
@@ -239,9 +239,14 @@ export function createReadable(owner: string, restic: Program): Omit<Readable, "
 const parts: Readonly<Record<SetPart, readonly string[]>> = {
   all: [],
   database: ["--exclude", "/filestore"],
-  configuration: ["--include", "/configuration"],
-  files: ["/filestore", "/attachments", "/unsound", "/about"].flatMap((path) => ["--include", path]),
+  configuration: only("/configuration"),
+  files: only("/filestore", "/attachments", "/unsound", "/about"),
+  automation: only("/automation", "/configuration/automation", "/roles", "/about"),
 };
+
+function only(...paths: readonly string[]): readonly string[] {
+  return paths.flatMap((path) => ["--include", path]);
+}
 
 function listOf(owner: string, restic: Program): CommandAction {
   return restic(["snapshots", "--json", ...bare, "--host", owner], { exitCodes: openExitCodes });

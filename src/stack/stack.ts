@@ -2,6 +2,7 @@ import { secretsOf } from "../config/load.ts";
 import type { StackConfig } from "../config/schema.ts";
 import type { Secret } from "../config/secret.ts";
 import { Bug } from "../errors/error.ts";
+import { type Automation, createAutomation } from "./automation.ts";
 import { createGit, type Git } from "./git.ts";
 import { createGround, type Ground } from "./ground.ts";
 import { createOdoo, type Odoo } from "./odoo/odoo.ts";
@@ -37,6 +38,8 @@ export interface Stack {
   readonly upstreams: Upstreams | undefined;
   /** Where its code comes from. Absent when the configuration does not say so. */
   readonly git: Git | undefined;
+  /** Absent when the stack has no n8n. */
+  readonly automation: Automation | undefined;
   /** Absent when the configuration names no repository. */
   readonly restic: Restic | undefined;
   /** What is new in the filestore, stored there between two sets. Absent without a repository. */
@@ -77,6 +80,7 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
     redis: createRedis(config, runtime),
     upstreams: createUpstreams(config, runtime),
     git: config.source === undefined ? undefined : createGit(config.host, config.source),
+    automation: createAutomation(config, runtime),
     restic,
     fileSnapshots: createFileSnapshots(config, runtime.tools),
     copies,

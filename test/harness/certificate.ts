@@ -40,6 +40,7 @@ export function certificateOf(
       odoo: "Odoo Server 19.0-20251101",
     },
     counts: { tables: 612, rows: 1_234_567, attachments: 15_234, unsound: 1 },
+    automation: { isDumped: true, workflows: 12, credentials: 3, exported: 12 },
     books: [
       {
         ...{

@@ -12,6 +12,7 @@ import { forecastRemovals, judgeSets, setReasons } from "../../procedures/backup
 import type { Stack } from "../../stack/stack.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
+import { automationWords } from "../render/automation.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
 import type { Terminal } from "../terminal.ts";
 import { type RunOptions, runProcedure } from "./run.ts";
@@ -175,6 +176,7 @@ export async function showBackup(context: Context, id: string, options: Options)
     ["set", found.setBytes === null ? "?" : bytes(found.setBytes)],
     ["stored", found.storedBytes === null ? "?" : bytes(found.storedBytes)],
     ["attachments", `${found.files}, ${found.unsound} of them damaged before`],
+    ...(found.automation === null ? [] : [["automation", automationWords(found.automation)]]),
     ["proof", describeProof(terminal, found)],
     ...("kept" in found ? keptRows(found, timezone) : []),
     ...(removed === "" ? [] : [["gone", removed]]),

@@ -16,6 +16,7 @@ import {
 import { checkDocument, parseDocument } from "../../procedures/backup/certificate/sign.ts";
 import type { Context } from "../context.ts";
 import { findOwnKey, loadSigner } from "../notary.ts";
+import { automationWords } from "../render/automation.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -88,7 +89,7 @@ function verdictWords(terminal: Terminal, verdict: Certificate["verdict"]): stri
 }
 
 function describe(terminal: Terminal, { certificate, digest }: CertificateDocument): string {
-  const { set, stack, verification, source, restored, counts, books, login, failure } = certificate;
+  const { set, stack, verification, source, restored, counts, automation, books, login, failure } = certificate;
   const when = (at: string) => instant(at, stack.timezone);
   return table([
     ["verdict", verdictWords(terminal, certificate.verdict)],
@@ -110,6 +111,7 @@ function describe(terminal: Terminal, { certificate, digest }: CertificateDocume
             `${counts.tables} tables, ${counts.rows} rows, ${counts.attachments} attachments, ${counts.unsound} lost before`,
           ],
         ]),
+    ...(automation === null ? [] : [["automation", automationWords(automation)]]),
     ...(books === null
       ? [["books", counts === null ? "not read" : "accounting is not installed"]]
       : books.map((book) => bookRow(terminal, book))),

@@ -32,7 +32,7 @@ export const RestoreMixed = defineError<{ option: string; of: string }>("usage.r
 export const RestorePart = defineError<{ given: string }>("usage.restore_part", {
   exitCode: 14,
   message: (d) => `A set has no part ${d.given}. Nothing was changed.`,
-  hint: () => "--only is database or files.",
+  hint: () => "--only is database, files or automation.",
 });
 
 export const RunNeverBegan = defineError<{ run: string }>("restore.run_never_began", {
@@ -126,10 +126,12 @@ function requireFitting(options: RestoreOptions, other: string | undefined): voi
 
 function inputOf(set: string, options: RestoreOptions): Json {
   const { only = null, repository = null, from = null, asProduction = false, backup } = options;
-  if (only !== null && only !== "database" && only !== "files") throw RestorePart({ given: only });
+  if (!setParts.includes(only)) throw RestorePart({ given: String(only) });
   const trial = options.try === undefined ? "needed" : options.try ? "always" : "never";
   return { set, only, repository, from, asProduction, backup, trial };
 }
+
+const setParts: readonly (string | null)[] = [null, "database", "files", "automation"];
 
 /** How old the set is now, what is nearer, and what was done since: before anybody is asked. */
 async function tellLoss(app: App, stack: Stack, plan: Plan): Promise<readonly string[]> {
@@ -138,7 +140,7 @@ async function tellLoss(app: App, stack: Stack, plan: Plan): Promise<readonly st
     ...(plan.facts as { set: string; takenAt: string }),
     ...(plan.input as { from: string | null }),
   };
-  if (only === "files" || from !== null) return [];
+  if (only === "files" || only === "automation" || from !== null) return [];
   const reader = createFactReader(stack, app.performer, app.records);
   return renderLoss(await readLoss(reader, { set, takenAt, now: new Date() }), stack.config.timezone);
 }

@@ -6,7 +6,7 @@ export function registerRestore(program: Command): void {
   changing(program.command("restore"))
     .description("bring the past back: a backup's set, or with --at any instant that the archive has")
     .argument("[set or file]", "id of a backup or a part of it, or latest; or a file: Odoo's zip, or pg_dump's")
-    .option("--only <part>", "database or files: that part of the set alone")
+    .option("--only <part>", "database or files: that part of the set alone; automation: n8n's database")
     .option("--repository <name>", "take the set from this repository; the first one without it")
     .option("--from <stack>", "another stack's set, neutralized: no mail, no scheduled actions, no payments")
     .option("--as-production", "with --from: not neutralized, the stack moves here and does not run there any more")

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { inflateSync } from "node:zlib";
 import PDFDocument from "pdfkit";
+import type { AutomationTold } from "../../procedures/backup/automation/told.ts";
 import {
   type Book,
   type Certificate,
@@ -220,7 +221,7 @@ function fact(page: Page, [label, value]: Fact, { x, y }: Place, room: number): 
   return write(page, value, { x: x + 68, y }, { size: 9, width: room - 68 }) + 2;
 }
 
-function counts(page: Page, { counts: found }: Certificate, y: number): number {
+function counts(page: Page, { counts: found, automation }: Certificate, y: number): number {
   if (found === null) return y;
   const start = heading(page, "What came back, and was compared", { x: left, y });
   const cells: readonly Fact[] = [
@@ -235,7 +236,17 @@ function counts(page: Page, { counts: found }: Certificate, y: number): number {
     write(page, value, place, { size: 15, face: "bold", width: cell - 8 });
     write(page, label, { ...place, y: start + 19 }, { size: 8.5, color: gray, width: cell - 8 });
   }
-  return start + 31;
+  if (automation === null || (!automation.isDumped && automation.exported === null)) return start + 31;
+  return write(page, automationWords(automation), { x: left, y: start + 34 }, { size: 9 });
+}
+
+function automationWords({ isDumped, workflows, credentials, exported }: AutomationTold): string {
+  const json = exported === null ? "no workflows as JSON" : `${number(exported)} workflows as JSON`;
+  if (!isDumped) return `Of the automation (n8n): ${json}, and no database.`;
+  return (
+    `The automation's database (n8n) too: ${number(workflows ?? 0)} workflows and ${number(credentials ?? 0)} credentials, every table compared; ` +
+    `and ${json}.`
+  );
 }
 
 const columns = [

@@ -8,6 +8,8 @@ import { explained, type Restic } from "../../stack/restic.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change, read, require } from "../steps.ts";
+import { takeAutomation } from "./automation/take.ts";
+import { automationOfSet } from "./automation/told.ts";
 import { requestProof } from "./certificate/request.ts";
 import { findWrongClock } from "./clock.ts";
 import { NoRepository } from "./errors.ts";
@@ -74,6 +76,7 @@ function planBackup(stack: Stack, { reason }: BackupInput, facts: BackupFacts): 
         findMissingParts(stack, folder),
         checkFilestore(stack, folder),
         findLostAttachments(stack, folder),
+        ...takeAutomation(stack, folder, jobsOf(stack.config, facts.cores)),
         store(restic, folder, reason),
         readAccount(stack, folder),
       ]),
@@ -304,6 +307,7 @@ function record(stack: Stack, reason: SetReason): Act {
     files: output("check", "files"),
     unsound: output("check", "unsound"),
     filestoreBytes: output("check", "bytes"),
+    automation: stack.automation === undefined ? null : automationOfSet.told,
   };
   return change(
     {

@@ -3,6 +3,7 @@ import type { Records } from "../../engine/records.ts";
 import { Bug } from "../../errors/error.ts";
 import type { CallFunction } from "../../host/perform.ts";
 import { integrityKind } from "../maintenance/integrity.ts";
+import { automationTold } from "./automation/told.ts";
 import { certificateKind } from "./certificate/content.ts";
 import { BackupNotFound, ClockJumped } from "./errors.ts";
 import { filesKind } from "./files/notes.ts";
@@ -40,6 +41,8 @@ const entry = z.object({
   doubt: z.object({ at: z.string(), run: z.string() }).nullable().default(null),
   /** Sets that were entered before this one and say that they are later: a clock was wrong, for this one or for those. */
   contradicts: z.array(z.string()).default([]),
+  /** What is in it of n8n; null for a stack that has none, and for a set of which that is not known. */
+  automation: automationTold.nullable().default(null),
   reason: z.enum(setReasons).default("by-hand"),
   pin: z.object({ reason: z.string(), by: z.string(), at: z.string() }).nullable().default(null),
   /** The set is not in the repository any more: retention removed it, or it was missing when that looked. */
@@ -176,6 +179,7 @@ export function recordProof(records: Records): CallFunction {
       unsound,
       seconds: 0,
       contradicts: [],
+      automation: null,
       reason: "by-hand" as const,
       pin: null,
       removed: null,

@@ -1,4 +1,5 @@
 import type { Records } from "../../engine/records.ts";
+import type { Automation } from "../../stack/automation.ts";
 import { primary } from "../../stack/sources.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Finding } from "../monitoring/check.ts";
@@ -16,8 +17,30 @@ export async function findBackupFaults(records: Records, stack: Stack, now: Date
   return [
     ...judgeSizes(backups),
     ...judgeClock(backups),
+    ...(stack.automation === undefined ? [] : judgeAutomation(stack.automation, backups)),
     ...judgeCopies(states.slice(1), backups, stack.config.objectives.rpoSeconds, now),
     ...judgeChecks(states, now),
+  ];
+}
+
+/** A backup does not wait for an n8n that is away: what the newest one lacks of it is told here. */
+export function judgeAutomation(
+  { database }: Pick<Automation, "database">,
+  backups: readonly Pick<BackupEntry, "id" | "automation">[],
+): readonly Finding[] {
+  const [last] = backups;
+  if (last === undefined) return [];
+  const lacking = [
+    ...(database === undefined || last.automation?.isDumped === true ? [] : ["its database"]),
+    ...((last.automation?.exported ?? null) === null ? ["its workflows as JSON"] : []),
+  ];
+  if (lacking.length === 0) return [];
+  return [
+    {
+      ...{ code: "IPAI-AUTOMATION-003", title: "Automation in the last backup", unit: "parts missing", status: "warn" },
+      ...{ value: lacking.length, threshold: 0, milliseconds: 0 },
+      hint: `${last.id} has n8n without ${lacking.join(" and ")}. \`ipai runs show ${last.id}\` says why; then \`ipai backup\`.`,
+    },
   ];
 }
 

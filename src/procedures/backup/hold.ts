@@ -1,9 +1,9 @@
 import type { Probe } from "../../runbook/action.ts";
 import type { Act, Bracket } from "../../runbook/plan.ts";
 import { join, output, runId } from "../../runbook/value.ts";
+import { withoutLimits } from "../../stack/postgres.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, read, takeBack, waitFor } from "../steps.ts";
-import { withoutLimits } from "./manifest.ts";
 
 /**
  * Odoo's file clean-up takes a SHARE lock on ir_attachment. A session that holds ROW EXCLUSIVE, as every writer does, keeps it

@@ -1,3 +1,4 @@
+import { withoutLimits } from "../../stack/postgres.ts";
 import { structureSql } from "./structure.ts";
 
 /**
@@ -18,11 +19,6 @@ ${withoutLimits}${sql.trim()}
 commit;
 `;
 }
-
-/** A database or a role may have limits that are meant for users. Not every server has all of these. */
-export const withoutLimits = `select count(set_config(name, '0', false)) as lifted from pg_settings
-  where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout') \\gset
-`;
 
 /** Under these a row's text is the same on every server. */
 export const fixedText = `set local search_path to pg_catalog;
@@ -98,6 +94,12 @@ select json_build_object(
     'archiveCommand', case when current_setting('archive_command') = '(disabled)' then '' else current_setting('archive_command') end)
     from pg_database d where datname = 'template0'),
   'modules', (select json_object_agg(name, latest_version order by name) from ir_module_module where state = 'installed'));
+`);
+
+/** Of a database that is no Odoo's. */
+export const aboutOtherSql = atOneInstant(`
+select json_build_object('database', current_database(), 'databaseBytes', pg_database_size(current_database()),
+  'takenAt', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'server', current_setting('server_version'));
 `);
 
 /**

@@ -12,7 +12,7 @@ import { withFullDisk } from "./working-folder.ts";
 
 /**
  * A set in a folder of this run's: `FOLDER/set` has what a backup stores (`dump`, `roles`, `manifest`, `sequences`, `attachments`, `about`,
- * `unsound`, `filestore`), wherever it came from. Everything else that is made on the way lies in `FOLDER`.
+ * `unsound`, `filestore`; of a backup also `configuration` and `automation`), wherever it came from. Everything else that is made on the way lies in `FOLDER`.
  */
 
 export function setIn(folder: Text): Text {
@@ -78,7 +78,13 @@ export function fetchSet(
   fetch = repository.fetch(wanted.backup, setIn(folder), wanted.part ?? "all"),
 ): readonly Act[] {
   const { databaseBytes, part = "all" } = wanted;
-  const there = part === "files" ? "attachments" : "manifest";
+  const there = {
+    all: "manifest",
+    database: "manifest",
+    files: "attachments",
+    automation: "about",
+    configuration: "manifest",
+  }[part];
   const { user } = stack.postgres;
   return [
     change(
@@ -111,13 +117,13 @@ const ownScript = `
 set -eu
 cd -- "$1"
 chown "$2": .
-for part in dump roles; do [ ! -e "$part" ] || chown -R "$2": "$part"; done
+for part in dump roles automation; do [ ! -e "$part" ] || chown -R "$2": "$part"; done
 [ ! -e filestore ] || chown -R "$3": filestore
 `;
 
 function isOwned(stack: Stack, folder: Text): Probe {
   const script =
-    'cd -- "$1" && for part in dump roles; do [ ! -e "$part" ] || find "$part" ! -user "$2" -print -quit; done';
+    'cd -- "$1" && for part in dump roles automation; do [ ! -e "$part" ] || find "$part" ! -user "$2" -print -quit; done';
   return {
     title: `${stack.postgres.user} may read the dump`,
     action: command(stack.tools, ["sh", "-c", script, "owned", setIn(folder), stack.postgres.user]),

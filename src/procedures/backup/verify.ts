@@ -7,6 +7,7 @@ import { createScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change, read } from "../steps.ts";
+import { proveAutomation } from "./automation/prove.ts";
 import { certify, certifyFailure, givePassword, identify, logIn, readBooks } from "./certificate/steps.ts";
 import { compareAttachments, compareManifest, compareSequences } from "./compare.ts";
 import { copyName, serveCopy } from "./copy.ts";
@@ -36,7 +37,7 @@ export const verifyBackup: Procedure<VerifyInput, ProofFacts> = {
   title: "Backup verification",
   summary:
     "Restores a backup on a throw-away PostgreSQL beside the stack's own, compares every table with the manifest and every " +
-    "attachment with its checksum, adds up the books, neutralizes the copy, and lets a user log in to an Odoo on it. What holds becomes the proof, " +
+    "attachment with its checksum, adds up the books, does the same with n8n's database if the set has one, neutralizes the copy, and lets a user log in to an Odoo on it. What holds becomes the proof, " +
     "and whatever came of it a signed certificate.",
   done: { title: "Backup proven", line: "Its certificate: ipai backup certificate" },
   input,
@@ -82,6 +83,7 @@ function planVerification(stack: Stack, { backup }: VerifyInput, facts: ProofFac
           compareAttachments(stack, restored),
           compareSequences(stack, restored),
           ...readBooks(stack, cluster),
+          ...proveAutomation(stack, cluster, folder, load.jobs),
           ...serveCopy(stack, cluster, folder, {
             before: givePassword(stack, cluster, folder),
             inside: [logIn(stack, folder)],

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Plan, Step } from "../../runbook/plan.ts";
 import type { Stack } from "../../stack/stack.ts";
-import { changePlaces, namesWith, noteKept } from "../backup/restore/place.ts";
+import { changePlaces, namesOfDatabase, namesWith, noteKept } from "../backup/restore/place.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
 import { noteClosed } from "../resources.ts";
 import { whileClosed, whileOdooStopped } from "../steps.ts";
@@ -106,7 +106,8 @@ function rollCode(stack: Stack, { undone, code }: RollbackFacts): readonly Step[
 function exchange(stack: Stack, { undone, code }: RollbackFacts, of: string): readonly Step[] {
   const git = requireGit(stack);
   const { running, updates, installs, code: modules } = code;
-  const names = namesWith(stack, `${stack.config.odoo.database}_before_${of}`);
+  const { database } = stack.config.odoo;
+  const names = namesWith(stack, namesOfDatabase(database, `${database}_before_${of}`));
   const both = { database: { isThere: true }, files: { isThere: true } };
   return [
     unchangedTree(stack, git, code),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../config/load.ts";
+import { Secret } from "../../config/secret.ts";
 import type { ActionResult } from "../../host/perform.ts";
 import { createStack } from "../../stack/stack.ts";
 import { sandboxConfig } from "../sandbox/definition.ts";
@@ -15,7 +16,9 @@ const settings = {
 };
 const { sandbox } = parseConfig(sandboxConfig(settings), "ipai.yaml", {}).stacks;
 if (sandbox === undefined) throw new TypeError("the configuration has no practice stack");
-const checks = healthChecks(createStack(sandbox));
+const automation = { url: "http://127.0.0.1:5678", apiKey: new Secret("k"), database: "n8n" };
+const services = { ...sandbox.services, automation: { ...automation, name: undefined, keyFile: undefined } };
+const checks = healthChecks(createStack({ ...sandbox, services }));
 
 function judge(code: string, ...answers: readonly Answer[]): Judgement {
   const check = checks.find((one) => one.code === code);
@@ -34,6 +37,24 @@ function failed(code: string, output = ""): Answer {
 const page = (status: number, body: string, seconds = 0.2) => said("", { status, body, seconds });
 const login = page(200, '<input name="login"/>');
 const row = (value: object) => said(`${JSON.stringify(value)}\n`);
+
+describe("n8n", () => {
+  it("is asked for its health, and whether it takes the key: without it no workflow gets into a backup", () => {
+    expect(judge("IPAI-AUTOMATION-001", page(200, "{}")).status).toBe("ok");
+    expect(judge("IPAI-AUTOMATION-001", page(503, ""))).toMatchObject({ status: "fail", value: 503 });
+    expect(judge("IPAI-AUTOMATION-001", failed("host.http_unreachable", "refused")).status).toBe("fail");
+    expect(judge("IPAI-AUTOMATION-001", failed("host.program_not_found")).status).toBe("unknown");
+    expect(judge("IPAI-AUTOMATION-002", page(401, "")).hint).toContain("refuses the key of its API");
+    expect(judge("IPAI-AUTOMATION-002", page(404, "")).hint).toContain("does not answer");
+    expect(judge("IPAI-AUTOMATION-002", page(200, "n8n is starting up. Please wait")).status).toBe("fail");
+    expect(judge("IPAI-AUTOMATION-002", page(200, '{"data": []}')).status).toBe("ok");
+  });
+
+  it("is not asked where there is none", () => {
+    const codes = healthChecks(createStack(sandbox)).map(({ code }) => code);
+    expect(codes.filter((code) => code.startsWith("IPAI-AUTOMATION"))).toEqual([]);
+  });
+});
 
 describe("the disks", () => {
   const df = (...rows: readonly string[]) => said(rows.map((line) => `Use% IUse% Mounted on\n${line}\n`).join(""));

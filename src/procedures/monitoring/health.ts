@@ -1,5 +1,6 @@
 import type { Stack } from "../../stack/stack.ts";
 import { shippingSeconds } from "../backup/files/interval.ts";
+import { automationChecks } from "./automation.ts";
 import type { Check } from "./check.ts";
 import { containers } from "./containers.ts";
 import { crons, database } from "./database.ts";
@@ -9,11 +10,11 @@ import { cache, http, processes } from "./services.ts";
 import { archivedWal } from "./wal.ts";
 
 /**
- * The seven checks of the runbook, done for what they are for, and more where a compose file says what should run, or an archive is
+ * The seven checks of the runbook, done for what they are for, and more where a compose file says what should run, or an archive or n8n is
  * configured. Pure: says what is asked and how answers are judged.
  */
 export function healthChecks(stack: Stack): readonly Check[] {
-  const { redis, pgbackrest, fileSnapshots } = stack;
+  const { redis, automation, pgbackrest, fileSnapshots } = stack;
   const { runtime } = stack.config;
   const everySeconds = shippingSeconds(stack.config);
   return [
@@ -24,6 +25,7 @@ export function healthChecks(stack: Stack): readonly Check[] {
     http(stack),
     ...(redis === undefined ? [] : [cache(stack, redis)]),
     crons(stack),
+    ...(automation === undefined ? [] : automationChecks(automation)),
     ...(pgbackrest === undefined ? [] : [archivedWal(stack, pgbackrest)]),
     ...(fileSnapshots === undefined || everySeconds === undefined
       ? []

@@ -10,6 +10,7 @@ import { targetOf } from "../backup/restore/side.ts";
 import { fetchSet, fileOfSet, setIn, withFolder } from "../backup/set.ts";
 import type { Procedure } from "../procedure.ts";
 import { change, serving, startService, stopService, takeBack } from "../steps.ts";
+import { otherDatabases } from "./automation.ts";
 import { databaseIsThere, hasDatabase, nameLost, readAll, readInstant, whileItRuns } from "./beside.ts";
 import { type DatabaseFacts, readDatabaseFacts } from "./database-facts.ts";
 import { exchange } from "./exchange.ts";
@@ -76,7 +77,7 @@ function planDatabase(stack: Stack, given: Input, facts: DatabaseFacts): Plan {
       proxy: facts.running.proxy ?? null,
     },
     lease: "exclusive",
-    notes: notesOf(given, facts),
+    notes: notesOf(stack, given, facts),
     steps: [
       ...stepsOf(around),
       withFolder(stack, work, "recovery", [
@@ -97,13 +98,10 @@ function isArchived({ pgbackrest }: Stack, { cluster }: FoundSet): boolean {
   return pgbackrest !== undefined && cluster.archiveCommand === pgbackrest.archiveCommand;
 }
 
-function notesOf({ at }: Input, { set, dataDirectory }: DatabaseFacts): readonly string[] {
+function notesOf(stack: Stack, { at }: Input, { set, dataDirectory }: DatabaseFacts): readonly string[] {
   return [
     ...(set !== undefined
-      ? [
-          `The set was taken at ${set.takenAt}: what was entered since is lost.`,
-          "Other databases of the server are in no set: they stay in the damaged one alone.",
-        ]
+      ? [`The set was taken at ${set.takenAt}: what was entered since is lost.`, ...otherDatabases(stack, set.id)]
       : [
           at === undefined
             ? "The archive is replayed to its end, and after it what the damaged server still has on its disk."

@@ -124,9 +124,9 @@ async function requireRoom(reader: FactReader, { setBytes, databaseBytes, cluste
 }
 
 async function findRunning(reader: FactReader): Promise<readonly string[]> {
-  const { odoo, proxy, cache, database } = reader.stack.config.services;
-  const named = (service: { readonly name: string } | undefined) => (service === undefined ? [] : [service.name]);
-  const names = [...named(proxy), ...odoo.flatMap(named), ...named(cache), database.name];
+  const { odoo, proxy, cache, automation, database } = reader.stack.config.services;
+  const named = (service: { readonly name?: string | undefined } | undefined) => service?.name ?? [];
+  const names = [automation, proxy, ...odoo, cache, database].flatMap(named);
   const answers = await Promise.all(
     names.map(async (name) => {
       const { action } = reader.stack.runtime.service(name).isRunning;

@@ -13,6 +13,7 @@ import { compareAttachments, compareManifest, compareSequences, type Restored } 
 import { globalsSql } from "../backup/manifest.ts";
 import { checkAttachments, fetchSet, fileOfSet, setIn } from "../backup/set.ts";
 import { change, serving, startService, stopService, waitFor } from "../steps.ts";
+import { putAutomation } from "./automation.ts";
 import { asking, awayStep, inSet, placingOf, putConfiguration } from "./configuration.ts";
 import { filestoreOf, type HostFacts } from "./facts.ts";
 import type { Phase } from "./phases.ts";
@@ -79,6 +80,7 @@ function putDatabase(stack: Stack, facts: HostFacts, folder: Text): readonly Ste
       ...compare(stack, restored),
       ...asking,
     })),
+    ...putAutomation(stack, folder, facts.jobs),
   ];
 }
 
@@ -294,7 +296,7 @@ cd -- "$1" && cut -c 43- -- "$2" | grep -vxF -f "$3" | while IFS= read -r name; 
 `;
 
 function startAll(stack: Stack): readonly Step[] {
-  const { cache, odoo, proxy } = stack.config.services;
+  const { cache, odoo, proxy, automation } = stack.config.services;
   const start = (name: string): Act => {
     const service = stack.runtime.service(name);
     return {
@@ -307,6 +309,7 @@ function startAll(stack: Stack): readonly Step[] {
     ...(cache === undefined ? [] : [start(cache.name)]),
     ...odoo.map(({ name }) => start(name)),
     ...(proxy === undefined ? [] : [start(proxy.name)]),
+    ...(automation?.name === undefined ? [] : [start(automation.name)]),
     ...odoo.map((service) => ({
       ...serving(stack, service.name, stack.odoo.addressOf(service)),
       onTimeout: "ask" as const,

@@ -155,7 +155,7 @@ function notesOf(stack: Stack, host: HostFacts): readonly string[] {
     ...set.parts
       .filter(({ state }) => state === "missing" || state === "unreadable")
       .map(({ part, path }) => `Not in the set: ${part} (${path}). Bring it by hand.`),
-    "Other databases of the old server are in no set, and do not come back with this.",
+    `Databases of the old server other than Odoo's${stack.automation?.database === undefined ? "" : " and n8n's"} are in no set, and do not come back with this.`,
     ...(isFirst || backup === undefined
       ? []
       : [`${backup.repository} is made anew by the next backup; the sets stay in ${set.repository}.`]),

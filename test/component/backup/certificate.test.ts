@@ -49,6 +49,7 @@ const found = {
     server: "15.18",
     modules: { base: "19.0.1.3" },
   },
+  automation: { isDumped: true, workflows: 12, credentials: 3, exported: 12 },
   books: null,
   login: { user: "ana", uid: 2, company: "A" },
 };

@@ -3,6 +3,7 @@ import type { Records } from "../../../engine/records.ts";
 import { Bug } from "../../../errors/error.ts";
 import type { CallFunction } from "../../../host/perform.ts";
 import type { Json } from "../../../runbook/value.ts";
+import { automationTold } from "../automation/told.ts";
 import { findBackup } from "../calls.ts";
 import {
   books,
@@ -80,6 +81,7 @@ const provenInput = subject.extend({
   rows: z.int(),
   attachments: z.int(),
   unsound: z.int(),
+  automation: automationTold.nullable().default(null),
   books,
   login,
 });
@@ -113,6 +115,7 @@ export function certify(records: Records, notary: Notary): CallFunction {
       source: { postgres: said.server, cluster: said.systemIdentifier ?? null, modules: said.modules },
       restored: { postgres: input.postgres, cluster: input.cluster, odoo: input.odoo },
       counts: { tables, rows, attachments, unsound },
+      automation: input.automation,
       books: input.books,
       login: input.login,
       failure: null,
@@ -140,7 +143,7 @@ export function certifyFailure(records: Records, notary: Notary): CallFunction {
         ...{ takenAt: known?.takenAt ?? null, database: null },
         databaseBytes: known?.databaseBytes ?? null,
       },
-      ...{ source: null, restored: null, counts: null, books: null, login: null },
+      ...{ source: null, restored: null, counts: null, automation: null, books: null, login: null },
       failure: failure ?? { step: null, code: "run.cancelled", message: "The verification was taken back." },
     });
   };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { automationTold } from "../automation/told.ts";
 
 /**
  * What a certificate says of one verification: plain data, in the words of an auditor. What is not known is null, never left out.
@@ -75,6 +76,11 @@ export const certificateSchema = z.strictObject({
       unsound: z.int().describe("Attachments that were missing or altered in the live filestore already"),
     })
     .nullable(),
+  automation: automationTold
+    .nullable()
+    .describe(
+      "What the set has of n8n; its database, if it is there, was restored and compared. Null: it did not come to it",
+    ),
   books: books.describe("Null: accounting is not installed, or it did not come to it"),
   login: login.nullable().describe("The user whose login Odoo on the neutralized copy accepted"),
   failure: z.strictObject({ step: z.string().nullable(), code: z.string(), message: z.string() }).nullable(),
@@ -106,7 +112,8 @@ const phaseOf: Readonly<Record<string, PhaseName>> = {
   ...{ fetch: "fetch", "own set": "fetch", about: "fetch" },
   ...{ "start cluster": "restore", restore: "restore" },
   ...{ attachments: "compare", manifest: "compare", "attachment list": "compare", sequences: "compare" },
-  ...{ books: "compare" },
+  ...{ books: "compare", "restore automation": "restore" },
+  ...{ "automation manifest": "compare", "automation sequences": "compare" },
   ...{ filestore: "serve", neutralize: "serve", "start copy": "serve", "serve the copy": "serve", login: "serve" },
 };
 

@@ -3,6 +3,7 @@ import type { Act } from "../../../runbook/plan.ts";
 import { output, suffixed, type Text } from "../../../runbook/value.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import { change, read, require, takeBack } from "../../steps.ts";
+import { automationOfSet } from "../automation/told.ts";
 import { kept } from "../backup.ts";
 import { copyName } from "../copy.ts";
 import { booksSql } from "./books.ts";
@@ -187,6 +188,7 @@ export function certify(stack: Stack, backup: string): Act {
     rows: output("count", "rows"),
     attachments: output("count", "attachments"),
     unsound: output("count", "unsound"),
+    automation: automationOfSet.told,
     books: output("books", "companies"),
     login: output("login", "accepted"),
   };

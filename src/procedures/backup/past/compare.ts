@@ -3,10 +3,11 @@ import { command } from "../../../runbook/action.ts";
 import type { Act } from "../../../runbook/plan.ts";
 import { suffixed, type Text } from "../../../runbook/value.ts";
 import { pathExists } from "../../../stack/files.ts";
+import { withoutLimits } from "../../../stack/postgres.ts";
 import type { SideCluster } from "../../../stack/side.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import { change } from "../../steps.ts";
-import { fixedText, withoutLimits } from "../manifest.ts";
+import { fixedText } from "../manifest.ts";
 import { noise } from "./noise.ts";
 
 /**

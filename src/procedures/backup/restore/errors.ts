@@ -122,6 +122,35 @@ export const RestoreServerFull = defineError<Told>("restore.server_full", {
   hint: () => "What was loaded is removed again. Free some space there: kept databases of earlier restores may go.",
 });
 
+export const RestoreNoAutomation = defineError<{ stack: string }>("restore.no_automation", {
+  exitCode: 14,
+  message: (d) => `The stack ${d.stack} has no n8n whose database could be restored. Nothing was changed.`,
+  hint: () => "Set services.automation.database in ipai.yaml to the database that n8n uses.",
+});
+
+export const RestoreAutomationElsewhere = defineError<{ from: string }>("restore.automation_elsewhere", {
+  exitCode: 14,
+  message: (d) =>
+    `n8n's database of ${d.from} is not restored here: its workflows would act here as they do there, with the same credentials. Nothing was changed.`,
+  hint: () =>
+    "The set has each workflow as JSON (automation/workflows), without credentials and for n8n to import: `restic restore` brings them.",
+});
+
+export const RestoreNoAutomationInSet = defineError<Told>("restore.no_automation_in_set", {
+  exitCode: 26,
+  message: () => "The set has no database of n8n's. Nothing was changed.",
+  hint: () =>
+    "`ipai backup list` shows other sets. Why it is missing, `ipai runs show SET` says; `ipai status` tells of the newest (IPAI-AUTOMATION-003).",
+});
+
+export const RestoreAutomationKey = defineError<Told>("restore.automation_key", {
+  exitCode: 33,
+  message: (d) =>
+    `n8n has another key than on that day, and could not read its credentials: ${(d.found ?? "").trim()} differs from the set's, or is missing. Nothing was changed.`,
+  hint: () =>
+    "The set has that key (configuration/automation). Put it in its place while n8n is stopped, keep the present one, and run the command again.",
+});
+
 export const RestoreDatabaseBusy = defineError<Told>("restore.database_busy", {
   exitCode: 27,
   retryable: true,

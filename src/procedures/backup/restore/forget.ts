@@ -20,7 +20,8 @@ const input = z.object({
 type ForgetInput = z.infer<typeof input>;
 
 export interface KeptFacts {
-  readonly hasDatabase: boolean;
+  /** Odoo's, or n8n's. */
+  readonly databases: readonly string[];
   readonly hasFiles: boolean;
 }
 
@@ -36,32 +37,35 @@ export const forgetKept: Procedure<ForgetInput, KeptFacts> = {
   plan: planForget,
 };
 
-function keptOf({ config, odoo }: Stack, run: string) {
+function keptOf({ config, odoo, automation }: Stack, run: string) {
   const name = `${config.odoo.database}_before_${run}`;
-  return { name, files: odoo.filestoreOf(name) };
+  const further = automation?.database === undefined ? [] : [`${automation.database}_before_${run}`];
+  return { names: [name, ...further], files: odoo.filestoreOf(name) };
 }
 
 async function readKept({ stack, records, number, exitCode }: FactReader, { id }: ForgetInput): Promise<KeptFacts> {
-  const { name, files } = keptOf(stack, id);
-  const [databases, code] = await Promise.all([
-    number(stack.postgres.databaseExists(name).action),
+  const { names, files } = keptOf(stack, id);
+  const [counts, code] = await Promise.all([
+    Promise.all(names.map((name) => number(stack.postgres.databaseExists(name).action))),
     exitCode(command(stack.tools, ["test", "-d", files as string], { okExitCodes: [0, 1] })),
   ]);
   const isOpen = (await findResource(records, stack.name, id))?.closed === null;
-  if (databases === 0 && code !== 0 && !isOpen) throw RestoreNothingKept({ run: id });
-  return { hasDatabase: databases > 0, hasFiles: code === 0 };
+  const databases = names.filter((_, index) => counts[index] === 1);
+  if (databases.length === 0 && code !== 0 && !isOpen) throw RestoreNothingKept({ run: id });
+  return { databases, hasFiles: code === 0 };
 }
 
-function planForget(stack: Stack, { id }: ForgetInput, { hasDatabase, hasFiles }: KeptFacts): Plan {
-  const { name, files } = keptOf(stack, id);
-  const database: Act = change(
-    {
-      id: "drop database",
-      title: `Drop the database ${name}`,
-      action: stack.postgres.query("postgres", dropDatabaseSql, { name }),
-    },
-    { effect: "destroy", undo: "irreversible", verify: [stack.postgres.databaseIsAbsent(name)], timeoutSeconds: 600 },
-  );
+function planForget(stack: Stack, { id }: ForgetInput, { databases, hasFiles }: KeptFacts): Plan {
+  const { names, files } = keptOf(stack, id);
+  const drop = (name: string): Act =>
+    change(
+      {
+        id: name === names[0] ? "drop database" : "drop automation",
+        title: `Drop the database ${name}`,
+        action: stack.postgres.query("postgres", dropDatabaseSql, { name }),
+      },
+      { effect: "destroy", undo: "irreversible", verify: [stack.postgres.databaseIsAbsent(name)], timeoutSeconds: 600 },
+    );
   const filestore: Act = change(
     { id: "remove files", title: "Remove its filestore", action: removeTree(stack.tools, files) },
     {
@@ -77,12 +81,12 @@ function planForget(stack: Stack, { id }: ForgetInput, { hasDatabase, hasFiles }
     stack: stack.name,
     title: `Remove what the restore ${id} kept`,
     input: { id },
-    facts: { hasDatabase, hasFiles },
+    facts: { databases, hasFiles },
     lease: "shared",
     notes: [
       "What users did between the restored instant and that restore is nowhere else but in the set that was made before it.",
     ],
     // What somebody has removed by hand is only noted.
-    steps: [...(hasDatabase ? [database] : []), ...(hasFiles ? [filestore] : []), noteClosed(stack, id)],
+    steps: [...databases.map(drop), ...(hasFiles ? [filestore] : []), noteClosed(stack, id)],
   };
 }

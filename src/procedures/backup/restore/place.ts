@@ -3,6 +3,7 @@ import type { Act, Step } from "../../../runbook/plan.ts";
 import { join, runId, type Text } from "../../../runbook/value.ts";
 import { pathExists, pathIsAbsent, swapTree } from "../../../stack/files.ts";
 import {
+  type Dump,
   dropDatabaseSql,
   giveDatabaseSql,
   hideDatabaseSql,
@@ -24,48 +25,57 @@ import { fileOfSet, type Load, restoreBytesPerSecond, setIn } from "../set.ts";
 
 /** Names that belong to this run alone: what comes (`past`), and what is kept of what was there (`before`). */
 export function namesOf(stack: Stack): Names {
-  const { database } = stack.config.odoo;
-  return namesWith(stack, join(`${database}_past_`, runId));
+  return namesWith(stack, namesOfDatabase(stack.config.odoo.database));
 }
 
-export interface Names {
+export interface DatabaseNames {
   readonly database: string;
   readonly past: Text;
   readonly before: Text;
+}
+
+interface Names extends DatabaseNames {
   readonly pastFiles: Text;
   readonly beforeFiles: Text;
 }
 
-/** What comes may be there already, under a name of its own. */
-export function namesWith({ config, odoo }: Stack, past: Text): Names {
-  const { database } = config.odoo;
-  const before = join(`${database}_before_`, runId);
-  return { database, past, before, pastFiles: odoo.filestoreOf(past), beforeFiles: odoo.filestoreOf(before) };
+/** `past`: what comes; it may be there already, under a name of its own. */
+export function namesOfDatabase(database: string, past: Text = join(`${database}_past_`, runId)): DatabaseNames {
+  return { database, past, before: join(`${database}_before_`, runId) };
+}
+
+/** With the filestores beside them. */
+export function namesWith({ odoo }: Stack, names: DatabaseNames): Names {
+  return { ...names, pastFiles: odoo.filestoreOf(names.past), beforeFiles: odoo.filestoreOf(names.before) };
 }
 
 /** Loads `FOLDER/set/dump` beside the serving database, where Odoo does not know of it. */
 export function loadPast(stack: Stack, folder: Text, { source, jobs, databaseBytes }: Load): Act {
-  const { postgres } = stack;
   const { past } = namesOf(stack);
-  const [dump, roles] = [fileOfSet(folder, "dump"), fileOfSet(folder, "roles")];
   const isOdoo: Probe = {
     title: "it is an Odoo database",
-    action: postgres.query(past, "select count(*) from ir_module_module where state = 'installed';"),
+    action: stack.postgres.query(past, "select count(*) from ir_module_module where state = 'installed';"),
     output: { from: "stdout", as: "number" },
     compare: "ge",
     with: 1,
     code: "restore.carry_failed",
   };
+  const [dump, roles] = [fileOfSet(folder, "dump"), fileOfSet(folder, "roles")];
+  const forecastSeconds = 2 + Math.ceil(databaseBytes / restoreBytesPerSecond);
+  return { ...loadBeside(stack, past, { dump, source, roles, jobs }, isOdoo), forecastSeconds };
+}
+
+/** Any database's dump, under a name that nobody knows. `isWanted`: that it is one of the kind that is meant. */
+export function loadBeside({ postgres }: Stack, past: Text, dump: Dump, isWanted: Probe): Act {
   return change(
     {
       id: "load",
       title: "Load it into the serving server, under another name",
-      action: postgres.load(past, { dump, source, roles, jobs }),
+      action: postgres.load(past, dump),
     },
     {
-      verify: [postgres.databaseExists(past), isOdoo],
+      verify: [postgres.databaseExists(past), isWanted],
       timeoutSeconds: 24 * 3600,
-      forecastSeconds: 2 + Math.ceil(databaseBytes / restoreBytesPerSecond),
       undo: [
         takeBack(
           {
@@ -153,13 +163,15 @@ export function putInPlace(
   ];
 }
 
-/** What is kept, by the run that keeps it, until somebody closes it or its time is over. */
 export function noteKept(stack: Stack, { database, files }: Exchange): readonly Act[] {
-  if (database?.isThere !== true && files?.isThere !== true) return [];
-  const title = database?.isThere === true ? namesOf(stack).before : "The filestore of before a restore";
-  return [
-    noteOpened(stack, { id: runId, kind: "kept", title, hours: 24 * keptDays, close: { procedure: "restore forget" } }),
-  ];
+  if (database?.isThere === true) return [noteKeptAs(stack, namesOf(stack).before)];
+  return files?.isThere === true ? [noteKeptAs(stack, "The filestore of before a restore")] : [];
+}
+
+/** What is kept, by the run that keeps it, until somebody closes it or its time is over. */
+export function noteKeptAs(stack: Stack, title: Text): Act {
+  const close = { procedure: "restore forget" } as const;
+  return noteOpened(stack, { id: runId, kind: "kept", title, hours: 24 * keptDays, close });
 }
 
 /** Days that what is kept lives, unless somebody extends it. */
@@ -171,19 +183,20 @@ export function changePlaces(
   names: Names = namesOf(stack),
 ): readonly Step[] {
   return [
-    ...(database === undefined
-      ? []
-      : database.isThere
-        ? [nobodyElse(stack), swapDatabase(stack, names)]
-        : [placeDatabase(stack)]),
+    ...(database === undefined ? [] : exchangeDatabases(stack, names, database)),
     ...(files === undefined ? [] : [files.isThere ? swapFiles(stack, names) : placeFiles(stack)]),
   ];
 }
 
-function nobodyElse({ postgres, config }: Stack): Act {
+/** What was there is kept, if it is there. */
+export function exchangeDatabases(stack: Stack, names: DatabaseNames, { isThere }: Present): readonly Act[] {
+  return isThere ? [nobodyElse(stack, names), swapDatabase(stack, names)] : [placeDatabase(stack, names)];
+}
+
+function nobodyElse({ postgres }: Stack, { database }: DatabaseNames): Act {
   const alone: Probe = {
     title: "no other session is on the database",
-    action: postgres.query("postgres", otherSessionsSql, { name: config.odoo.database }),
+    action: postgres.query("postgres", otherSessionsSql, { name: database }),
     output: { from: "stdout" },
     compare: "absent",
     with: "",
@@ -192,7 +205,7 @@ function nobodyElse({ postgres, config }: Stack): Act {
   return require({ id: "alone", title: "Nobody else uses the database", probe: alone }, { attempts: 5 });
 }
 
-function swapDatabase({ postgres }: Stack, { database, past, before }: Names): Act {
+function swapDatabase({ postgres }: Stack, { database, past, before }: DatabaseNames): Act {
   return change(
     {
       id: "swap",
@@ -220,9 +233,7 @@ function swapDatabase({ postgres }: Stack, { database, past, before }: Names): A
 }
 
 /** There is none that could be kept. */
-function placeDatabase(stack: Stack): Act {
-  const { postgres } = stack;
-  const { database, past, before } = namesOf(stack);
+function placeDatabase({ postgres }: Stack, { database, past, before }: DatabaseNames): Act {
   return change(
     {
       id: "swap",

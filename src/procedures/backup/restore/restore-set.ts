@@ -7,6 +7,7 @@ import type { Procedure } from "../../procedure.ts";
 import { compareAttachments, compareManifest, compareSequences } from "../compare.ts";
 import { serveCopy } from "../copy.ts";
 import { checkAttachments, fetchSet, fileOfSet, restoreInScratch, withFolder, withScratch } from "../set.ts";
+import { automationNotes, bringAutomation } from "./automation.ts";
 import { linkForCopy } from "./carry.ts";
 import {
   bringSince,
@@ -29,7 +30,7 @@ export const restoreSet: Procedure<SetInput, RestoreSetFacts> = {
   risk: "change",
   title: "Restore of a set",
   summary:
-    "Brings database and filestore back from a backup's set, or one of them: read from the repository, checked, loaded beside the serving " +
+    "Brings database and filestore back from a backup's set, or one of them, or n8n's database: read from the repository, checked, loaded beside the serving " +
     "database, compared row by row, and only then put in the place of the present, which is kept under another name.",
   done: { title: "Restored" },
   input: setInput,
@@ -41,7 +42,6 @@ function planRestoreSet(stack: Stack, given: SetInput, facts: RestoreSetFacts): 
   const folder = join(`${stack.config.workDirectory}/restore/`, runId);
   const { only } = given;
   const makesBackup = given.backup && facts.present.database && stack.restic !== undefined;
-  const bring = only === "files" ? bringFiles : bringDatabase;
   return {
     procedure: restoreSet.name,
     version: restoreSet.version,
@@ -65,6 +65,11 @@ function planRestoreSet(stack: Stack, given: SetInput, facts: RestoreSetFacts): 
       ]),
     ],
   };
+}
+
+function bring(stack: Stack, given: SetInput, facts: RestoreSetFacts, folder: Text): Bracket["body"] {
+  if (given.only === "automation") return bringAutomation(stack, facts, folder);
+  return given.only === "files" ? bringFiles(stack, given, facts, folder) : bringDatabase(stack, given, facts, folder);
 }
 
 /** Kept for its own time whatever becomes of this restore. */
@@ -159,7 +164,13 @@ function bringFiles(stack: Stack, given: SetInput, facts: RestoreSetFacts, folde
 }
 
 function titleOf(stack: Stack, { only, from }: SetInput, { set }: RestoreSetFacts): string {
-  const what = { all: stack.config.odoo.database, database: "the database", files: "the filestore" }[only ?? "all"];
+  const parts = {
+    all: stack.config.odoo.database,
+    database: "the database",
+    files: "the filestore",
+    automation: "n8n",
+  };
+  const what = parts[only ?? "all"];
   return `Restore ${what} from set ${set.id}${from === null ? "" : ` of ${from}`}`;
 }
 
@@ -168,6 +179,7 @@ function notesOf(stack: Stack, given: SetInput, facts: RestoreSetFacts, makesBac
   const { set, present, repository } = facts;
   const { only, from, asProduction } = given;
   const isOf = `The set is of ${set.takenAt} (${set.reason}), from the repository ${repository}.`;
+  if (only === "automation") return [isOf, ...automationNotes(stack, facts), ...backupNotes(given, facts, makesBackup)];
   return [
     isOf,
     ...(only === "files"
@@ -179,6 +191,9 @@ function notesOf(stack: Stack, given: SetInput, facts: RestoreSetFacts, makesBac
     ...keptNotes(database, only, present),
     ...backupNotes(given, facts, makesBackup),
     ...trialNotes(given, facts),
+    ...(only === null && stack.automation !== undefined
+      ? ["n8n is not touched: --only automation brings its database back."]
+      : []),
     ...facts.differences.map(
       (line) => `${line}. Odoo may refuse to work until \`ipai upgrade\` was run, or the code is put back.`,
     ),

@@ -19,7 +19,9 @@ import {
   requireSpace,
   type SetInRepository,
 } from "../facts.ts";
+import { requireAutomation } from "./automation.ts";
 import {
+  RestoreAutomationElsewhere,
   RestoreCodeMissing,
   RestoreNewerServer,
   RestorePresentUnreadable,
@@ -59,18 +61,19 @@ const about = z.object({
 type About = z.infer<typeof about>;
 
 export async function readRestoreSetFacts(reader: FactReader, input: SetInput): Promise<RestoreSetFacts> {
+  if (input.only === "automation" && input.from !== null) throw RestoreAutomationElsewhere({ from: input.from });
   const repository = await chooseRepository(reader, input);
   const set = chooseSet(await listSetsOf(reader, repository, input), input.set);
   const [said, size, present, running, cores] = await Promise.all([
     reader.json(repository.print(set.id, "about")),
     measureBackup(reader, repository, set.id),
-    readPresent(reader),
+    readPresent(reader, input),
     readRunning(reader),
     countCores(reader),
   ]);
   const told = about.parse(said);
   await requireReadable(reader, input, present);
-  const differences = input.only === "files" ? [] : await requireFitting(reader, told);
+  const differences = isOdoo(input) ? await requireFitting(reader, told) : [];
   await requireRoom(reader, input, size);
   return {
     set: { id: set.id, takenAt: set.takenAt, reason: set.reason },
@@ -78,11 +81,16 @@ export async function readRestoreSetFacts(reader: FactReader, input: SetInput): 
     source: told.database,
     databaseBytes: told.databaseBytes,
     present,
-    trial: input.only === "files" ? undefined : await whyTry(reader, input, set.id, differences),
+    trial: isOdoo(input) ? await whyTry(reader, input, set.id, differences) : undefined,
     differences,
     running,
     jobs: jobsOf(reader.stack.config, cores),
   };
+}
+
+/** Whether Odoo's database is brought back. */
+function isOdoo({ only }: SetInput): boolean {
+  return only === null || only === "database";
 }
 
 /** The first repository, unless another one is named. Of another stack, the first that is reached from here. */
@@ -126,9 +134,12 @@ function chooseSet(sets: readonly SetInRepository[], wanted: string): SetInRepos
   return latest ?? findSet(sets, wanted);
 }
 
-async function readPresent({ stack, number, exitCode }: FactReader): Promise<RestoreSetFacts["present"]> {
-  const { database } = stack.config.odoo;
-  const live = stack.odoo.filestoreOf(database);
+async function readPresent(
+  { stack, number, exitCode }: FactReader,
+  { only }: SetInput,
+): Promise<RestoreSetFacts["present"]> {
+  const database = only === "automation" ? requireAutomation(stack).database : stack.config.odoo.database;
+  const live = stack.odoo.filestoreOf(stack.config.odoo.database);
   const [databases, files] = await Promise.all([
     number(stack.postgres.databaseExists(database).action),
     exitCode(command(stack.tools, ["test", "-d", live], { okExitCodes: [0, 1] })),
@@ -177,6 +188,8 @@ async function requireFitting(reader: FactReader, { server, modules }: About): P
 async function requireRoom(reader: FactReader, { only, trial }: SetInput, size: Sizes): Promise<void> {
   const { workDirectory, odoo } = reader.stack.config;
   const { databaseBytes, setBytes } = size;
+  // What is n8n's of a set, nobody has measured; a full disk ends the restore before anything changes places.
+  if (only === "automation") return;
   const [work, data] = await Promise.all([readFolder(reader, workDirectory), readFolder(reader, odoo.dataDirectory)]);
   const scratchBytes = only === "files" || trial === "never" ? 0 : 1.2 * databaseBytes + 150_000_000;
   requireSpace("The restore", workDirectory, setBytes + scratchBytes, work.freeBytes);

@@ -4,7 +4,11 @@ import { z } from "zod";
 
 export const setInput = z.object({
   set: z.string().default("latest").describe("Id of the set, or a part of it that no other has; or latest"),
-  only: z.enum(["database", "files"]).nullable().default(null).describe("The database or the filestore alone"),
+  only: z
+    .enum(["database", "files", "automation"])
+    .nullable()
+    .default(null)
+    .describe("The database or the filestore alone; or n8n's database, which nothing else brings back"),
   repository: z.string().nullable().default(null).describe("Name of the repository; the first one when absent"),
   from: z.string().nullable().default(null).describe("The stack whose set it is; this one when absent"),
   asProduction: z.boolean().default(false).describe("Of another stack: do not neutralize it, the stack moves here"),

@@ -1,0 +1,36 @@
+import { z } from "zod";
+import type { Secret } from "./secret.ts";
+import { absolutePath, databaseName, environmentReference, httpUrl, serviceName } from "./values.ts";
+
+/** `services.automation`: the n8n beside Odoo, what of it a set takes, and how it is stopped. */
+
+export const automation = z
+  .strictObject({
+    name: serviceName
+      .optional()
+      .describe(
+        "Its name under runtime.native.services, or as a service of the compose project; when absent, a restore asks that it be stopped by hand",
+      ),
+    url: httpUrl.describe(
+      "Where it answers, as seen from its host; in a compose project, as the services see each other",
+    ),
+    apiKey: environmentReference.describe(
+      "A key of its public API as ${NAME}, from the environment: of its owner, who sees every workflow",
+    ),
+    database: databaseName
+      .optional()
+      .describe(
+        "Name of its database on services.database; absent when it keeps its data elsewhere, where no backup takes them",
+      ),
+    keyFile: absolutePath
+      .optional()
+      .describe(
+        "File with the key of its credentials, as n8n itself sees it: `config` in its home folder, or what N8N_ENCRYPTION_KEY_FILE names. Without that key its credentials are lost",
+      ),
+  })
+  .optional()
+  .describe("n8n, if there is one");
+
+type Parsed = NonNullable<z.output<typeof automation>>;
+
+export type AutomationConfig = Omit<Parsed, "apiKey"> & { readonly apiKey: Secret };

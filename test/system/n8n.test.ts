@@ -1,0 +1,175 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseConfig } from "../../src/config/load.ts";
+import { createStack, type Stack } from "../../src/stack/stack.ts";
+import { configWith, restic, runJson, testFolder } from "../harness/backups.ts";
+import { callingWorkflow, createKey, installN8n, makeHome, N8n, n8nService } from "../harness/n8n.ts";
+import { perform } from "../harness/perform.ts";
+import { Receiver } from "../harness/receiver.ts";
+import { folder, ipai, isCompose, leftovers, parsed, sql, until } from "../harness/sandbox.ts";
+
+/** A real n8n beside a real Odoo: in a backup, in its proof, and back again when its database was damaged. */
+
+const lacking = isCompose ? "a practice stack without containers" : await installN8n();
+
+const home = join(folder, "n8n");
+const user = "odoo";
+const port = Number(process.env["IPAI_TEST_PORT"] ?? 28_080) + 40;
+const url = `http://127.0.0.1:${port}`;
+const workflows = 103;
+let config: string;
+let key = "none yet";
+let n8n: N8n;
+let target: Receiver;
+
+const env = () => ({ N8N_API_KEY: key });
+const change = (...args: readonly string[]) => runJson(["--config", config, ...args], { env: env() });
+const ask = async <T>(...args: readonly string[]) =>
+  parsed<T>(await ipai(["--config", config, ...args, "--json"], { env: env() }));
+
+async function stack(): Promise<Stack> {
+  const { sandbox } = parseConfig(await readFile(config, "utf8"), config, { ...process.env, ...env() }).stacks;
+  if (sandbox === undefined) throw new TypeError("the practice stack is not configured");
+  return createStack(sandbox);
+}
+
+async function power(verb: "start" | "stop"): Promise<void> {
+  await perform((await stack()).runtime.service("n8n")[verb]);
+  if (verb === "start") await until("n8n is well", isWell, 240_000);
+}
+
+/** Its editor's own API is the last to be there; before, n8n says 200 and that it starts, and then 404. */
+async function isWell(): Promise<boolean> {
+  const answer = await fetch(`${url}/rest/settings`).catch(() => undefined);
+  return answer?.ok === true && answer.headers.get("content-type")?.includes("json") === true;
+}
+
+/** Called until it is active; then the other end was told the password. */
+async function callIt(): Promise<string | undefined> {
+  const before = target.requests.length;
+  await until("the workflow is called", async () => {
+    await fetch(`${url}/webhook/call`);
+    return target.requests.length > before;
+  });
+  return target.requests.at(-1)?.headers.authorization;
+}
+const password = `Basic ${Buffer.from("anna:sesame").toString("base64")}`;
+
+describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which there is no ${lacking}`}`, () => {
+  beforeAll(async () => {
+    await makeHome(home, user);
+    await sql(`create database n8n owner ${user}`, "postgres");
+    const databasePort = Number(process.env["IPAI_TEST_PORT"] ?? 28_080) + 1;
+    config = await configWith(join(await testFolder(), "ipai.yaml"), (definition) => {
+      const { runtime, services } = definition as unknown as {
+        runtime: { native: { services: Record<string, object> } };
+        services: Record<string, object>;
+      };
+      runtime.native.services["n8n"] = n8nService({ home, socket: join(folder, "run"), databasePort, port, user });
+      services["automation"] = {
+        ...{ name: "n8n", url, apiKey: "${N8N_API_KEY}", database: "n8n", keyFile: join(home, ".n8n/config") },
+      };
+    });
+    target = await new Receiver().listen();
+    target.behave = (_, response) => response.setHeader("Content-Type", "application/json").end('{"took": "it"}');
+    await power("start");
+    key = await createKey(url);
+    n8n = new N8n(url, key);
+    const credential = await n8n.create("credentials", {
+      ...{ name: "Odoo", type: "httpBasicAuth", data: { user: "anna", password: "sesame" } },
+    });
+    await n8n.activate(await n8n.create("workflows", callingWorkflow(`http://127.0.0.1:${target.port}/`, credential)));
+    for (let index = 1; index < workflows; index += 1)
+      await n8n.create("workflows", { name: `Flow ${index}`, settings: {}, nodes: [], connections: {} });
+    expect(await callIt()).toBe(password);
+  });
+  afterAll(async () => {
+    await power("stop");
+    await target.close();
+    for (const name of (await sql("select datname from pg_database where datname like 'n8n%'", "postgres")).split(
+      "\n",
+    )) {
+      await sql(`alter database "${name}" is_template false`, "postgres");
+      await sql(`drop database "${name}" with (force)`, "postgres");
+    }
+    expect(await leftovers()).toEqual([]);
+  });
+
+  let set: string;
+
+  it("is well, and takes the key", async () => {
+    const { checks } = await ask<{ checks: { code: string; status: string }[] }>("health");
+    const found = checks.filter(({ code }) => code.startsWith("IPAI-AUTOMATION"));
+    expect(found.map(({ code, status }) => `${code} ${status}`)).toEqual([
+      "IPAI-AUTOMATION-001 ok",
+      "IPAI-AUTOMATION-002 ok",
+    ]);
+  });
+
+  it("is in a backup: its database, every workflow as JSON without a password, the key of its credentials", async () => {
+    const run = await change("backup");
+    expect(run.outcome).toBe("succeeded");
+    set = run.run;
+    const listed = await restic(join(folder, "repository"), "ls", "latest", "--tag", `run=${set}`);
+    expect(listed.match(/^\/automation\/workflows\/\w+\.json$/gm)?.length).toBe(workflows);
+    expect(listed).toContain("/configuration/automation/config");
+    expect(listed).toContain("/automation/database/dump/toc.dat");
+    const [name = ""] = listed.match(/^\/automation\/workflows\/.*$/gm) ?? [];
+    const text = await restic(join(folder, "repository"), "dump", set === "" ? "" : "latest", name);
+    expect(JSON.parse(text)).toMatchObject({ nodes: expect.any(Array), connections: expect.any(Object) });
+    expect(text).not.toContain("sesame");
+  });
+
+  it("is proven with it, and the certificate says so", async () => {
+    expect((await change("backup", "verify", set)).outcome).toBe("succeeded");
+    const { certificate } = await ask<{ certificate: { verdict: string; automation: object } }>(
+      ...["backup", "certificate", set],
+    );
+    expect([certificate.verdict, certificate.automation]).toEqual([
+      "proven",
+      { isDumped: true, workflows, credentials: 1, exported: workflows },
+    ]);
+  });
+
+  it("works again after its database was damaged: workflows, and a password that it keeps encrypted", async () => {
+    await sql("delete from credentials_entity; delete from webhook_entity; delete from workflow_entity", "n8n");
+    expect(await n8n.names()).toEqual([]);
+    const run = await change("restore", set, "--only", "automation", "--no-backup");
+    expect([run.outcome, run.error?.code]).toEqual(["succeeded", undefined]);
+    await until("n8n answers everything", isWell, 240_000);
+    expect((await n8n.names()).length).toBe(workflows);
+    expect(await callIt()).toBe(password);
+    expect(await sql("select count(*) from workflow_entity", `n8n_before_${run.run}`)).toBe("0");
+    await change("run", "restore", "forget", `id=${run.run}`);
+    expect(await sql("select datname from pg_database where datname like 'n8n%'", "postgres")).toBe("n8n");
+  });
+
+  it("that is away does not keep Odoo from its backup, and health says what that lacks", async () => {
+    await power("stop");
+    const run = await change("backup");
+    expect(run.outcome).toBe("succeeded");
+    const failed = run.steps.filter(({ outcome }) => outcome === "failed");
+    expect(failed.map(({ error }) => error?.code)).toEqual(["automation.unreachable"]);
+    const { checks } = await ask<{ checks: { code: string; status: string }[] }>("health");
+    const found = checks.filter(({ code }) => code.startsWith("IPAI-AUTOMATION"));
+    expect(found.map(({ code, status }) => `${code} ${status}`)).toEqual([
+      "IPAI-AUTOMATION-001 fail",
+      "IPAI-AUTOMATION-002 fail",
+    ]);
+    const status = await ipai(["--config", config, "status"], { env: env() });
+    expect(status.stdout).toContain(`${run.run} has n8n without its workflows as JSON.`);
+    await power("start");
+  });
+
+  it("is left alone by a restore when it has lost its key, which would make its passwords unreadable", async () => {
+    const file = join(home, ".n8n/config");
+    const kept = await readFile(file, "utf8");
+    await perform({ kind: "write", host: "local", path: file, content: '{"encryptionKey": "another"}', mode: "0644" });
+    const run = await change("restore", set, "--only", "automation", "--no-backup");
+    expect([run.outcome, run.error?.code]).toEqual(["failed-and-undone", "restore.automation_key"]);
+    await perform({ kind: "write", host: "local", path: file, content: kept, mode: "0644" });
+    expect([await isWell(), existsSync(file)]).toEqual([true, true]);
+  });
+});
