@@ -233,12 +233,12 @@ describe("a server", () => {
     for (const url of [urls.public, ...urls.odoo]) expect([url, await serves(url)]).toEqual([url, true]);
     expect(await everything()).toBe(before);
     expect(await readFile(join(folder, "odoo.conf"), "utf8")).toContain("db_name = odoo");
-    if (isCompose) await expectProject();
-    else await expectMachine();
     // The journal of before is there, and goes on.
     const runs = parsed<RunJson[]>(await ipai(["-c", config, "runs", "--json"]));
     expect(runs[0]).toMatchObject({ procedure: "recover server", outcome: "succeeded" });
     expect(runs.some(({ run: id }) => id < set)).toBe(true);
+    if (isCompose) await expectProject();
+    else await expectMachine();
   });
 
   async function nameOwnPrograms(): Promise<void> {
