@@ -62,6 +62,8 @@ describe("the configuration of a project", () => {
     parts = lines.map((line) => JSON.parse(line) as Record<string, string>);
   });
   afterAll(async () => {
+    await project.compose("down", "--timeout", "0");
+    await project.docker("rmi", "ipai-test-configuration");
     await project[Symbol.asyncDispose]();
   });
 
