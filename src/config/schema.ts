@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { backup } from "./backup.ts";
 import { type ChannelConfig, channel } from "./channel.ts";
+import { maintenance } from "./maintenance.ts";
 import { recovery } from "./recovery.ts";
 import type { Secret } from "./secret.ts";
 import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
@@ -169,6 +170,7 @@ const services = z
     proxy: z
       .strictObject({
         name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
+        maintenance: maintenance.optional(),
       })
       .optional()
       .describe("The web server in front of Odoo, if there is one"),

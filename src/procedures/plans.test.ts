@@ -26,6 +26,8 @@ import { walRemove } from "./backup/wal/remove.ts";
 import { walSetup } from "./backup/wal/setup.ts";
 import { walVerify } from "./backup/wal/verify.ts";
 import { databaseCheck } from "./maintenance/database-check.ts";
+import { maintenanceOff } from "./maintenance/off.ts";
+import { maintenanceOn } from "./maintenance/on.ts";
 import { recoverDatabase } from "./recovery/database.ts";
 import { drill } from "./recovery/drill.ts";
 import { forgetDamaged } from "./recovery/forget.ts";
@@ -73,11 +75,23 @@ const running: UpgradeFacts = {
   hashes: { ipai_demo_ledger: "hash-of-ipai_demo_ledger", ipai_demo_report: "hash-of-ipai_demo_report" },
   runningServices: ["odoo-accounting", "odoo-core"],
   isProxyRunning: true,
+  maintenance: "off",
   databaseBytes: 500_000_000,
 };
 const sized = { databaseBytes: 500_000_000, cores: 4 };
+/** Where users can only be kept out by stopping the proxy. */
+const doorless = createStack({
+  ...stack.config,
+  services: { ...stack.config.services, proxy: { name: "nginx", maintenance: undefined } },
+});
+const until = "2026-01-01T04:30:00Z";
 const stopped: UpgradeFacts = { ...running, runningServices: [], isProxyRunning: false };
-const sandbox = { ...settings, modules: "/opt/ipai/sandbox/addons", cache: "/var/cache/ipai" };
+const sandbox = {
+  ...settings,
+  shipped: "/opt/ipai/sandbox/compose",
+  modules: "/opt/ipai/sandbox/addons",
+  cache: "/var/cache/ipai",
+};
 const fresh = {
   series: "19.0",
   hashes: { ipai_demo_ledger: "h" },
@@ -310,6 +324,36 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["copy-serve", serveStaging.plan(stack, { id: "staging", port: 8899 }, {})],
   ["copy-remove", removeStaging.plan(stack, { id: "staging" }, { by: "ana", openedAt: "2026-01-01T00:00:00Z" })],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
+  [
+    "upgrade-doorless",
+    upgrade.plan(doorless, { modules: [], acceptLostCrons: false }, { ...running, maintenance: undefined }),
+  ],
+  ["upgrade-closed", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, { ...running, maintenance: "on" })],
+  ["maintenance-on", maintenanceOn.plan(stack, { reason: "", until }, { open: [], flag: "" })],
+  [
+    "maintenance-on-again",
+    maintenanceOn.plan(
+      stack,
+      { reason: 'The year\'s <b>closing</b> & "audit"', until },
+      { open: ["maintenance_20260101t000000_abcd"], flag: `person 20260101t000000_abcd ${until}\n` },
+    ),
+  ],
+  [
+    "maintenance-off",
+    maintenanceOff.plan(
+      stack,
+      { id: "", although: false },
+      {
+        open: ["maintenance_20260101t000000_abcd"],
+        flag: `person 20260101t000000_abcd ${until}\n`,
+        odoo: ["odoo-core"],
+      },
+    ),
+  ],
+  [
+    "maintenance-off-although",
+    maintenanceOff.plan(stack, { id: "", although: true }, { open: [], flag: "", odoo: [] }),
+  ],
   ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
   ["recover-server", recoverServer.plan(stack, recovering, { host: bare })],
   ["recover-server-archived", recoverServer.plan(archived, recovering, { host: wasArchived })],
@@ -381,6 +425,7 @@ describe("the plan of", () => {
       { ...running, changes: [{ ...first, from: "18.0.0.9.0" }, second] },
       { ...running, runningServices: ["odoo-accounting"] },
       { ...running, isProxyRunning: false },
+      { ...running, maintenance: "on" },
       { ...running, hashes: { ...running.hashes, ipai_other: "h" } },
     ];
     const hashes = [running, ...others].map(hashOf);

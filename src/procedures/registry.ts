@@ -35,6 +35,8 @@ import { type BrokenFile, readCustom } from "./custom/custom.ts";
 import { ProcedureInvalid } from "./custom/errors.ts";
 import { databaseCheck } from "./maintenance/database-check.ts";
 import { recordIntegrity } from "./maintenance/integrity.ts";
+import { maintenanceOff } from "./maintenance/off.ts";
+import { maintenanceOn } from "./maintenance/on.ts";
 import type { HealthReport } from "./monitoring/check.ts";
 import { keepHealth, watch } from "./monitoring/watch.ts";
 import type { AnyProcedure } from "./procedure.ts";
@@ -91,6 +93,8 @@ export const builtIn: readonly AnyProcedure[] = [
   expireResources,
   upgrade,
   databaseCheck,
+  maintenanceOn,
+  maintenanceOff,
   recoverServer,
   recoverDatabase,
   forgetDamaged,

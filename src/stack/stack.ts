@@ -2,6 +2,7 @@ import { secretsOf } from "../config/load.ts";
 import type { StackConfig } from "../config/schema.ts";
 import type { Secret } from "../config/secret.ts";
 import { Bug } from "../errors/error.ts";
+import { createMaintenance, type Maintenance } from "./maintenance.ts";
 import { createOdoo, type Odoo } from "./odoo/odoo.ts";
 import { createPgBackRest, type PgBackRest } from "./pgbackrest.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
@@ -26,6 +27,8 @@ export interface Stack {
   readonly runtime: Runtime;
   readonly postgres: Postgres;
   readonly odoo: Odoo;
+  /** Absent when users can only be kept out by stopping the proxy. */
+  readonly maintenance: Maintenance | undefined;
   /** Absent when the stack has no cache. */
   readonly redis: Redis | undefined;
   /** Absent when the configuration names no repository. */
@@ -61,6 +64,7 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
     runtime,
     postgres: createPostgres(config, runtime),
     odoo: createOdoo(config, runtime),
+    maintenance: createMaintenance(config),
     redis: createRedis(config, runtime),
     restic,
     fileSnapshots: createFileSnapshots(config, runtime.tools),

@@ -1,5 +1,6 @@
 import type { Stack } from "../../stack/stack.ts";
 import { shippingSeconds } from "../backup/files/interval.ts";
+import { maintenanceMode } from "../maintenance/watchdog.ts";
 import type { Check } from "./check.ts";
 import { containers } from "./containers.ts";
 import { crons, database } from "./database.ts";
@@ -13,7 +14,7 @@ import { archivedWal } from "./wal.ts";
  * configured. Pure: says what is asked and how answers are judged.
  */
 export function healthChecks(stack: Stack): readonly Check[] {
-  const { redis, pgbackrest, fileSnapshots } = stack;
+  const { redis, pgbackrest, fileSnapshots, maintenance } = stack;
   const { runtime } = stack.config;
   const everySeconds = shippingSeconds(stack.config);
   return [
@@ -24,6 +25,7 @@ export function healthChecks(stack: Stack): readonly Check[] {
     http(stack),
     ...(redis === undefined ? [] : [cache(stack, redis)]),
     crons(stack),
+    ...(maintenance === undefined ? [] : [maintenanceMode(stack, maintenance)]),
     ...(pgbackrest === undefined ? [] : [archivedWal(stack, pgbackrest)]),
     ...(fileSnapshots === undefined || everySeconds === undefined
       ? []

@@ -56,7 +56,7 @@ export function composeConfig(settings: ComposeSettings, host = "local"): string
           odoo: composeServices.map((name) => ({ name, url: `http://${name}:8069` })),
           database: { name: "database" },
           cache: { name: "redis", url: "redis://127.0.0.1:6379" },
-          proxy: { name: "nginx" },
+          proxy: { name: "nginx", maintenance: { directory: `${folder}/maintenance`, name: "Practice stack" } },
         },
         odoo: {
           command: ["odoo"],

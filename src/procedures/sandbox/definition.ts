@@ -97,6 +97,8 @@ ${sandboxServices.map((name) => `    server 127.0.0.1:${ports.odoo[name]};`).joi
   }
   server {
     listen 127.0.0.1:${ports.proxy};
+    set $ipai_maintenance ${maintenanceFolder(settings)};
+    include ${maintenanceConf(settings)};
     proxy_read_timeout 120s;
     proxy_set_header Host $host:$server_port;
     proxy_set_header X-Forwarded-Host $host:$server_port;
@@ -106,6 +108,16 @@ ${sandboxServices.map((name) => `    server 127.0.0.1:${ports.odoo[name]};`).joi
   }
 }
 `;
+}
+
+/** Where the flag of maintenance mode and its page lie. */
+export function maintenanceFolder({ folder }: Pick<SandboxSettings, "folder">): string {
+  return `${folder}/maintenance`;
+}
+
+/** The shipped snippet, as nginx includes it. */
+export function maintenanceConf({ folder }: Pick<SandboxSettings, "folder">): string {
+  return `${folder}/maintenance.conf`;
 }
 
 /** The stack's own entry for `ipai.yaml`: what `ipai health` and the others read. JSON is YAML, and quotes by itself. */
@@ -152,7 +164,7 @@ export function sandboxConfig(settings: SandboxSettings): string {
           odoo: sandboxServices.map((name) => ({ name, url: `http://127.0.0.1:${ports.odoo[name]}` })),
           database: { name: "database", host: `${folder}/run`, port: ports.database },
           cache: { name: "redis", url: `redis://127.0.0.1:${ports.cache}` },
-          proxy: { name: "nginx" },
+          proxy: { name: "nginx", maintenance: { directory: maintenanceFolder(settings), name: "Practice stack" } },
         },
         odoo: {
           command: odoo.command,
@@ -165,7 +177,12 @@ export function sandboxConfig(settings: SandboxSettings): string {
           modules: "ipai_*",
         },
         urls: { public: `http://127.0.0.1:${ports.proxy}` },
-        backup: { repository: `${folder}/repository`, passwordFile: `${folder}/repository-password` },
+        backup: {
+          repository: `${folder}/repository`,
+          passwordFile: `${folder}/repository-password`,
+          // nginx.conf does not go without it.
+          files: [maintenanceConf(settings)],
+        },
       },
     },
   };

@@ -13,7 +13,7 @@ import {
   makeRole,
   recordInstalled,
 } from "./database.ts";
-import { nginxConf, odooConf, redisConf, type SandboxSettings, sandboxUser } from "./definition.ts";
+import { maintenanceConf, nginxConf, odooConf, redisConf, type SandboxSettings, sandboxUser } from "./definition.ts";
 import { madeMarker, readSandboxFacts, type SandboxFacts, type SandboxInput, sandboxInput } from "./facts.ts";
 
 export const sandboxUp: Procedure<SandboxInput, SandboxFacts> = {
@@ -125,7 +125,7 @@ function folders(stack: Stack, { folder, modules }: SandboxInput): readonly Step
       },
       { done: user, verify: [user] },
     ),
-    own("root", "", "/log", "/nginx", "/work"),
+    own("root", "", "/log", "/nginx", "/work", "/maintenance"),
     own("postgres", "/run", "/pglog"),
     own("redis", "/redis"),
     own(sandboxUser, "/odoo", "/odoo/filestore", "/pycache"),
@@ -160,6 +160,7 @@ function configuration(stack: Stack, given: SandboxInput): readonly Act[] {
     file("odoo.conf", odooConf(settings)),
     file("redis.conf", redisConf(settings)),
     file("nginx.conf", nginxConf(settings)),
+    placeMaintenance(stack, given),
     change(
       {
         id: "password",
@@ -178,6 +179,19 @@ function configuration(stack: Stack, given: SandboxInput): readonly Act[] {
       },
     ),
   ];
+}
+
+/** The same snippet that every nginx includes. */
+function placeMaintenance({ tools: host }: Stack, given: SandboxInput): Act {
+  const [shipped, placed] = [`${given.shipped}/maintenance.conf`, maintenanceConf(given)];
+  return change(
+    {
+      id: "maintenance.conf",
+      title: "Put nginx's snippet for maintenance mode in place",
+      action: command(host, ["install", "-m", "0644", "--", shipped, placed]),
+    },
+    { verify: [pathExists(host, placed, "the snippet is there")] },
+  );
 }
 
 /** Without a pid file beside those of the system's own clusters, which a second practice stack would share. */

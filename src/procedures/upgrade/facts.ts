@@ -8,6 +8,7 @@ import {
   seriesOfVersion,
 } from "../../stack/odoo/inventory.ts";
 import { modulesSql, recordedHashesSql, seriesSql } from "../../stack/odoo/sql.ts";
+import { type Mode, readMode } from "../maintenance/bracket.ts";
 import type { FactReader } from "../procedure.ts";
 import { readRunning, readServerDisk } from "../running.ts";
 import {
@@ -42,6 +43,7 @@ export interface UpgradeFacts {
   readonly hashes: Readonly<Record<string, string>>;
   readonly runningServices: readonly string[];
   readonly isProxyRunning: boolean;
+  readonly maintenance: Mode;
   readonly databaseBytes: number;
 }
 
@@ -57,13 +59,14 @@ export async function readUpgradeFacts(reader: FactReader, requested: readonly s
   const about = seriesRow.parse(await reader.json(stack.postgres.query(database, seriesSql)));
   if (!about.initialised) throw DatabaseNotInitialised({ database });
   // Asked together, judged one after the other: the same fault is told first whichever answer comes first.
-  const [rows, printed, inventory, keptInventory, hashes, running] = await Promise.all([
+  const [rows, printed, inventory, keptInventory, hashes, running, maintenance] = await Promise.all([
     reader.jsonLines(stack.postgres.query(database, modulesSql)),
     reader.text(stack.odoo.version()),
     reader.jsonLines(stack.odoo.inventory(stack.config.odoo.addons)),
     reader.jsonLines(stack.odoo.inventory([keptCodeFolder(stack.config.workDirectory)])),
     reader.text(stack.postgres.query(database, recordedHashesSql)),
     readRunning(reader),
+    readMode(reader),
   ]);
   const modules = z.array(moduleRow).parse(rows);
   const series = requireSeries(printed, modules, database);
@@ -78,6 +81,7 @@ export async function readUpgradeFacts(reader: FactReader, requested: readonly s
     hashes: hashesAfter(wanted, recorded),
     runningServices: running.odoo,
     isProxyRunning: running.proxy !== undefined,
+    maintenance,
     databaseBytes: about.size,
   };
 }

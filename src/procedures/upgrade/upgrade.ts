@@ -6,8 +6,9 @@ import { copyTree, makeDirectory, pathExists, treesAreEqual } from "../../stack/
 import { activeCronsSql, lostCronsSql, newCronsSql, recordHashesSql, structureSql } from "../../stack/odoo/sql.ts";
 import { otherSessionsSql } from "../../stack/postgres.ts";
 import type { Stack } from "../../stack/stack.ts";
+import { type Closing, whileInMaintenance } from "../maintenance/bracket.ts";
 import type { Procedure } from "../procedure.ts";
-import { change, read, require, takeBack, whileClosed, whileOdooStopped } from "../steps.ts";
+import { change, read, require, takeBack, whileOdooStopped } from "../steps.ts";
 import { successCriteria } from "./criteria.ts";
 import { keptCodeFolder, type ModuleChange, readUpgradeFacts, type UpgradeFacts } from "./facts.ts";
 import {
@@ -43,7 +44,6 @@ export const upgrade: Procedure<UpgradeInput, UpgradeFacts> = {
 
 function planUpgrade(stack: Stack, { modules, acceptLostCrons }: UpgradeInput, facts: UpgradeFacts): Plan {
   const names = facts.changes.map((module) => module.name);
-  const proxy = stack.config.services.proxy;
   return {
     procedure: upgrade.name,
     version: upgrade.version,
@@ -54,12 +54,13 @@ function planUpgrade(stack: Stack, { modules, acceptLostCrons }: UpgradeInput, f
       series: facts.series,
       changes: facts.changes.map((module) => ({ ...module })),
       running: facts.runningServices,
+      ...(facts.maintenance === undefined ? {} : { maintenance: facts.maintenance }),
     },
     lease: "exclusive",
     notes: notesOf(facts),
     steps: [
       workDirectory(stack),
-      ...whileClosed(stack, { proxy: facts.isProxyRunning ? proxy?.name : undefined, odoo: facts.runningServices }, [
+      ...whileInMaintenance(stack, closingOf(stack, facts), [
         ...whileOdooStopped(stack, facts.runningServices, [
           holdCode(stack, facts),
           require({ id: "alone", title: "Nobody else uses the database", probe: aloneProbe(stack) }, { attempts: 5 }),
@@ -76,6 +77,15 @@ function planUpgrade(stack: Stack, { modules, acceptLostCrons }: UpgradeInput, f
       dropSnapshotDatabase(stack),
       dropSnapshotFilestore(stack),
     ],
+  };
+}
+
+function closingOf(stack: Stack, { isProxyRunning, runningServices, maintenance }: UpgradeFacts): Closing {
+  return {
+    proxy: isProxyRunning ? stack.config.services.proxy?.name : undefined,
+    odoo: runningServices,
+    mode: maintenance,
+    reason: "New versions of its modules are being installed.",
   };
 }
 
