@@ -44,7 +44,7 @@ p { margin: 0 0 1rem; }
 <main>
 <p class="name">${escapeHtml(name)}</p>
 <h1>We will be back soon</h1>
-<p>The system is closed for maintenance. What you saved before is safe.</p>
+<p>The system is closed for maintenance.</p>
 ${why}<p><strong>${end}</strong></p>
 <p class="soft">You need not do anything: this page looks again every minute.</p>
 </main>
