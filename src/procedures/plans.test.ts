@@ -335,7 +335,7 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
     maintenanceOn.plan(
       stack,
       { reason: 'The year\'s <b>closing</b> & "audit"', until },
-      { open: ["maintenance_20260101t000000_abcd"], flag: `person 20260101t000000_abcd ${until}\n` },
+      { open: ["maintenance_20260101t000000_abcd"], flag: `person 20260101t000000_abcd ${until}` },
     ),
   ],
   [
@@ -345,7 +345,7 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
       { id: "", although: false },
       {
         open: ["maintenance_20260101t000000_abcd"],
-        flag: `person 20260101t000000_abcd ${until}\n`,
+        flag: `person 20260101t000000_abcd ${until}`,
         odoo: ["odoo-core"],
       },
     ),

@@ -64,8 +64,8 @@ export function createMaintenance(stack: StackConfig): Maintenance | undefined {
     makeDirectory: () => command(host, ["install", "-d", "-m", "0755", directory]),
     putPage: (words) => write("page.html", maintenancePage({ name, colour, ...words })),
     putAnswer: (words) => write("answer.json", maintenanceAnswer({ name, colour, ...words })),
-    putFlag: ({ run, of, until }) => write("on", concat(`${of} `, run, ` ${until}\n`)),
-    putFlagBack: (text) => write("on", text),
+    putFlag: ({ run, of, until }) => write("on", concat(`${of} `, run, until === "" ? "\n" : ` ${until}\n`)),
+    putFlagBack: (text) => write("on", `${text}\n`),
     isThere: (name) => pathExists(host, `${directory}${name}`, `${directory}${name} is there`),
     lift: () => command(host, ["rm", "-f", "--", flag]),
     isOn: pathExists(host, flag, "the flag is there"),
@@ -127,12 +127,12 @@ export function parseLook(printed: string): Look {
   const [now = "", since, ...rest] = printed.split("\n");
   const at = (seconds: string) => new Date(Number(seconds) * 1000);
   if (since === undefined || since === "") return { now: at(now), found: undefined };
-  const text = rest.join("\n");
+  const text = rest.join("\n").trimEnd();
   return { now: at(now), found: { text, since: at(since), flag: parseFlag(text) } };
 }
 
 function parseFlag(text: string): FoundFlag["flag"] {
-  const [, of, run, until = ""] = /^(run|person) (\S+) (\S*)\n?$/.exec(text) ?? [];
+  const [, of, run, until = ""] = /^(run|person) (\S+)(?: (\S+))?$/.exec(text) ?? [];
   if (of === undefined || run === undefined || (until !== "" && Number.isNaN(Date.parse(until)))) return undefined;
   return { of: of === "run" ? "run" : "person", run, until };
 }
