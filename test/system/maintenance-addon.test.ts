@@ -31,22 +31,23 @@ async function odoo(...words: readonly string[]): Promise<readonly string[]> {
   return ["-u", "odoo", "--", "/usr/bin/env", ...variables, ...given.command, ...options, ...own, ...words];
 }
 
+const copyScript = `
+set -euo pipefail
+cd /
+runuser -u postgres -- pg_dump -h "$1" -p "$2" -Fc odoo | runuser -u postgres -- pg_restore -h "$1" -p "$2" -d "$3"
+cp -al -- "$4/odoo" "$4/$3"
+`;
+
 const status = async (path: string) => (await fetch(url + path, { redirect: "manual" })).status;
 
 describe.skipIf(isCompose)("the module ipai_maintenance", () => {
   beforeAll(async () => {
     await cp(join(root, "addons"), addons, { recursive: true });
     await sql(`create database ${database} owner odoo`, "postgres");
-    const [program, ...args] = psql;
-    const copied = await run("sh", [
-      "-c",
-      'port=$1 run=$2 to=$3; runuser -u postgres -- pg_dump -h "$run" -p "$port" -Fc odoo | runuser -u postgres -- pg_restore -h "$run" -p "$port" -d "$to"',
-      "copy",
-      String(args[args.indexOf("-p") + 1]),
-      join(folder, "run"),
-      database,
-    ]);
-    expect([program, copied.exitCode, copied.stderr]).toEqual(["runuser", 0, ""]);
+    const filestore = join(folder, "odoo/filestore");
+    const port = psql[psql.indexOf("-p") + 1] ?? "";
+    const copied = await run("bash", ["-c", copyScript, "copy", join(folder, "run"), port, database, filestore]);
+    expect([copied.exitCode, copied.stderr]).toEqual([0, ""]);
   });
   afterAll(async () => {
     server?.kill("SIGTERM");
@@ -61,13 +62,13 @@ describe.skipIf(isCompose)("the module ipai_maintenance", () => {
 
   it("passes its own tests", async () => {
     const args = await odoo("-i", "ipai_maintenance", "--test-tags=/ipai_maintenance", "--stop-after-init");
-    const { stderr, exitCode } = await run("runuser", args, { timeoutMs: 300_000 });
+    const { stderr, exitCode } = await run("runuser", args, { timeoutMs: 300_000, directory: "/" });
     const told = stderr.split("\n").filter((line) => /FAIL|ERROR|Error|tests in|of \d+ tests/.test(line));
     expect([exitCode, told.join("\n")]).toEqual([0, expect.stringMatching(/0 failed, 0 error\(s\) of [1-9]\d* tests/)]);
   });
 
   it("sees at once what SQL has switched, in a server that runs", async () => {
-    server = spawn("runuser", await odoo(), { stdio: "ignore" });
+    server = spawn("runuser", await odoo(), { stdio: "ignore", cwd: "/" });
     await until("it serves", () =>
       status("/web/login").then(
         (answer) => answer === 200,

@@ -284,7 +284,7 @@ describe("an upgrade that is killed while users are kept out", () => {
     expect([page.status, page.body]).toEqual([503, expect.stringContaining("New versions of its modules")]);
     // It holds the stack, so its flag is explained.
     expect(await findings()).toEqual([["IPAI-MAINTENANCE-001", "ok"]]);
-    expect((await ipai(["maintenance", "off", "--yes"])).stderr).toContain("run.stack_busy");
+    expect((await ipai(["maintenance", "off", "--although", "--yes"])).stderr).toContain("run.stack_busy");
     const [struck] = parsed<RunJson[]>(await ipai(["runs", "--json"])).filter(({ outcome: one }) => one === "running");
     const ended = parsed<RunJson>(await ipai(["runs", "resume", struck?.run ?? "", "--json"]));
     expect([ended.run, ended.outcome]).toEqual([struck?.run, outcome]);
