@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseConfig } from "../config/load.ts";
 import { Secret } from "../config/secret.ts";
 import { hashPlan } from "../runbook/hash.ts";
-import type { Plan } from "../runbook/plan.ts";
+import { type Plan, walk } from "../runbook/plan.ts";
 import { renderPlan } from "../runbook/render.ts";
 import { validatePlan } from "../runbook/validate.ts";
 import { createStack } from "../stack/stack.ts";
@@ -399,6 +399,15 @@ describe("the plan of", () => {
     const schedules = (one: typeof stack) =>
       schedulesOf(one.config, createProcedures([], [one])).map(({ name }) => name);
     expect([stack, provingEach].map((one) => schedules(one).includes("proof"))).toEqual([true, false]);
+  });
+
+  it("what stops the proxy does not wait for users who are kept out on purpose", () => {
+    const waits = (mode: "on" | "off") => {
+      const plan = restoreSet.plan(stack, wanted, { ...set, running: { ...serving, mode } });
+      return [walk(plan).some(({ step }) => step.id === "serve the public address"), hashPlan(plan)];
+    };
+    expect([waits("off")[0], waits("on")[0]]).toEqual([true, false]);
+    expect(waits("on")[1]).not.toBe(waits("off")[1]);
   });
 
   it("an upgrade, or a prune, shares the stack with no backup: a dump's locks would make the update fail", () => {

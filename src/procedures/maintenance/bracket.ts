@@ -1,30 +1,13 @@
 import type { Act, Step } from "../../runbook/plan.ts";
 import { runId } from "../../runbook/value.ts";
-import type { Look, Maintenance, Words } from "../../stack/maintenance.ts";
-import { parseLook } from "../../stack/maintenance.ts";
+import type { Maintenance, Words } from "../../stack/maintenance.ts";
 import type { Stack } from "../../stack/stack.ts";
-import type { FactReader } from "../procedure.ts";
-import { change, require, serving, whileClosed } from "../steps.ts";
+import type { Running } from "../running.ts";
+import { change, require, servingPublic, whileClosed } from "../steps.ts";
 
 /** Users are kept out with a page while something is done: on success, undo and cancel alike it ends. */
 
-/** What is known of a maintenance mode; undefined where none is configured. */
-export type Mode = "on" | "off" | undefined;
-
-export async function readMode(reader: FactReader): Promise<Mode> {
-  const { maintenance } = reader.stack;
-  if (maintenance === undefined) return undefined;
-  return (await readFlag(reader, maintenance)).found === undefined ? "off" : "on";
-}
-
-export async function readFlag(reader: FactReader, maintenance: Maintenance): Promise<Look> {
-  return parseLook(await reader.text(maintenance.look));
-}
-
-export interface Closing {
-  readonly proxy: string | undefined;
-  readonly odoo: readonly string[];
-  readonly mode: Mode;
+export interface Closing extends Running {
   /** Why, for users: plain words. */
   readonly reason: string;
 }
@@ -32,7 +15,7 @@ export interface Closing {
 /** Without a proxy that runs there is nobody to keep out; without a maintenance mode the proxy is stopped. */
 export function whileInMaintenance(stack: Stack, closing: Closing, body: readonly Step[]): readonly Step[] {
   const { maintenance } = stack;
-  const { proxy, odoo, mode, reason } = closing;
+  const { proxy, mode, reason } = closing;
   if (maintenance === undefined || proxy === undefined || mode === undefined) return whileClosed(stack, closing, body);
   // Whoever switched it on ends it.
   if (mode === "on") return [stillClosed(maintenance), ...body];
@@ -54,10 +37,7 @@ export function whileInMaintenance(stack: Stack, closing: Closing, body: readonl
         ),
       ],
       body,
-      close: [
-        liftFlag(maintenance),
-        ...(odoo.length === 0 ? [] : [serving(stack, "the public address", stack.odoo.publicAddress)]),
-      ],
+      close: [liftFlag(maintenance), ...servingPublic(stack, closing)],
     },
   ];
 }

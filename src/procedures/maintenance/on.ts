@@ -5,8 +5,9 @@ import type { Maintenance } from "../../stack/maintenance.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
 import { noteOpened } from "../resources.ts";
+import { readFlag } from "../running.ts";
 import { change, takeBack } from "../steps.ts";
-import { liftFlag, putWords, readFlag } from "./bracket.ts";
+import { liftFlag, putWords } from "./bracket.ts";
 import { MaintenanceIsOver } from "./errors.ts";
 import { listMaintenances, noteEnded, requireMaintenance, shownInstant } from "./owned.ts";
 

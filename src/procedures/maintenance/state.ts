@@ -1,6 +1,7 @@
 import type { FactReader } from "../procedure.ts";
 import type { Resource } from "../resources.ts";
-import { readFlag } from "./bracket.ts";
+
+import { readFlag } from "../running.ts";
 import { listMaintenances, requireMaintenance } from "./owned.ts";
 
 /** Whether users are kept out, and all that is known of it. */

@@ -3,7 +3,8 @@ import type { Stack } from "../../stack/stack.ts";
 import { type Check, type Finding, type Judgement, judgeAnswer } from "../monitoring/check.ts";
 import type { FactReader } from "../procedure.ts";
 import type { Resource } from "../resources.ts";
-import { readFlag } from "./bracket.ts";
+
+import { readFlag } from "../running.ts";
 import { listMaintenances, shownInstant } from "./owned.ts";
 
 /** A maintenance always ends, or somebody is told that it does not. */

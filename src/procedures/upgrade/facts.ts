@@ -8,9 +8,8 @@ import {
   seriesOfVersion,
 } from "../../stack/odoo/inventory.ts";
 import { modulesSql, recordedHashesSql, seriesSql } from "../../stack/odoo/sql.ts";
-import { type Mode, readMode } from "../maintenance/bracket.ts";
 import type { FactReader } from "../procedure.ts";
-import { readRunning, readServerDisk } from "../running.ts";
+import { type Mode, readRunning, readServerDisk } from "../running.ts";
 import {
   CodeMissing,
   CodeUnreadable,
@@ -59,14 +58,13 @@ export async function readUpgradeFacts(reader: FactReader, requested: readonly s
   const about = seriesRow.parse(await reader.json(stack.postgres.query(database, seriesSql)));
   if (!about.initialised) throw DatabaseNotInitialised({ database });
   // Asked together, judged one after the other: the same fault is told first whichever answer comes first.
-  const [rows, printed, inventory, keptInventory, hashes, running, maintenance] = await Promise.all([
+  const [rows, printed, inventory, keptInventory, hashes, running] = await Promise.all([
     reader.jsonLines(stack.postgres.query(database, modulesSql)),
     reader.text(stack.odoo.version()),
     reader.jsonLines(stack.odoo.inventory(stack.config.odoo.addons)),
     reader.jsonLines(stack.odoo.inventory([keptCodeFolder(stack.config.workDirectory)])),
     reader.text(stack.postgres.query(database, recordedHashesSql)),
     readRunning(reader),
-    readMode(reader),
   ]);
   const modules = z.array(moduleRow).parse(rows);
   const series = requireSeries(printed, modules, database);
@@ -81,7 +79,7 @@ export async function readUpgradeFacts(reader: FactReader, requested: readonly s
     hashes: hashesAfter(wanted, recorded),
     runningServices: running.odoo,
     isProxyRunning: running.proxy !== undefined,
-    maintenance,
+    maintenance: running.mode,
     databaseBytes: about.size,
   };
 }
