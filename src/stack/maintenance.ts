@@ -22,7 +22,7 @@ export interface Maintenance {
   readonly isOn: Probe;
   readonly isOff: Probe;
   /** The public address itself answers 503, and with our page. */
-  readonly isClosed: readonly Probe[];
+  readonly isClosed: readonly [Probe, ...Probe[]];
   /** The time on the machine, when the flag was put there, and what it says; the flag's parts are absent when there is none. */
   readonly look: CommandAction;
   /** Lets whoever has it pass. Drawn there, never printed. */

@@ -42,11 +42,9 @@ export function whileInMaintenance(stack: Stack, closing: Closing, body: readonl
   ];
 }
 
-function stillClosed(maintenance: Maintenance): Act {
-  const [first, ...others] = maintenance.isClosed;
-  if (first === undefined) throw new TypeError("A maintenance mode has no probe");
-  return require({ id: "closed", title: "Users are kept out already, and stay so", probe: first }, {
-    verify: [first, ...others],
+function stillClosed({ isClosed }: Maintenance): Act {
+  return require({ id: "closed", title: "Users are kept out already, and stay so", probe: isClosed[0] }, {
+    verify: isClosed,
   });
 }
 
