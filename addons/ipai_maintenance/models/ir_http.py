@@ -55,7 +55,12 @@ class IrHttp(models.AbstractModel):
 
     @classmethod
     def _authenticate(cls, endpoint):
-        super()._authenticate(endpoint)
+        try:
+            super()._authenticate(endpoint)
+        except Exception:
+            # Whoever would be sent to log in is told first that it is closed. A session that was found wrong has no user any more.
+            cls._require_open(endpoint.routing["type"])
+            raise
         cls._require_open(endpoint.routing["type"])
 
     @classmethod
