@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { allWritten } from "./output.ts";
 import { registerCertificate } from "./program/certificate.ts";
 import { registerDatabase } from "./program/database.ts";
+import { registerDeployment } from "./program/deployment.ts";
 import { registerExchange } from "./program/exchange.ts";
 import { registerFiles } from "./program/files.ts";
 import { registerFinance } from "./program/finance.ts";
@@ -154,6 +155,8 @@ registerResources(program);
 registerDatabase(program);
 registerMaintenance(program);
 registerRecovery(program);
+
+registerDeployment(program);
 
 changing(program.command("upgrade"))
   .description("update modules whose code changed, and take it back if anything is not as it should be")

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { backup } from "./backup.ts";
 import { type ChannelConfig, channel } from "./channel.ts";
-import { maintenance } from "./maintenance.ts";
 import { recovery } from "./recovery.ts";
 import type { Secret } from "./secret.ts";
 import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
+import { services } from "./services.ts";
+import { smoke, source } from "./source.ts";
 import {
   absolutePath,
   argv,
@@ -16,8 +17,6 @@ import {
   httpUrl,
   isHostAddress,
   percent,
-  port,
-  redisUrl,
   seconds,
   serviceName,
   text,
@@ -132,51 +131,6 @@ const runtime = z
   .union([native, compose], "must have either native or compose")
   .describe("How services are started and stopped");
 
-const services = z
-  .strictObject({
-    odoo: z
-      .array(
-        z.strictObject({
-          name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
-          url: httpUrl.describe(
-            "Where it answers, as seen from its host; in a compose project, as the services see each other",
-          ),
-        }),
-      )
-      .min(1, "must name at least one Odoo service")
-      .describe("The Odoo processes; all serve one database"),
-    database: z
-      .strictObject({
-        name: serviceName
-          .default("database")
-          .describe("Its name under runtime.native.services, or as a service of the compose project"),
-        host: absolutePath.default("/var/run/postgresql").describe("Folder of the server's socket"),
-        port: port.default(5432).describe("Port of the server; it names the socket"),
-        superuser: text.default("postgres").describe("Role used for administration, through the socket"),
-      })
-      .prefault({})
-      .describe("The PostgreSQL server"),
-    cache: z
-      .strictObject({
-        name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
-        url: redisUrl.describe("Where it answers, as seen from where it runs"),
-        user: text.optional().describe("User to log in as; Redis's default user when absent"),
-        password: environmentReference
-          .optional()
-          .describe("Its password as ${NAME}, from the environment; without it there is no log-in"),
-      })
-      .optional()
-      .describe("Redis, if there is one"),
-    proxy: z
-      .strictObject({
-        name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
-        maintenance: maintenance.optional(),
-      })
-      .optional()
-      .describe("The web server in front of Odoo, if there is one"),
-  })
-  .describe("What each service is for");
-
 const odoo = z
   .strictObject({
     command: argv.describe("How Odoo is started, without its options, one item each: [/usr/bin/odoo]"),
@@ -228,9 +182,14 @@ const stack = z
     runtime,
     services,
     odoo,
+    source: source.optional(),
     urls: z
       .strictObject({
         public: httpUrl.describe("Address that users open"),
+        smoke: z
+          .array(smoke)
+          .default([])
+          .describe("What each Odoo service must answer after a deployment, besides health and login page"),
         authority: absolutePath
           .optional()
           .describe("File on the host with the certificate of a private authority, if one signed the public address's"),

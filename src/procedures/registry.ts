@@ -33,6 +33,12 @@ import { walSetup } from "./backup/wal/setup.ts";
 import { walVerify } from "./backup/wal/verify.ts";
 import { type BrokenFile, readCustom } from "./custom/custom.ts";
 import { ProcedureInvalid } from "./custom/errors.ts";
+import { deploy } from "./deployment/deploy.ts";
+import { hotfix } from "./deployment/hotfix.ts";
+import { recordRehearsal } from "./deployment/rehearsal.ts";
+import { rehearse } from "./deployment/rehearse.ts";
+import { recordRelease } from "./deployment/release.ts";
+import { rollback } from "./deployment/rollback.ts";
 import { databaseCheck } from "./maintenance/database-check.ts";
 import { recordIntegrity } from "./maintenance/integrity.ts";
 import { maintenanceOff } from "./maintenance/off.ts";
@@ -59,6 +65,7 @@ import "./backup/certificate/errors.ts";
 import "./backup/exchange/errors.ts";
 import "./backup/staging/errors.ts";
 import "./backup/wal/errors.ts";
+import "./deployment/errors.ts";
 import "./maintenance/errors.ts";
 import "./recovery/errors.ts";
 import "./upgrade/errors.ts";
@@ -91,6 +98,10 @@ export const builtIn: readonly AnyProcedure[] = [
   findInPast,
   closePast,
   expireResources,
+  deploy,
+  hotfix,
+  rehearse,
+  rollback,
   upgrade,
   databaseCheck,
   maintenanceOn,
@@ -165,6 +176,8 @@ export function createCallRegistry(records: Records, { checkHealth, tell, timesO
     ["resource.open@1", openResource(records)],
     ["resource.close@1", closeResource(records)],
     ["resource.attempt@1", countAttempt(records)],
+    ["deployment.record@1", recordRelease(records, timesOf)],
+    ["deployment.record_rehearsal@1", recordRehearsal(records, timesOf)],
     ["maintenance.record_integrity@1", recordIntegrity(records)],
     ["monitoring.watch@1", keepHealth(records, checkHealth, tell)],
     ["recovery.begin_drill@1", beginDrill(records)],

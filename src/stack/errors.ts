@@ -102,6 +102,49 @@ export const PostgresUnreachable = defineError<CommandDetails>("postgres.unreach
   hint: () => "Does it run (`pg_lsclusters`), does the database exist, and are connections left?",
 });
 
+export const GitUnreadable = defineError<CommandDetails>("git.unreadable", {
+  exitCode: 40,
+  message: (d) => `Git cannot read the repository: ${lastLine(d) || "it gives no reason"}. Nothing was changed.`,
+  hint: () =>
+    "Is source.repository the top of a work tree, and does all of it belong to one user? `dubious ownership` means that parts belong to " +
+    "somebody else.",
+});
+
+export const GitUnknownRevision = defineError<CommandDetails>("git.unknown_revision", {
+  exitCode: 41,
+  message: () => "The repository has no commit of that name. Nothing was changed.",
+  hint: () =>
+    "Was it pushed to the remote, to the branch that is fetched? `git log --all` in the repository lists what it has.",
+});
+
+export const GitFetchFailed = defineError<CommandDetails>("git.fetch_failed", {
+  exitCode: 42,
+  retryable: true,
+  message: (d) =>
+    `The remote's commits could not be fetched: ${lastLines(d) || "git gives no reason"}. Nothing was changed.`,
+  hint: () =>
+    "Does `git fetch`, run by the user who owns the repository, work without a question? That user's key or credential helper is used.",
+});
+
+export const GitCheckoutRefused = defineError<CommandDetails>("git.checkout_refused", {
+  exitCode: 43,
+  message: (d) => `Git refused to bring the commit into the work tree: ${lastLines(d) || "it gives no reason"}.`,
+  hint: () =>
+    "A file in its way is not in git, or was changed by hand. `git status` names it: keep it elsewhere or commit it.",
+});
+
+export const GitNotClean = defineError<ProbeDetails>("git.not_clean", {
+  exitCode: 44,
+  message: (d) => `The work tree is not what its commit says: ${d.found}.`,
+  hint: () => "Somebody changed files on the server. Commit them, or take the changes back with `git restore`.",
+});
+
+export const GitNotAtCommit = defineError<ProbeDetails>("git.not_at_commit", {
+  exitCode: 45,
+  message: (d) => `The work tree is at the commit ${d.found}, not at the one that was meant.`,
+  hint: () => "Does somebody else check out commits in this repository?",
+});
+
 function lastLine({ output }: CommandDetails): string {
   return output?.trim().split("\n").at(-1) ?? "";
 }
@@ -111,3 +154,17 @@ function lastLines({ output }: CommandDetails): string {
   const lines = output?.trim().split("\n").slice(-3) ?? [];
   return lines.map((line) => line.trim()).join(" ");
 }
+
+export const ProxyServerUnknown = defineError<CommandDetails>("proxy.server_unknown", {
+  exitCode: 40,
+  message: (d) => `The file of upstreams does not name a service's server: ${lastLine(d)} Nothing was changed.`,
+  hint: () =>
+    "services.proxy.upstreams must be the file with nginx's upstream blocks, where each server stands on a line of its own with the address " +
+    "of services.odoo's url (and websocket).",
+});
+
+export const ProxyNotReloaded = defineError<CommandDetails>("proxy.not_reloaded", {
+  exitCode: 40,
+  message: () => "nginx did not take the changed upstreams: it goes on with what it had, and the file is as it was.",
+  hint: () => "`nginx -t` with its configuration says what is wrong.",
+});

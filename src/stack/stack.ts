@@ -2,10 +2,12 @@ import { secretsOf } from "../config/load.ts";
 import type { StackConfig } from "../config/schema.ts";
 import type { Secret } from "../config/secret.ts";
 import { Bug } from "../errors/error.ts";
+import { createGit, type Git } from "./git.ts";
 import { createMaintenance, type Maintenance } from "./maintenance.ts";
 import { createOdoo, type Odoo } from "./odoo/odoo.ts";
 import { createPgBackRest, type PgBackRest } from "./pgbackrest.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
+
 import { createRedis, type Redis } from "./redis.ts";
 import { createRestic, type NamedRepository, type Restic } from "./restic.ts";
 import { createCopies, type RepositoryCopy } from "./restic-copy.ts";
@@ -14,6 +16,7 @@ import { createComposeRuntime } from "./runtime/compose.ts";
 import { createNativeRuntime } from "./runtime/native.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { createSiblingSources, primary, siblingPrefix } from "./sources.ts";
+import { createUpstreams, type Upstreams } from "./upstreams.ts";
 import "./errors.ts";
 
 /** One stack with everything that can be said to it. Holds builders of actions only: nothing here touches a host. */
@@ -31,6 +34,10 @@ export interface Stack {
   readonly maintenance: Maintenance | undefined;
   /** Absent when the stack has no cache. */
   readonly redis: Redis | undefined;
+  /** Absent when there is no proxy, or the configuration does not say where its upstreams are. */
+  readonly upstreams: Upstreams | undefined;
+  /** Where its code comes from. Absent when the configuration does not say so. */
+  readonly git: Git | undefined;
   /** Absent when the configuration names no repository. */
   readonly restic: Restic | undefined;
   /** What is new in the filestore, stored there between two sets. Absent without a repository. */
@@ -66,6 +73,8 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
     odoo: createOdoo(config, runtime),
     maintenance: createMaintenance(config),
     redis: createRedis(config, runtime),
+    upstreams: createUpstreams(config, runtime),
+    git: config.source === undefined ? undefined : createGit(config.host, config.source),
     restic,
     fileSnapshots: createFileSnapshots(config, runtime.tools),
     copies,

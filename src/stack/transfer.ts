@@ -1,5 +1,5 @@
 import type { StackConfig } from "../config/schema.ts";
-import { type CommandAction, command } from "../runbook/action.ts";
+import { type Command, type CommandAction, command } from "../runbook/action.ts";
 import type { Text } from "../runbook/value.ts";
 import { containerOf } from "./runtime/compose.ts";
 
@@ -18,6 +18,14 @@ export function bringIn({ host, runtime }: StackConfig, path: string, into: Text
       { argv: ["docker", "exec", "--interactive", tools, "sh", "-c", script, "into", into] },
     ],
   };
+}
+
+/** Unpacks among the tools what a program of the machine prints as a tar archive. */
+export function unpackIn({ host, runtime }: StackConfig, producer: CommandAction, into: Text): CommandAction {
+  const unpack = ["sh", "-c", 'mkdir -p -- "$1" && tar -x -C "$1" --no-same-owner', "unpack", into] as const;
+  const tools = "compose" in runtime ? containerOf(runtime.compose, runtime.compose.tools) : undefined;
+  const argv: Command["argv"] = tools === undefined ? unpack : ["docker", "exec", "--interactive", tools, ...unpack];
+  return { ...producer, host, pipeline: [...producer.pipeline, { argv }] };
 }
 
 /**

@@ -9,7 +9,7 @@ export const addons = join(folder, "addons");
 /** The code that a fresh practice stack has installed. */
 export async function installedCode(): Promise<void> {
   // The folder itself stays: containers have it mounted.
-  for (const name of await readdir(addons)) await rm(join(addons, name), { recursive: true });
+  for (const name of await readdir(addons)) if (name !== ".git") await rm(join(addons, name), { recursive: true });
   await cp(join(root, "sandbox/addons"), addons, { recursive: true });
 }
 

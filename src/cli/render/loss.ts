@@ -6,7 +6,7 @@ export function renderLoss(loss: Loss, timezone: string): readonly string[] {
   const { newerSets, newerBases, reachableFrom } = loss;
   return [
     `The set is ${duration(loss.ageSeconds)} old.${newerSets === 0 ? "" : ` Sets that are newer: ${newerSets}.`}`,
-    rowsSince(loss.rows),
+    renderChanges(loss.rows),
     ...(reachableFrom === undefined
       ? []
       : [
@@ -16,7 +16,7 @@ export function renderLoss(loss: Loss, timezone: string): readonly string[] {
   ];
 }
 
-function rowsSince(rows: Loss["rows"]): string {
+export function renderChanges(rows: Loss["rows"]): string {
   if (rows === undefined) return "What was done since cannot be told: the database does not answer.";
   const sum = (of: "created" | "changed") => rows.reduce((total, row) => total + row[of], 0);
   if (rows.length === 0)

@@ -53,7 +53,7 @@ export function serveSilenced(
   ];
 }
 
-function moveFilestore(stack: Stack, folder: Text): Act {
+export function moveFilestore(stack: Stack, folder: Text): Act {
   const { user } = stack.config.odoo;
   const data = suffixed(folder, "/odoo");
   const script =

@@ -8,6 +8,7 @@ import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { change } from "../steps.ts";
 import { composeEnvironment } from "./compose.ts";
+import { makeRepository } from "./source.ts";
 
 const input = z.object({
   folder: z.string(),
@@ -44,6 +45,7 @@ function planContainers(stack: Stack, given: ComposeInput): Plan {
     steps: [
       placeFolder(stack, "project", "Put the shipped project in place", given.shipped, given.folder),
       placeFolder(stack, "modules", "Put the practice modules in place", given.modules, `${given.folder}/addons`),
+      makeRepository(stack.host, given.folder),
       settings(stack, given),
       ...secretNames.map((name) => secretFile(stack, given, name)),
       certificate(stack, given),

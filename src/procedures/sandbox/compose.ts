@@ -1,4 +1,5 @@
 import type { Json } from "../../runbook/value.ts";
+import { sourceOf } from "./source.ts";
 
 /**
  * The practice stack as a project of Docker Compose: the shipped one (`sandbox/compose/`), with images, addresses and ports of its own.
@@ -53,10 +54,18 @@ export function composeConfig(settings: ComposeSettings, host = "local"): string
         host,
         runtime: { compose: { project: composeProjectName(settings), directory: folder } },
         services: {
-          odoo: composeServices.map((name) => ({ name, url: `http://${name}:8069` })),
+          odoo: composeServices.map((name) => ({
+            name,
+            url: `http://${name}:8069`,
+            websocket: `http://${name}:8072`,
+          })),
           database: { name: "database" },
           cache: { name: "redis", url: "redis://127.0.0.1:6379" },
-          proxy: { name: "nginx", maintenance: { directory: `${folder}/maintenance`, name: "Practice stack" } },
+          proxy: {
+            name: "nginx",
+            upstreams: `${folder}/nginx.conf`,
+            maintenance: { directory: `${folder}/maintenance`, name: "Practice stack" },
+          },
         },
         odoo: {
           command: ["odoo"],
@@ -65,6 +74,7 @@ export function composeConfig(settings: ComposeSettings, host = "local"): string
           addons: [addons],
           modules: "ipai_*",
         },
+        source: sourceOf(folder),
         urls: { public: composePublicUrl(settings), authority: `${folder}/secrets/tls.crt` },
         backup: {
           repository,

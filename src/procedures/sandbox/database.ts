@@ -88,7 +88,7 @@ export function installOdoo(stack: Stack, hashes: Hashes): Act {
   const modules = [...standardModules, ...Object.keys(hashes)];
   const log = join(`${stack.config.workDirectory}/install-`, runId, ".log");
   return change(
-    { id: "install", title: `Install ${modules.join(", ")}`, action: stack.odoo.install(modules, log) },
+    { id: "install", title: `Install ${modules.join(", ")}`, action: stack.odoo.bring({ install: modules }, log) },
     { done: modulesInstalled(stack), verify: [modulesInstalled(stack)], timeoutSeconds: 900, forecastSeconds: 35 },
   );
 }

@@ -1,3 +1,5 @@
+import { sourceOf } from "./source.ts";
+
 /**
  * The practice stack: real PostgreSQL, Redis, nginx and three Odoo processes on one database, all below one folder, on ports of
  * their own, on the loopback interface only. Pure: says what the files contain; `up.ts` puts them in place.
@@ -92,9 +94,8 @@ http {
   fastcgi_temp_path ${folder}/nginx/fastcgi;
   uwsgi_temp_path ${folder}/nginx/uwsgi;
   scgi_temp_path ${folder}/nginx/scgi;
-  upstream odoo {
-${sandboxServices.map((name) => `    server 127.0.0.1:${ports.odoo[name]};`).join("\n")}
-  }
+  map $http_upgrade $connection_upgrade { default upgrade; '' close; }
+  include ${upstreamsFile(folder)};
   server {
     listen 127.0.0.1:${ports.proxy};
     set $ipai_maintenance ${maintenanceFolder(settings)};
@@ -105,6 +106,12 @@ ${sandboxServices.map((name) => `    server 127.0.0.1:${ports.odoo[name]};`).joi
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     proxy_set_header X-Forwarded-Proto $scheme;
     location / { proxy_pass http://odoo; }
+    location /websocket {
+      proxy_pass http://odoo;
+      proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+    }
   }
 }
 `;
@@ -118,6 +125,17 @@ export function maintenanceFolder({ folder }: Pick<SandboxSettings, "folder">): 
 /** The shipped snippet, as nginx includes it. */
 export function maintenanceConf({ folder }: Pick<SandboxSettings, "folder">): string {
   return `${folder}/maintenance.conf`;
+}
+
+function upstreamsFile(folder: string): string {
+  return `${folder}/upstreams.conf`;
+}
+
+/** In a file of its own: a service that is restarted is marked down in it. */
+export function upstreamsConf(settings: SandboxSettings): string {
+  const ports = portsOf(settings);
+  const servers = sandboxServices.map((name) => `  server 127.0.0.1:${ports.odoo[name]};\n`);
+  return `upstream odoo {\n${servers.join("")}}\n`;
 }
 
 /** The stack's own entry for `ipai.yaml`: what `ipai health` and the others read. JSON is YAML, and quotes by itself. */
@@ -164,7 +182,11 @@ export function sandboxConfig(settings: SandboxSettings): string {
           odoo: sandboxServices.map((name) => ({ name, url: `http://127.0.0.1:${ports.odoo[name]}` })),
           database: { name: "database", host: `${folder}/run`, port: ports.database },
           cache: { name: "redis", url: `redis://127.0.0.1:${ports.cache}` },
-          proxy: { name: "nginx", maintenance: { directory: maintenanceFolder(settings), name: "Practice stack" } },
+          proxy: {
+            name: "nginx",
+            upstreams: upstreamsFile(folder),
+            maintenance: { directory: maintenanceFolder(settings), name: "Practice stack" },
+          },
         },
         odoo: {
           command: odoo.command,
@@ -176,6 +198,7 @@ export function sandboxConfig(settings: SandboxSettings): string {
           addons: [`${folder}/addons`],
           modules: "ipai_*",
         },
+        source: sourceOf(folder),
         urls: { public: `http://127.0.0.1:${ports.proxy}` },
         backup: {
           repository: `${folder}/repository`,

@@ -13,8 +13,17 @@ import {
   makeRole,
   recordInstalled,
 } from "./database.ts";
-import { maintenanceConf, nginxConf, odooConf, redisConf, type SandboxSettings, sandboxUser } from "./definition.ts";
+import {
+  maintenanceConf,
+  nginxConf,
+  odooConf,
+  redisConf,
+  type SandboxSettings,
+  sandboxUser,
+  upstreamsConf,
+} from "./definition.ts";
 import { madeMarker, readSandboxFacts, type SandboxFacts, type SandboxInput, sandboxInput } from "./facts.ts";
+import { makeRepository } from "./source.ts";
 
 export const sandboxUp: Procedure<SandboxInput, SandboxFacts> = {
   name: "sandbox up",
@@ -137,6 +146,7 @@ function folders(stack: Stack, { folder, modules }: SandboxInput): readonly Step
       },
       { verify: [pathExists(host, `${folder}/addons`, "the modules are there")] },
     ),
+    makeRepository(host, folder),
   ];
 }
 
@@ -160,6 +170,7 @@ function configuration(stack: Stack, given: SandboxInput): readonly Act[] {
     file("odoo.conf", odooConf(settings)),
     file("redis.conf", redisConf(settings)),
     file("nginx.conf", nginxConf(settings)),
+    file("upstreams.conf", upstreamsConf(settings)),
     placeMaintenance(stack, given),
     change(
       {

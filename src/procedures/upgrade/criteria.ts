@@ -1,16 +1,24 @@
-import { command, type Probe } from "../../runbook/action.ts";
+import { command, type Probe, type SqlAction } from "../../runbook/action.ts";
+import type { Text } from "../../runbook/value.ts";
 import { pendingModulesSql, versionMismatchSql } from "../../stack/odoo/sql.ts";
 import type { Stack } from "../../stack/stack.ts";
-import type { UpgradeFacts } from "./facts.ts";
+import type { Update } from "./facts.ts";
 import { namesOf } from "./snapshot.ts";
+
+/** Asks the database that was updated. */
+type Ask = (text: string, values?: Readonly<Record<string, Text>>) => SqlAction;
 
 /**
  * Odoo exits with 0 for a misspelled module, missing code, and a constraint that could not be added. An update counts as done
  * only when its log and its database both say so.
  */
-export function successCriteria(stack: Stack, facts: UpgradeFacts): readonly Probe[] {
-  const { database, log } = namesOf(stack);
-  const { postgres, tools: host } = stack;
+export function successCriteria(
+  stack: Stack,
+  facts: Pick<Update, "changes" | "installs">,
+  ask: Ask = (text, values) => stack.postgres.query(stack.config.odoo.database, text, values),
+): readonly Probe[] {
+  const { log } = namesOf(stack);
+  const { tools: host } = stack;
   const grep = (title: string, pattern: string, code: string): Probe => ({
     title,
     action: command(host, ["grep", "-E", "-m", "5", "-e", pattern, log], { okExitCodes: [0, 1] }),
@@ -27,17 +35,16 @@ export function successCriteria(stack: Stack, facts: UpgradeFacts): readonly Pro
     with: 1,
     code: "upgrade.not_loaded",
   });
-  const versions = JSON.stringify(Object.fromEntries(facts.changes.map((module) => [module.name, module.to])));
+  const modules = [...facts.changes, ...(facts.installs ?? [])];
+  const versions = JSON.stringify(Object.fromEntries(modules.map((module) => [module.name, module.to])));
   return [
     grep("the log has no error", " (ERROR|CRITICAL) ", "upgrade.log_errors"),
     grep("the log has no warning that means failure", failureWarnings, "upgrade.log_errors"),
     seen("the log says that the modules are loaded", "Modules loaded."),
-    ...facts.changes.map((module) =>
-      seen(`the log says that ${module.name} was loaded`, `Module ${module.name} loaded`),
-    ),
+    ...modules.map((module) => seen(`the log says that ${module.name} was loaded`, `Module ${module.name} loaded`)),
     {
       title: "no module is between two states",
-      action: postgres.query(database, pendingModulesSql),
+      action: ask(pendingModulesSql),
       output: { from: "stdout" },
       compare: "absent",
       with: "",
@@ -45,7 +52,7 @@ export function successCriteria(stack: Stack, facts: UpgradeFacts): readonly Pro
     },
     {
       title: "every module is installed at the version of its code",
-      action: postgres.query(database, versionMismatchSql, { versions }),
+      action: ask(versionMismatchSql, { versions }),
       output: { from: "stdout" },
       compare: "absent",
       with: "",

@@ -9,7 +9,7 @@ import {
 } from "../../stack/odoo/inventory.ts";
 import { modulesSql, recordedHashesSql, seriesSql } from "../../stack/odoo/sql.ts";
 import type { FactReader } from "../procedure.ts";
-import { type Mode, readRunning, readServerDisk } from "../running.ts";
+import { type Mode, type Running, readRunning, readServerDisk } from "../running.ts";
 import {
   CodeMissing,
   CodeUnreadable,
@@ -46,33 +46,62 @@ export interface UpgradeFacts {
   readonly databaseBytes: number;
 }
 
+/** What updating modules itself depends on. */
+export type Update = Pick<UpgradeFacts, "changes" | "hashes" | "databaseBytes"> & {
+  /** Modules that are installed with it. */
+  readonly installs?: readonly ModuleChange[];
+};
+
 const moduleRow = z.object({ name: z.string(), state: z.string(), version: z.string().nullable() });
 const seriesRow = z.object({ initialised: z.boolean(), size: z.number(), server: z.number() });
 const hashesText = z.record(z.string(), z.string());
-type ModuleRow = z.infer<typeof moduleRow>;
+export type ModuleRow = z.infer<typeof moduleRow>;
 
-export async function readUpgradeFacts(reader: FactReader, requested: readonly string[]): Promise<UpgradeFacts> {
+/** What the database says that it is made of, and which services run on it. */
+export interface Installed {
+  readonly series: string;
+  readonly modules: readonly ModuleRow[];
+  /** Content hashes of the code that the database was last updated with. */
+  readonly recorded: Readonly<Record<string, string>>;
+  readonly running: Running;
+  readonly databaseBytes: number;
+}
+
+export async function readInstalled(
+  reader: FactReader,
+  database = reader.stack.config.odoo.database,
+): Promise<Installed> {
   const { stack } = reader;
-  const { database } = stack.config.odoo;
   await requireDatabase(reader, database);
   const about = seriesRow.parse(await reader.json(stack.postgres.query(database, seriesSql)));
   if (!about.initialised) throw DatabaseNotInitialised({ database });
-  // Asked together, judged one after the other: the same fault is told first whichever answer comes first.
-  const [rows, printed, inventory, keptInventory, hashes, running] = await Promise.all([
+  const [rows, printed, hashes, running] = await Promise.all([
     reader.jsonLines(stack.postgres.query(database, modulesSql)),
     reader.text(stack.odoo.version()),
-    reader.jsonLines(stack.odoo.inventory(stack.config.odoo.addons)),
-    reader.jsonLines(stack.odoo.inventory([keptCodeFolder(stack.config.workDirectory)])),
     reader.text(stack.postgres.query(database, recordedHashesSql)),
     readRunning(reader),
   ]);
   const modules = z.array(moduleRow).parse(rows);
-  const series = requireSeries(printed, modules, database);
-  const addons = requireCode(parseInventory(inventory), modules, stack.config.odoo.modules);
-  const recorded = hashes === "" ? {} : hashesText.parse(JSON.parse(hashes));
-  const wanted = selectModules(requested, addons, modules, recorded, series, stack.config.odoo.modules);
+  return {
+    series: requireSeries(printed, modules, database),
+    modules,
+    recorded: hashes === "" ? {} : hashesText.parse(JSON.parse(hashes)),
+    running,
+    databaseBytes: about.size,
+  };
+}
+
+export async function readUpgradeFacts(reader: FactReader, requested: readonly string[]): Promise<UpgradeFacts> {
+  const { stack } = reader;
+  const { odoo, workDirectory } = stack.config;
+  const { series, modules, recorded, running, databaseBytes } = await readInstalled(reader);
+  const [inventory, keptInventory] = await Promise.all(
+    [odoo.addons, [keptCodeFolder(workDirectory)]].map((folders) => reader.jsonLines(stack.odoo.inventory(folders))),
+  );
+  const addons = requireCode(parseInventory(inventory), modules, odoo.modules);
+  const wanted = selectModules(requested, addons, modules, recorded, series, odoo.modules);
   const kept = parseInventory(keptInventory).addons;
-  await requireSpace(reader, about.size);
+  await requireSpace(reader, databaseBytes);
   return {
     series,
     changes: wanted.map((addon) => describeChange(addon, modules, series, recorded, kept)),
@@ -80,7 +109,7 @@ export async function readUpgradeFacts(reader: FactReader, requested: readonly s
     runningServices: running.odoo,
     isProxyRunning: running.proxy !== undefined,
     maintenance: running.mode,
-    databaseBytes: about.size,
+    databaseBytes,
   };
 }
 
@@ -149,7 +178,7 @@ function selectModules(
 }
 
 /** A manifest of another series (17.0.1.0.0 on 18.0) makes Odoo ignore the module silently. */
-function requireSeriesOfManifest(addon: Addon, series: string): void {
+export function requireSeriesOfManifest(addon: Pick<Addon, "name" | "version">, series: string): void {
   const own = /^(\d+\.0)\.\d+\.\d+/.exec(addon.version)?.[1];
   if (own !== undefined && own !== series && addon.version.split(".").length >= 5)
     throw SeriesMismatch({ database: `module ${addon.name}`, program: series, ofDatabase: own });
@@ -180,7 +209,7 @@ export function keptCodeFolder(workDirectory: string): string {
 }
 
 /** A module that was changed on disk but is not part of this upgrade keeps the hash of what is installed, so that it is found next time. */
-function hashesAfter(
+export function hashesAfter(
   wanted: readonly Addon[],
   recorded: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
@@ -188,7 +217,7 @@ function hashesAfter(
 }
 
 /** The snapshot is a full copy, and the update itself may rewrite tables: one and a half times the database must be free. */
-async function requireSpace(reader: FactReader, databaseBytes: number): Promise<void> {
+export async function requireSpace(reader: FactReader, databaseBytes: number): Promise<void> {
   const { directory, freeBytes } = await readServerDisk(reader);
   const needed = Math.ceil(databaseBytes * 1.5);
   if (freeBytes < needed) throw NoSpace({ directory, free: String(freeBytes), needed: String(needed) });

@@ -5,7 +5,6 @@ import { structureSql } from "../../stack/odoo/sql.ts";
 import { copyDatabaseSql, dropDatabaseSql, swapDatabasesSql } from "../../stack/postgres.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, read, takeBack } from "../steps.ts";
-import type { UpgradeFacts } from "./facts.ts";
 
 /** The way back of an upgrade: a copy of database and filestore, put in their place when the update is not as it should be. */
 
@@ -21,7 +20,7 @@ export function namesOf(stack: Stack) {
   };
 }
 
-export function snapshotDatabase(stack: Stack, facts: UpgradeFacts): Act {
+export function snapshotDatabase(stack: Stack, databaseBytes: number): Act {
   const { before, database } = namesOf(stack);
   const { postgres } = stack;
   return change(
@@ -35,7 +34,7 @@ export function snapshotDatabase(stack: Stack, facts: UpgradeFacts): Act {
       verify: [postgres.databaseExists(before)],
       attempts: 3,
       timeoutSeconds: 7200,
-      forecastSeconds: Math.ceil(facts.databaseBytes / copyBytesPerSecond),
+      forecastSeconds: Math.ceil(databaseBytes / copyBytesPerSecond),
       undo: [
         takeBack(
           {
@@ -51,7 +50,7 @@ export function snapshotDatabase(stack: Stack, facts: UpgradeFacts): Act {
 }
 
 /** Measured on the test machine for `CREATE DATABASE … TEMPLATE`; only used to say how long it will take. */
-const copyBytesPerSecond = 100_000_000;
+export const copyBytesPerSecond = 100_000_000;
 
 export function snapshotFilestore(stack: Stack): Act {
   const { before, database } = namesOf(stack);

@@ -1,25 +1,15 @@
 import { z } from "zod";
 import type { Probe } from "../../runbook/action.ts";
 import type { Act, Plan } from "../../runbook/plan.ts";
-import { join, output, runId } from "../../runbook/value.ts";
+import { join, runId } from "../../runbook/value.ts";
 import { copyTree, makeDirectory, pathExists, treesAreEqual } from "../../stack/files.ts";
-import { activeCronsSql, lostCronsSql, newCronsSql, recordHashesSql, structureSql } from "../../stack/odoo/sql.ts";
-import { otherSessionsSql } from "../../stack/postgres.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { type Closing, whileInMaintenance } from "../maintenance/bracket.ts";
 import type { Procedure } from "../procedure.ts";
-import { change, read, require, takeBack, whileOdooStopped } from "../steps.ts";
-import { successCriteria } from "./criteria.ts";
+import { change, require, takeBack, whileOdooStopped } from "../steps.ts";
 import { keptCodeFolder, type ModuleChange, readUpgradeFacts, type UpgradeFacts } from "./facts.ts";
-import {
-  dropFailed,
-  dropSnapshotDatabase,
-  dropSnapshotFilestore,
-  namesOf,
-  snapshotDatabase,
-  snapshotFilestore,
-  swapBack,
-} from "./snapshot.ts";
+import { dropFailed, dropSnapshotDatabase, dropSnapshotFilestore, namesOf } from "./snapshot.ts";
+import { updateModules } from "./update.ts";
 
 const input = z.object({
   modules: z.array(z.string()).default([]).describe("Modules to update; all changed ones when empty"),
@@ -63,13 +53,7 @@ function planUpgrade(stack: Stack, { modules, acceptLostCrons }: UpgradeInput, f
       ...whileInMaintenance(stack, closingOf(stack, facts), [
         ...whileOdooStopped(stack, facts.runningServices, [
           holdCode(stack, facts),
-          require({ id: "alone", title: "Nobody else uses the database", probe: aloneProbe(stack) }, { attempts: 5 }),
-          readBefore(stack),
-          snapshotDatabase(stack, facts),
-          snapshotFilestore(stack),
-          update(stack, facts),
-          compareCrons(stack, acceptLostCrons),
-          recordHashes(stack, facts),
+          ...updateModules(stack, facts, acceptLostCrons),
         ]),
       ]),
       { kind: "pivot", id: "open", title: "Users are back: from here on their work would be lost by a swap" },
@@ -105,7 +89,7 @@ function notesOf(facts: UpgradeFacts): readonly string[] {
 }
 
 /** Where the log of the update stays, as evidence. The first to be done, so the last to be taken back: what failed goes then. */
-function workDirectory(stack: Stack): Act {
+export function workDirectory(stack: Stack): Act {
   const { work } = namesOf(stack);
   return change(
     { id: "work", title: "Make the run's own folder", action: makeDirectory(stack.tools, work) },
@@ -158,101 +142,6 @@ function putCodeBack(stack: Stack, module: ModuleChange): readonly Act[] {
       { done: equal, verify: [equal], timeoutSeconds: 120 },
     ),
   ];
-}
-
-function aloneProbe(stack: Stack): Probe {
-  return {
-    title: "no other session is on the database",
-    action: stack.postgres.query("postgres", otherSessionsSql, { name: stack.config.odoo.database }),
-    output: { from: "stdout" },
-    compare: "absent",
-    with: "",
-    code: "upgrade.database_busy",
-  };
-}
-
-function readBefore(stack: Stack): Act {
-  return read({
-    id: "before",
-    title: "Note the active scheduled actions and the structure of the database",
-    action: stack.postgres.query(stack.config.odoo.database, activeCronsSql + structureSql),
-    outputs: {
-      crons: { from: "stdout", as: "jsonLines", pick: [0] },
-      structure: { from: "stdout", as: "jsonLines", pick: [1] },
-    },
-  });
-}
-
-function update(stack: Stack, facts: UpgradeFacts): Act {
-  const { log } = namesOf(stack);
-  return change(
-    {
-      id: "update",
-      title: `Update ${facts.changes.map((module) => module.name).join(", ")}`,
-      action: stack.odoo.update(
-        facts.changes.map((module) => module.name),
-        log,
-      ),
-    },
-    {
-      verify: successCriteria(stack, facts),
-      undo: swapBack(stack),
-      // A half-done update cannot be told from a finished one by looking at the database.
-      onInterrupt: "undo",
-      timeoutSeconds: 4 * 3600,
-      forecastSeconds: 5 + 2 * facts.changes.length,
-    },
-  );
-}
-
-/** Rows of `ir_cron` are never rewritten: lost ones fail the upgrade, new ones are named. */
-function compareCrons(stack: Stack, acceptLostCrons: boolean): Act {
-  const { database } = namesOf(stack);
-  const before = output("before", "crons");
-  const lost: Probe = {
-    title: "every scheduled action that was active still is",
-    action: stack.postgres.query(database, lostCronsSql, { before }),
-    output: { from: "stdout" },
-    compare: "absent",
-    with: "",
-    code: "upgrade.crons_lost",
-  };
-  return read(
-    {
-      id: "crons",
-      title: "Compare the active scheduled actions",
-      action: stack.postgres.query(database, newCronsSql, { before }),
-      outputs: { switchedOn: { from: "stdout" } },
-    },
-    { verify: acceptLostCrons ? [] : [lost] },
-  );
-}
-
-/** Kept in the database itself, so that every copy of it knows which code it belongs to. */
-function recordHashes(stack: Stack, facts: UpgradeFacts): Act {
-  const { database } = namesOf(stack);
-  const hashes = JSON.stringify(facts.hashes);
-  return change(
-    {
-      id: "record",
-      title: "Record which code is installed",
-      action: stack.postgres.query(database, recordHashesSql, { hashes }),
-    },
-    {
-      verify: [
-        {
-          title: "the record is there",
-          action: stack.postgres.query(
-            database,
-            "select value from ir_config_parameter where key = 'ipai.module_hashes';",
-          ),
-          output: { from: "stdout" },
-          compare: "eq",
-          with: hashes,
-        },
-      ],
-    },
-  );
 }
 
 function keepCode(stack: Stack, module: ModuleChange): Act {

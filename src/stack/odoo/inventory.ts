@@ -1,25 +1,22 @@
 import { z } from "zod";
+import { contentHashScript } from "./content-hash.ts";
 
-/**
- * Reads the addons on the host. The content hash covers every file that can change what Odoo does (the list of exceptions is
- * that of click-odoo-update): an edit without a version bump is found, compiled files and tests do not count.
- */
+/** Reads the addons on the host. */
 export const inventoryScript = `import ast, hashlib, json, os, sys
-
-SKIP_DIRS = {"__pycache__", "tests", ".git"}
-
-def content_hash(folder):
-    digest = hashlib.sha256()
-    for base, dirs, files in os.walk(folder):
-        dirs[:] = sorted(d for d in dirs if d not in SKIP_DIRS)
-        for name in sorted(files):
-            if name.endswith((".pyc", ".pyo", ".pot", "~")):
-                continue
-            path = os.path.join(base, name)
-            digest.update(os.path.relpath(path, folder).encode() + b"\\0")
-            with open(path, "rb") as handle:
-                digest.update(hashlib.sha256(handle.read()).digest())
-    return digest.hexdigest()
+${contentHashScript}
+def hash_of(top):
+    def listing(folder):
+        with os.scandir(os.path.join(top, folder)) as entries:
+            found = list(entries)
+        folders = [entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
+        return folders, [entry.name for entry in found if not entry.is_dir()]
+    def digest_of(path):
+        digest = hashlib.sha256()
+        with open(os.path.join(top, path), "rb") as handle:
+            for chunk in iter(lambda: handle.read(1 << 20), b""):
+                digest.update(chunk)
+        return digest.digest()
+    return content_hash(listing, digest_of)
 
 for root in sys.argv[1:]:
     if not os.path.isdir(root):
@@ -35,7 +32,7 @@ for root in sys.argv[1:]:
                 data = ast.literal_eval(handle.read())
             print(json.dumps({"name": name, "folder": folder, "version": str(data.get("version", "1.0")),
                 "depends": list(data.get("depends", [])), "installable": bool(data.get("installable", True)),
-                "hash": content_hash(folder)}))
+                "hash": hash_of(folder)}))
         except Exception as error:
             print(json.dumps({"name": name, "folder": folder, "broken": str(error)}))
 `;

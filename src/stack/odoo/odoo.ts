@@ -24,10 +24,17 @@ export interface Odoo {
   inventory(addons: readonly string[]): CommandAction;
   /** `module hash`, a line each, of the modules in these folders only, sorted. */
   hashes(addons: readonly string[], folders: readonly string[]): CommandAction;
-  /** Updates modules in a process of its own, all that it says going to `log` as well. Ends when the update ends. */
-  update(modules: readonly string[], log: Text): CommandAction;
-  /** Installs modules, as `update` updates them. */
-  install(modules: readonly string[], log: Text): CommandAction;
+  /** The same of the modules of these names; when two folders hold one, of the first, as Odoo takes it. */
+  hashesOf(addons: readonly string[], names: readonly string[]): CommandAction;
+  /**
+   * Updates and installs modules in a process of its own, all that it says going to `log` as well. Ends when that is done. `copy`: in
+   * another database, with the options that lead there.
+   */
+  bring(
+    modules: { readonly update?: readonly string[]; readonly install?: readonly string[] },
+    log: Text,
+    copy?: { readonly database: Text; readonly options: readonly Text[] },
+  ): CommandAction;
   /** Takes outgoing mail, crons and payment providers out of a copy, with Odoo's own command. */
   neutralize(connection: readonly Text[], database: Text): CommandAction;
   loginPage(address: Address, timeoutSeconds: number): HttpAction;
@@ -61,17 +68,10 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
     // Asked before the stack's own user exists; and whoever asks must not leave compiled files behind.
     version: () => command(place, runtime.as("nobody", ["/usr/bin/env", ...environment, ...odoo.command, "--version"])),
     inventory: (addons) => command(runtime.tools, inventory(addons), { stdin: inventoryScript }),
-    hashes: (addons, folders) => ({
-      kind: "command",
-      host: runtime.tools,
-      pipeline: [
-        { argv: inventory(addons), stdin: inventoryScript },
-        { argv: ["jq", "-r", "--argjson", "folders", JSON.stringify(folders), hashesFilter] },
-        { argv: ["sort"], env: { LC_ALL: "C" } },
-      ],
-    }),
-    update: (modules, log) => loggedTo(log, place, oneOff(program, stack, "-u", modules)),
-    install: (modules, log) => loggedTo(log, place, oneOff(program, stack, "-i", modules)),
+    hashes: (addons, folders) => sortedHashes(runtime.tools, addons, hashesFilter, folders),
+    hashesOf: (addons, names) => sortedHashes(runtime.tools, addons, hashesOfFilter, names),
+    bring: ({ update = [], install = [] }, log, copy = { database: odoo.database, options: [] }) =>
+      loggedTo(log, place, oneOff(program, odoo.config, copy, { update, install })),
     neutralize: (connection, database) =>
       command(place, program("neutralize", "-c", odoo.config, ...connection, "-d", database, "--logfile="), {
         exitCodes: { 1: "odoo.neutralize_failed" },
@@ -90,7 +90,26 @@ function inventory(addons: readonly string[]): readonly [string, ...string[]] {
   return ["/usr/bin/python3", "-", ...addons];
 }
 
-const hashesFilter = 'select(.folder | IN($folders[])) | "\\(.name) \\(.hash)"';
+function sortedHashes(
+  host: string,
+  addons: readonly string[],
+  filter: string,
+  wanted: readonly string[],
+): CommandAction {
+  return {
+    kind: "command",
+    host,
+    pipeline: [
+      { argv: inventory(addons), stdin: inventoryScript },
+      { argv: ["jq", "-rn", "--argjson", "wanted", JSON.stringify(wanted), filter] },
+      { argv: ["sort"], env: { LC_ALL: "C" } },
+    ],
+  };
+}
+
+const hashesFilter = 'inputs | select(.folder | IN($wanted[])) | "\\(.name) \\(.hash)"';
+const hashesOfFilter =
+  'reduce (inputs | select(.name | IN($wanted[]))) as $one ({}; .[$one.name] //= $one.hash) | to_entries[] | "\\(.key) \\(.value)"';
 
 /**
  * `--no-http`: an update beside a running server fails on its port otherwise. The database is named on the command line, so that
@@ -99,19 +118,19 @@ const hashesFilter = 'select(.folder | IN($folders[])) | "\\(.name) \\(.hash)"';
  */
 function oneOff(
   program: (...args: Text[]) => readonly [Text, ...Text[]],
-  stack: StackConfig,
-  verb: "-u" | "-i",
-  modules: readonly string[],
+  config: string,
+  { database, options }: { readonly database: Text; readonly options: readonly Text[] },
+  { update, install }: { readonly update: readonly string[]; readonly install: readonly string[] },
 ): Command {
-  const { config, database } = stack.odoo;
   return {
     argv: program(
       "-c",
       config,
+      ...options,
       "-d",
       database,
-      verb,
-      modules.join(","),
+      ...(update.length === 0 ? [] : ["-u", update.join(",")]),
+      ...(install.length === 0 ? [] : ["-i", install.join(",")]),
       "--stop-after-init",
       "--no-http",
       "--workers=0",

@@ -54,13 +54,7 @@ select coalesce(string_agg(substring(line from '^(.*)\\|true$'), '; ' order by l
     and substring(line from '^(.*)\\|true$') not in (select json_array_elements_text(:'before'::json));
 `;
 
-/**
- * What makes two states of a database the same for Odoo: modules with states and versions, crons, every column, constraint,
- * index and view. Cheap enough for a downtime window; the full content is compared by the manifest of a backup.
- */
-export const structureSql = `
-select to_json(md5(string_agg(line, E'\\n' order by line))) from (
-  select 'module ' || name || ' ' || state || ' ' || coalesce(latest_version, '') as line from ir_module_module
+const structureLines = `  select 'module ' || name || ' ' || state || ' ' || coalesce(latest_version, '') as line from ir_module_module
   union all (select 'cron ' || line from (${cronLines}) crons)
   union all select 'column ' || attrelid::regclass || '.' || attname || ' ' || format_type(atttypid, atttypmod) || attnotnull
     from pg_attribute join pg_class c on c.oid = attrelid join pg_namespace n on n.oid = c.relnamespace
@@ -69,7 +63,21 @@ select to_json(md5(string_agg(line, E'\\n' order by line))) from (
     from pg_constraint where connamespace = 'public'::regnamespace
   union all select 'index ' || indexdef from pg_indexes where schemaname = 'public'
   union all select 'view ' || viewname || md5(definition) from pg_views where schemaname = 'public'
-) lines;
+`;
+
+/**
+ * What makes two states of a database the same for Odoo: modules with states and versions, crons, every column, constraint,
+ * index and view. Cheap enough for a downtime window; the full content is compared by the manifest of a backup.
+ */
+export const structureSql = `
+select to_json(md5(string_agg(line, E'\\n' order by line))) from (
+${structureLines}) lines;
+`;
+
+/** The same, a line each, sorted by their bytes. */
+export const structureLinesSql = `
+select replace(line, E'\\n', ' ') from (
+${structureLines}) lines order by line collate "C";
 `;
 
 /** Modules between two states (`to upgrade` and the like): while there is one, Odoo skips every cron of the database. */

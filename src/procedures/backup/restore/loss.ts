@@ -27,16 +27,20 @@ export async function readLoss(
   const { stack, records } = reader;
   const archive = stack.pgbackrest === undefined ? undefined : await reader.maybe(readArchive(reader));
   const bases = archive?.backups.map(({ stoppedAt }) => stoppedAt * 1000);
-  const asked = reader.jsonLines(stack.postgres.query(stack.config.odoo.database, changedSql, { at: takenAt }));
-  const rows = await reader.maybe(asked);
+  const rows = await reader.maybe(readChanges(reader, takenAt));
   const first = bases?.[0];
   return {
     ageSeconds: Math.round((now.getTime() - Date.parse(takenAt)) / 1000),
     newerSets: (await listBackups(records, stack.name)).filter((one) => one.id !== set && one.takenAt > takenAt).length,
     newerBases: bases?.filter((at) => at > Date.parse(takenAt)).length,
     reachableFrom: first === undefined ? undefined : new Date(first).toISOString(),
-    rows: rows === undefined ? undefined : z.array(changed).parse(rows),
+    rows,
   };
+}
+
+/** Per model, what was created and what was changed since an instant; those with most first. */
+export async function readChanges({ stack, jsonLines }: FactReader, at: string): Promise<readonly ChangedRows[]> {
+  return z.array(changed).parse(await jsonLines(stack.postgres.query(stack.config.odoo.database, changedSql, { at })));
 }
 
 /**

@@ -23,9 +23,22 @@ import { fileOfSet, type Load, restoreBytesPerSecond, setIn } from "../set.ts";
  */
 
 /** Names that belong to this run alone: what comes (`past`), and what is kept of what was there (`before`). */
-export function namesOf({ config, odoo }: Stack) {
+export function namesOf(stack: Stack): Names {
+  const { database } = stack.config.odoo;
+  return namesWith(stack, join(`${database}_past_`, runId));
+}
+
+export interface Names {
+  readonly database: string;
+  readonly past: Text;
+  readonly before: Text;
+  readonly pastFiles: Text;
+  readonly beforeFiles: Text;
+}
+
+/** What comes may be there already, under a name of its own. */
+export function namesWith({ config, odoo }: Stack, past: Text): Names {
   const { database } = config.odoo;
-  const past = join(`${database}_past_`, runId);
   const before = join(`${database}_before_`, runId);
   return { database, past, before, pastFiles: odoo.filestoreOf(past), beforeFiles: odoo.filestoreOf(before) };
 }
@@ -141,7 +154,7 @@ export function putInPlace(
 }
 
 /** What is kept, by the run that keeps it, until somebody closes it or its time is over. */
-function noteKept(stack: Stack, { database, files }: Exchange): readonly Act[] {
+export function noteKept(stack: Stack, { database, files }: Exchange): readonly Act[] {
   if (database?.isThere !== true && files?.isThere !== true) return [];
   const title = database?.isThere === true ? namesOf(stack).before : "The filestore of before a restore";
   return [
@@ -152,14 +165,18 @@ function noteKept(stack: Stack, { database, files }: Exchange): readonly Act[] {
 /** Days that what is kept lives, unless somebody extends it. */
 export const keptDays = 14;
 
-function changePlaces(stack: Stack, { database, files }: Exchange): readonly Step[] {
+export function changePlaces(
+  stack: Stack,
+  { database, files }: Exchange,
+  names: Names = namesOf(stack),
+): readonly Step[] {
   return [
     ...(database === undefined
       ? []
       : database.isThere
-        ? [nobodyElse(stack), swapDatabase(stack)]
+        ? [nobodyElse(stack), swapDatabase(stack, names)]
         : [placeDatabase(stack)]),
-    ...(files === undefined ? [] : [files.isThere ? swapFiles(stack) : placeFiles(stack)]),
+    ...(files === undefined ? [] : [files.isThere ? swapFiles(stack, names) : placeFiles(stack)]),
   ];
 }
 
@@ -175,9 +192,7 @@ function nobodyElse({ postgres, config }: Stack): Act {
   return require({ id: "alone", title: "Nobody else uses the database", probe: alone }, { attempts: 5 });
 }
 
-function swapDatabase(stack: Stack): Act {
-  const { postgres } = stack;
-  const { database, past, before } = namesOf(stack);
+function swapDatabase({ postgres }: Stack, { database, past, before }: Names): Act {
   return change(
     {
       id: "swap",
@@ -231,9 +246,7 @@ function placeDatabase(stack: Stack): Act {
   );
 }
 
-function swapFiles(stack: Stack): Act {
-  const { tools: host, odoo } = stack;
-  const { database, pastFiles, beforeFiles } = namesOf(stack);
+function swapFiles({ tools: host, odoo }: Stack, { database, pastFiles, beforeFiles }: Names): Act {
   const live = odoo.filestoreOf(database);
   return change(
     { id: "swap files", title: "Put its filestore in place", action: swapTree(host, live, pastFiles, beforeFiles) },

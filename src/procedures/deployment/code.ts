@@ -1,0 +1,65 @@
+import type { Probe } from "../../runbook/action.ts";
+import type { Act } from "../../runbook/plan.ts";
+import type { Git } from "../../stack/git.ts";
+import type { Stack } from "../../stack/stack.ts";
+import { change, require, takeBack } from "../steps.ts";
+import type { ModuleChange } from "../upgrade/facts.ts";
+import { unknownHash } from "./changes.ts";
+import { codeFolders } from "./facts.ts";
+
+/** The code of a release in the place of the one before. */
+
+interface Move {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What was looked at when the plan was made is still what lies there. */
+export function unchangedTree(stack: Stack, git: Git, { from }: Move, undo: Act["undo"] = "nothing"): Act {
+  const at = { ...git.isAt(from), code: "deploy.tree_moved" };
+  return require({ id: "tree", title: `The work tree is at ${short(from)}, as it was planned`, probe: at }, {
+    verify: [at, git.isClean(codeFolders(stack))],
+    undo,
+  });
+}
+
+export function checkOut(stack: Stack, git: Git, { from, to }: Move): Act {
+  return change(
+    { id: "checkout", title: `Check out ${short(to)}`, action: git.checkout(to) },
+    {
+      done: git.isAt(to),
+      verify: [git.isAt(to), git.isClean(codeFolders(stack))],
+      timeoutSeconds: 600,
+      undo: [
+        takeBack(
+          { id: "check out before", title: `Check out ${short(from)} again`, action: git.checkout(from) },
+          { done: git.isAt(from), verify: [git.isAt(from)], timeoutSeconds: 600 },
+        ),
+      ],
+    },
+  );
+}
+
+/** Odoo may see the tree by another way than git: through a mount, or a folder that was forgotten in its configuration. */
+export function seenCode(stack: Stack, all: readonly ModuleChange[]): Act {
+  const modules = all.filter(({ hash }) => hash !== unknownHash);
+  const planned: Probe = {
+    title: "every module is as the commit has it",
+    action: stack.odoo.hashesOf(
+      stack.config.odoo.addons,
+      modules.map(({ name }) => name),
+    ),
+    output: { from: "stdout" },
+    compare: "eq",
+    with: modules
+      .map(({ name, hash }) => `${name} ${hash}`)
+      .sort()
+      .join("\n"),
+    code: "deploy.code_differs",
+  };
+  return require({ id: "code", title: "Odoo sees the code of the release", probe: planned });
+}
+
+export function short(commit: string): string {
+  return commit.slice(0, 10);
+}

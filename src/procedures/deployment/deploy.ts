@@ -1,0 +1,215 @@
+import { z } from "zod";
+import type { Plan, ProcedureStep, Step } from "../../runbook/plan.ts";
+import { runId } from "../../runbook/value.ts";
+import type { Stack } from "../../stack/stack.ts";
+import type { FactReader, Procedure } from "../procedure.ts";
+import { noteOpened } from "../resources.ts";
+import { whileClosed, whileOdooStopped } from "../steps.ts";
+import { namesOf } from "../upgrade/snapshot.ts";
+import { recordHashes, updateModules } from "../upgrade/update.ts";
+import { workDirectory } from "../upgrade/upgrade.ts";
+import { checkOut, seenCode, short, unchangedTree } from "./code.ts";
+import { NotRehearsed } from "./errors.ts";
+import { type DeployFacts, readDeployFacts, requireGit } from "./facts.ts";
+import { noteRelease } from "./release.ts";
+import { isDrained, restartAgain, restartEach } from "./roll.ts";
+import { smokeTests } from "./smoke.ts";
+
+const input = z.object({
+  to: z.string().nullable().default(null).describe("Branch, tag or commit; the source's branch when absent"),
+  install: z.array(z.string()).default([]).describe("New modules of the release to install"),
+  backup: z.boolean().default(true).describe("Back up first, when the database has to change"),
+  acceptLostCrons: z.boolean().default(false).describe("Accept that active scheduled actions disappear"),
+});
+type DeployInput = z.infer<typeof input>;
+
+export const deploy: Procedure<DeployInput, DeployFacts> = {
+  name: "deploy",
+  chapter: "deployment",
+  version: 1,
+  risk: "destroy",
+  title: "Deployment",
+  summary:
+    "Brings a commit of the source into place. What only changes code is rolled, one service after the other, and no request fails. " +
+    "What changes the database is brought while users are kept out: a copy first, then code and update. Either all of the new release " +
+    "serves afterwards, or all of the old one.",
+  done: { title: "Deployment complete", line: "The system is live. Please report any issues." },
+  input,
+  facts: readRehearsedFacts,
+  plan: planDeploy,
+};
+
+async function readRehearsedFacts(reader: FactReader, given: DeployInput): Promise<DeployFacts> {
+  const facts = await readDeployFacts(reader, given);
+  const isAsked = reader.stack.config.source?.rehearse === "always" && !isRolled(facts);
+  if (isAsked && facts.forecastSeconds === undefined) throw NotRehearsed({ commit: short(facts.to) });
+  return facts;
+}
+
+function planDeploy(stack: Stack, given: DeployInput, facts: DeployFacts): Plan {
+  return {
+    procedure: deploy.name,
+    version: deploy.version,
+    stack: stack.name,
+    title: titleOf(facts),
+    // The commit, and not the branch: what was approved is what runs.
+    input: { ...given, to: facts.to },
+    facts: boundTo(facts),
+    lease: "exclusive",
+    notes: notesOf(stack, given, facts),
+    steps: isRolled(facts) ? roll(stack, facts) : replace(stack, given, facts),
+  };
+}
+
+interface RollOptions {
+  /** What has to be seen besides, before it stays. */
+  readonly besides?: readonly Step[];
+  /** Releases that are taken back by it. */
+  readonly undone?: readonly string[];
+}
+
+/** Code alone: nothing of the database changes but the note of which code it belongs to. */
+export function roll(stack: Stack, facts: DeployFacts, { besides = [], undone }: RollOptions = {}): readonly Step[] {
+  const git = requireGit(stack);
+  const { code, running, hashes, recorded } = facts;
+  return [
+    // Taken back last, when the old code is in its place again.
+    unchangedTree(stack, git, facts, restartAgain(stack, running)),
+    checkOut(stack, git, facts),
+    seenCode(stack, code),
+    { ...recordHashes(stack, hashes), undo: [{ ...recordHashes(stack, recorded), id: "record before" }] },
+    ...restartEach(stack, running),
+    ...smokeTests(stack, running.odoo),
+    ...besides,
+    pivot,
+    noteRelease(stack, facts, {
+      kind: undone === undefined ? "code" : "rollback",
+      snapshot: false,
+      undone: undone ?? [],
+    }),
+  ];
+}
+
+/** Users are kept out while code and database change together. The copy of before is kept for a rollback. */
+function replace(stack: Stack, given: DeployInput, facts: DeployFacts): readonly Step[] {
+  const git = requireGit(stack);
+  const { updates, installs, code, running } = facts;
+  return [
+    unchangedTree(stack, git, facts),
+    ...(given.backup && stack.restic !== undefined ? [backUp] : []),
+    workDirectory(stack),
+    noteOpened(stack, {
+      id: runId,
+      kind: "kept",
+      title: namesOf(stack).before,
+      hours: keptHours,
+      close: { procedure: "restore forget" },
+    }),
+    ...whileClosed(stack, running, [
+      ...whileOdooStopped(stack, running.odoo, [
+        checkOut(stack, git, facts),
+        seenCode(stack, [...updates, ...installs, ...code]),
+        ...updateModules(stack, { ...facts, changes: updates }, given.acceptLostCrons),
+      ]),
+      ...smokeTests(stack, running.odoo),
+    ]),
+    pivot,
+    noteRelease(stack, facts, { kind: "database", snapshot: true }),
+  ];
+}
+
+export const pivot = {
+  kind: "pivot",
+  id: "open",
+  title: "Users are back: from here on their work would be lost by a swap",
+} as const;
+
+const backUp: ProcedureStep = {
+  kind: "procedure",
+  id: "backup",
+  title: "Back up before the deployment",
+  name: "backup",
+  input: { reason: "before-upgrade" },
+  mandate: { risk: "change", undoClass: "instant" },
+};
+
+/** Hours that the copy of before lives, unless somebody extends it. */
+const keptHours = 72;
+
+export function boundTo({ series, from, to, updates, installs, code, running }: DeployFacts): Plan["facts"] {
+  const all = (modules: DeployFacts["updates"]) =>
+    modules.map(({ name, from: old, to: next, hash }) => ({ name, from: old, to: next, hash }));
+  return {
+    series,
+    from,
+    to,
+    updates: all(updates),
+    installs: all(installs),
+    code: all(code),
+    running: { odoo: running.odoo, proxy: running.proxy ?? null },
+  };
+}
+
+export function titleOf({ from, to, commits, updates, installs, code }: DeployFacts): string {
+  const [latest] = commits;
+  const what = latest === undefined ? short(to) : `${short(to)} (${latest.subject})`;
+  const changed = [...updates, ...installs, ...code].length;
+  return from === to ? `Deploy ${what} again: ${changed} modules` : `Deploy ${what}`;
+}
+
+export function notesOf(stack: Stack, given: Pick<DeployInput, "backup">, facts: DeployFacts): readonly string[] {
+  const { commits, updates, installs, code, reasons, scan } = facts;
+  const named = (modules: DeployFacts["updates"]) => modules.map(({ name, from, to }) => `${name}: ${from} → ${to}`);
+  return [
+    ...commits.slice(0, 20).map(({ commit, author, subject }) => `${short(commit)} ${subject} (${author})`),
+    ...(commits.length > 20 ? [`and ${commits.length - 20} more commits`] : []),
+    ...named(updates),
+    ...installs.map(({ name, to }) => `${name}: new, ${to}`),
+    ...(code.length === 0 ? [] : [`Code only: ${code.map(({ name }) => name).join(", ")}`]),
+    ...reasons.slice(0, 20),
+    ...toldBy(scan),
+    ...wayOf(stack, given, facts),
+  ];
+}
+
+/** Nothing but code changes: services can be restarted one by one. */
+function isRolled({ updates, installs }: DeployFacts): boolean {
+  return updates.length + installs.length === 0;
+}
+
+function wayOf(stack: Stack, { backup }: Pick<DeployInput, "backup">, facts: DeployFacts): readonly string[] {
+  const { running, forecastSeconds } = facts;
+  if (running.odoo.length === 0) return ["No Odoo service runs now; none will be started."];
+  if (!isRolled(facts))
+    return [
+      forecastSeconds === undefined
+        ? "Users are kept out while the database changes; for how long nobody has rehearsed (`ipai rehearse`)."
+        : `Users are kept out while the database changes, for about ${Math.ceil(forecastSeconds)} s by the rehearsal.`,
+      `What was before is kept for ${keptHours} hours, for \`ipai rollback\`.`,
+      ...(backup && stack.restic === undefined ? ["This stack has no repository, so no backup is made first."] : []),
+    ];
+  return isDrained(stack, running)
+    ? ["Services are restarted one after the other, each taken out of nginx meanwhile: no request fails."]
+    : [
+        "Users wait, or see an error, for as long as a service needs to start: there is no other that could answer, or no services.proxy.upstreams.",
+      ];
+}
+
+/** What whoever consents should have read: what breaks by the authors' own words, and who may do what from now on. */
+function toldBy({ breaking, changelog, rights, guards, image, configuration }: DeployFacts["scan"]): readonly string[] {
+  return [
+    ...breaking.map(({ commit, subject }) => `Breaking, says ${short(commit)}: ${subject}`),
+    ...changelog
+      .filter(({ isBreaking }) => isBreaking)
+      .map(({ file, line }) => `Breaking, says ${file}: ${line.trim()}`),
+    ...rights.map(({ group, model, gains, loses }) => {
+      const what = [...gains.map((one) => `may ${one}`), ...loses.map((one) => `may not ${one} any more`)];
+      return `Access: ${group || "everybody"} ${what.join(", ")}: ${model}`;
+    }),
+    ...guards.map(({ change, model, id }) => `Access: ${model} ${id} is ${change}`),
+    ...image.map(({ file, why }) => `Not brought by this: ${file} (${why}); the image or the machine needs it`),
+    ...configuration.map(
+      ({ file, why }) => `Not brought by this: services go on with the ${file} that they have (${why})`,
+    ),
+  ];
+}

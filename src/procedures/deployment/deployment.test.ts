@@ -1,0 +1,267 @@
+import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../config/load.ts";
+import { type Plan, undoClassOf, walk } from "../../runbook/plan.ts";
+import { renderPlan } from "../../runbook/render.ts";
+import { validatePlan } from "../../runbook/validate.ts";
+import type { ReleaseScan, ScannedAddon } from "../../stack/odoo/release-scan.ts";
+import { createStack } from "../../stack/stack.ts";
+import { sandboxConfig } from "../sandbox/definition.ts";
+import { judgeChanges, type Known } from "./changes.ts";
+import { deploy } from "./deploy.ts";
+import type { DeployFacts } from "./facts.ts";
+import { forecastDowntime } from "./forecast.ts";
+import { hotfix } from "./hotfix.ts";
+import { addonsPathOf, rehearse } from "./rehearse.ts";
+import type { Release } from "./release.ts";
+import { rollback } from "./rollback.ts";
+
+const settings = {
+  folder: "/srv/sandbox",
+  basePort: 18_080,
+  odoo: { command: ["/usr/bin/odoo"], addons: ["/usr/lib/odoo/addons"], environment: {} },
+};
+const { sandbox } = parseConfig(sandboxConfig(settings), "ipai.yaml", {}).stacks;
+if (sandbox === undefined) throw new TypeError("the practice stack has no definition");
+const stack = createStack(sandbox);
+
+function scanned(name: string, given: Partial<ScannedAddon> = {}): ScannedAddon {
+  return {
+    name,
+    path: name,
+    change: "changed",
+    version: "1.1.0",
+    versionNow: "1.0.0",
+    depends: ["base"],
+    external: { python: [], bin: [] },
+    isInstallable: true,
+    hash: `${name}-new`,
+    hashNow: `${name}-old`,
+    renamed: null,
+    pathNow: null,
+    kind: "schema",
+    reasons: [{ file: `${name}/models/entry.py`, kind: "schema", why: "the field note changed" }],
+    ...given,
+  };
+}
+
+function scanOf(addons: readonly ScannedAddon[], given: Partial<ReleaseScan> = {}): ReleaseScan {
+  return {
+    from: "a".repeat(40),
+    to: "b".repeat(40),
+    python: "3.11",
+    isShallow: false,
+    addons,
+    missingFolders: [],
+    broken: [],
+    rights: [],
+    guards: [],
+    image: [],
+    configuration: [],
+    doubts: [],
+    submodules: [],
+    converted: undefined,
+    changelog: [],
+    breaking: [],
+    others: [],
+    ...given,
+  };
+}
+
+const known: Known = {
+  series: "19.0",
+  modules: [
+    { name: "base", state: "installed", version: "19.0.1.3" },
+    { name: "ledger", state: "installed", version: "19.0.1.0.0" },
+  ],
+  recorded: { ledger: "ledger-old" },
+  available: ["base", "account"],
+};
+const codeOnly: Partial<ScannedAddon> = { kind: "code", version: "1.0.0", reasons: [] };
+const namesOf = (modules: readonly { readonly name: string }[]) => modules.map(({ name }) => name);
+const judged = (addons: readonly ScannedAddon[], given: Partial<Known> = {}, install: readonly string[] = []) => {
+  const { updates, installs, code } = judgeChanges(scanOf(addons), { ...known, ...given }, install);
+  return [updates, installs, code].map(namesOf);
+};
+
+describe("a module", () => {
+  it("whose structure or data changed is updated", () => {
+    expect(judged([scanned("ledger")])).toEqual([["ledger"], [], []]);
+  });
+
+  it("whose code alone changed needs its process anew", () => {
+    expect(judged([scanned("ledger", codeOnly)])).toEqual([[], [], ["ledger"]]);
+  });
+
+  it("whose code alone changed is updated all the same when the database was updated with other code than lies there", () => {
+    expect(judged([scanned("ledger", codeOnly)], { recorded: { ledger: "older" } })).toEqual([["ledger"], [], []]);
+  });
+
+  it("that lies there as it will, and that the database does not know yet, is updated", () => {
+    const same = scanned("ledger", { change: "same", kind: "none", hash: "ledger-new", hashNow: "ledger-new" });
+    expect(judged([same])).toEqual([["ledger"], [], []]);
+  });
+
+  it("that is as it was is left alone", () => {
+    const same = scanned("ledger", { change: "same", kind: "none", hash: "ledger-old", version: "1.0.0" });
+    expect(judged([same])).toEqual([[], [], []]);
+  });
+
+  it("of which nobody recorded a hash is compared with what lies there", () => {
+    expect(judged([scanned("ledger", codeOnly)], { recorded: {} })).toEqual([[], [], ["ledger"]]);
+  });
+
+  it("that is not installed may change as it likes, and be installed when it is named", () => {
+    const report = scanned("report", { change: "new", depends: ["ledger", "account"] });
+    expect(judged([scanned("ledger", codeOnly), report])).toEqual([[], [], ["ledger"]]);
+    expect(judged([scanned("ledger", codeOnly), report], {}, ["report"])).toEqual([[], ["report"], ["ledger"]]);
+  });
+
+  it.each<[string, ReleaseScan, readonly string[], string]>([
+    ["that is gone", scanOf([scanned("ledger", { change: "removed" })]), [], "deploy.modules_lost"],
+    ["that cannot be installed", scanOf([scanned("ledger", { isInstallable: false })]), [], "upgrade.not_installable"],
+    ["of another series", scanOf([scanned("ledger", { version: "17.0.1.0.0" })]), [], "upgrade.series_mismatch"],
+    ["that depends on none", scanOf([scanned("ledger", { depends: ["nobody"] })]), [], "deploy.dependency_missing"],
+    ["that is unknown and named", scanOf([]), ["nobody"], "deploy.cannot_install"],
+    ["that is installed and named", scanOf([scanned("ledger")]), ["ledger"], "deploy.cannot_install"],
+    [
+      "with a fault",
+      scanOf([scanned("ledger")], { broken: [{ addon: "ledger", file: "x.py", line: 3, message: "invalid syntax" }] }),
+      [],
+      "deploy.code_broken",
+    ],
+    [
+      "beside a repository of its own that changes",
+      scanOf([scanned("ledger")], { submodules: [{ path: "oca", from: "1", to: "2" }] }),
+      [],
+      "deploy.not_judged",
+    ],
+  ])("%s is refused", (_, scan, install, code) => {
+    expect(() => judgeChanges(scan, known, install)).toThrowError(expect.objectContaining({ code }));
+  });
+
+  it("with a fault that nobody has installed hinders nobody", () => {
+    const fault = { addon: "other", file: "x.py", line: 3, message: "invalid syntax" };
+    const scan = scanOf([scanned("ledger", codeOnly)], { broken: [fault] });
+    expect(namesOf(judgeChanges(scan, known, []).code)).toEqual(["ledger"]);
+  });
+});
+
+function factsOf(addons: readonly ScannedAddon[], given: Partial<ReleaseScan> = {}): DeployFacts {
+  const scan = scanOf(addons, given);
+  return {
+    ...judgeChanges(scan, known, []),
+    series: "19.0",
+    from: scan.from,
+    to: scan.to,
+    commits: [{ commit: scan.to, at: "2026-11-29T00:00:00Z", author: "A developer", subject: "Say it more clearly" }],
+    scan,
+    recorded: known.recorded,
+    running: { odoo: ["odoo-accounting", "odoo-core", "odoo-marketing"], proxy: "nginx" },
+    databaseBytes: 50_000_000,
+    forecastSeconds: undefined,
+  };
+}
+
+const given = { to: null, install: [], backup: true, acceptLostCrons: false };
+const told = {
+  breaking: [{ commit: "b".repeat(40), subject: "feat!: entries need a note" }],
+  rights: [
+    {
+      addon: "ledger",
+      file: "",
+      id: "a",
+      model: "ledger.entry",
+      group: "base.group_user",
+      gains: ["write"],
+      loses: [],
+    },
+  ],
+};
+const release: Release = {
+  id: "20261129t080000_aaaa",
+  kind: "database",
+  from: "c".repeat(40),
+  commit: "a".repeat(40),
+  commits: [],
+  modules: { ledger: "19.0.1.1.0" },
+  at: "2026-11-29T08:01:00.000Z",
+  by: "ana",
+  snapshot: true,
+  undone: [],
+  changedAt: "2026-11-29T08:00:40.000Z",
+  downtimeSeconds: 20,
+  updateSeconds: 7,
+  copySeconds: 1,
+  databaseBytes: 100_000_000,
+  forecastSeconds: null,
+  seconds: 60,
+};
+const back = { undone: [release], code: factsOf([scanned("ledger")]) };
+
+const plans: readonly [string, Plan][] = [
+  ["deploy-code", deploy.plan(stack, given, factsOf([scanned("ledger", codeOnly)]))],
+  ["deploy-database", deploy.plan(stack, given, factsOf([scanned("ledger")], told))],
+  [
+    "hotfix",
+    hotfix.plan(
+      stack,
+      { to: null, verify: { url: "http://127.0.0.1/ledger", has: "fixed" } },
+      factsOf([scanned("ledger", codeOnly)]),
+    ),
+  ],
+  [
+    "rehearse",
+    rehearse.plan(
+      stack,
+      { to: null, install: [], backup: "latest" },
+      {
+        release: factsOf([scanned("ledger")]),
+        set: { backup: "20261129t020000_bbbb", databaseBytes: 50_000_000, cores: 2 },
+        addonsPath: ["/usr/lib/odoo/addons", "/srv/sandbox/addons"],
+      },
+    ),
+  ],
+  ["rollback", rollback.plan(stack, { release: null }, { ...back, database: release })],
+];
+
+describe("the downtime", () => {
+  it("is expected from the rehearsed update, the copy at its usual speed, and what the rest took", () => {
+    expect(forecastDowntime({ updateSeconds: 30 }, [], 200_000_000)).toBe(30 + 2 + 15);
+    // 100 MB/s, and 12 s for all the rest.
+    expect(forecastDowntime({ updateSeconds: 30 }, [release], 500_000_000)).toBe(30 + 5 + 12);
+    expect(forecastDowntime({ updateSeconds: 30 }, [{ ...release, kind: "code" }], 200_000_000)).toBe(30 + 2 + 15);
+  });
+});
+
+describe("odoo.conf", () => {
+  it.each([
+    ["addons_path = /a,/b\n", ["/a", "/b"]],
+    ["[options]\naddons_path=/a, /b,\n  /c\ndb_host = x\n", ["/a", "/b", "/c"]],
+    ["; addons_path = /a\n", []],
+  ])("%j names folders", (conf, paths) => {
+    expect(addonsPathOf(conf)).toEqual(paths);
+  });
+});
+
+describe("the plan of", () => {
+  it.each(plans)("%s is what it was", async (name, plan) => {
+    await expect(`${renderPlan(validatePlan(plan), { detail: true })}\n`).toMatchFileSnapshot(`../golden/${name}.txt`);
+  });
+
+  it.each(plans)("%s can be taken back at once", (_, plan) => {
+    expect(undoClassOf(plan)).toBe("instant");
+  });
+
+  it("a deployment names the commit, whatever was asked for", () => {
+    const [[, plan] = []] = plans;
+    expect(plan?.input).toMatchObject({ to: "b".repeat(40) });
+  });
+
+  it("code alone puts the old code back before anybody is restarted on the way back", () => {
+    const [[, plan] = []] = plans;
+    const entries = plan === undefined ? [] : walk(plan);
+    const tree = entries.findIndex(({ path }) => path === "tree");
+    expect(tree).toBeLessThan(entries.findIndex(({ path }) => path === "checkout"));
+    expect(entries[tree]?.undo.map(({ id }) => id)).toContain("start odoo-core again");
+  });
+});

@@ -1,0 +1,186 @@
+import { z } from "zod";
+import { command } from "../../runbook/action.ts";
+import { type Commit, type Git, parseCommits, parseTreeChanges } from "../../stack/git.ts";
+import {
+  parseReleaseScan,
+  type ReleaseScan,
+  scanRelease,
+  usualConfigurationFiles,
+  usualImageFiles,
+} from "../../stack/odoo/release-scan.ts";
+import type { Stack } from "../../stack/stack.ts";
+import type { FactReader } from "../procedure.ts";
+import type { Running } from "../running.ts";
+import { readInstalled, requireSpace } from "../upgrade/facts.ts";
+import { type Changes, judgeChanges } from "./changes.ts";
+import { DependencyMissing, NoSource, NothingToDeploy, TreeNotClean } from "./errors.ts";
+import { forecastDowntime } from "./forecast.ts";
+import { findRehearsal } from "./rehearsal.ts";
+import { listReleases } from "./release.ts";
+
+/** What a deployment depends on: the commits, what differs between them, and what that means for the database as it is. */
+export interface DeployFacts extends Changes {
+  readonly series: string;
+  readonly from: string;
+  readonly to: string;
+  readonly commits: readonly Commit[];
+  readonly scan: ReleaseScan;
+  /** What the database says now. */
+  readonly recorded: Readonly<Record<string, string>>;
+  readonly running: Running;
+  readonly databaseBytes: number;
+  /** How long users are expected to be out, seconds; undefined when nothing was rehearsed, and 0 for code alone. */
+  readonly forecastSeconds: number | undefined;
+}
+
+export interface Wanted {
+  /** A branch, a tag or a commit; the source's branch when null. */
+  readonly to: string | null;
+  readonly install: readonly string[];
+}
+
+export async function readDeployFacts(reader: FactReader, { to: wanted, install }: Wanted): Promise<DeployFacts> {
+  const to = await resolve(reader, requireGit(reader.stack), wanted);
+  const facts = await readCommitFacts(reader, to, { install });
+  const { from, updates, installs, code, databaseBytes } = facts;
+  if (from === to && updates.length + installs.length + code.length === 0) throw NothingToDeploy({ commit: to });
+  if (updates.length + installs.length === 0) return { ...facts, forecastSeconds: 0 };
+  await requireSpace(reader, databaseBytes);
+  const { records, stack } = reader;
+  const rehearsal = await findRehearsal(records, stack.name, facts);
+  if (rehearsal === undefined) return facts;
+  return {
+    ...facts,
+    forecastSeconds: forecastDowntime(rehearsal, await listReleases(records, stack.name), databaseBytes),
+  };
+}
+
+/** `database`: the one that the commit is meant for, if it is not the serving one. */
+export async function readCommitFacts(
+  reader: FactReader,
+  to: string,
+  { install = [], database = reader.stack.config.odoo.database }: { install?: readonly string[]; database?: string },
+): Promise<DeployFacts> {
+  const { stack } = reader;
+  const git = requireGit(stack);
+  const from = await reader.text(git.head());
+  await requireClean(reader, git);
+  const [commits, scanned, installed, available] = await Promise.all([
+    reader.jsonLines(git.log(from, to)),
+    reader.jsonLines(scanRelease(git, { from, to, ...scannedFolders(stack) })),
+    readInstalled(reader, database),
+    reader.json(stack.postgres.query(database, availableSql)),
+  ]);
+  const scan = parseReleaseScan(scanned);
+  const changes = judgeChanges(scan, { ...installed, available: names.parse(available) }, install);
+  const { updates, installs, code } = changes;
+  await requireExternal(
+    reader,
+    scan,
+    [...updates, ...installs, ...code].map(({ name }) => name),
+  );
+  const { series, recorded, running, databaseBytes } = installed;
+  return {
+    ...changes,
+    series,
+    from,
+    to,
+    commits: parseCommits(commits),
+    scan,
+    recorded,
+    running,
+    databaseBytes,
+    forecastSeconds: undefined,
+  };
+}
+
+const names = z.array(z.string());
+const availableSql = "select coalesce(json_agg(name order by name), '[]') from ir_module_module;";
+
+export function requireGit({ git, name }: Stack): Git {
+  if (git === undefined) throw NoSource({ stack: name });
+  return git;
+}
+
+/** What no commit has would be lost, or run without anybody knowing. What git does not know counts where code lies. */
+async function requireClean(reader: FactReader, git: Git): Promise<void> {
+  const folders = codeFolders(reader.stack);
+  const isCode = (path: string) => folders.some((folder) => folder === "." || path.startsWith(`${folder}/`));
+  const changes = parseTreeChanges(await reader.jsonLines(git.changes()));
+  const counted = changes.filter(({ isKnown, path }) => isKnown || isCode(path)).map(({ path }) => path);
+  if (counted.length === 0) return;
+  const more = counted.length > 5 ? ` and ${counted.length - 5} more` : "";
+  throw TreeNotClean({ changes: counted.slice(0, 5).join(", ") + more });
+}
+
+/** Folders with modules, relative to the repository. Those of Odoo that lie in it, if nobody says otherwise. */
+export function codeFolders({ config: { source, odoo } }: Stack): readonly string[] {
+  if (source === undefined) return [];
+  const below = odoo.addons.filter((path) => path === source.repository || path.startsWith(`${source.repository}/`));
+  return source.addons ?? below.map((path) => path.slice(source.repository.length + 1) || ".");
+}
+
+function scannedFolders(stack: Stack) {
+  const { image = [], configuration = [] } = stack.config.source ?? {};
+  return {
+    addons: codeFolders(stack),
+    image: [...usualImageFiles, ...image],
+    configuration: [...usualConfigurationFiles, ...configuration],
+  };
+}
+
+/** A commit that is named in full is the plan's own: it is looked for before the remote is asked. */
+async function resolve(reader: FactReader, git: Git, wanted: string | null): Promise<string> {
+  if (wanted !== null && /^[0-9a-f]{40}$/.test(wanted)) {
+    const known = await reader.maybe(reader.text(git.resolve(wanted)));
+    if (known !== undefined) return known;
+  }
+  if (wanted === null) {
+    await reader.text(git.fetch());
+    return reader.text(git.resolveBranch());
+  }
+  await reader.text(git.fetch("*"));
+  return (await reader.maybe(reader.text(git.resolveBranch(wanted)))) ?? reader.text(git.resolve(wanted));
+}
+
+/** Odoo refuses a module whose Python packages or programs are missing, but only when it is installed or updated. */
+async function requireExternal(reader: FactReader, scan: ReleaseScan, changed: readonly string[]): Promise<void> {
+  const { odoo } = reader.stack;
+  const wanted = scan.addons.filter(({ name }) => changed.includes(name));
+  const pairs = wanted.flatMap(({ name, external }) => [
+    ...external.python.map((one) => ({ name, what: "python", one })),
+    ...external.bin.map((one) => ({ name, what: "program", one })),
+  ]);
+  if (pairs.length === 0) return;
+  const words = pairs.map(({ what, one }) => `${what}:${one}`);
+  const asked = command(odoo.place, odoo.as(["/usr/bin/env", "python3", "-c", externalScript, ...words]));
+  const missing = names.parse(await reader.json(asked));
+  if (missing.length === 0) return;
+  const told = pairs.filter(({ what, one }) => missing.includes(`${what}:${one}`));
+  throw DependencyMissing({
+    missing: told
+      .map(({ name, what, one }) => `${name} needs the ${what === "python" ? "Python package" : "program"} ${one}`)
+      .join(", "),
+  });
+}
+
+/** As Odoo itself looks: a distribution's name, with a version it may have, or what can be imported. */
+const externalScript = `import importlib.metadata, importlib.util, json, re, shutil, sys
+
+def has_python(wanted):
+    name = re.split(r"[^A-Za-z0-9._-]", wanted.strip(), maxsplit=1)[0]
+    try:
+        importlib.metadata.distribution(name)
+        return True
+    except importlib.metadata.PackageNotFoundError:
+        try:
+            return importlib.util.find_spec(name) is not None
+        except (ImportError, ValueError):
+            return False
+
+def has(word):
+    what, _, name = word.partition(":")
+    return has_python(name) if what == "python" else shutil.which(name) is not None
+
+print(json.dumps([word for word in sys.argv[1:] if not has(word)]))
+`;

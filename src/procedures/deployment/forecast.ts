@@ -1,0 +1,29 @@
+import { copyBytesPerSecond } from "../upgrade/snapshot.ts";
+import type { Rehearsal } from "./rehearsal.ts";
+import type { Release } from "./release.ts";
+
+/** Seconds that stopping, starting and asking took where nothing was measured yet: three services, one after the other. */
+const usualSeconds = 15;
+/** So many of the last deployments tell what it takes here. */
+const consideredMax = 5;
+
+/**
+ * How long users will be out, seconds: the update as the rehearsal measured it, the copy of the database at the speed that was measured, and
+ * what everything else took the last times, in the median.
+ */
+export function forecastDowntime(
+  { updateSeconds }: Pick<Rehearsal, "updateSeconds">,
+  releases: readonly Pick<Release, "kind" | "downtimeSeconds" | "updateSeconds" | "copySeconds" | "databaseBytes">[],
+  databaseBytes: number,
+): number {
+  const known = releases.filter(({ kind }) => kind === "database").slice(0, consideredMax);
+  const rest = known.map((one) => one.downtimeSeconds - one.updateSeconds - one.copySeconds);
+  const speeds = known.filter(({ copySeconds }) => copySeconds > 0).map((one) => one.databaseBytes / one.copySeconds);
+  const copySeconds = databaseBytes / (median(speeds) ?? copyBytesPerSecond);
+  return Math.round(10 * (updateSeconds + copySeconds + (median(rest) ?? usualSeconds))) / 10;
+}
+
+function median(values: readonly number[]): number | undefined {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}

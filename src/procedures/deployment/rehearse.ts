@@ -1,0 +1,239 @@
+import { z } from "zod";
+import { command } from "../../runbook/action.ts";
+import type { Act, Plan, Step } from "../../runbook/plan.ts";
+import { concat, join, output, prefixed, runId, suffixed, type Text } from "../../runbook/value.ts";
+import { pathExists } from "../../stack/files.ts";
+import { structureLinesSql } from "../../stack/odoo/sql.ts";
+import { createScratchCluster, type ScratchCluster } from "../../stack/scratch.ts";
+import type { Stack } from "../../stack/stack.ts";
+import { unpackIn } from "../../stack/transfer.ts";
+import { copyName, moveFilestore, silence } from "../backup/copy.ts";
+import { jobsOf, type ProofFacts, readProofFacts } from "../backup/facts.ts";
+import {
+  aboutSet,
+  databaseOfSet,
+  fetchSet,
+  requireServer,
+  restoreInScratch,
+  withFolder,
+  withScratch,
+} from "../backup/set.ts";
+import type { FactReader, Procedure } from "../procedure.ts";
+import { change, read } from "../steps.ts";
+import { successCriteria } from "../upgrade/criteria.ts";
+import { workDirectory } from "../upgrade/upgrade.ts";
+import { short } from "./code.ts";
+import { boundTo, notesOf } from "./deploy.ts";
+import { NothingToRehearse, RehearsalWithoutBackup } from "./errors.ts";
+import { codeFolders, type DeployFacts, readDeployFacts, requireGit } from "./facts.ts";
+
+const input = z.object({
+  to: z.string().nullable().default(null).describe("Branch, tag or commit; the source's branch when absent"),
+  install: z.array(z.string()).default([]).describe("New modules of the release to install"),
+  backup: z.string().default("latest").describe("Id of the backup to rehearse on, or latest"),
+});
+type RehearseInput = z.infer<typeof input>;
+
+export interface RehearseFacts {
+  readonly release: DeployFacts;
+  readonly set: ProofFacts;
+  /** Odoo's folders of modules, as its configuration names them. */
+  readonly addonsPath: readonly string[];
+}
+
+export const rehearse: Procedure<RehearseInput, RehearseFacts> = {
+  name: "rehearse",
+  chapter: "deployment",
+  version: 1,
+  risk: "change",
+  title: "Rehearsal",
+  summary:
+    "Does the update of a release on a copy: the latest backup on a throw-away PostgreSQL, silenced, with the release's code in a folder of " +
+    "its own. Says how long it takes, what it changes in the structure and in the number of rows, and what Odoo says on the way. The stack " +
+    "keeps serving and is not touched.",
+  done: { title: "Rehearsed", line: "What it found: ipai rehearsals" },
+  input,
+  facts: readRehearseFacts,
+  plan: planRehearsal,
+};
+
+async function readRehearseFacts(reader: FactReader, { to, install, backup }: RehearseInput): Promise<RehearseFacts> {
+  const { stack } = reader;
+  const release = await readDeployFacts(reader, { to, install });
+  if (release.updates.length + release.installs.length === 0) throw NothingToRehearse({ commit: short(release.to) });
+  const set = await readProofFacts(reader, backup);
+  const { odoo } = stack.config;
+  const conf = await reader.text(command(stack.odoo.place, ["cat", "--", odoo.config]));
+  return { release, set, addonsPath: addonsPathOf(conf) };
+}
+
+/** A value may go on in the next lines, which then begin with a space. */
+export function addonsPathOf(conf: string): readonly string[] {
+  const found = /^addons_path\s*=\s*(.*(?:\n[ \t]+.*)*)/m.exec(conf)?.[1] ?? "";
+  return found
+    .split(/[,\n]/)
+    .map((path) => path.trim())
+    .filter((path) => path !== "");
+}
+
+function planRehearsal(stack: Stack, given: RehearseInput, facts: RehearseFacts): Plan {
+  const { release, set } = facts;
+  return {
+    procedure: rehearse.name,
+    version: rehearse.version,
+    stack: stack.name,
+    title: `Rehearse ${short(release.to)}`,
+    input: { ...given, to: release.to },
+    facts: { release: boundTo(release), backup: set.backup },
+    lease: "shared",
+    notes: [
+      ...notesOf(stack, { backup: false }, release).filter((line) => !line.startsWith("Users are")),
+      `It is done on backup ${set.backup}, on a PostgreSQL of its own; the stack keeps serving and is not touched.`,
+    ],
+    steps: rehearsal(stack, facts),
+  };
+}
+
+function rehearsal(stack: Stack, facts: RehearseFacts): readonly Step[] {
+  const { release, set } = facts;
+  const { restic } = stack;
+  if (restic === undefined) throw RehearsalWithoutBackup({ stack: stack.name });
+  const folder = join(`${stack.config.workDirectory}/rehearsal/`, runId);
+  const cluster = createScratchCluster(stack.config, stack.runtime, folder);
+  const load = { source: databaseOfSet, jobs: jobsOf(stack.config, set.cores), databaseBytes: set.databaseBytes };
+  return [
+    workDirectory(stack),
+    withFolder(stack, folder, "rehearsal", [
+      takeCode(stack, folder, release.to),
+      ...fetchSet(stack, restic, set, folder),
+      aboutSet(stack, folder),
+      withScratch(cluster, [
+        requireServer(cluster),
+        restoreInScratch(cluster, folder, load),
+        ...silence(stack, cluster, copyName),
+        moveFilestore(stack, folder),
+        note(stack, cluster, folder, "before"),
+        update(stack, cluster, folder, facts),
+        note(stack, cluster, folder, "after"),
+      ]),
+      compare(stack, folder),
+    ]),
+    noteRehearsal(stack, facts),
+  ];
+}
+
+function takeCode(stack: Stack, folder: Text, commit: string): Act {
+  const git = requireGit(stack);
+  const code = suffixed(folder, "/code");
+  const archive = git.as(["git", "archive", "--format=tar", commit]);
+  return change(
+    {
+      id: "code",
+      title: "Put the release's code in a folder of its own",
+      action: unpackIn(stack.config, archive, code),
+    },
+    { verify: [pathExists(stack.tools, code, "the code is there")], timeoutSeconds: 600 },
+  );
+}
+
+/** As the update of a deployment, with the same judgement; only what it is done on is another. */
+function update(stack: Stack, cluster: ScratchCluster, folder: Text, facts: RehearseFacts): Act {
+  const { updates, installs } = facts.release;
+  const log = join(`${stack.config.workDirectory}/runs/`, runId, "/update.log");
+  const names = (of: DeployFacts["updates"]) => of.map(({ name }) => name);
+  const options = [
+    ...cluster.odooOptions,
+    addonsOption(stack, folder, facts.addonsPath),
+    prefixed("--data-dir=", suffixed(folder, "/odoo")),
+  ];
+  const action = stack.odoo.bring({ update: names(updates), install: names(installs) }, log, {
+    database: copyName,
+    options,
+  });
+  const verify = successCriteria(stack, { changes: updates, installs }, (text, values) =>
+    cluster.query(copyName, text, values),
+  );
+  return change(
+    { id: "update", title: "Update the copy", action },
+    {
+      verify,
+      onInterrupt: "undo",
+      timeoutSeconds: 4 * 3600,
+      forecastSeconds: 5 + 2 * (updates.length + installs.length),
+    },
+  );
+}
+
+/** Odoo's own folders as they are, those of the source from the release's code. */
+function addonsOption(stack: Stack, folder: Text, addonsPath: readonly string[]): Text {
+  const inRelease = new Map(stack.config.odoo.addons.map((path, index) => [path, codeFolders(stack)[index]]));
+  const paths = addonsPath.map((path): Text => {
+    const below = inRelease.get(path);
+    return below === undefined ? path : suffixed(folder, below === "." ? "/code" : `/code/${below}`);
+  });
+  return paths.reduce<Text>((all, path, index) => concat(all, index === 0 ? "" : ",", path), "--addons-path=");
+}
+
+function note(stack: Stack, cluster: ScratchCluster, folder: Text, when: "before" | "after"): Act {
+  const into = suffixed(folder, `/structure-${when}`);
+  return read(
+    {
+      id: `structure ${when}`,
+      title: `Note structure and rows ${when} the update`,
+      action: { ...cluster.query(copyName, structureLinesSql + rowsSql), into },
+      outputs: {},
+    },
+    { verify: [pathExists(stack.tools, into, "it is noted")], timeoutSeconds: 3600 },
+  );
+}
+
+/** Every table's number of rows, a line each. */
+const rowsSql = `
+select format('select ''rows %s '' || count(*) from %s', c.relname, c.oid::regclass)
+  from pg_class c where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace order by c.relname collate "C" \\gexec
+`;
+
+/** What is only on one side, and what Odoo warned of: the first so many of each, and how many there are. */
+function compare(stack: Stack, folder: Text): Act {
+  const log = join(`${stack.config.workDirectory}/runs/`, runId, "/update.log");
+  const sides = [suffixed(folder, "/structure-before"), suffixed(folder, "/structure-after")] as const;
+  return read({
+    id: "compare",
+    title: "Compare before and after",
+    action: command(stack.tools, ["sh", "-c", compareScript, "compare", ...sides, log]),
+    outputs: { found: { from: "stdout", as: "json" } },
+  });
+}
+
+const compareScript = `
+set -eu
+export LC_ALL=C
+sort -u "$1" > "$1.sorted"
+sort -u "$2" > "$2.sorted"
+list() { head -n 200 | jq -R . | jq -s .; }
+gone=$(comm -23 "$1.sorted" "$2.sorted" | list)
+come=$(comm -13 "$1.sorted" "$2.sorted" | list)
+warned=$(sed -n 's/^[0-9-]* [0-9:,]* [0-9]* \\(WARNING [^ ]* .*\\)/\\1/p' "$3" | sort | uniq | list)
+jq -n --argjson gone "$gone" --argjson come "$come" --argjson warned "$warned" '{$gone, $come, $warned}'
+`;
+
+function noteRehearsal(stack: Stack, { release, set }: RehearseFacts): Act {
+  const modules = Object.fromEntries([...release.updates, ...release.installs].map(({ name, to }) => [name, to]));
+  const input = {
+    stack: stack.name,
+    from: release.from,
+    commit: release.to,
+    backup: set.backup,
+    modules,
+    databaseBytes: release.databaseBytes,
+    found: output("compare", "found"),
+  };
+  return change(
+    {
+      id: "note",
+      title: "Note what the rehearsal found",
+      action: { kind: "call", name: "deployment.record_rehearsal", version: 1, input },
+    },
+    { timeoutSeconds: 60, attempts: 3 },
+  );
+}

@@ -1,0 +1,58 @@
+import type { Act, Sequence } from "../../runbook/plan.ts";
+import type { Stack } from "../../stack/stack.ts";
+import type { Running } from "../running.ts";
+import { change, serving, startService, stopService } from "../steps.ts";
+
+/**
+ * One service after the other gets its process anew, while the others answer: nginx is told to send it nothing, and sends to it again
+ * when it shows its login page. One that does not come up stays out until the old code is there again. With one service alone, or no
+ * upstreams to write to, users wait for as long as it starts.
+ */
+export function restartEach(stack: Stack, running: Running): Sequence {
+  return running.odoo.flatMap((name) =>
+    isDrained(stack, running)
+      ? [drain(stack, name), ...restart(stack, name), admit(stack, name)]
+      : restart(stack, name),
+  );
+}
+
+/** The same for the way back. */
+export function restartAgain(stack: Stack, running: Running): Sequence {
+  return restartEach(stack, running).map((step) => ({
+    ...step,
+    id: `${step.id} again`,
+    ...(step.kind === "act" ? { attempts: 3 } : {}),
+  }));
+}
+
+/** Somebody else must answer meanwhile. */
+export function isDrained({ upstreams }: Stack, { odoo, proxy }: Running): boolean {
+  return upstreams !== undefined && proxy !== undefined && odoo.length > 1;
+}
+
+function restart(stack: Stack, name: string): Sequence {
+  const service = stack.config.services.odoo.find((one) => one.name === name);
+  if (service === undefined) throw new TypeError(`${name} is no Odoo service of ${stack.name}`);
+  const process = stack.runtime.service(name);
+  return [
+    stopService(`stop ${name}`, `Stop ${name}`, process),
+    startService(`start ${name}`, `Start ${name}`, process),
+    serving(stack, name, stack.odoo.addressOf(service)),
+  ];
+}
+
+function drain({ upstreams }: Stack, name: string): Act {
+  if (upstreams === undefined) throw new TypeError("nothing can be drained");
+  return change(
+    { id: `drain ${name}`, title: `nginx sends nothing to ${name}`, action: upstreams.drain(name) },
+    { verify: [upstreams.isDrained(name)], timeoutSeconds: 60 },
+  );
+}
+
+function admit({ upstreams }: Stack, name: string): Act {
+  if (upstreams === undefined) throw new TypeError("nothing can be drained");
+  return change(
+    { id: `admit ${name}`, title: `nginx sends requests to ${name}`, action: upstreams.admit(name) },
+    { verify: [upstreams.isAdmitted(name)], timeoutSeconds: 60, attempts: 3 },
+  );
+}

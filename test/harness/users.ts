@@ -1,0 +1,109 @@
+import { logIn } from "./odoo.ts";
+import { urls } from "./sandbox.ts";
+
+/** Users at the public address: pages, calls and a websocket, counted answer by answer. */
+
+export interface Answers {
+  readonly requests: number;
+  readonly websockets: number;
+  /** What was no good answer: a redirect, a status of 5xx, a lost connection, more than 5 s. */
+  readonly failures: readonly string[];
+  readonly slowestMs: number;
+  /** Time between the first and the last of the failures, seconds. */
+  readonly outSeconds: number;
+}
+
+const limitMs = 5000;
+
+/** Begins; `perSecond` requests, of which every third is a POST. */
+export async function comeAndGo(perSecond = 25): Promise<{ stop(): Promise<Answers> }> {
+  const cookie = await logIn();
+  const failures: { readonly at: number; readonly what: string }[] = [];
+  const pending: Promise<void>[] = [];
+  let [requests, websockets, slowestMs] = [0, 0, 0];
+  const count = (what: string, work: Promise<string | undefined>, startedAt: number) =>
+    work
+      .catch((error: unknown) => String((error as { cause?: unknown }).cause ?? error))
+      .then((fault) => {
+        const took = performance.now() - startedAt;
+        slowestMs = Math.max(slowestMs, took);
+        const late = took > limitMs ? `took ${Math.round(took)} ms` : undefined;
+        if (fault !== undefined || late !== undefined)
+          failures.push({ at: Date.now(), what: `${what}: ${fault ?? late}` });
+      });
+  const timer = setInterval(() => {
+    const index = requests++;
+    const [what, work] = index % 3 === 0 ? (["POST", read(cookie)] as const) : (["GET", page(cookie)] as const);
+    pending.push(count(what, work, performance.now()));
+  }, 1000 / perSecond);
+  const socket = keepSocket(cookie, (what, work) => {
+    websockets++;
+    pending.push(count(what, work, performance.now()));
+  });
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      socket.end();
+      await Promise.all(pending);
+      const times = failures.map(({ at }) => at);
+      return {
+        requests,
+        websockets,
+        failures: failures.map(({ what }) => what),
+        slowestMs: Math.round(slowestMs),
+        outSeconds: times.length === 0 ? 0 : (Math.max(...times) - Math.min(...times)) / 1000,
+      };
+    },
+  };
+}
+
+async function page(cookie: string): Promise<string | undefined> {
+  const response = await fetch(`${urls.public}/web/login?redirect=no`, { redirect: "manual", headers: { cookie } });
+  await response.arrayBuffer();
+  // Whoever is logged in already is sent on.
+  return response.status === 200 || response.status === 303 ? undefined : `status ${response.status}`;
+}
+
+async function read(cookie: string): Promise<string | undefined> {
+  const response = await fetch(`${urls.public}/web/dataset/call_kw/res.partner/search_count`, {
+    method: "POST",
+    redirect: "manual",
+    headers: { "content-type": "application/json", cookie },
+    body: JSON.stringify({
+      jsonrpc: "2.0",
+      params: { model: "res.partner", method: "search_count", args: [[]], kwargs: {} },
+    }),
+  });
+  if (response.status !== 200) return `status ${response.status}`;
+  const body = (await response.json()) as { result?: number; error?: { data?: { message?: string } } };
+  return typeof body.result === "number" ? undefined : `error ${body.error?.data?.message ?? JSON.stringify(body)}`;
+}
+
+/** One that is closed is opened again, as Odoo's client does; that it opens is what counts. */
+function keepSocket(cookie: string, open: (what: string, work: Promise<string | undefined>) => void) {
+  let isOver = false;
+  let socket: WebSocket | undefined;
+  const connect = () => {
+    const url = `${urls.public.replace(/^http/, "ws")}/websocket?version=saas-18.5-1`;
+    const headers = { cookie, origin: urls.public };
+    const made = new WebSocket(url, { headers } as never);
+    socket = made;
+    open(
+      "websocket",
+      new Promise((resolve) => {
+        made.addEventListener("open", () => resolve(undefined));
+        made.addEventListener("error", () => resolve(isOver ? undefined : "it did not open"));
+      }),
+    );
+    made.addEventListener("close", () => {
+      if (!isOver) setTimeout(connect, 200);
+    });
+  };
+  connect();
+  return {
+    end: () => {
+      isOver = true;
+      socket?.close();
+    },
+  };
+}

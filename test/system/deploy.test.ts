@@ -1,0 +1,202 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { configWith, refusal } from "../harness/backups.ts";
+import { call } from "../harness/odoo.ts";
+import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
+import { type Draft, deployed, push } from "../harness/repository.ts";
+import { folder, ipai, leftovers, parsed, type RunJson, serves, sql, urls } from "../harness/sandbox.ts";
+import { comeAndGo } from "../harness/users.ts";
+
+/** Releases out of a git repository, brought into a stack that people use. */
+
+interface ReleaseJson {
+  readonly id: string;
+  readonly kind: string;
+  readonly commit: string;
+  readonly downtimeSeconds: number;
+}
+
+const run = async (...args: readonly string[]) => parsed<RunJson>(await ipai([...args, "--yes", "--json"]));
+const version = (module: string) => sql(`select latest_version from ir_module_module where name = '${module}'`);
+const crons = () => sql("select string_agg(id || cron_name || active, ',' order by id) from ir_cron");
+const everythingServes = async () => (await Promise.all([urls.public, ...urls.odoo].map(serves))).every(Boolean);
+const deployments = async () => parsed<readonly ReleaseJson[]>(await ipai(["deployments", "--json"]));
+
+const entry = "ipai_demo_ledger/models/entry.py";
+/** Code alone: what the ledger's scheduled action does. */
+const say = (what: string) => (draft: Draft) =>
+  draft.edit(entry, 'due.write({"state": "posted"})', `due.write({"state": "posted"})  # ${what}`);
+
+beforeAll(async () => {
+  expect((await ipai(["demo", "up"])).exitCode).toBe(0);
+});
+afterAll(async () => {
+  expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
+});
+
+describe("code alone", () => {
+  it("is rolled, and no request fails", async () => {
+    const commit = await push("Say it more clearly", say("clearly"));
+    const users = await comeAndGo();
+    const ended = await run("deploy");
+    const answers = await users.stop();
+    expect(ended).toMatchObject({ outcome: "succeeded" });
+    expect(answers.failures).toEqual([]);
+    expect(answers.requests).toBeGreaterThan(200);
+    expect([await deployed(), await everythingServes()]).toEqual([commit, true]);
+    expect(refusal(await ipai(["deploy", "--yes", "--json"])).code).toBe("deploy.nothing_to_do");
+  });
+
+  it("of a hot-fix that its own check does not see is taken back, and no request fails", async () => {
+    const [before, content] = [await deployed(), await fingerprintAtRest()];
+    await push("A fix that fixes nothing", say("nothing"));
+    const users = await comeAndGo();
+    const ended = await run("hotfix", "--verify", `test -e ${join(folder, "nothing")}`);
+    const answers = await users.stop();
+    expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "deploy.fix_not_seen" } });
+    expect(answers.failures).toEqual([]);
+    expect([await deployed(), await everythingServes()]).toEqual([before, true]);
+    expect(await fingerprint()).toBe(content);
+  });
+
+  it("of a hot-fix that is seen stays", async () => {
+    const commit = await push("A fix", say("fixed"));
+    const check = `${urls.public}/web/login 'name="login"'`;
+    expect(await run("hotfix", "--verify", check)).toMatchObject({ outcome: "succeeded" });
+    expect(await deployed()).toBe(commit);
+  });
+
+  it("that nothing can be started with is taken back, and no request fails", async () => {
+    const before = await deployed();
+    await push("Import what is not there", ({ edit }) => edit(entry, "from odoo", "import nobody_has_this\nfrom odoo"));
+    const users = await comeAndGo();
+    const ended = await run("deploy");
+    const answers = await users.stop();
+    expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "odoo.not_serving" } });
+    expect(answers.failures).toEqual([]);
+    expect([await deployed(), await everythingServes()]).toEqual([before, true]);
+    await push("Take it out again", ({ edit }) => edit(entry, "import nobody_has_this\n", ""));
+  }, 600_000);
+});
+
+describe("a release that is refused", () => {
+  const cases: readonly [string, (draft: Draft) => Promise<void>, string][] = [
+    ["with a mistake in its Python", ({ edit }) => edit(entry, "class Entry", "class Entry("), "deploy.code_broken"],
+    [
+      "that depends on a module that nobody has",
+      ({ edit }) => edit("ipai_demo_ledger/__manifest__.py", '"base"', '"base", "nobody_has_this"'),
+      "deploy.dependency_missing",
+    ],
+    [
+      "that needs a Python package that nobody has",
+      ({ edit }) =>
+        edit(
+          "ipai_demo_ledger/__manifest__.py",
+          '"application"',
+          '"external_dependencies": {"python": ["nobody_has_this"]}, "application"',
+        ),
+      "deploy.dependency_missing",
+    ],
+    [
+      "that has no code for an installed module",
+      async ({ folder: clone }) => {
+        const { rm } = await import("node:fs/promises");
+        await rm(join(clone, "ipai_demo_report"), { recursive: true });
+      },
+      "deploy.modules_lost",
+    ],
+  ];
+
+  it.each(cases)("%s changes nothing", async (what, work, code) => {
+    const before = await deployed();
+    const commit = await push(what, work, "attempt");
+    expect(refusal(await ipai(["deploy", "--to", commit, "--yes", "--json"])).code).toBe(code);
+    expect([await deployed(), await everythingServes()]).toEqual([before, true]);
+  });
+
+  it("as a hot-fix, because the database has to change with it", async () => {
+    const commit = await push(
+      "A new field",
+      ({ edit }) => edit(entry, "note =", "remark = fields.Char()\n    note ="),
+      "attempt",
+    );
+    expect(refusal(await ipai(["hotfix", "--to", commit, "--yes", "--json"])).code).toBe("deploy.not_code_only");
+  });
+
+  it("while somebody has changed the tree by hand", async () => {
+    const { writeFile, rm } = await import("node:fs/promises");
+    const stray = join(folder, "addons/ipai_demo_ledger/models/by_hand.py");
+    await writeFile(stray, "# by hand\n");
+    expect(refusal(await ipai(["deploy", "--yes", "--json"])).code).toBe("deploy.tree_not_clean");
+    await rm(stray);
+  });
+});
+
+describe("a release that changes the database", () => {
+  const script = (name: string, text: string) => async (draft: Draft) => {
+    const { mkdir } = await import("node:fs/promises");
+    await mkdir(join(draft.folder, "ipai_demo_ledger/migrations/1.0.1"), { recursive: true });
+    await draft.put(`ipai_demo_ledger/migrations/1.0.1/${name}`, `def migrate(cr, version):\n    ${text}\n`);
+    await draft.edit("ipai_demo_ledger/__manifest__.py", '"1.0.0"', '"1.0.1"');
+  };
+  const failing: readonly [string, (draft: Draft) => Promise<void>, string][] = [
+    ["a view that is wrong", ({ lay }) => lay("broken"), "odoo.update_failed"],
+    ["a migration script that fails", script("pre-fail.py", 'raise ValueError("no")'), "odoo.update_failed"],
+    [
+      "a module that is left between two states",
+      script("end-stuck.py", `cr.execute("update ir_module_module set state = 'to upgrade' where name = 'web'")`),
+      "upgrade.modules_pending",
+    ],
+  ];
+
+  it.each(failing)("with %s is taken back whole", async (what, work, code) => {
+    const before = await deployed();
+    const commit = await push(`A release with ${what}`, work, "attempt");
+    const [content, active] = [await fingerprintAtRest(), await crons()];
+    const ended = await run("deploy", "--to", commit, "--no-backup");
+    expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code } });
+    expect([await fingerprint(), await crons()]).toEqual([content, active]);
+    expect([await deployed(), await everythingServes(), await leftovers()]).toEqual([before, true, []]);
+  });
+
+  it("and does not answer as it should is taken back whole", async () => {
+    const before = await deployed();
+    const commit = await push("The release", ({ lay }) => lay("good"), "attempt");
+    const config = await configWith(join(folder, "smoke.yaml"), (stack) => {
+      Object.assign(stack["urls"] as object, { smoke: [{ path: "/ipai/nothing" }] });
+    });
+    const content = await fingerprintAtRest();
+    const ended = await run("--config", config, "deploy", "--to", commit, "--no-backup");
+    expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "deploy.smoke_failed" } });
+    expect(await fingerprint()).toBe(content);
+    expect([await deployed(), await everythingServes(), await leftovers()]).toEqual([before, true, []]);
+  });
+});
+
+describe("two releases", () => {
+  it("go forward, and both are taken back at once", async () => {
+    const [first] = await deployments();
+    const [commit, content] = [await deployed(), await fingerprintAtRest()];
+    await push("The release", ({ lay }) => lay("good"));
+    expect(await run("deploy")).toMatchObject({ outcome: "succeeded" });
+    expect(await version("ipai_demo_report")).toMatch(/1\.1\.0$/);
+    await push("A new field", async ({ edit }) => {
+      await edit(entry, "note =", "remark = fields.Char()\n    note =");
+    });
+    expect(await run("deploy", "--no-backup")).toMatchObject({ outcome: "succeeded" });
+    await call("res.partner", "create", { name: "Written since" });
+    const listed = await deployments();
+    expect(listed.slice(0, 2).map(({ kind }) => kind)).toEqual(["database", "database"]);
+    expect(listed[0]?.downtimeSeconds).toBeGreaterThan(0);
+
+    const plan = await ipai(["rollback", first?.id ?? "", "--plan"]);
+    expect(plan.stderr).toMatch(/res\.partner \+1/);
+    expect(await run("rollback", first?.id ?? "")).toMatchObject({ outcome: "succeeded" });
+    expect([await deployed(), await fingerprint(), await everythingServes()]).toEqual([commit, content, true]);
+    expect((await deployments())[0]?.kind).toBe("rollback");
+    expect(await sql("select count(*) from pg_database where datname like 'odoo_before_%'")).toBe("2");
+    expect(refusal(await ipai(["rollback", listed[0]?.id ?? "", "--yes", "--json"])).code).toBe(
+      "rollback.unknown_release",
+    );
+  });
+});
