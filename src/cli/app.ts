@@ -9,6 +9,7 @@ import { type Control, openControl } from "../engine/control.ts";
 import { ProcedureUnknown } from "../engine/errors.ts";
 import type { RunEvent } from "../engine/events.ts";
 import { type ConsentRule, createRun, type Run } from "../engine/journal.ts";
+import { listLeases } from "../engine/lease.ts";
 import { post } from "../engine/outbox.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
@@ -18,6 +19,7 @@ import type { Exposure } from "../procedures/backup/exposure/exposure.ts";
 import { readExposure } from "../procedures/backup/exposure/facts.ts";
 import { findBackupFaults } from "../procedures/backup/findings.ts";
 import { findIntegrityFaults } from "../procedures/maintenance/integrity.ts";
+import { findMaintenanceFaults } from "../procedures/maintenance/watchdog.ts";
 import { checkTimeoutMs, type HealthReport, runChecks, withFindings } from "../procedures/monitoring/check.ts";
 import { healthChecks } from "../procedures/monitoring/health.ts";
 import { createFactReader, type Procedure } from "../procedures/procedure.ts";
@@ -94,7 +96,7 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     notary: createNotary(control, environment),
   });
   const performer: Performer = createPerformer({ executors: (host) => executors.of(host), calls });
-  const inspect = (one: Stack) => inspectStack(one, performer, records);
+  const inspect = (one: Stack) => inspectStack(one, performer, records, control);
   const stacks = new Map<string, Stack>();
   const stack = (name?: string): Stack => {
     const found = getStack(config, name);
@@ -145,19 +147,26 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
 }
 
 /** What is at risk is measured by what the checks say of archive and files, so they are asked first. */
-async function inspectStack(stack: Stack, performer: Performer, records: Records): Promise<Inspection> {
+async function inspectStack(
+  stack: Stack,
+  performer: Performer,
+  records: Records,
+  control: Control,
+): Promise<Inspection> {
   const now = new Date();
   const asked = await runChecks(stack, performer, healthChecks(stack));
   const reader = createFactReader(stack, performer, records, checkTimeoutMs);
-  const [faults, kept, damage, drills, exposed] = await Promise.all([
+  const holders = (await listLeases(control.db, stack.name)).map(({ run }) => run);
+  const [faults, kept, damage, drills, closed, exposed] = await Promise.all([
     findBackupFaults(records, stack, now),
     findResourceFaults(records, stack, now),
     findIntegrityFaults(records, stack.name, now),
     findDrillFaults(records, stack, now),
+    findMaintenanceFaults(reader, holders),
     readExposure(reader, asked, now),
   ]);
   return {
-    health: withFindings(asked, [...faults, ...kept, ...damage, ...drills, ...(exposed?.findings ?? [])]),
+    health: withFindings(asked, [...faults, ...kept, ...damage, ...drills, ...closed, ...(exposed?.findings ?? [])]),
     exposure: exposed?.exposure,
   };
 }

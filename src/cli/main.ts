@@ -7,6 +7,7 @@ import { registerExchange } from "./program/exchange.ts";
 import { registerFiles } from "./program/files.ts";
 import { registerFinance } from "./program/finance.ts";
 import { registerItself } from "./program/itself.ts";
+import { registerMaintenance } from "./program/maintenance.ts";
 import { registerPast } from "./program/past.ts";
 import { registerPeople } from "./program/people.ts";
 import { registerRecovery } from "./program/recovery.ts";
@@ -152,6 +153,7 @@ registerRestore(program);
 registerPast(program);
 registerResources(program);
 registerDatabase(program);
+registerMaintenance(program);
 registerRecovery(program);
 
 registerDeployment(program);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { automation } from "./automation.ts";
+import { maintenance } from "./maintenance.ts";
 import { absolutePath, environmentReference, httpUrl, port, redisUrl, serviceName, text } from "./values.ts";
 
 /** Which service does what for Odoo. */
@@ -44,6 +45,7 @@ export const services = z
     proxy: z
       .strictObject({
         name: serviceName.describe("Its name under runtime.native.services, or as a service of the compose project"),
+        maintenance: maintenance.optional(),
         upstreams: absolutePath
           .optional()
           .describe(

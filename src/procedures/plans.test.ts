@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseConfig } from "../config/load.ts";
 import { Secret } from "../config/secret.ts";
 import { hashPlan } from "../runbook/hash.ts";
-import type { Plan } from "../runbook/plan.ts";
+import { type Plan, walk } from "../runbook/plan.ts";
 import { renderPlan } from "../runbook/render.ts";
 import { validatePlan } from "../runbook/validate.ts";
 import { createStack } from "../stack/stack.ts";
@@ -26,6 +26,8 @@ import { walRemove } from "./backup/wal/remove.ts";
 import { walSetup } from "./backup/wal/setup.ts";
 import { walVerify } from "./backup/wal/verify.ts";
 import { databaseCheck } from "./maintenance/database-check.ts";
+import { maintenanceOff } from "./maintenance/off.ts";
+import { maintenanceOn } from "./maintenance/on.ts";
 import { recoverDatabase } from "./recovery/database.ts";
 import { drill } from "./recovery/drill.ts";
 import { forgetDamaged } from "./recovery/forget.ts";
@@ -82,11 +84,23 @@ const running: UpgradeFacts = {
   hashes: { ipai_demo_ledger: "hash-of-ipai_demo_ledger", ipai_demo_report: "hash-of-ipai_demo_report" },
   runningServices: ["odoo-accounting", "odoo-core"],
   isProxyRunning: true,
+  maintenance: "off",
   databaseBytes: 500_000_000,
 };
 const sized = { databaseBytes: 500_000_000, cores: 4 };
+/** Where users can only be kept out by stopping the proxy. */
+const doorless = createStack({
+  ...stack.config,
+  services: { ...stack.config.services, proxy: { name: "nginx", maintenance: undefined } },
+});
+const until = "2026-01-01T04:30:00Z";
 const stopped: UpgradeFacts = { ...running, runningServices: [], isProxyRunning: false };
-const sandbox = { ...settings, modules: "/opt/ipai/sandbox/addons", cache: "/var/cache/ipai" };
+const sandbox = {
+  ...settings,
+  shipped: "/opt/ipai/sandbox/compose",
+  modules: "/opt/ipai/sandbox/addons",
+  cache: "/var/cache/ipai",
+};
 const fresh = {
   series: "19.0",
   hashes: { ipai_demo_ledger: "h" },
@@ -371,6 +385,36 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["copy-serve", serveStaging.plan(stack, { id: "staging", port: 8899 }, {})],
   ["copy-remove", removeStaging.plan(stack, { id: "staging" }, { by: "ana", openedAt: "2026-01-01T00:00:00Z" })],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
+  [
+    "upgrade-doorless",
+    upgrade.plan(doorless, { modules: [], acceptLostCrons: false }, { ...running, maintenance: undefined }),
+  ],
+  ["upgrade-closed", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, { ...running, maintenance: "on" })],
+  ["maintenance-on", maintenanceOn.plan(stack, { reason: "", until }, { open: [], flag: "" })],
+  [
+    "maintenance-on-again",
+    maintenanceOn.plan(
+      stack,
+      { reason: 'The year\'s <b>closing</b> & "audit"', until },
+      { open: ["maintenance_20260101t000000_abcd"], flag: `person 20260101t000000_abcd ${until}` },
+    ),
+  ],
+  [
+    "maintenance-off",
+    maintenanceOff.plan(
+      stack,
+      { id: "", although: false },
+      {
+        open: ["maintenance_20260101t000000_abcd"],
+        flag: `person 20260101t000000_abcd ${until}`,
+        odoo: ["odoo-core"],
+      },
+    ),
+  ],
+  [
+    "maintenance-off-although",
+    maintenanceOff.plan(stack, { id: "", although: true }, { open: [], flag: "", odoo: [] }),
+  ],
   ["upgrade-stopped", upgrade.plan(stack, { modules: ["ipai_demo_ledger"], acceptLostCrons: true }, stopped)],
   ["recover-server", recoverServer.plan(stack, recovering, { host: bare })],
   ["recover-server-compose", recoverServer.plan(inContainers, recovering, { host: noContainers })],
@@ -420,6 +464,15 @@ describe("the plan of", () => {
     expect([stack, provingEach].map((one) => schedules(one).includes("proof"))).toEqual([true, false]);
   });
 
+  it("what stops the proxy does not wait for users who are kept out on purpose", () => {
+    const waits = (mode: "on" | "off") => {
+      const plan = restoreSet.plan(stack, wanted, { ...set, running: { ...serving, mode } });
+      return [walk(plan).some(({ step }) => step.id === "serve the public address"), hashPlan(plan)];
+    };
+    expect([waits("off")[0], waits("on")[0]]).toEqual([true, false]);
+    expect(waits("on")[1]).not.toBe(waits("off")[1]);
+  });
+
   it("an upgrade, or a prune, shares the stack with no backup: a dump's locks would make the update fail", () => {
     const leaseOf = (name: string) => plans.find(([one]) => one === name)?.[1].lease;
     const names = [
@@ -444,6 +497,7 @@ describe("the plan of", () => {
       { ...running, changes: [{ ...first, from: "18.0.0.9.0" }, second] },
       { ...running, runningServices: ["odoo-accounting"] },
       { ...running, isProxyRunning: false },
+      { ...running, maintenance: "on" },
       { ...running, hashes: { ...running.hashes, ipai_other: "h" } },
     ];
     const hashes = [running, ...others].map(hashOf);

@@ -41,6 +41,8 @@ import { recordRelease } from "./deployment/release.ts";
 import { rollback } from "./deployment/rollback.ts";
 import { databaseCheck } from "./maintenance/database-check.ts";
 import { recordIntegrity } from "./maintenance/integrity.ts";
+import { maintenanceOff } from "./maintenance/off.ts";
+import { maintenanceOn } from "./maintenance/on.ts";
 import type { HealthReport } from "./monitoring/check.ts";
 import { keepHealth, watch } from "./monitoring/watch.ts";
 import type { AnyProcedure } from "./procedure.ts";
@@ -103,6 +105,8 @@ export const builtIn: readonly AnyProcedure[] = [
   rollback,
   upgrade,
   databaseCheck,
+  maintenanceOn,
+  maintenanceOff,
   recoverServer,
   recoverDatabase,
   forgetDamaged,

@@ -8,6 +8,7 @@ const opened: Resource = {
     close: { procedure: "past close", input: { id: "20261125t100000_abcd" } },
     about: {},
     attempts: 0,
+    graceHours: 0,
     closed: null,
   },
 };

@@ -13,7 +13,7 @@ import { change } from "./steps.ts";
  * procedure that closes it. A row here is a promise that somebody will; the thing itself is the world's.
  */
 
-export const resourceKinds = ["past", "copy", "kept"] as const;
+export const resourceKinds = ["past", "copy", "kept", "maintenance"] as const;
 export type ResourceKind = (typeof resourceKinds)[number];
 
 const resource = z.object({
@@ -30,6 +30,8 @@ const resource = z.object({
   close: z.object({ procedure: z.string(), input: z.record(z.string(), z.json()) }),
   /** What whoever uses it has to know, such as the instant of a past. */
   about: z.record(z.string(), z.json()).default({}),
+  /** So long after it has expired it is closed by itself, hours; null: never, somebody is only told. */
+  graceHours: z.number().nullable().default(0),
   /** How often it was begun to close it because it had expired. */
   attempts: z.number().default(0),
   closed: z.object({ at: z.string(), by: z.string(), run: z.string() }).nullable().default(null),
@@ -46,19 +48,20 @@ const kind = "resource";
 /** More than a stack has ever had open. */
 const listedMax = 5000;
 
-export interface OpenedResource {
+export type OpenedResource = Opened & ({ readonly hours: number } | { readonly until: string });
+
+interface Opened {
   readonly id: Text;
   readonly kind: ResourceKind;
   readonly title: Text;
-  /** It lives so long from when it is opened, hours. */
-  readonly hours: number;
+  readonly graceHours?: number | null;
   /** The procedure that closes it. Its input is `input` and `id`. */
   readonly close: { readonly procedure: string; readonly input?: Readonly<Record<string, Json>> };
   /** Fixed when the plan is made. */
   readonly about?: Readonly<Record<string, Json>>;
 }
 
-/** The step that notes it. It stands before the step that makes the thing: what nobody knows of, nobody closes. */
+/** The step that notes it. It lives for so many hours from when it is opened, or until an instant. It stands before the step that makes the thing: what nobody knows of, nobody closes. */
 export function noteOpened(stack: Stack, opened: OpenedResource): Act {
   const { id, close, about = {}, ...rest } = opened;
   const input = { stack: stack.name, id, ...rest, procedure: close.procedure, input: close.input ?? {}, about };
@@ -85,16 +88,20 @@ export function noteClosed(stack: Stack, id: Text): Act {
   );
 }
 
-const openInput = resource.pick({ id: true, stack: true, kind: true, title: true, about: true }).extend({
-  hours: z.number().positive(),
-  procedure: z.string(),
-  input: z.record(z.string(), z.json()),
-});
+const openInput = z.intersection(
+  resource.pick({ id: true, stack: true, kind: true, title: true, about: true, graceHours: true }).extend({
+    procedure: z.string(),
+    input: z.record(z.string(), z.json()),
+  }),
+  z.union([z.object({ hours: z.number().positive() }), z.object({ until: z.iso.datetime() })]),
+);
 
 /** A run that was killed in it opens it again: from when it lives does not move then. */
 export function openResource(records: Records): CallFunction {
   return async (given, { scope }) => {
-    const { hours, procedure, input, ...known } = openInput.parse(given);
+    const parsed = openInput.parse(given);
+    const { id, stack, kind: what, title, about, graceHours, procedure, input } = parsed;
+    const known = { id, stack, kind: what, title, about, graceHours };
     const before = await findResource(records, known.stack, known.id);
     if (before !== undefined && before.closed === null) return before;
     const now = Date.now();
@@ -104,7 +111,7 @@ export function openResource(records: Records): CallFunction {
       by,
       run: scope.run.id,
       openedAt: new Date(now).toISOString(),
-      expires: new Date(now + hours * 3_600_000).toISOString(),
+      expires: "until" in parsed ? parsed.until : new Date(now + parsed.hours * hourMs).toISOString(),
       close: { procedure, input: { ...input, id: known.id } },
       attempts: 0,
       closed: null,
@@ -113,6 +120,8 @@ export function openResource(records: Records): CallFunction {
     return data;
   };
 }
+
+const hourMs = 3_600_000;
 
 const namedInput = z.object({ stack: z.string(), id: z.string() });
 
@@ -183,9 +192,12 @@ export async function listResources(records: Records, stack: string, all = false
   ];
 }
 
+/** What is to be closed by now. */
 export async function listExpired(records: Records, stack: string): Promise<readonly Resource[]> {
   const now = Date.now();
-  return (await listResources(records, stack)).filter(({ expires }) => Date.parse(expires) <= now);
+  return (await listResources(records, stack)).filter(
+    ({ expires, graceHours }) => graceHours !== null && Date.parse(expires) + graceHours * hourMs <= now,
+  );
 }
 
 /** Undefined: it was never noted. */
@@ -215,7 +227,10 @@ export async function findResourceFaults(records: Records, stack: Stack, now: Da
 }
 
 export function judgeResources(open: readonly Resource[], now: Date): readonly Finding[] {
-  const late = open.filter(({ expires }) => now.getTime() - Date.parse(expires) > graceMs);
+  // A maintenance has findings of its own.
+  const late = open.filter(
+    ({ expires, kind }) => kind !== "maintenance" && now.getTime() - Date.parse(expires) > graceMs,
+  );
   if (late.length === 0) return [];
   const names = late.map(({ id, title, by, attempts }) => {
     const tried = attempts === 0 ? "" : `, closing it failed ${attempts} times`;

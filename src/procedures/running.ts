@@ -1,10 +1,21 @@
 import { OutputUnreadable } from "../host/errors.ts";
+import type { Json } from "../runbook/value.ts";
+import { type Look, type Maintenance, parseLook } from "../stack/maintenance.ts";
 import type { FactReader } from "./procedure.ts";
 
 /** Which services run now: a plan that stops them starts these again, and no others. */
 export interface Running {
   readonly odoo: readonly string[];
   readonly proxy: string | undefined;
+  readonly mode?: Mode;
+}
+
+/** Whether users are kept out by a page; undefined where no maintenance mode is configured. */
+export type Mode = "on" | "off" | undefined;
+
+/** What a plan is bound to. */
+export function boundTo({ odoo, proxy, mode }: Running): Readonly<Record<string, Json>> {
+  return { odoo, proxy: proxy ?? null, ...(mode === "on" ? { maintenance: mode } : {}) };
 }
 
 export async function readRunning(reader: FactReader): Promise<Running> {
@@ -12,12 +23,23 @@ export async function readRunning(reader: FactReader): Promise<Running> {
   const names = [...odoo.map(({ name }) => name), ...(proxy === undefined ? [] : [proxy.name])];
   const isRunning = async (name: string) =>
     (await reader.exitCode(reader.stack.runtime.service(name).isRunning.action)) === 0;
-  const answers = await Promise.all(names.map(isRunning));
+  const [answers, mode] = await Promise.all([Promise.all(names.map(isRunning)), readMode(reader)]);
   const running = names.filter((_, index) => answers[index]);
   return {
     odoo: running.filter((name) => name !== proxy?.name),
     proxy: running.find((name) => name === proxy?.name),
+    mode,
   };
+}
+
+async function readMode(reader: FactReader): Promise<Mode> {
+  const { maintenance } = reader.stack;
+  if (maintenance === undefined) return undefined;
+  return (await readFlag(reader, maintenance)).found === undefined ? "off" : "on";
+}
+
+export async function readFlag(reader: FactReader, maintenance: Maintenance): Promise<Look> {
+  return parseLook(await reader.text(maintenance.look));
 }
 
 /** The disk of the database server's data, as it is where the server runs. */

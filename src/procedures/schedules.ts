@@ -26,7 +26,8 @@ function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>>
   // Between the night's backup and the weekly proof: what is damaged is known before retention goes on for another week.
   const database = { ...defaults, procedure: "database check", cron: "30 1 * * 6" } as const;
   const health = { ...defaults, procedure: "health", cron: "*/5 * * * *", missed: "none", grace: 240 } as const;
-  if (stack.backup === undefined) return { database, health };
+  if (stack.backup === undefined)
+    return { database, health, ...(stack.services.proxy?.maintenance === undefined ? {} : { resources }) };
   return {
     backup: { ...defaults, procedure: "backup", cron: "0 2 * * *" },
     // After the backup: what is there may only age by a set that is newer.
@@ -36,7 +37,7 @@ function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>>
       ? {}
       : { copies: { ...defaults, procedure: "backup copy", cron: "30 2 * * *" } as const }),
     integrity: { ...defaults, procedure: "backup check", cron: "0 5 * * *" },
-    resources: { ...defaults, procedure: "resources expire", cron: "*/15 * * * *", missed: "none", grace: 840 },
+    resources,
     ...(stack.backup.verify === "weekly" ? { proof } : {}),
     database,
     // Each quarter, on a morning after the night's backups: what a disaster would cost is known by measurement.
@@ -47,6 +48,11 @@ function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>>
     ...(stack.backup.wal === undefined ? {} : usualOfArchive),
   };
 }
+
+const resources = {
+  ...defaults,
+  ...({ procedure: "resources expire", cron: "*/15 * * * *", missed: "none", grace: 840 } as const),
+};
 
 /** Once a week the last backup is restored: one that was never restored is a hope. `every` asks for it after each backup instead. */
 const proof = { ...defaults, procedure: "backup verify", input: { backup: "latest" }, cron: "0 4 * * 0" } as const;

@@ -3,6 +3,7 @@ import type { Act, Step, Wait } from "../runbook/plan.ts";
 import type { Address } from "../stack/odoo/odoo.ts";
 import type { Service, Stoppable } from "../stack/runtime/runtime.ts";
 import type { Stack } from "../stack/stack.ts";
+import type { Running } from "./running.ts";
 
 /** Steps that several procedures share, and short ways to write the common ones. */
 
@@ -97,14 +98,14 @@ export function whileOdooStopped(stack: Stack, services: readonly string[], body
 }
 
 /** Keeps users out by stopping the proxy; afterwards the public address serves again, if an Odoo is there to be served. */
-export function whileClosed(
-  stack: Stack,
-  running: { readonly proxy: string | undefined; readonly odoo: readonly string[] },
-  body: readonly Step[],
-): readonly Step[] {
+export function whileClosed(stack: Stack, running: Running, body: readonly Step[]): readonly Step[] {
   const names = running.proxy === undefined ? [] : [running.proxy];
-  const serve = running.odoo.length === 0 ? [] : [serving(stack, "the public address", stack.odoo.publicAddress)];
-  return whileStopped(stack, "closed", "Users are kept out", names, body, serve);
+  return whileStopped(stack, "closed", "Users are kept out", names, body, servingPublic(stack, running));
+}
+
+/** Users have the login form again, if there is an Odoo for them, and nobody keeps them out on purpose. */
+export function servingPublic(stack: Stack, { odoo, mode }: Running): readonly Wait[] {
+  return odoo.length === 0 || mode === "on" ? [] : [serving(stack, "the public address", stack.odoo.publicAddress)];
 }
 
 /** Starting it is not waiting for it: whoever goes back to what did not work before waits for nothing. */

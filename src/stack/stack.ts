@@ -5,6 +5,7 @@ import { Bug } from "../errors/error.ts";
 import { type Automation, createAutomation } from "./automation.ts";
 import { createGit, type Git } from "./git.ts";
 import { createGround, type Ground } from "./ground.ts";
+import { createMaintenance, type Maintenance } from "./maintenance.ts";
 import { createOdoo, type Odoo } from "./odoo/odoo.ts";
 import { createPgBackRest, type PgBackRest } from "./pgbackrest.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
@@ -32,6 +33,8 @@ export interface Stack {
   readonly runtime: Runtime;
   readonly postgres: Postgres;
   readonly odoo: Odoo;
+  /** Absent when users can only be kept out by stopping the proxy. */
+  readonly maintenance: Maintenance | undefined;
   /** Absent when the stack has no cache. */
   readonly redis: Redis | undefined;
   /** Absent when there is no proxy, or the configuration does not say where its upstreams are. */
@@ -77,6 +80,7 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
     runtime,
     postgres: createPostgres(config, runtime),
     odoo: createOdoo(config, runtime),
+    maintenance: createMaintenance(config),
     redis: createRedis(config, runtime),
     upstreams: createUpstreams(config, runtime),
     git: config.source === undefined ? undefined : createGit(config.host, config.source),

@@ -13,7 +13,7 @@ export const basePort = Number(process.env["IPAI_TEST_PORT"] ?? 28_080);
 export const isCompose = process.env["IPAI_TEST_RUNTIME"] === "compose";
 
 /** How many checks `ipai health` has: one more where a compose file says what should run. */
-export const checks = isCompose ? 8 : 7;
+export const checks = isCompose ? 9 : 8;
 
 export const folder = join(home, "sandbox");
 export const services = ["odoo-accounting", "odoo-core", "odoo-marketing"] as const;

@@ -68,7 +68,7 @@ function expectGreenAfterwards(): void {
 
 const codes = [
   ...["IPAI-ODOO-001", "IPAI-DB-001", "IPAI-DISK-001", "IPAI-MEM-001", "IPAI-HTTP-001", "IPAI-CACHE-001"],
-  "IPAI-CRON-001",
+  ...["IPAI-CRON-001", "IPAI-MAINTENANCE-001"],
 ];
 
 describe("a stack in good health", () => {

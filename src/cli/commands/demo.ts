@@ -155,8 +155,8 @@ async function bringUp(context: Context, { compose }: Options): Promise<Outcome 
 
 async function bringUpNative(context: Context, app: App): Promise<Outcome | null> {
   const { folder, basePort, odoo } = nativeSettingsOf(context);
-  const modules = join(installation(), "sandbox", "addons");
-  const input = { folder, basePort, odoo: { ...odoo }, modules, cache: ipaiCache(context.environment) };
+  const [shipped, modules] = [join(installation(), "sandbox", "compose"), join(installation(), "sandbox", "addons")];
+  const input = { folder, basePort, odoo: { ...odoo }, shipped, modules, cache: ipaiCache(context.environment) };
   return (await startRun(context, app, "sandbox up", input)).outcome;
 }
 

@@ -8,7 +8,9 @@ import { listWorkers } from "../../engine/workers.ts";
 import { type BackupEntry, listBackups } from "../../procedures/backup/calls.ts";
 import type { Exposure } from "../../procedures/backup/exposure/exposure.ts";
 import { exposureJson, sayExposure } from "../../procedures/backup/exposure/say.ts";
-import type { HealthReport } from "../../procedures/monitoring/check.ts";
+import { type MaintenanceState, readState } from "../../procedures/maintenance/state.ts";
+import { checkTimeoutMs, type HealthReport } from "../../procedures/monitoring/check.ts";
+import { createFactReader } from "../../procedures/procedure.ts";
 import { schedulesOf } from "../../procedures/schedules.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { App } from "../app.ts";
@@ -18,6 +20,7 @@ import { stateOf } from "../render/run.ts";
 import { bytes, clip, duration, instant, table, wrap } from "../render/text.ts";
 import type { Style, Terminal } from "../terminal.ts";
 import { renderHealth } from "./health.ts";
+import { sayState } from "./maintenance.ts";
 
 /** Everything that matters on one screen: what a dead server would take, health, the last backups, who holds the stack, what ran. Without a choice, of every stack. */
 export async function status(context: Context, options: { json?: boolean }): Promise<number> {
@@ -63,6 +66,8 @@ interface StackStatus {
   readonly runs: readonly RunSummary[];
   readonly unattended: ReadonlySet<string>;
   readonly byItself: ByItself;
+  /** Undefined: none is configured, or it could not be asked, which health tells. */
+  readonly maintenance: MaintenanceState | undefined;
 }
 
 /** What is scheduled, and whether somebody does it. */
@@ -74,15 +79,22 @@ interface ByItself {
 }
 
 async function readStatus(app: App, stack: Stack): Promise<StackStatus> {
-  const [{ health, exposure }, backups, leases, runs, unattended, byItself] = await Promise.all([
+  const [{ health, exposure }, backups, leases, runs, unattended, byItself, maintenance] = await Promise.all([
     app.inspect(stack),
     listBackups(app.records, stack.name),
     listLeases(app.control.db, stack.name),
     listRuns(app.control, 5, { stacks: [stack.name] }),
     listUnattended(app.control),
     readByItself(app, stack),
+    readMaintenance(app, stack),
   ]);
-  return { stack, health, exposure, backups, leases, runs, unattended, byItself };
+  return { stack, health, exposure, backups, leases, runs, unattended, byItself, maintenance };
+}
+
+async function readMaintenance(app: App, stack: Stack): Promise<MaintenanceState | undefined> {
+  if (stack.maintenance === undefined) return undefined;
+  const reader = createFactReader(stack, app.performer, app.records, checkTimeoutMs);
+  return await reader.maybe(readState(reader));
 }
 
 const dayMs = 86_400_000;
@@ -109,7 +121,7 @@ function byItselfLine({ schedules, workers, lost }: ByItself): string {
     : `By itself: ${done}; ${lost} times failed or were missed in 24 h: ipai schedules history`;
 }
 
-function toJson({ stack, health, exposure, backups, leases, runs, byItself }: StackStatus) {
+function toJson({ stack, health, exposure, backups, leases, runs, byItself, maintenance }: StackStatus) {
   const known = {
     stack: stack.name,
     health,
@@ -117,12 +129,13 @@ function toJson({ stack, health, exposure, backups, leases, runs, byItself }: St
     backup: backups[0] ?? null,
     leases,
     byItself,
+    maintenance: maintenance ?? null,
   };
   return { ...known, runs: runs.map((run) => summaryJson(run)) };
 }
 
 function render(terminal: Terminal, status: StackStatus): string {
-  const { stack, health, backups, leases, byItself } = status;
+  const { stack, health, backups, leases, byItself, maintenance } = status;
   const zone = stack.config.timezone;
   const where = stack.host === "local" ? [] : [stack.host];
   const fold = (text: string) => wrap(text, terminal.columns, "  ");
@@ -137,6 +150,7 @@ function render(terminal: Terminal, status: StackStatus): string {
     "",
     fold(backupLine(backups, zone)),
     fold(leaseLine(leases, zone)),
+    ...(maintenance === undefined ? [] : [maintenanceLine(terminal, fold, stack, maintenance)]),
     fold(byItselfLine(byItself)),
     ...recentLines(terminal, status),
   ].join("\n");
@@ -191,6 +205,16 @@ function backupLine(backups: readonly BackupEntry[], zone: string): string {
   if (last === undefined) return "Last backup: none yet. Make one with: ipai backup";
   const proven = backups.filter(({ proof }) => proof !== null).length;
   return `Last backup: ${instant(last.takenAt, zone)}, ${bytes(last.databaseBytes)}; ${backups.length} kept, ${proven} of them proven.`;
+}
+
+function maintenanceLine(
+  terminal: Terminal,
+  fold: (text: string) => string,
+  stack: Stack,
+  state: MaintenanceState,
+): string {
+  const line = fold(sayState(stack, state));
+  return state.isOn ? terminal.style("yellow", line) : line;
 }
 
 function leaseLine(leases: readonly LeaseHolder[], zone: string): string {

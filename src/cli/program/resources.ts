@@ -5,7 +5,7 @@ import { changing, json, run } from "./register.ts";
 export function registerResources(program: Command): void {
   const resources = program
     .command("resources")
-    .description("opened pasts, copies and kept databases: whose they are, and until when");
+    .description("opened pasts, copies, kept databases and maintenances: whose they are, and until when");
   json(resources.command("list", { isDefault: true }))
     .description("what is open")
     .option("-a, --all", "also what was closed")

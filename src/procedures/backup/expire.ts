@@ -19,7 +19,7 @@ export const expireResources: Procedure<ExpireInput, ExpireFacts> = {
   risk: "destroy",
   title: "Closing of what expired",
   summary:
-    "Closes opened pasts, copies and kept databases whose time is over, each by the procedure that it names. " +
+    "Closes opened pasts, copies, kept databases and maintenances whose time is over, each by the procedure that it names. " +
     "One that cannot be closed comes last the next time, so that it keeps no other from being closed.",
   input,
   facts: readExpired,
@@ -49,15 +49,17 @@ function planExpire(stack: Stack, _: ExpireInput, { expired }: ExpireFacts): Pla
 
 type Expired = ExpireFacts["expired"];
 
-/** A past stands beside the stack; the others lie in its own server and filestore. */
+/** A past and a maintenance stand beside the stack, and can be had again; the others lie in its own server and filestore. */
+const isBeside = (kind: ResourceKind) => kind === "past" || kind === "maintenance";
+
 function leaseOf(expired: Expired): Plan["lease"] {
   if (expired.length === 0) return "none";
-  return expired.every(({ kind }) => kind === "past") ? "shared" : "exclusive";
+  return expired.every(({ kind }) => isBeside(kind)) ? "shared" : "exclusive";
 }
 
-/** A past can be opened again. Of what was set aside or worked in there is no second one. */
+/** Of what was set aside or worked in there is no second one. */
 function mandateOf(kind: ResourceKind): ProcedureStep["mandate"] {
-  return kind === "past" ? { risk: "change", undoClass: "instant" } : { risk: "destroy", undoClass: "irreversible" };
+  return isBeside(kind) ? { risk: "change", undoClass: "instant" } : { risk: "destroy", undoClass: "irreversible" };
 }
 
 function closeOne(stack: Stack, { id, kind, title, close }: Expired[number]): readonly Step[] {

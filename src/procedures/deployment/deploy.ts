@@ -2,9 +2,11 @@ import { z } from "zod";
 import type { Plan, ProcedureStep, Step } from "../../runbook/plan.ts";
 import { runId } from "../../runbook/value.ts";
 import type { Stack } from "../../stack/stack.ts";
+import { whileInMaintenance } from "../maintenance/bracket.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
 import { noteOpened } from "../resources.ts";
-import { whileClosed, whileOdooStopped } from "../steps.ts";
+import { boundTo as boundToRunning } from "../running.ts";
+import { whileOdooStopped } from "../steps.ts";
 import { namesOf } from "../upgrade/snapshot.ts";
 import { recordHashes, updateModules } from "../upgrade/update.ts";
 import { workDirectory } from "../upgrade/upgrade.ts";
@@ -105,7 +107,7 @@ function replace(stack: Stack, given: DeployInput, facts: DeployFacts): readonly
       hours: keptHours,
       close: { procedure: "restore forget" },
     }),
-    ...whileClosed(stack, running, [
+    ...whileInMaintenance(stack, { ...running, reason: "A new version is being installed." }, [
       ...whileOdooStopped(stack, running.odoo, [
         checkOut(stack, git, facts),
         seenCode(stack, [...updates, ...installs, ...code]),
@@ -146,7 +148,7 @@ export function boundTo({ series, from, to, updates, installs, code, running }: 
     updates: all(updates),
     installs: all(installs),
     code: all(code),
-    running: { odoo: running.odoo, proxy: running.proxy ?? null },
+    running: boundToRunning(running),
   };
 }
 

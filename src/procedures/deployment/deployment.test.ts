@@ -161,7 +161,7 @@ function factsOf(addons: readonly ScannedAddon[], given: Partial<ReleaseScan> = 
     commits: [{ commit: scan.to, at: "2026-11-29T00:00:00Z", author: "A developer", subject: "Say it more clearly" }],
     scan,
     recorded: known.recorded,
-    running: { odoo: ["odoo-accounting", "odoo-core", "odoo-marketing"], proxy: "nginx" },
+    running: { odoo: ["odoo-accounting", "odoo-core", "odoo-marketing"], proxy: "nginx", mode: "off" },
     databaseBytes: 50_000_000,
     forecastSeconds: undefined,
   };

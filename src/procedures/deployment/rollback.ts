@@ -2,9 +2,10 @@ import { z } from "zod";
 import type { Plan, Step } from "../../runbook/plan.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { changePlaces, namesOfDatabase, namesWith, noteKept } from "../backup/restore/place.ts";
+import { whileInMaintenance } from "../maintenance/bracket.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
 import { noteClosed } from "../resources.ts";
-import { whileClosed, whileOdooStopped } from "../steps.ts";
+import { whileOdooStopped } from "../steps.ts";
 import { checkOut, seenCode, short, unchangedTree } from "./code.ts";
 import { boundTo, pivot, roll } from "./deploy.ts";
 import { NoSnapshot, NotCodeOnly, NothingToRollBack, ReleaseUnknown } from "./errors.ts";
@@ -112,7 +113,7 @@ function exchange(stack: Stack, { undone, code }: RollbackFacts, of: string): re
   return [
     unchangedTree(stack, git, code),
     ...noteKept(stack, both),
-    ...whileClosed(stack, running, [
+    ...whileInMaintenance(stack, { ...running, reason: "The version of before is being put back." }, [
       ...whileOdooStopped(stack, running.odoo, [
         checkOut(stack, git, code),
         seenCode(stack, [...updates, ...installs, ...modules]),

@@ -38,3 +38,43 @@ export const RemovalHeld = defineError<{ stack: string; run: string; at: string;
       "Repair or restore the database; when `ipai database check` finds it sound, `ipai backup prune` works again.",
   },
 );
+
+export const NoMaintenance = defineError<{ stack: string }>("maintenance.not_configured", {
+  exitCode: 11,
+  message: (d) =>
+    `${d.stack} has no maintenance mode: services.proxy.maintenance is not configured. Nothing was changed.`,
+  hint: () =>
+    "Include sandbox/compose/maintenance.conf in the nginx in front of Odoo, and name the folder in ipai.yaml: docs/operating/maintenance.md.",
+});
+
+interface ProbeDetails {
+  readonly title: string;
+  readonly found: string;
+}
+
+export const MaintenanceNotClosed = defineError<ProbeDetails>("maintenance.not_closed", {
+  exitCode: 43,
+  message: (d) =>
+    `Users are not kept out: of "${d.title}" the public address answered ${JSON.stringify(d.found.slice(0, 80))}, although the flag is there.`,
+  hint: () =>
+    "Does the server block of the public address include maintenance.conf, with the folder as nginx sees it? May nginx's user enter it (namei -l FOLDER/on)? After nginx.conf was changed: nginx -t, then nginx -s reload.",
+});
+
+export const MaintenanceIsOver = defineError<{ until: string }>("maintenance.over", {
+  exitCode: 14,
+  message: (d) => `A maintenance until ${d.until} would be over already. Nothing was changed.`,
+  hint: () => "--for 30m counts from now; --until takes an instant that is still to come.",
+});
+
+export const MaintenanceIsOff = defineError<{ stack: string }>("maintenance.is_off", {
+  exitCode: 26,
+  message: (d) => `No maintenance of ${d.stack} is on. Nothing was changed.`,
+  hint: () => "`ipai maintenance status` shows what the public address answers.",
+});
+
+export const MaintenanceServesNobody = defineError<ProbeDetails>("maintenance.serves_nobody", {
+  exitCode: 43,
+  retryable: true,
+  message: (d) => `Odoo does not serve behind the maintenance: ${d.title} is not so. Users are still kept out.`,
+  hint: () => "`ipai health` says what is wrong with it. `--although` lets users in nevertheless.",
+});

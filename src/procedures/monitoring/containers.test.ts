@@ -116,7 +116,7 @@ describe("the containers of a project", () => {
     expect(checkOf().actions).toHaveLength(1);
     expect(checks.map(({ code }) => code)).toEqual([
       ...["IPAI-ODOO-001", "IPAI-DB-001", "IPAI-DISK-001", "IPAI-MEM-001", "IPAI-HTTP-001", "IPAI-CACHE-001"],
-      ...["IPAI-CRON-001", "IPAI-CMP-001"],
+      ...["IPAI-CRON-001", "IPAI-MAINTENANCE-001", "IPAI-CMP-001"],
     ]);
   });
 });

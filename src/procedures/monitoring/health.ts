@@ -1,5 +1,6 @@
 import type { Stack } from "../../stack/stack.ts";
 import { shippingSeconds } from "../backup/files/interval.ts";
+import { maintenanceMode } from "../maintenance/watchdog.ts";
 import { automationChecks } from "./automation.ts";
 import type { Check } from "./check.ts";
 import { containers } from "./containers.ts";
@@ -14,7 +15,7 @@ import { archivedWal } from "./wal.ts";
  * configured. Pure: says what is asked and how answers are judged.
  */
 export function healthChecks(stack: Stack): readonly Check[] {
-  const { redis, automation, pgbackrest, fileSnapshots } = stack;
+  const { redis, automation, pgbackrest, fileSnapshots, maintenance } = stack;
   const { runtime } = stack.config;
   const everySeconds = shippingSeconds(stack.config);
   return [
@@ -26,6 +27,7 @@ export function healthChecks(stack: Stack): readonly Check[] {
     ...(redis === undefined ? [] : [cache(stack, redis)]),
     crons(stack),
     ...(automation === undefined ? [] : automationChecks(automation)),
+    ...(maintenance === undefined ? [] : [maintenanceMode(stack, maintenance)]),
     ...(pgbackrest === undefined ? [] : [archivedWal(stack, pgbackrest)]),
     ...(fileSnapshots === undefined || everySeconds === undefined
       ? []

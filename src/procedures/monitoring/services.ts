@@ -1,3 +1,4 @@
+import { maintenanceMark } from "../../stack/maintenance-page.ts";
 import type { Address } from "../../stack/odoo/odoo.ts";
 import type { Redis } from "../../stack/redis.ts";
 import type { Stack } from "../../stack/stack.ts";
@@ -136,6 +137,8 @@ function judgeNoPage(answer: Answer | undefined): Pick<Page, "status" | "fault">
 }
 
 function faultOf(status: number, body: string): string | undefined {
+  // Users are kept out on purpose: how long they may be is a check of its own (IPAI-MAINTENANCE-001).
+  if (status === 503 && body.includes(maintenanceMark)) return undefined;
   if (status === 200) return body.includes('name="login"') ? undefined : "the page has no login form.";
   const answers = `it answers ${status} to /web/login instead of 200:`;
   if (status >= 300 && status < 400)

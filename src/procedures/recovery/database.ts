@@ -9,7 +9,8 @@ import { compareAttachments, compareManifest, compareSequences, type Restored } 
 import { targetOf } from "../backup/restore/side.ts";
 import { fetchSet, fileOfSet, setIn, withFolder } from "../backup/set.ts";
 import type { Procedure } from "../procedure.ts";
-import { change, serving, startService, stopService, takeBack } from "../steps.ts";
+import { boundTo } from "../running.ts";
+import { change, serving, servingPublic, startService, stopService, takeBack } from "../steps.ts";
 import { otherDatabases } from "./automation.ts";
 import { databaseIsThere, hasDatabase, nameLost, readAll, readInstant, whileItRuns } from "./beside.ts";
 import { type DatabaseFacts, readDatabaseFacts } from "./database-facts.ts";
@@ -73,8 +74,7 @@ function planDatabase(stack: Stack, given: Input, facts: DatabaseFacts): Plan {
     facts: {
       dataDirectory: facts.dataDirectory,
       set: facts.set?.id ?? null,
-      odoo: facts.running.odoo,
-      proxy: facts.running.proxy ?? null,
+      ...boundTo(facts.running),
     },
     lease: "exclusive",
     notes: notesOf(stack, given, facts),
@@ -315,9 +315,7 @@ function startAll(stack: Stack, { running }: DatabaseFacts): readonly Step[] {
     ...running.odoo.map(start),
     ...(running.proxy === undefined ? [] : [start(running.proxy)]),
     ...started.map((service) => serving(stack, service.name, stack.odoo.addressOf(service))),
-    ...(running.proxy === undefined || started.length === 0
-      ? []
-      : [serving(stack, "the public address", stack.odoo.publicAddress)]),
+    ...(running.proxy === undefined || started.length === 0 ? [] : servingPublic(stack, running)),
   ];
 }
 

@@ -61,7 +61,11 @@ export function composeConfig(settings: ComposeSettings, host = "local"): string
           })),
           database: { name: "database" },
           cache: { name: "redis", url: "redis://127.0.0.1:6379" },
-          proxy: { name: "nginx", upstreams: `${folder}/nginx.conf` },
+          proxy: {
+            name: "nginx",
+            upstreams: `${folder}/nginx.conf`,
+            maintenance: { directory: `${folder}/maintenance`, name: "Practice stack" },
+          },
         },
         odoo: {
           command: ["odoo"],

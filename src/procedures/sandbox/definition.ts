@@ -98,6 +98,8 @@ http {
   include ${upstreamsFile(folder)};
   server {
     listen 127.0.0.1:${ports.proxy};
+    set $ipai_maintenance ${maintenanceFolder(settings)};
+    include ${maintenanceConf(settings)};
     proxy_read_timeout 120s;
     proxy_set_header Host $host:$server_port;
     proxy_set_header X-Forwarded-Host $host:$server_port;
@@ -113,6 +115,16 @@ http {
   }
 }
 `;
+}
+
+/** Where the flag of maintenance mode and its page lie. */
+export function maintenanceFolder({ folder }: Pick<SandboxSettings, "folder">): string {
+  return `${folder}/maintenance`;
+}
+
+/** The shipped snippet, as nginx includes it. */
+export function maintenanceConf({ folder }: Pick<SandboxSettings, "folder">): string {
+  return `${folder}/maintenance.conf`;
 }
 
 function upstreamsFile(folder: string): string {
@@ -170,7 +182,11 @@ export function sandboxConfig(settings: SandboxSettings): string {
           odoo: sandboxServices.map((name) => ({ name, url: `http://127.0.0.1:${ports.odoo[name]}` })),
           database: { name: "database", host: `${folder}/run`, port: ports.database },
           cache: { name: "redis", url: `redis://127.0.0.1:${ports.cache}` },
-          proxy: { name: "nginx", upstreams: upstreamsFile(folder) },
+          proxy: {
+            name: "nginx",
+            upstreams: upstreamsFile(folder),
+            maintenance: { directory: maintenanceFolder(settings), name: "Practice stack" },
+          },
         },
         odoo: {
           command: odoo.command,
@@ -184,7 +200,12 @@ export function sandboxConfig(settings: SandboxSettings): string {
         },
         source: sourceOf(folder),
         urls: { public: `http://127.0.0.1:${ports.proxy}` },
-        backup: { repository: `${folder}/repository`, passwordFile: `${folder}/repository-password` },
+        backup: {
+          repository: `${folder}/repository`,
+          passwordFile: `${folder}/repository-password`,
+          // nginx.conf does not go without them.
+          files: [maintenanceConf(settings), upstreamsFile(folder)],
+        },
       },
     },
   };

@@ -14,7 +14,8 @@ export const sandboxInput = z.object({
   folder: z.string(),
   basePort: z.number(),
   odoo: program,
-  /** Where the sandbox's own modules lie in the installation of ipai. */
+  /** Where the shipped stack and the sandbox's own modules lie in the installation of ipai. */
+  shipped: z.string(),
   modules: z.string(),
   /** Where a fresh database is kept for the next time. */
   cache: z.string(),

@@ -13,7 +13,15 @@ import {
   makeRole,
   recordInstalled,
 } from "./database.ts";
-import { nginxConf, odooConf, redisConf, type SandboxSettings, sandboxUser, upstreamsConf } from "./definition.ts";
+import {
+  maintenanceConf,
+  nginxConf,
+  odooConf,
+  redisConf,
+  type SandboxSettings,
+  sandboxUser,
+  upstreamsConf,
+} from "./definition.ts";
 import { madeMarker, readSandboxFacts, type SandboxFacts, type SandboxInput, sandboxInput } from "./facts.ts";
 import { makeRepository } from "./source.ts";
 
@@ -126,7 +134,7 @@ function folders(stack: Stack, { folder, modules }: SandboxInput): readonly Step
       },
       { done: user, verify: [user] },
     ),
-    own("root", "", "/log", "/nginx", "/work"),
+    own("root", "", "/log", "/nginx", "/work", "/maintenance"),
     own("postgres", "/run", "/pglog"),
     own("redis", "/redis"),
     own(sandboxUser, "/odoo", "/odoo/filestore", "/pycache"),
@@ -163,6 +171,7 @@ function configuration(stack: Stack, given: SandboxInput): readonly Act[] {
     file("redis.conf", redisConf(settings)),
     file("nginx.conf", nginxConf(settings)),
     file("upstreams.conf", upstreamsConf(settings)),
+    placeMaintenance(stack, given),
     change(
       {
         id: "password",
@@ -181,6 +190,19 @@ function configuration(stack: Stack, given: SandboxInput): readonly Act[] {
       },
     ),
   ];
+}
+
+/** The same snippet that every nginx includes. */
+function placeMaintenance({ tools: host }: Stack, given: SandboxInput): Act {
+  const [shipped, placed] = [`${given.shipped}/maintenance.conf`, maintenanceConf(given)];
+  return change(
+    {
+      id: "maintenance.conf",
+      title: "Put nginx's snippet for maintenance mode in place",
+      action: command(host, ["install", "-m", "0644", "--", shipped, placed]),
+    },
+    { verify: [pathExists(host, placed, "the snippet is there")] },
+  );
 }
 
 /** Without a pid file beside those of the system's own clusters, which a second practice stack would share. */

@@ -9,7 +9,7 @@ import {
 } from "../../stack/odoo/inventory.ts";
 import { modulesSql, recordedHashesSql, seriesSql } from "../../stack/odoo/sql.ts";
 import type { FactReader } from "../procedure.ts";
-import { type Running, readRunning, readServerDisk } from "../running.ts";
+import { type Mode, type Running, readRunning, readServerDisk } from "../running.ts";
 import {
   CodeMissing,
   CodeUnreadable,
@@ -42,6 +42,7 @@ export interface UpgradeFacts {
   readonly hashes: Readonly<Record<string, string>>;
   readonly runningServices: readonly string[];
   readonly isProxyRunning: boolean;
+  readonly maintenance: Mode;
   readonly databaseBytes: number;
 }
 
@@ -107,6 +108,7 @@ export async function readUpgradeFacts(reader: FactReader, requested: readonly s
     hashes: hashesAfter(wanted, recorded),
     runningServices: running.odoo,
     isProxyRunning: running.proxy !== undefined,
+    maintenance: running.mode,
     databaseBytes,
   };
 }

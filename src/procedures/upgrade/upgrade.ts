@@ -4,8 +4,9 @@ import type { Act, Plan } from "../../runbook/plan.ts";
 import { join, runId } from "../../runbook/value.ts";
 import { copyTree, makeDirectory, pathExists, treesAreEqual } from "../../stack/files.ts";
 import type { Stack } from "../../stack/stack.ts";
+import { type Closing, whileInMaintenance } from "../maintenance/bracket.ts";
 import type { Procedure } from "../procedure.ts";
-import { change, require, takeBack, whileClosed, whileOdooStopped } from "../steps.ts";
+import { change, require, takeBack, whileOdooStopped } from "../steps.ts";
 import { keptCodeFolder, type ModuleChange, readUpgradeFacts, type UpgradeFacts } from "./facts.ts";
 import { dropFailed, dropSnapshotDatabase, dropSnapshotFilestore, namesOf } from "./snapshot.ts";
 import { updateModules } from "./update.ts";
@@ -33,7 +34,6 @@ export const upgrade: Procedure<UpgradeInput, UpgradeFacts> = {
 
 function planUpgrade(stack: Stack, { modules, acceptLostCrons }: UpgradeInput, facts: UpgradeFacts): Plan {
   const names = facts.changes.map((module) => module.name);
-  const proxy = stack.config.services.proxy;
   return {
     procedure: upgrade.name,
     version: upgrade.version,
@@ -44,12 +44,13 @@ function planUpgrade(stack: Stack, { modules, acceptLostCrons }: UpgradeInput, f
       series: facts.series,
       changes: facts.changes.map((module) => ({ ...module })),
       running: facts.runningServices,
+      ...(facts.maintenance === undefined ? {} : { maintenance: facts.maintenance }),
     },
     lease: "exclusive",
     notes: notesOf(facts),
     steps: [
       workDirectory(stack),
-      ...whileClosed(stack, { proxy: facts.isProxyRunning ? proxy?.name : undefined, odoo: facts.runningServices }, [
+      ...whileInMaintenance(stack, closingOf(stack, facts), [
         ...whileOdooStopped(stack, facts.runningServices, [
           holdCode(stack, facts),
           ...updateModules(stack, facts, acceptLostCrons),
@@ -60,6 +61,15 @@ function planUpgrade(stack: Stack, { modules, acceptLostCrons }: UpgradeInput, f
       dropSnapshotDatabase(stack),
       dropSnapshotFilestore(stack),
     ],
+  };
+}
+
+function closingOf(stack: Stack, { isProxyRunning, runningServices, maintenance }: UpgradeFacts): Closing {
+  return {
+    proxy: isProxyRunning ? stack.config.services.proxy?.name : undefined,
+    odoo: runningServices,
+    mode: maintenance,
+    reason: "New versions of its modules are being installed.",
   };
 }
 

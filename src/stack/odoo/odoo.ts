@@ -157,7 +157,7 @@ const updateExitCodes = {
   255: "odoo.update_failed",
 };
 
-function loginPage({ from, url, authority }: Address, timeoutSeconds: number): HttpAction {
+export function loginPage({ from, url, authority }: Address, timeoutSeconds: number): HttpAction {
   const trust = authority === undefined ? {} : { authority };
   return { kind: "http", host: from, method: "GET", url: suffixed(url, "/web/login"), timeoutSeconds, ...trust };
 }

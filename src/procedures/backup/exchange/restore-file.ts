@@ -5,7 +5,7 @@ import { join, runId } from "../../../runbook/value.ts";
 import { createScratchCluster } from "../../../stack/scratch.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import type { FactReader, Procedure } from "../../procedure.ts";
-import { type Running, readRunning } from "../../running.ts";
+import { boundTo as boundToRunning, type Running, readRunning } from "../../running.ts";
 import { compareAttachments, compareManifest, compareSequences } from "../compare.ts";
 import { serveCopy } from "../copy.ts";
 import { describePast, dumpPast, linkForCopy, makeCopy } from "../restore/carry.ts";
@@ -106,7 +106,7 @@ function planRestoreFile(stack: Stack, { file }: Input, facts: Facts): Plan {
 
 /** What a file that was changed meanwhile, or a stack that was, makes another plan of. */
 export function boundTo({ file, bytes, writtenAt, running }: Facts): Plan["facts"] {
-  return { file, bytes, writtenAt, odoo: running.odoo, proxy: running.proxy ?? null };
+  return { file, bytes, writtenAt, ...boundToRunning(running) };
 }
 
 function notesOf(stack: Stack, { kind }: Facts): readonly string[] {

@@ -34,7 +34,13 @@ const base = { backup: "20260101-010000F", limits: { max_connections: "100" }, d
 const id = "20260101t020000_abcd";
 const opened: Resource = {
   ...{ id, stack: "sandbox", kind: "past", title: "odoo as it was at 2026-01-01 02:00:00.000+00", by: "anna", run: id },
-  ...{ openedAt: "2026-01-01T03:00:00.000Z", expires: "2026-01-01T11:00:00.000Z", attempts: 0, closed: null },
+  ...{
+    openedAt: "2026-01-01T03:00:00.000Z",
+    expires: "2026-01-01T11:00:00.000Z",
+    attempts: 0,
+    graceHours: 0,
+    closed: null,
+  },
   ...{ close: { procedure: "past close", input: { id } }, about: { at: "2026-01-01T02:00:00Z" } },
 };
 const kept: Resource = { ...opened, id: "odoo_before_x", kind: "kept", close: { procedure: "kept drop", input: {} } };

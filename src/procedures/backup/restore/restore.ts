@@ -4,6 +4,7 @@ import { join, runId } from "../../../runbook/value.ts";
 import { createSideCluster } from "../../../stack/side.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import type { Procedure } from "../../procedure.ts";
+import { boundTo } from "../../running.ts";
 import { compareAttachments, compareManifest, compareSequences } from "../compare.ts";
 import { serveCopy } from "../copy.ts";
 import { fileOfSet, withFolder } from "../set.ts";
@@ -52,7 +53,7 @@ function planRestore(stack: Stack, { at }: Input, facts: RestoreFacts): Plan {
     stack: stack.name,
     title: `Restore ${stack.config.odoo.database} as it was at ${targetOf(at)}`,
     input: { at },
-    facts: { backup: facts.backup, odoo: running.odoo, proxy: running.proxy ?? null },
+    facts: { backup: facts.backup, ...boundTo(running) },
     lease: "exclusive",
     notes: notesOf(stack),
     steps: [

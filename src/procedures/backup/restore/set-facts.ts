@@ -5,7 +5,7 @@ import type { Json } from "../../../runbook/value.ts";
 import { adaptVersion, parseInventory, seriesOfProgram, seriesOfVersion } from "../../../stack/odoo/inventory.ts";
 import type { NamedRepository } from "../../../stack/restic.ts";
 import type { FactReader } from "../../procedure.ts";
-import { type Running, readRunning, readServerDisk } from "../../running.ts";
+import { boundTo, type Running, readRunning, readServerDisk } from "../../running.ts";
 import { matches } from "../../upgrade/facts.ts";
 import { findBackup, proofStateOf } from "../calls.ts";
 import { NoRepository, RepositoryUnknown } from "../errors.ts";
@@ -226,6 +226,6 @@ export function toJson(facts: RestoreSetFacts): Json {
   const { set, repository, present, trial, running } = facts;
   return {
     ...{ set: set.id, takenAt: set.takenAt, repository, present },
-    ...{ trial: trial !== undefined, odoo: running.odoo, proxy: running.proxy ?? null },
+    ...{ trial: trial !== undefined, ...boundTo(running) },
   };
 }

@@ -3,7 +3,7 @@ import type { Plan } from "../../../runbook/plan.ts";
 import { pathIsAbsent, removeTree } from "../../../stack/files.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import type { FactReader, Procedure } from "../../procedure.ts";
-import { type Running, readRunning } from "../../running.ts";
+import { boundTo, type Running, readRunning } from "../../running.ts";
 import { change, read } from "../../steps.ts";
 import { requireArchiving, requirePgBackRest } from "./facts.ts";
 import { changeSettings, settingIs, whileServerMayRestart } from "./steps.ts";
@@ -43,7 +43,7 @@ function planRemoval(stack: Stack, _input: Input, { running, walLevel }: Facts):
     stack: stack.name,
     title: "End the archiving of the database server",
     input: {},
-    facts: { odoo: running.odoo, proxy: running.proxy ?? null },
+    facts: boundTo(running),
     lease: "exclusive",
     notes: [
       `${settings.repository} is kept; from now on no later instant can be restored from it.`,

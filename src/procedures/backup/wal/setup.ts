@@ -4,6 +4,7 @@ import type { Act, Plan, Step } from "../../../runbook/plan.ts";
 import type { PgBackRest } from "../../../stack/pgbackrest.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import type { Procedure } from "../../procedure.ts";
+import { boundTo } from "../../running.ts";
 import { change, read } from "../../steps.ts";
 import { isArchiving, readSetupFacts, requirePgBackRest, type SetupFacts } from "./facts.ts";
 import {
@@ -81,7 +82,7 @@ function makeKnown(pgbackrest: PgBackRest, isUpgrade: boolean): Act {
 }
 
 function runningFact({ running }: SetupFacts) {
-  return { odoo: running.odoo, proxy: running.proxy ?? null };
+  return boundTo(running);
 }
 
 function notesOf({ server, hasStanza, running }: SetupFacts, pgbackrest: PgBackRest): readonly string[] {
