@@ -50,10 +50,10 @@ compose_suites() {
   for name in ODOO DATABASE POSTGRES REDIS NGINX; do export "IPAI_IMAGE_$name=ipai-test/${name,,}"; done
   suite compose --project compose
   suite compose-main --project system test/system/main.test.ts
-  suite compose-ssh --project system test/system/ssh.test.ts
+  suite compose-ssh --project system test/system/ssh.test.ts -t "is looked at|is upgraded|no room|vouches|during odoo -u"
   suite compose-script --project system test/system/script.test.ts
   suite compose-recovery --project system test/system/recovery.test.ts
-  suite compose-crash --project crash test/crash/stack.test.ts
+  suite compose-crash --project crash test/crash/stack.test.ts -t "an upgrade that is killed"
   suite compose-past --project crash test/crash/past.test.ts
   unset IPAI_TEST_RUNTIME
 }
