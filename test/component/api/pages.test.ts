@@ -90,7 +90,7 @@ describe.skipIf(!hasChromium)("in a browser (skipped where Debian's chromium is 
     await look(page, "set-up");
     await page.fill("again", goodPassword);
     await page.click("Set password");
-    await page.until(`location.pathname === "/sign-in" && document.getElementById("name")`);
+    await page.until(`location.pathname === "/sign-in" && document.readyState === "complete"`);
     await page.fill("name", "berta");
     await page.fill("password", "wrong wrong wrong");
     await page.click("Sign in");
@@ -129,7 +129,7 @@ describe.skipIf(!hasChromium)("in a browser (skipped where Debian's chromium is 
     const { uri } = await addApp(visitor);
     const page = await browser.open();
     await page.go(`${address}/`);
-    await page.until(`location.pathname === "/sign-in" && document.getElementById("name")`);
+    await page.until(`location.pathname === "/sign-in" && document.readyState === "complete"`);
     await page.fill("name", "carla");
     await page.fill("password", goodPassword);
     await page.click("Sign in");
