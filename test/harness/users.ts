@@ -57,15 +57,29 @@ export async function comeAndGo(perSecond = 25): Promise<{ stop(): Promise<Answe
   };
 }
 
+/**
+ * As every browser does it: a connection that was kept for later and that the server has closed meanwhile is opened again, for nothing of
+ * the request was answered on it. nginx closes those that idle when it reads its configuration again.
+ */
+async function send(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (error) {
+    const { code } = (error as { cause?: { code?: string } }).cause ?? {};
+    if (code !== "UND_ERR_SOCKET" && code !== "ECONNRESET") throw error;
+    return fetch(url, { ...init, headers: { ...init.headers, connection: "close" } });
+  }
+}
+
 async function page(cookie: string): Promise<string | undefined> {
-  const response = await fetch(`${urls.public}/web/login?redirect=no`, { redirect: "manual", headers: { cookie } });
+  const response = await send(`${urls.public}/web/login?redirect=no`, { redirect: "manual", headers: { cookie } });
   await response.arrayBuffer();
   // Whoever is logged in already is sent on.
   return response.status === 200 || response.status === 303 ? undefined : `status ${response.status}`;
 }
 
 async function read(cookie: string): Promise<string | undefined> {
-  const response = await fetch(`${urls.public}/web/dataset/call_kw/res.partner/search_count`, {
+  const response = await send(`${urls.public}/web/dataset/call_kw/res.partner/search_count`, {
     method: "POST",
     redirect: "manual",
     headers: { "content-type": "application/json", cookie },

@@ -37,7 +37,7 @@ export function recordRehearsal(records: Records, timesOf: (run: string) => Prom
     const { stack, ...known } = noted.parse(given);
     const run = scope.run.id;
     const [by, { steps, now }] = [await records.actorOf(run), await timesOf(run)];
-    const update = steps.find(({ step }) => step.endsWith("/update"));
+    const update = steps.find(({ step }) => step === "update");
     if (update === undefined || update.finishedAt === null) throw Bug({ what: "a rehearsal without an update" });
     const updateSeconds = (update.finishedAt.getTime() - update.startedAt.getTime()) / 1000;
     const data: Rehearsal = { ...known, id: run, by, at: now.toISOString(), updateSeconds };

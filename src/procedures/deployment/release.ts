@@ -109,9 +109,9 @@ export function recordRelease(records: Records, timesOf: (run: string) => Promis
       by,
       at: times.now.toISOString(),
       changedAt: changedAt(times).toISOString(),
-      downtimeSeconds: spanOf(times.steps.filter(({ step }) => step.startsWith("closed/"))),
-      updateSeconds: spanOf(times.steps.filter(({ step }) => step.endsWith("/update"))),
-      copySeconds: spanOf(times.steps.filter(({ step }) => step.endsWith("/snapshot"))),
+      downtimeSeconds: spanOf(times.steps.filter(({ path }) => path.startsWith("closed/"))),
+      updateSeconds: spanOf(times.steps.filter(({ step }) => step === "update")),
+      copySeconds: spanOf(times.steps.filter(({ step }) => step === "snapshot")),
       seconds: Math.round((times.now.getTime() - times.startedAt.getTime()) / 100) / 10,
     };
     const told = {
@@ -128,7 +128,7 @@ export function recordRelease(records: Records, timesOf: (run: string) => Promis
 
 /** The note of the installed code is the last thing that a release writes. */
 function changedAt({ steps, startedAt }: RunTimes): Date {
-  return steps.findLast(({ step }) => step.endsWith("/record"))?.finishedAt ?? startedAt;
+  return steps.findLast(({ step }) => step === "record")?.finishedAt ?? startedAt;
 }
 
 /** Seconds from the first begin to the last end. */

@@ -16,14 +16,17 @@ export function smokeTests(stack: Stack, services: readonly string[]): readonly 
     return [
       smoke(service.name, "health", [healthy(service.name, address)]),
       smoke(service.name, "assets", [assets(stack, service.name, address)]),
-      ...stack.config.urls.smoke.map((one) => smoke(service.name, one.path, expected(service.name, address, one))),
+      ...stack.config.urls.smoke.map((one, index) =>
+        smoke(service.name, one.path, expected(service.name, address, one), String(index + 1)),
+      ),
     ];
   });
 }
 
-function smoke(service: string, what: string, probes: readonly [Probe, ...Probe[]]): Act {
+/** `id`: a path is no part of one. */
+function smoke(service: string, what: string, probes: readonly [Probe, ...Probe[]], id = what): Act {
   const [probe] = probes;
-  return require({ id: `smoke ${service} ${what}`, title: `${service} answers: ${what}`, probe }, {
+  return require({ id: `smoke ${service} ${id}`, title: `${service} answers: ${what}`, probe }, {
     verify: probes.map((one) => ({ ...one, code: "deploy.smoke_failed" })),
     attempts: 2,
   });

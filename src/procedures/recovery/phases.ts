@@ -25,6 +25,8 @@ export interface RunTimes {
 }
 
 export interface StepTime {
+  /** With the brackets that it is in. */
+  readonly path: string;
   readonly step: string;
   readonly startedAt: Date;
   readonly finishedAt: Date | null;
@@ -33,7 +35,7 @@ export interface StepTime {
 /** From the first step's begin to the last one's end, so that waiting for a person counts too. One that was not begun is none. */
 export function measurePhases(
   phases: readonly { readonly name: string; readonly steps: readonly string[] }[],
-  times: readonly StepTime[],
+  times: readonly Omit<StepTime, "path">[],
 ): readonly { readonly name: string; readonly seconds: number }[] {
   return phases.flatMap(({ name, steps }) => {
     const own = times.filter(({ step }) => steps.includes(step));
