@@ -60,10 +60,12 @@ function partsOfMachine({ services, runtime }: StackConfig): Own {
   const find = (service: { readonly name: string } | undefined) =>
     service === undefined || !("native" in runtime) ? undefined : runtime.native.services[service.name];
   const cluster = find(database);
+  const ofProxy = fileOf("proxy", find(proxy), (command) => optionOf(command, "-c") ?? "/etc/nginx");
   return {
     inOdoo: {},
     parts: [
-      ...fileOf("proxy", find(proxy), (command) => optionOf(command, "-c") ?? "/etc/nginx"),
+      ...ofProxy,
+      ...upstreamsBeside(proxy?.upstreams, ofProxy),
       // Redis takes its file as the first word after its name; without one it has its own defaults.
       ...fileOf("cache", find(cache), ([, file]) => (file?.startsWith("/") ? file : undefined)),
       ...(cluster !== undefined && "cluster" in cluster
@@ -71,6 +73,12 @@ function partsOfMachine({ services, runtime }: StackConfig): Own {
         : []),
     ],
   };
+}
+
+/** The proxy does not start without them. They may lie in its own folder, which is taken whole. */
+function upstreamsBeside(path: string | undefined, ofProxy: readonly Part[]): readonly Part[] {
+  if (path === undefined || ofProxy.some((part) => path.startsWith(`${part.path}/`))) return [];
+  return [{ name: "proxy", path, kind: "file" }];
 }
 
 /** The database server's own configuration: where its data are, who may connect, what was tuned. */

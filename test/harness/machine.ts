@@ -8,11 +8,13 @@ import { parseConfig } from "../../src/config/load.ts";
 import { stopEmbedded } from "../../src/engine/embedded.ts";
 import { LocalExecutor } from "../../src/host/local.ts";
 import {
+  maintenanceConf,
   nginxConf,
   odooConf,
   redisConf,
   sandboxConfig,
   sandboxServices,
+  upstreamsConf,
 } from "../../src/procedures/sandbox/definition.ts";
 import { type Ended, root, run } from "./sandbox.ts";
 
@@ -78,7 +80,10 @@ export async function createMachine(basePort: number): Promise<Machine> {
   const configText = (change: (stack: Definition) => void = () => undefined) => {
     const [, ...lines] = sandboxConfig(settings).split("\n");
     const definition = JSON.parse(lines.join("\n")) as { stacks: { sandbox: Definition } };
-    definition.stacks.sandbox.backup = { repository: join(kept, "repository"), passwordFile: join(kept, "key") };
+    definition.stacks.sandbox.backup = {
+      ...{ repository: join(kept, "repository"), passwordFile: join(kept, "key") },
+      files: [maintenanceConf(settings)],
+    };
     change(definition.stacks.sandbox);
     return JSON.stringify(definition);
   };
@@ -169,6 +174,8 @@ async function build({ folder, basePort, settings, shell, sql }: Building): Prom
   await writeFile(join(folder, "odoo.conf"), odooConf(settings), { mode: 0o640 });
   await writeFile(join(folder, "redis.conf"), redisConf(settings));
   await writeFile(join(folder, "nginx.conf"), nginxConf(settings));
+  await writeFile(join(folder, "upstreams.conf"), upstreamsConf(settings));
+  await copyFile(join(root, "sandbox/compose/maintenance.conf"), maintenanceConf(settings));
   await writeFile(join(folder, "addons/ipai_one/__manifest__.py"), "{}\n");
   shell('chown root:odoo "$1/odoo.conf"', folder);
   sql(
@@ -202,7 +209,7 @@ async function build({ folder, basePort, settings, shell, sql }: Building): Prom
 
 const folderScript = `
 id odoo >/dev/null 2>&1 || useradd --system --user-group --no-create-home --shell /usr/sbin/nologin odoo
-install -d -m 0755 "$1" "$1/log" "$1/nginx" "$1/work" "$1/addons/ipai_one"
+install -d -m 0755 "$1" "$1/log" "$1/nginx" "$1/work" "$1/maintenance" "$1/addons/ipai_one"
 install -d -m 0755 -o postgres "$1/run" "$1/pglog"
 install -d -m 0750 -o redis "$1/redis"
 install -d -m 0755 -o odoo "$1/odoo" "$1/odoo/filestore" "$1/odoo/filestore/odoo"

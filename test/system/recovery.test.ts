@@ -82,8 +82,8 @@ describe("a server", () => {
       stack.backup["passwordFile"] = key;
       stack.backup["wal"] = { repository: join(desk, "archive"), passwordFile: key, patience: 20 };
       // What the practice stack has besides a stack: the tests after this one find it again.
-      stack.backup["files"] = ["made", "ipai.yaml", "repository-password", "work/code"].map((name) =>
-        join(folder, name),
+      stack.backup["files"] = ["made", "ipai.yaml", "maintenance.conf", "repository-password", "work/code"].map(
+        (name) => join(folder, name),
       );
     });
   }

@@ -203,8 +203,8 @@ export function sandboxConfig(settings: SandboxSettings): string {
         backup: {
           repository: `${folder}/repository`,
           passwordFile: `${folder}/repository-password`,
-          // nginx.conf does not go without them.
-          files: [maintenanceConf(settings), upstreamsFile(folder)],
+          // nginx.conf does not go without it.
+          files: [maintenanceConf(settings)],
         },
       },
     },
