@@ -16,6 +16,13 @@ interface ReleaseJson {
   readonly downtimeSeconds: number;
 }
 
+interface RehearsalJson {
+  readonly commit: string;
+  readonly from: string;
+  readonly updateSeconds: number;
+  readonly found: { readonly come: readonly string[] };
+}
+
 const run = async (...args: readonly string[]) => parsed<RunJson>(await ipai([...args, "--yes", "--json"]));
 const version = (module: string) => sql(`select latest_version from ir_module_module where name = '${module}'`);
 const hashes = () => sql("select value from ir_config_parameter where key = 'ipai.module_hashes'");
@@ -178,6 +185,25 @@ describe("a release that changes the database", () => {
     expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "deploy.smoke_failed" } });
     expect(await fingerprint()).toBe(content);
     expect([await deployed(), await everythingServes(), await leftovers()]).toEqual([before, true, []]);
+  });
+});
+
+describe("a rehearsal", () => {
+  it("does the update beside the serving stack, and says what a deployment then takes", async () => {
+    const [before, content] = [await deployed(), await fingerprintAtRest()];
+    expect(await run("backup")).toMatchObject({ outcome: "succeeded" });
+    const broken = await push("A release with a view that is wrong", ({ lay }) => lay("broken"), "attempt");
+    expect(await run("rehearse", "--to", broken)).toMatchObject({ error: { code: "odoo.update_failed" } });
+    const commit = await push("The release, rehearsed", ({ lay }) => lay("good"), "attempt");
+    expect(await run("rehearse", "--to", commit)).toMatchObject({ outcome: "succeeded" });
+    expect([await deployed(), await fingerprint(), await everythingServes()]).toEqual([before, content, true]);
+    expect(await leftovers()).toEqual([]);
+    const [found] = parsed<readonly RehearsalJson[]>(await ipai(["rehearsals", "--json"]));
+    expect(found).toMatchObject({ commit, from: before });
+    expect(found?.updateSeconds).toBeGreaterThan(0.5);
+    expect(found?.found.come).toContainEqual(expect.stringMatching(/^column ipai_demo_entry\./));
+    const plan = await ipai(["deploy", "--to", commit, "--plan"]);
+    expect(plan.stdout).toMatch(/for about \d+ s by the rehearsal/);
   });
 });
 
