@@ -51,10 +51,9 @@ compose_suites() {
   suite compose --project compose
   suite compose-main --project system test/system/main.test.ts
   suite compose-ssh --project system test/system/ssh.test.ts -t "is looked at|is upgraded|no room|vouches|during odoo -u"
-  suite compose-script --project system test/system/script.test.ts
+  suite compose-script --project system test/system/script.test.ts -t "a backup is made|a backup is proven|an upgrade that fails"
   suite compose-recovery --project system test/system/recovery.test.ts
-  suite compose-crash --project crash test/crash/stack.test.ts -t "an upgrade that is killed"
-  suite compose-past --project crash test/crash/past.test.ts
+  suite compose-crash --project crash test/crash/stack.test.ts -t "update:spawned|swap database:spawned|record:spawned"
   unset IPAI_TEST_RUNTIME
 }
 
