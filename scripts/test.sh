@@ -64,9 +64,9 @@ clear_away() {
   [[ ! -e $folder ]] || printf '\n== removing what a run of the tests left in %s\n' "$folder"
   for signal in TERM KILL; do
     for process in /proc/[0-9]*; do
-      if [[ $(readlink "$process/cwd") == "$folder"/* ]] || tr '\0' ' ' <"$process/cmdline" | grep -qF "$folder/" ||
+      if [[ $(readlink "$process/cwd") == "$folder"/* || $(readlink "$process/fd/2") == "$folder"/* ]] || tr '\0' ' ' <"$process/cmdline" | grep -qF "$folder/" ||
         { grep -qzF src/cli/main.ts "$process/cmdline" && grep -qzxF "IPAI_HOME=$folder" "$process/environ"; }; then
-        # Its children too: a worker of nginx names no folder, and would keep the port.
+        # Its children too: a worker of nginx names no folder, and would keep the port. One whose parent is gone is known by its log.
         kill -s "$signal" $(pgrep -P "${process#/proc/}") "${process#/proc/}" && sleep 0.1
       fi
     done 2>/dev/null
