@@ -202,7 +202,7 @@ export async function leftovers(): Promise<readonly string[]> {
   const leases = await run(join(root, "bin/ipai"), ["status", "--json"]);
   const held = parsed<{ leases: { run: string }[] }>(leases).leases.map((lease) => `lease of ${lease.run}`);
   const [find = "", ...findArgs] = [...inTools, "find"];
-  const usual = ["odoo", "code", "runs", "restic-cache", "repository", "rejected", "made", "*.log"];
+  const usual = ["odoo", "code", "runs", "restic-cache", "repository", "rejected", "made", "files-stored", "*.log"];
   const found = await run(find, [
     ...findArgs,
     ...[places.filestore, places.work, "-maxdepth", "1", "-mindepth", "1"],
