@@ -106,8 +106,7 @@ if [[ ${1:-quick} == all ]]; then
   wait "$long" || failed=1
   cat "$results/long.log"
   # Each point on its own was shown once; what CI shows again is bounded.
-  suite crash --project crash test/crash/stack.test.ts test/crash/past.test.ts
-  suite crash-deploy --project crash test/crash/deploy.test.ts
+  for name in stack past deploy; do suite "crash-$name" --project crash "test/crash/$name.test.ts"; done
   suite crash-restore --project crash test/crash/restore.test.ts -t "side/load:spawned|side/closed/stopped/swap:perf|meets somebody"
   suite crash-restore-set --project crash test/crash/restore-set.test.ts -t "load:spawned|while it is taken back"
   compose_suites
