@@ -147,14 +147,6 @@ export interface CallPorts {
   readonly checkHealth: (stack: string) => Promise<HealthReport>;
   readonly tell: (message: Message) => Promise<void>;
   readonly timesOf: (run: string) => Promise<RunTimes>;
-}
-
-/** The functions that plans may call, by name and version. A version stays as long as a run may still name it. */
-/** What calls need besides their records. */
-export interface CallPorts {
-  readonly checkHealth: (stack: string) => Promise<HealthReport>;
-  readonly tell: (message: Message) => Promise<void>;
-  readonly timesOf: (run: string) => Promise<RunTimes>;
   readonly notary: Notary;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { CommandAction } from "../runbook/action.ts";
-import { createGit, parseChangedFiles, parseCommits } from "./git.ts";
+import { createGit, parseCommits } from "./git.ts";
 
 const git = createGit("local", { repository: "/opt/code", remote: "upstream", branch: "stable" });
 /** The words after those that lead to the owner and into the repository. */
@@ -26,7 +26,6 @@ describe("git", () => {
       git.resolveBranch(),
       ["rev-parse", "--verify", "--quiet", "--end-of-options", "refs/remotes/upstream/stable^{commit}"],
     ],
-    ["whether one comes after another", git.isAncestor("a", "b"), ["merge-base", "--is-ancestor", "a", "b"]],
   ])("is asked %s", (_, action, expected) => {
     expect(words(action)).toEqual(["/opt/code", "git", ...expected]);
   });
@@ -43,6 +42,5 @@ describe("git", () => {
   it("answers in lines that are checked", () => {
     expect(parseCommits([{ commit: "a", at: "2026-01-01T00:00:00Z", author: "Ada", subject: "" }])).toHaveLength(1);
     expect(() => parseCommits([{ commit: "a" }])).toThrow();
-    expect(() => parseChangedFiles([{ path: "a", change: "moved" }])).toThrow();
   });
 });

@@ -27,12 +27,8 @@ export interface Git {
   changes(): CommandAction;
   /** Nothing of git's is changed, and nothing that git does not know lies in these folders. */
   isClean(folders: readonly string[]): Probe;
-  /** Exit code 0: going from `older` to `newer` takes nothing back. 1: it does, or they have parted. */
-  isAncestor(older: Text, newer: Text): CommandAction;
   /** JSON lines for `parseCommits`: commits that `to` has and `from` has not, newest first. */
   log(from: Text, to: Text): CommandAction;
-  /** JSON lines for `parseChangedFiles`. */
-  changedFiles(from: Text, to: Text): CommandAction;
   /**
    * The tree becomes that of a commit, on no branch. Refuses rather than write over anything that git does not keep. Goes on where one
    * that was killed stopped, in either direction.
@@ -83,11 +79,7 @@ export function createGit(place: string, { repository, remote, branch }: GitSour
       with: "",
       code: "git.not_clean",
     }),
-    isAncestor: (older, newer) =>
-      git(["merge-base", "--is-ancestor", older, newer], { okExitCodes: [0, 1], exitCodes: unreadable }),
     log: (from, to) => lines(["log", "-z", ...logOptions, range(from, to), "--"], commitsScript),
-    changedFiles: (from, to) =>
-      lines(["diff-tree", "-r", "-z", "--no-renames", "--name-status", from, to], filesScript),
     checkout: (commit) =>
       as(["/usr/bin/python3", "-", commit], { stdin: checkoutScript, exitCodes: { 1: "git.checkout_refused" } }),
     isAt: (commit) => ({
@@ -183,22 +175,16 @@ const changesScript = `${fields}
 for field in fields:
     print(json.dumps({"path": field[3:], "isKnown": field[:2] != "??"}))`;
 
-const filesScript = `${fields}
-for change, path in zip(fields[::2], fields[1::2]):
-    print(json.dumps({"path": path, "change": {"A": "added", "D": "removed"}.get(change, "changed")}))`;
-
 const commitsScript = `${fields}
 for commit, at, author, subject in zip(*[iter(fields)] * 4):
     print(json.dumps({"commit": commit, "at": at, "author": author, "subject": subject}))`;
 
 const treeChange = z.object({ path: z.string(), isKnown: z.boolean() });
 const commit = z.object({ commit: z.string(), at: z.string(), author: z.string(), subject: z.string() });
-const changedFile = z.object({ path: z.string(), change: z.enum(["added", "removed", "changed"]) });
 
 /** Something in the work tree that its commit has not; `isKnown`: git keeps an older form of it. */
 export type TreeChange = z.infer<typeof treeChange>;
 export type Commit = z.infer<typeof commit>;
-export type ChangedFile = z.infer<typeof changedFile>;
 
 export function parseTreeChanges(lines: unknown): readonly TreeChange[] {
   return z.array(treeChange).parse(lines);
@@ -206,8 +192,4 @@ export function parseTreeChanges(lines: unknown): readonly TreeChange[] {
 
 export function parseCommits(lines: unknown): readonly Commit[] {
   return z.array(commit).parse(lines);
-}
-
-export function parseChangedFiles(lines: unknown): readonly ChangedFile[] {
-  return z.array(changedFile).parse(lines);
 }

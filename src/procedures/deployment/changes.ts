@@ -1,18 +1,18 @@
 import { adaptVersion } from "../../stack/odoo/inventory.ts";
 import type { ReleaseScan, ScannedAddon } from "../../stack/odoo/release-scan.ts";
 import { ModuleNotInstallable } from "../upgrade/errors.ts";
-import { type Installed, type ModuleChange, requireSeriesOfManifest } from "../upgrade/facts.ts";
+import { type Installed, type ModuleVersions, requireSeriesOfManifest } from "../upgrade/facts.ts";
 import { CodeBroken, DependencyMissing, ModulesLost, NotJudged, NotNew } from "./errors.ts";
 
 /** What a release means for a database: which modules have to be updated or installed, and which ones only need their process anew. */
 
 export interface Changes {
   /** To be updated by Odoo. */
-  readonly updates: readonly ModuleChange[];
+  readonly updates: readonly ModuleVersions[];
   /** To be installed. */
-  readonly installs: readonly ModuleChange[];
+  readonly installs: readonly ModuleVersions[];
   /** Only their code changed: a restarted process has it. */
-  readonly code: readonly ModuleChange[];
+  readonly code: readonly ModuleVersions[];
   /** Content hashes of every installed module once it is deployed. */
   readonly hashes: Readonly<Record<string, string>>;
   /** Why the database has to change, a line each. */
@@ -39,13 +39,12 @@ export function judgeChanges(scan: ReleaseScan, installed: Known, install: reado
   const updates = changed.filter((addon) => !isCode(addon));
   const installs = install.toSorted().map((name) => toInstall(name, scan, installed));
   requireDependencies([...updates, ...installs], scan, installed);
-  const describe = (addon: ScannedAddon): ModuleChange => ({
+  const describe = (addon: ScannedAddon): ModuleVersions => ({
     name: addon.name,
     folder: addon.path,
     hash: addon.hash ?? unknownHash,
     from: known.get(addon.name)?.version ?? "none",
     to: adaptVersion(addon.version, installed.series),
-    isCodeKept: true,
   });
   return {
     updates: updates.map(describe),

@@ -3,7 +3,7 @@ import type { Act } from "../../runbook/plan.ts";
 import type { Git } from "../../stack/git.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, require, takeBack } from "../steps.ts";
-import type { ModuleChange } from "../upgrade/facts.ts";
+import type { ModuleVersions } from "../upgrade/facts.ts";
 import { unknownHash } from "./changes.ts";
 import { codeFolders } from "./facts.ts";
 
@@ -41,7 +41,7 @@ export function checkOut(stack: Stack, git: Git, { from, to }: Move): Act {
 }
 
 /** Odoo may see the tree by another way than git: through a mount, or a folder that was forgotten in its configuration. */
-export function seenCode(stack: Stack, all: readonly ModuleChange[]): Act {
+export function seenCode(stack: Stack, all: readonly ModuleVersions[]): Act {
   const modules = all.filter(({ hash }) => hash !== unknownHash);
   const planned: Probe = {
     title: "every module is as the commit has it",

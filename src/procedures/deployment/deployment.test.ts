@@ -134,6 +134,13 @@ describe("a module", () => {
       [],
       "deploy.code_broken",
     ],
+    ["whose folder is gone", scanOf([scanned("ledger")], { missingFolders: ["addons"] }), [], "deploy.not_judged"],
+    [
+      "beside something in doubt",
+      scanOf([scanned("ledger")], { doubts: [{ file: "addons", why: "a link" }] }),
+      [],
+      "deploy.not_judged",
+    ],
     [
       "beside a repository of its own that changes",
       scanOf([scanned("ledger")], { submodules: [{ path: "oca", from: "1", to: "2" }] }),

@@ -25,12 +25,15 @@ import {
 
 /** What the plan of a module upgrade depends on. Every mistake that Odoo would answer with exit code 0 is refused here. */
 
-export interface ModuleChange {
+export interface ModuleVersions {
   readonly name: string;
   readonly folder: string;
   readonly hash: string;
   readonly from: string;
   readonly to: string;
+}
+
+export interface ModuleChange extends ModuleVersions {
   /** The tool holds a copy of the code that is installed now, so that it can be put back. */
   readonly isCodeKept: boolean;
 }
@@ -47,10 +50,11 @@ export interface UpgradeFacts {
 }
 
 /** What updating modules itself depends on. */
-export type Update = Pick<UpgradeFacts, "changes" | "hashes" | "databaseBytes"> & {
+export interface Update extends Pick<UpgradeFacts, "hashes" | "databaseBytes"> {
+  readonly changes: readonly ModuleVersions[];
   /** Modules that are installed with it. */
-  readonly installs?: readonly ModuleChange[];
-};
+  readonly installs?: readonly ModuleVersions[];
+}
 
 const moduleRow = z.object({ name: z.string(), state: z.string(), version: z.string().nullable() });
 const seriesRow = z.object({ initialised: z.boolean(), size: z.number(), server: z.number() });

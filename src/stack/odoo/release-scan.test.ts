@@ -1,14 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createGit } from "../git.ts";
-import {
-  heaviestKind,
-  kindOfRelease,
-  modulesToUpdate,
-  parseReleaseScan,
-  type ReleaseKind,
-  releaseKinds,
-  scanRelease,
-} from "./release-scan.ts";
+import { parseReleaseScan, type ReleaseKind, scanRelease } from "./release-scan.ts";
 
 const release = { release: { from: "a", to: "b", python: "3.11", isShallow: false } };
 const addon = (name: string, kind: ReleaseKind, change: "same" | "changed" | "new" | "removed" = "changed") => ({
@@ -59,37 +51,6 @@ describe("what a scan printed", () => {
     ["an addon of no known kind", [release, { addon: { ...addon("a", "code").addon, kind: "hot" } }]],
   ])("is refused when it is %s", (_, lines) => {
     expect(() => parseReleaseScan(lines)).toThrow();
-  });
-});
-
-describe("the kind of a release", () => {
-  it("is the heaviest of what is installed", () => {
-    for (const one of releaseKinds) expect(heaviestKind(["none", one])).toBe(one);
-    expect(heaviestKind([])).toBe("none");
-    const scan = parseReleaseScan([release, addon("a", "code"), addon("b", "data"), addon("c", "schema", "new")]);
-    expect(kindOfRelease(scan, new Set(["a"]))).toBe("code");
-    expect(kindOfRelease(scan, new Set(["a", "b"]))).toBe("data");
-    expect(kindOfRelease(scan, new Set(["c"]))).toBe("schema");
-    expect(kindOfRelease(scan, new Set())).toBe("none");
-  });
-
-  it.each([
-    { doubt: { file: "addons", why: "a link" } },
-    { submodule: { path: "vendor", from: "1", to: "2" } },
-    { missing: "addons" },
-  ])("is schema when something is in doubt: %j", (line) => {
-    expect(kindOfRelease(parseReleaseScan([release, line]), new Set())).toBe("schema");
-  });
-
-  it("names the modules to update: installed, still there, and with more than code changed", () => {
-    const lines = [
-      addon("a", "code"),
-      addon("b", "data"),
-      addon("c", "schema"),
-      addon("d", "schema", "removed"),
-      addon("e", "schema", "new"),
-    ];
-    expect(modulesToUpdate(parseReleaseScan([release, ...lines]), new Set(["a", "b", "c", "d"]))).toEqual(["b", "c"]);
   });
 });
 

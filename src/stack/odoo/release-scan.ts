@@ -195,26 +195,3 @@ export function parseReleaseScan(printed: unknown): ReleaseScan {
 function of<Key extends keyof Line>(lines: readonly Line[], key: Key): readonly NonNullable<Line[Key]>[] {
   return lines.flatMap((one) => one[key] ?? []);
 }
-
-export function heaviestKind(kinds: readonly ReleaseKind[]): ReleaseKind {
-  return releaseKinds[Math.max(0, ...kinds.map((kind) => releaseKinds.indexOf(kind)))] ?? "schema";
-}
-
-/** What the release needs of a database in which these modules are installed. */
-export function kindOfRelease(scan: ReleaseScan, installed: ReadonlySet<string>): ReleaseKind {
-  const isDoubtful = scan.doubts.length > 0 || scan.submodules.length > 0 || scan.missingFolders.length > 0;
-  const kinds = scan.addons.filter(({ name }) => installed.has(name)).map(({ kind }) => kind);
-  return heaviestKind(isDoubtful ? [...kinds, "schema"] : kinds);
-}
-
-/**
- * The installed modules that Odoo has to be told to update. Modules that depend on one of them are not among them: Odoo updates these by
- * itself (`-u X` does all that depend on X), and installs what is newly depended on.
- */
-export function modulesToUpdate(scan: ReleaseScan, installed: ReadonlySet<string>): readonly string[] {
-  return scan.addons
-    .filter(
-      ({ name, change, kind }) => installed.has(name) && change !== "removed" && (kind === "data" || kind === "schema"),
-    )
-    .map(({ name }) => name);
-}

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { readOutput } from "../../../src/host/perform.ts";
 import { type Action, command, type Probe } from "../../../src/runbook/action.ts";
-import { createGit, type Git, parseChangedFiles, parseCommits, parseTreeChanges } from "../../../src/stack/git.ts";
+import { createGit, type Git, parseCommits, parseTreeChanges } from "../../../src/stack/git.ts";
 import { commit, git, makeRepository, writeFiles } from "../../harness/git.ts";
 import { perform } from "../../harness/perform.ts";
 
@@ -37,7 +37,6 @@ beforeEach(async () => {
 
 const text = async (action: Action) => String(readOutput(await perform(action), { from: "stdout" }));
 const lines = async (action: Action) => readOutput(await perform(action), { from: "stdout", as: "jsonLines" });
-const exitCode = async (action: Action) => readOutput(await perform(action), { from: "exitCode", as: "number" });
 /** What a probe that asks for an empty answer was told. */
 const told = async ({ action }: Probe) => text(action);
 
@@ -78,15 +77,6 @@ describe("a repository", () => {
       { subject },
     ]);
     expect(parseCommits(await lines(source.log(last, first)))).toEqual([]);
-    expect(parseChangedFiles(await lines(source.changedFiles(first, last)))).toEqual([
-      { path: ".gitignore", change: "changed" },
-      { path: "addons/a/a.py", change: "removed" },
-      { path: "addons/a/b\nc.py", change: "added" },
-      { path: "caf\\xe9", change: "added" },
-    ]);
-    expect(await exitCode(source.isAncestor(first, last))).toBe(0);
-    expect(await exitCode(source.isAncestor(last, first))).toBe(1);
-    await expect(perform(source.isAncestor(first, "0".repeat(40)))).rejects.toMatchObject({ code: "git.unreadable" });
   });
 
   it("is clean when nothing of it is changed and nothing strange lies among the code", async () => {
