@@ -94,13 +94,13 @@ describe("the practice stack's project", () => {
     const files = (described?.["backup"] as { files: readonly string[] } | undefined)?.files;
     const backup = { ...(own.stacks[project]?.["backup"] as object), files };
     const known = { ...(own.stacks[project] as object), ...named, backup } as typeof described;
-    expect(known).toEqual(withoutDeployment(described));
+    expect(known).toEqual(withoutDoors(described));
     expect(urls.public).toMatch(/^https:\/\/(127\.0\.0\.1|localhost):\d+$/);
   });
 
-  /** What deployments and maintenance mode need is not looked for. */
-  function withoutDeployment(stack: Record<string, unknown> | undefined) {
-    const { source: _source, services, ...rest } = stack ?? {};
+  /** What the proxy is told by, and websockets, are not looked for. */
+  function withoutDoors(stack: Record<string, unknown> | undefined) {
+    const { services, ...rest } = stack ?? {};
     const { odoo, proxy, ...others } = services as {
       odoo: readonly { websocket?: string }[];
       proxy: Record<string, unknown>;

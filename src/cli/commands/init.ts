@@ -30,11 +30,14 @@ import {
   askCompose,
   askDatabases,
   askOdoo,
+  askWorkTrees,
+  boundFolders,
   certificates,
   type DatabaseAnswer,
   parseClock,
   parseDatabases,
   parseOdoo,
+  parseWorkTree,
   publicAddresses,
 } from "../../stack/discovery/questions.ts";
 import type { Context } from "../context.ts";
@@ -177,9 +180,12 @@ async function discover(
   const { server, databases } = parseDatabases(answers);
   const database = chooseDatabase(databases, options.database);
   const odoo = parseOdoo(await ask(askOdoo(host, first, database.hash ?? ""), "json"));
+  const bound = boundFolders(first, Object.keys(odoo.modules));
+  const trees = (await ask(askWorkTrees(host, Object.values(bound)), "jsonLines")) as readonly Json[];
   const addresses = publicAddresses(project, database.baseUrl, hostNameOf(host));
   const found = {
     ...{ host, project, server, database, odoo, publicAddresses: addresses },
+    workTree: parseWorkTree(trees, bound),
     clockDifference: host === "local" ? undefined : clock.seconds - midway,
     clockSynchronized: clock.synchronized,
     publicAddress: await findPublicAddress(ask, host, addresses, certificates(project)),

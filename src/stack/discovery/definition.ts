@@ -38,6 +38,7 @@ export function defineStack(found: Discovered, program: readonly string[]): Defi
     runtime: { compose: projectKeys(found, program) },
     services: services(found),
     odoo: odooKeys(found),
+    ...sourceOf(found),
     urls: urls(found),
     backup: backupOf(project.tools),
   };
@@ -83,7 +84,7 @@ function services({ project, server, odoo }: Discovered): Definition {
 function odooKeys(found: Discovered): Definition {
   const { project, odoo, database } = found;
   const [first] = project.odoo;
-  const folders = Object.keys(odoo.modules);
+  const folders = addonsOf(found);
   const told = first === undefined ? undefined : programOf(first);
   return {
     // Where a script of its owner's starts it, what runs is taken instead.
@@ -100,6 +101,19 @@ function odooKeys(found: Discovered): Definition {
     ...(folders.length === 0 ? {} : { addons: folders }),
     modules: patterns(Object.values(odoo.modules).flat()),
   };
+}
+
+/** Those of the work tree first: its folders and these are told apart by their place in the list. */
+function addonsOf({ odoo, workTree }: Discovered): readonly string[] {
+  const inTree = Object.keys(workTree?.folders ?? {});
+  return [...inTree, ...Object.keys(odoo.modules).filter((folder) => !inTree.includes(folder))];
+}
+
+function sourceOf({ workTree }: Discovered): { source?: Json } {
+  if (workTree === undefined) return {};
+  const { repository, remote, branch, folders } = workTree;
+  const known = { ...unless("origin", "remote", remote), ...unless("main", "branch", branch ?? null) };
+  return { source: { repository, ...known, addons: Object.values(folders) } };
 }
 
 function urls({ publicAddress, publicAddresses: [first = "http://127.0.0.1"] }: Discovered): Definition {

@@ -4,7 +4,7 @@ import { parseConfig } from "../../config/load.ts";
 import { type Container, findProjects, parseContainers } from "./containers.ts";
 import { defineStack, renderStack, renderTools, stackName } from "./definition.ts";
 import { type Discovered, judgeSetup } from "./findings.ts";
-import { fileOf, parseClock, programOf, publicAddresses } from "./questions.ts";
+import { boundFolders, fileOf, parseClock, parseWorkTree, programOf, publicAddresses } from "./questions.ts";
 
 /** As `docker container inspect` tells it; what is not given is as in a project that is well kept. */
 interface Given {
@@ -108,6 +108,7 @@ function discovered(others: readonly Given[] = [], changed: Partial<Discovered> 
       passwords: { master: false, admin: false },
       modules: { "/mnt/extra-addons": ["ipai_ledger"] },
     },
+    workTree: undefined,
     clockDifference: 0.1,
     clockSynchronized: true,
     publicAddress: { url: "https://erp.example.com", authority: undefined },
@@ -297,6 +298,51 @@ describe("the clock", () => {
     ["1795602261.5", { seconds: 1795602261.5, synchronized: undefined }],
   ])("%j", (text, wanted) => {
     expect(parseClock(text)).toEqual(wanted);
+  });
+});
+
+describe("modules in a git work tree", () => {
+  const mounted = one({
+    ...odoo,
+    mounts: [
+      ["volume", "erp_web", "/var/lib/odoo"],
+      ["bind", "/srv/erp", "/mnt"],
+      ["bind", "/srv/oca/addons", "/mnt/oca"],
+    ],
+  });
+  const bound = boundFolders(mounted, ["/usr/lib/addons", "/mnt/oca", "/mnt/addons/ipai", "/mntx", "/mnt/addons/own"]);
+  const answer = (folder: string, top: string, below: string, remote = "origin", branch = "main") =>
+    ({ folder, top, below, remote, branch }) as const;
+
+  it("are found where the machine has them", () => {
+    expect(bound).toEqual({
+      "/mnt/oca": "/srv/oca/addons",
+      "/mnt/addons/ipai": "/srv/erp/addons/ipai",
+      "/mnt/addons/own": "/srv/erp/addons/own",
+    });
+  });
+
+  it("come from the one that has most of them, and are named first", () => {
+    const workTree = parseWorkTree(
+      [
+        answer("/srv/oca/addons", "/srv/oca/addons", ""),
+        answer("/srv/erp/addons/ipai", "/srv/erp", "addons/ipai", "upstream", "18.0"),
+        answer("/srv/erp/addons/own", "/srv/erp", "addons/own", "upstream", "18.0"),
+      ],
+      bound,
+    );
+    const modules = { "/mnt/oca": ["web_x"], "/mnt/addons/ipai": ["ipai_ledger"], "/mnt/addons/own": ["own"] };
+    const found = discovered([], { workTree, odoo: { ...discovered().odoo, modules } });
+    const text = renderStack("erp", defineStack(found, ["docker", "compose"]));
+    expect(parseConfig(text, "ipai.yaml", {}).stacks["erp"]).toMatchObject({
+      odoo: { addons: ["/mnt/addons/ipai", "/mnt/addons/own", "/mnt/oca"] },
+      source: { repository: "/srv/erp", remote: "upstream", branch: "18.0", addons: ["addons/ipai", "addons/own"] },
+    });
+  });
+
+  it("come from nowhere where no releases can be fetched", () => {
+    expect(parseWorkTree([answer("/srv/oca/addons", "/srv/oca/addons", "", "")], bound)).toBeUndefined();
+    expect(parseWorkTree([], bound)).toBeUndefined();
   });
 });
 

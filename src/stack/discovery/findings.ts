@@ -1,6 +1,6 @@
 import { findNearest } from "../../config/nearest.ts";
 import type { Container, Mount, Project } from "./containers.ts";
-import type { DatabaseAnswer, OdooAnswer, ServerAnswer } from "./questions.ts";
+import type { DatabaseAnswer, OdooAnswer, ServerAnswer, WorkTree } from "./questions.ts";
 
 /** What is known of a compose project after everything was asked. */
 export interface Discovered {
@@ -9,6 +9,8 @@ export interface Discovered {
   readonly server: ServerAnswer;
   readonly database: DatabaseAnswer;
   readonly odoo: OdooAnswer;
+  /** Where the modules come from, if they lie in a git work tree on the machine. */
+  readonly workTree: WorkTree | undefined;
   /** How far the machine's clock is from this one's, seconds; undefined when it is the same machine. */
   readonly clockDifference: number | undefined;
   readonly clockSynchronized: boolean | undefined;

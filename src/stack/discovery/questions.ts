@@ -247,6 +247,79 @@ export function parseOdoo(answer: unknown): OdooAnswer {
   return odooAnswer.parse(answer);
 }
 
+/** A git work tree on the machine that releases can be fetched into, and which of the folders that were asked about lie in it. */
+export interface WorkTree {
+  readonly repository: string;
+  readonly remote: string;
+  /** Undefined where a commit is checked out, and no branch. */
+  readonly branch: string | undefined;
+  /** As containers see them, by where they lie in the repository; `.` is its top. */
+  readonly folders: Readonly<Record<string, string>>;
+}
+
+/** Folders that containers see, by where they lie on the machine. What is in an image or a volume has no work tree. */
+export function boundFolders({ mounts }: Container, folders: readonly string[]): Readonly<Record<string, string>> {
+  const binds = mounts
+    .filter(({ type }) => type === "bind")
+    .toSorted((a, b) => b.destination.length - a.destination.length);
+  const pairs = folders.flatMap((folder): readonly (readonly [string, string])[] => {
+    const mount = binds.find(({ destination }) => `${folder}/`.startsWith(`${destination}/`));
+    return mount === undefined ? [] : [[folder, mount.source + folder.slice(mount.destination.length)]];
+  });
+  return Object.fromEntries(pairs);
+}
+
+/** For each folder of the machine a line of JSON: its work tree, what that follows, and where in it the folder lies. */
+export function askWorkTrees(host: string, folders: readonly string[]): CommandAction {
+  return command(host, ["sh", "-c", workTreeScript, "ask", ...folders]);
+}
+
+/** Whoever owns the tree may have put programs into its configuration: none of these questions runs one. */
+const workTreeScript = `
+quoted() { printf '%s' "$1" | tr '\\n' ' ' | sed 's/[\\\\"]/\\\\&/g'; }
+for folder; do
+  ask() { git -c 'safe.directory=*' -c core.fsmonitor=false -C "$folder" "$@" 2>/dev/null; }
+  if top=$(ask rev-parse --show-toplevel); then
+    below=$(ask rev-parse --show-prefix) branch=$(ask symbolic-ref --quiet --short HEAD)
+    remote=$(ask config --get "branch.$branch.remote") || remote=$(ask remote | head -n 1)
+    env printf '{"folder": "%s", "top": "%s", "below": "%s", "branch": "%s", "remote": "%s"}\\n' "$(quoted "$folder")" "$(quoted "$top")" "$(quoted "\${below%/}")" "$(quoted "$branch")" "$(quoted "$remote")"
+  fi
+done
+`;
+
+const treeAnswer = z.object({
+  folder: z.string(),
+  top: z.string(),
+  below: z.string(),
+  branch: z.string(),
+  remote: z.string(),
+});
+
+/** The work tree that most of the folders lie in. One without a remote has nothing to deploy from. */
+export function parseWorkTree(
+  lines: readonly unknown[],
+  bound: Readonly<Record<string, string>>,
+): WorkTree | undefined {
+  const answers = z
+    .array(treeAnswer)
+    .parse(lines)
+    .filter(({ remote }) => remote !== "");
+  const inTree = (top: string) => answers.filter((answer) => answer.top === top);
+  const [best] = answers.toSorted((a, b) => inTree(b.top).length - inTree(a.top).length);
+  if (best === undefined) return undefined;
+  const below = new Map(inTree(best.top).map((answer) => [answer.folder, answer.below || "."]));
+  const folders = Object.entries(bound).flatMap(([seen, folder]) => {
+    const where = below.get(folder);
+    return where === undefined ? [] : [[seen, where] as const];
+  });
+  return {
+    repository: best.top,
+    remote: best.remote,
+    branch: best.branch || undefined,
+    folders: Object.fromEntries(folders),
+  };
+}
+
 /** Where users may come in, best first: what Odoo has been told, then what the proxy and Odoo itself publish. */
 export function publicAddresses(project: Project, baseUrl: string | null, hostName: string): readonly string[] {
   const published = [project.proxy, ...project.odoo].flatMap((container) => container?.published ?? []);
