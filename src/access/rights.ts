@@ -74,12 +74,13 @@ export function mayGrant(grants: readonly Grant[], { stacks }: Pick<Grant, "stac
   return stacks.every((stack) => may(grants, "people", { stack }));
 }
 
-/** How many people a plan needs. What only adds, such as a backup, is no change of a stack. */
+/** How many people a plan needs. What only adds, such as a backup, is no change of a stack; what is overridden is never one person's matter. */
 export function peopleFor(
   second: "never" | "irreversible" | "change",
-  { lease }: Pick<Plan, "lease">,
+  { lease, override }: Pick<Plan, "lease" | "override">,
   undoClass: UndoClass,
 ): 1 | 2 {
+  if (override !== undefined) return 2;
   if (second === "never") return 1;
   return undoClass === "irreversible" || (second === "change" && lease === "exclusive") ? 2 : 1;
 }

@@ -75,6 +75,16 @@ export const findingSchema = z.object({
   milliseconds: z.number().optional(),
 });
 
+export const checklistSchema = z.array(
+  z.object({
+    code: z.string(),
+    title: z.string(),
+    status: z.enum(["ok", "warn", "fail", "unknown"]),
+    text: z.string().describe("What was found"),
+    next: z.string().nullable().describe("What to do about it; null when all is well"),
+  }),
+);
+
 export const healthSchema = z.object({
   status: z.enum(["ok", "warn", "fail", "unknown"]),
   at: instant,

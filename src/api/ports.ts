@@ -52,6 +52,8 @@ export interface StackEntry {
   readonly health: () => Promise<Json>;
   /** Measures now what a dead server would take with it. */
   readonly exposure: () => Promise<Json>;
+  /** Asks now what is asked before a release comes: of a branch, a tag or a commit, of the source's branch when null. */
+  readonly checklist: (to: string | null) => Promise<Json>;
   readonly certificates: Certificates;
 }
 

@@ -2,13 +2,14 @@ import { hostname } from "node:os";
 import { principalOfShell } from "../access/identify.ts";
 import type { Principal } from "../access/principal.ts";
 import { peopleFor, type Subject } from "../access/rights.ts";
+import { requireTwo } from "../access/second.ts";
 import type { RunKind } from "../api/ports.ts";
 import { getStack, loadConfig } from "../config/load.ts";
 import type { Config, StackConfig } from "../config/schema.ts";
 import { type Control, openControl } from "../engine/control.ts";
 import { ProcedureUnknown } from "../engine/errors.ts";
 import type { RunEvent } from "../engine/events.ts";
-import { type ConsentRule, createRun, type Run } from "../engine/journal.ts";
+import { type ConsentRule, createRun, type Run, type Tables } from "../engine/journal.ts";
 import { listLeases } from "../engine/lease.ts";
 import { post } from "../engine/outbox.ts";
 import { createRecords, type Records } from "../engine/records.ts";
@@ -56,8 +57,8 @@ export interface App extends AsyncDisposable {
   consentFor(plan: Plan): ConsentRule;
   /** What a right to a run, or to a plan, is a right to. */
   subjectOf(run: RunKind): Subject;
-  /** Records a plan, which waits for consent then. */
-  record(plan: Plan): Promise<Run>;
+  /** Records a plan, which waits for consent then, as whoever typed the command or as another. Throws `access.nobody_else`. */
+  record(plan: Plan, as?: { readonly tables: Tables; readonly actor: string }): Promise<Run>;
   engine(options?: { waitForLease?: boolean; onEvent?: (event: RunEvent) => void }): Engine;
 }
 
@@ -91,6 +92,7 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
   const records = createRecords(control);
   const calls = createCallRegistry(records, {
     checkHealth: async (name) => (await inspect(stack(name))).health,
+    readerOf: (name) => createFactReader(stack(name), performer, records),
     tell: (message) => post(control.db, routesOf(config), [message], new Date()),
     timesOf: (run) => readTimes(control, run),
     notary: createNotary(control, environment),
@@ -114,6 +116,12 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     return validatePlan(procedure.plan(stack(stackName), parsed, facts));
   };
   const consentFor = (plan: Plan) => consentRule(stack(plan.stack).config.consent, plan);
+  const subjectOf = (run: RunKind) => loader.subjectOf(run);
+  const record: App["record"] = async (plan, as = { tables: control, actor }) => {
+    const subject = subjectOf({ stack: plan.stack, procedure: plan.procedure, undo_class: undoClassOf(plan) });
+    if (plan.override !== undefined) await requireTwo(as.tables, subject);
+    return createRun(as.tables, plan, as.actor, new Date(), { consent: consentFor(plan) });
+  };
   await loader.load();
   const principal = await principalOfShell(control, await findActor(environment), new Date());
   const actor = principal.handle;
@@ -127,8 +135,8 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     stack,
     inspect,
     consentFor,
-    subjectOf: (run) => loader.subjectOf(run),
-    record: (plan) => createRun(control, plan, actor, new Date(), { consent: consentFor(plan) }),
+    subjectOf,
+    record,
     procedures: () => loader.load(),
     plan: (name, stackName, input) => planFor(name, undefined, stackName, input),
     engine: (engineOptions = {}) => ({

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { AutomationConfig } from "./automation.ts";
 import { backup } from "./backup.ts";
 import { type ChannelConfig, channel } from "./channel.ts";
+import { deployments } from "./deployments.ts";
 import { recovery } from "./recovery.ts";
 import type { Secret } from "./secret.ts";
 import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
@@ -190,6 +191,7 @@ const stack = z
     services,
     odoo,
     source: source.optional(),
+    deployments,
     urls: z
       .strictObject({
         public: httpUrl.describe("Address that users open"),

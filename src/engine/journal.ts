@@ -102,8 +102,9 @@ export async function auditRun(
   detail: Readonly<Record<string, Json>> = {},
 ): Promise<void> {
   if (run.plan.lease === "none") return;
-  const { id: subject, stack, procedure } = run;
-  await record(tx, { actor, action, stack, subject, detail: { procedure, ...detail } }, new Date());
+  const { id: subject, stack, procedure, plan } = run;
+  const override = plan.override === undefined ? {} : { override: { ...plan.override } };
+  await record(tx, { actor, action, stack, subject, detail: { procedure, ...override, ...detail } }, new Date());
 }
 
 export async function findInnerRun(control: Tables, place: Place): Promise<Run | undefined> {

@@ -38,6 +38,8 @@ export type AnyProcedure = Procedure<never, never>;
 export interface FactReader {
   readonly stack: Stack;
   readonly records: Records;
+  /** For which instant the answers are wanted: now, or when what is planned for a time begins. */
+  now(): Date;
   read(action: Action, output: Output): Promise<Json>;
   text(action: Action): Promise<string>;
   json(action: Action): Promise<Json>;
@@ -56,6 +58,7 @@ export function createFactReader(
   performer: Performer,
   records: Records,
   timeoutMs = factTimeoutMs,
+  now = () => new Date(),
 ): FactReader {
   const read = async (action: Action, output: Output): Promise<Json> => {
     const scope = {
@@ -69,6 +72,7 @@ export function createFactReader(
   return {
     stack,
     records,
+    now,
     read,
     text: async (action) => String(await read(action, { from: "stdout" })),
     json: (action) => read(action, { from: "stdout", as: "json" }),

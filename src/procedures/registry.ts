@@ -33,6 +33,7 @@ import { walSetup } from "./backup/wal/setup.ts";
 import { walVerify } from "./backup/wal/verify.ts";
 import { type BrokenFile, readCustom } from "./custom/custom.ts";
 import { ProcedureInvalid } from "./custom/errors.ts";
+import { askMoment } from "./deployment/checklist-facts.ts";
 import { deploy } from "./deployment/deploy.ts";
 import { hotfix } from "./deployment/hotfix.ts";
 import { recordRehearsal } from "./deployment/rehearsal.ts";
@@ -45,7 +46,7 @@ import { maintenanceOff } from "./maintenance/off.ts";
 import { maintenanceOn } from "./maintenance/on.ts";
 import type { HealthReport } from "./monitoring/check.ts";
 import { keepHealth, watch } from "./monitoring/watch.ts";
-import type { AnyProcedure } from "./procedure.ts";
+import type { AnyProcedure, FactReader } from "./procedure.ts";
 import { recoverDatabase } from "./recovery/database.ts";
 import { drill } from "./recovery/drill.ts";
 import { forgetDamaged } from "./recovery/forget.ts";
@@ -145,13 +146,15 @@ export function createProcedures(files: readonly NamedFile[], stacks: readonly S
 /** What calls need besides their records. */
 export interface CallPorts {
   readonly checkHealth: (stack: string) => Promise<HealthReport>;
+  readonly readerOf: (stack: string) => FactReader;
   readonly tell: (message: Message) => Promise<void>;
   readonly timesOf: (run: string) => Promise<RunTimes>;
   readonly notary: Notary;
 }
 
 /** The functions that plans may call, by name and version. A version stays as long as a run may still name it. */
-export function createCallRegistry(records: Records, { checkHealth, tell, timesOf, notary }: CallPorts): CallRegistry {
+export function createCallRegistry(records: Records, ports: CallPorts): CallRegistry {
+  const { checkHealth, readerOf, tell, timesOf, notary } = ports;
   const calls = new Map<string, CallFunction>([
     ["backup.record@1", recordBackup(records)],
     ["backup.judge_clock@1", judgeClock(records)],
@@ -169,6 +172,7 @@ export function createCallRegistry(records: Records, { checkHealth, tell, timesO
     ["resource.open@1", openResource(records)],
     ["resource.close@1", closeResource(records)],
     ["resource.attempt@1", countAttempt(records)],
+    ["deployment.ask_again@1", askMoment(readerOf)],
     ["deployment.record@1", recordRelease(records, timesOf)],
     ["deployment.record_rehearsal@1", recordRehearsal(records, timesOf)],
     ["maintenance.record_integrity@1", recordIntegrity(records)],

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import type { Act, Plan, Step } from "./plan.ts";
 
-/** The identity of a plan: SHA-256 over its canonical JSON without forecasts. What was approved under a hash is what runs. */
+/** The identity of a plan: SHA-256 over its canonical JSON without forecasts and what was seen. What was approved under a hash is what runs. */
 export function hashPlan(plan: Plan): string {
   const steps = plan.steps.map(withoutForecast);
   return createHash("sha256")
-    .update(canonicalJson({ ...plan, steps }))
+    .update(canonicalJson({ ...plan, steps, seen: undefined }))
     .digest("hex");
 }
 

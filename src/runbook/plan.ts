@@ -85,6 +85,13 @@ export interface Pivot {
 
 export type Step = Act | Wait | Bracket | Parallel | ProcedureStep | Pivot;
 
+/** What a plan goes on in spite of, and why. Two people have to consent to one, whatever the configuration says. */
+export interface Override {
+  readonly reason: string;
+  /** Codes of the findings that would have stopped it. */
+  readonly findings: readonly string[];
+}
+
 export interface Plan {
   readonly procedure: string;
   readonly version: number;
@@ -96,6 +103,9 @@ export interface Plan {
   readonly lease: "none" | "shared" | "exclusive";
   /** What a person should know before consenting. */
   readonly notes: readonly string[];
+  /** How things stood when the plan was made, a line each. They are others an hour later, so they are shown, and never hashed. */
+  readonly seen?: readonly string[];
+  readonly override?: Override;
   readonly steps: readonly Step[];
 }
 
@@ -121,9 +131,10 @@ export function undoClassOf(plan: Plan): UndoClass {
   );
 }
 
-/** True when `value` is not greater than `limit` in the order of its kind. */
+/** It does no more than the plan around it said, and goes on in spite of nothing: one consent to that plan is none of two to this. */
 export function isWithin(mandate: ProcedureStep["mandate"], plan: Plan): boolean {
   return (
+    plan.override === undefined &&
     effects.indexOf(riskOf(plan)) <= effects.indexOf(mandate.risk) &&
     undoClasses.indexOf(undoClassOf(plan)) <= undoClasses.indexOf(mandate.undoClass)
   );

@@ -1,7 +1,7 @@
 import type { Action, Probe } from "./action.ts";
 import { toCommand } from "./command.ts";
 import { hashPlan } from "./hash.ts";
-import { type Act, type Plan, riskOf, type Step, undoClassOf, type Wait, walk } from "./plan.ts";
+import { type Act, type Override, type Plan, riskOf, type Step, undoClassOf, type Wait, walk } from "./plan.ts";
 import { renderShell } from "./shell.ts";
 
 /** Plans as text and as JSON for people and machines. The commands shown are the commands that run. */
@@ -16,9 +16,15 @@ export function renderPlan(plan: Plan, options: RenderOptions): string {
     `${plan.title} (stack ${plan.stack})`,
     `risk: ${riskOf(plan)} · undo: ${undoClassOf(plan)} · lease: ${plan.lease} · forecast: ${forecastOf(plan)} s · plan ${hashPlan(plan).slice(0, 12)}`,
     ...plan.notes.map((note) => `  ${note}`),
+    ...(plan.seen ?? []).map((line) => `  ${line}`),
+    ...(plan.override === undefined ? [] : [`  ${sayOverride(plan.override)}`]),
   ];
   const numbers = { next: 1 };
   return [...head, "", ...plan.steps.flatMap((step) => renderStep(step, 0, numbers, options))].join("\n");
+}
+
+function sayOverride({ reason, findings }: Override): string {
+  return `In spite of ${findings.join(", ")}, because: ${reason}. Two people have to consent.`;
 }
 
 /** Seconds that the plan's steps are expected to take; steps without a forecast count as half a second. */

@@ -1,4 +1,5 @@
-import { afterAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { prove } from "../harness/backups.ts";
 import { type Program, strike } from "../harness/kill.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
 import { type Draft, deployed, push } from "../harness/repository.ts";
@@ -25,6 +26,7 @@ async function survive(point: string, afterMs: number | undefined, ...args: read
 const everythingServes = async () => (await Promise.all([urls.public, ...urls.odoo].map(serves))).every(Boolean);
 const releases = async () => parsed<{ id: string }[]>(await ipai(["deployments", "--json"])).length;
 
+beforeAll(prove);
 afterAll(async () => {
   expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
 });

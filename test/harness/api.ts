@@ -79,6 +79,9 @@ export async function startApi(control: Control, home: string, options: ApiOptio
             }
           : undefined,
     },
+    checklist: async () => [
+      { code: "IPAI-DEPLOY-010", title: "Freeze", status: "ok", text: "None is declared.", next: null },
+    ],
     exposure: async () => ({ text: "All is well.", rpoSeconds: 1, rtoSeconds: 1, exposure: null }),
   });
   const server = serve({

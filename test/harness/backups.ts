@@ -30,6 +30,14 @@ export async function backups(): Promise<readonly BackupJson[]> {
   return parsed(await ipai(["backup", "list", "--json"]));
 }
 
+/** A backup and its proof: what a release that changes the database is held up for. */
+export async function prove(): Promise<void> {
+  for (const args of [["backup"], ["backup", "verify"]]) {
+    const { outcome, error } = await runJson(args);
+    if (outcome !== "succeeded") throw new Error(`${args.join(" ")}: ${outcome} ${error?.message}`);
+  }
+}
+
 /** The last one in the stack's repository, if there is any. */
 export async function latestBackup(): Promise<string | undefined> {
   const repository = join(folder, "repository");

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { configWith, refusal } from "../harness/backups.ts";
-import { call } from "../harness/odoo.ts";
+import { configWith, prove, refusal } from "../harness/backups.ts";
+import { call, logIn } from "../harness/odoo.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
 import { type Draft, deployed, push } from "../harness/repository.ts";
 import { folder, ipai, leftovers, parsed, type RunJson, serves, sql, urls } from "../harness/sandbox.ts";
@@ -34,6 +34,9 @@ const entry = "ipai_demo_ledger/models/entry.py";
 /** Code alone: what the ledger's scheduled action does. */
 const say = (what: string) => (draft: Draft) =>
   draft.edit(entry, 'due.write({"state": "posted"})', `due.write({"state": "posted"})  # ${what}`);
+
+/** The database changes with it. */
+const addField = ({ edit }: Draft) => edit(entry, "note =", "remark = fields.Char()\n    note =");
 
 beforeAll(async () => {
   expect((await ipai(["demo", "up"])).exitCode).toBe(0);
@@ -93,6 +96,98 @@ describe("code alone", () => {
   );
 });
 
+interface ChecklistJson {
+  readonly status: string;
+  readonly ticks: readonly { readonly code: string; readonly status: string; readonly text: string }[];
+}
+
+describe("the checklist", () => {
+  let frozen = "";
+  const today = () => new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Manila" }).format(new Date());
+  const as = (who: string) => ({ env: { SUDO_USER: who } });
+  const ticksOf = async (...args: readonly string[]) => {
+    const { ticks } = parsed<ChecklistJson>(await ipai([...args, "--checklist", "--json"]));
+    return new Map(ticks.map(({ code, status, text }) => [code, { status, text }]));
+  };
+
+  beforeAll(async () => {
+    frozen = await configWith(join(folder, "frozen.yaml"), (stack) => {
+      stack["deployments"] = { freeze: [{ from: today(), until: today(), why: "Annual income tax" }] };
+    });
+  });
+
+  it("is ticked from what there is, also of a release that is refused", async () => {
+    await logIn();
+    const commit = await push("A new field", addField, "attempt");
+    const ticks = await ticksOf("deploy", "--to", commit);
+    expect([...ticks].map(([code, { status }]) => `${code.slice(-3)} ${status}`)).toEqual([
+      "001 ok",
+      "002 ok",
+      "003 ok",
+      "004 ok",
+      "005 ok",
+      "006 warn",
+      "007 fail",
+      "008 ok",
+      "009 warn",
+      "010 ok",
+    ]);
+    expect(ticks.get("IPAI-DEPLOY-009")?.text).toMatch(/^1 in the last hour: admin\.$/);
+    const broken = await push("A mistake", ({ edit }) => edit(entry, "class Entry", "class Entry("), "attempt");
+    const refused = await ticksOf("--config", frozen, "deploy", "--to", broken);
+    expect([refused.get("IPAI-DEPLOY-002")?.status, refused.get("IPAI-DEPLOY-010")?.status]).toEqual(["fail", "fail"]);
+  });
+
+  it("holds up a release that changes the database until a backup is proven", async () => {
+    const commit = await push("A new field", addField, "attempt");
+    const refused = refusal(await ipai(["deploy", "--to", commit, "--yes", "--json"]));
+    expect(refused).toMatchObject({
+      code: "deploy.checklist_red",
+      message: expect.stringMatching(/Proven backup \(IPAI-DEPLOY-007\).*ipai backup verify/),
+    });
+    await prove();
+    expect((await ticksOf("deploy", "--to", commit)).get("IPAI-DEPLOY-007")?.status).toBe("ok");
+  });
+
+  it("of a freeze is overridden by two people, and by nobody alone", async () => {
+    const before = await deployed();
+    const commit = await push("In the week of the tax", say("in the week of the tax"));
+    const plan = await ipai(["--config", frozen, "hotfix", "--plan"]);
+    expect(plan.stdout).toMatch(/warn: Freeze \(IPAI-DEPLOY-010\)\. Annual income tax/);
+    const deploy = ["--config", frozen, "deploy", "--yes", "--json"];
+    expect(refusal(await ipai(deploy)).code).toBe("deploy.checklist_red");
+    const override = [...deploy, "--override", "The bank changes its format tonight"];
+    expect(refusal(await ipai(override)).code).toBe("access.nobody_else");
+    for (const [handle, role] of [
+      ["anna", "operator"],
+      ["berta", "approver"],
+    ] as const) {
+      const added = ["--name", handle, "--email", `${handle}@example.com`, "--role", role, "--shell", handle];
+      expect((await ipai(["people", "add", handle, ...added, "--json"])).exitCode).toBe(0);
+    }
+    const waiting = parsed<RunJson>(await ipai(override, as("anna")));
+    expect([waiting.outcome, await deployed()]).toEqual(["waiting", before]);
+    const again = await ipai(["--config", frozen, "approve", waiting.run, "--yes", "--json"], as("anna"));
+    expect(refusal(again).code).toBe("approval.needs_other");
+    const ended = await ipai(["--config", frozen, "approve", waiting.run, "--yes", "--json"], as("berta"));
+    expect(parsed<RunJson>(ended).outcome).toBe("succeeded");
+    expect([await deployed(), await everythingServes()]).toEqual([commit, true]);
+    const chain = parsed<readonly { subject: string; action: string; detail: object }[]>(
+      await ipai(["audit", "--json", "-n", "50"]),
+    );
+    const planned = chain.find(({ subject, action }) => subject === waiting.run && action === "run.planned");
+    expect(planned?.detail).toMatchObject({
+      override: { reason: "The bank changes its format tonight", findings: ["IPAI-DEPLOY-010"] },
+    });
+  });
+
+  it("cannot be overridden where a release is refused", async () => {
+    const broken = await push("A mistake", ({ edit }) => edit(entry, "class Entry", "class Entry("), "attempt");
+    const refused = await ipai(["deploy", "--to", broken, "--override", "It has to be", "--yes", "--json"]);
+    expect(refusal(refused).code).toBe("deploy.code_broken");
+  });
+});
+
 describe("a release that is refused", () => {
   const cases: readonly [string, (draft: Draft) => Promise<void>, string][] = [
     ["with a mistake in its Python", ({ edit }) => edit(entry, "class Entry", "class Entry("), "deploy.code_broken"],
@@ -129,11 +224,7 @@ describe("a release that is refused", () => {
   });
 
   it("as a hot-fix, because the database has to change with it", async () => {
-    const commit = await push(
-      "A new field",
-      ({ edit }) => edit(entry, "note =", "remark = fields.Char()\n    note ="),
-      "attempt",
-    );
+    const commit = await push("A new field", addField, "attempt");
     expect(refusal(await ipai(["hotfix", "--to", commit, "--yes", "--json"])).code).toBe("deploy.not_code_only");
   });
 
@@ -214,9 +305,7 @@ describe("two releases", () => {
     await push("The release", ({ lay }) => lay("good"));
     expect(await run("deploy")).toMatchObject({ outcome: "succeeded" });
     expect(await version("ipai_demo_report")).toMatch(/1\.1\.0$/);
-    await push("A new field", async ({ edit }) => {
-      await edit(entry, "note =", "remark = fields.Char()\n    note =");
-    });
+    await push("A new field", addField);
     expect(await run("deploy", "--no-backup")).toMatchObject({ outcome: "succeeded" });
     await call("res.partner", "create", { name: "Written since" });
     const listed = await deployments();

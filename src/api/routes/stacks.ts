@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { exposureSchema, healthSchema, resourceSchema } from "../contract.ts";
+import { checklistSchema, exposureSchema, healthSchema, resourceSchema } from "../contract.ts";
 import { type Asked, endpoint } from "../endpoint.ts";
 import type { StackEntry } from "../ports.ts";
 import { NotFound } from "../problem.ts";
@@ -82,6 +82,19 @@ export const showExposure = endpoint({
   handle: async (asked) => {
     const stack = findStack(asked);
     return { at: asked.ports.now().toISOString(), ...z.looseObject({}).parse(await stack.exposure()) };
+  },
+});
+
+export const showChecklist = endpoint({
+  ...{ method: "get", path: "/api/stacks/{stack}/checklist", tag: "stacks" },
+  summary: "What is asked before a release comes, asked now; what is red holds a deployment up",
+  params,
+  query: z.object({
+    to: z.string().optional().describe("Branch, tag or commit; the source's branch when absent"),
+  }),
+  answer: checklistSchema,
+  handle: async (asked) => {
+    return z.array(z.unknown()).parse(await findStack(asked).checklist(asked.query.to ?? null));
   },
 });
 

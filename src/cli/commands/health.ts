@@ -15,7 +15,7 @@ interface Options {
   readonly plan?: boolean;
 }
 
-const exitCodes: Readonly<Record<Status, number>> = { ok: 0, warn: 1, fail: 2, unknown: 3 };
+export const exitCodes: Readonly<Record<Status, number>> = { ok: 0, warn: 1, fail: 2, unknown: 3 };
 
 /** Needs no control database: on the worst night it may be what is broken. */
 export async function health(context: Context, options: Options): Promise<number> {
@@ -53,6 +53,11 @@ function showCommands(context: Context, stack: Stack): number {
   return 0;
 }
 
+/** In colour, with a mark for who sees none. */
+export function marked(terminal: Terminal, status: Status): string {
+  return terminal.style(styles[status], `${marks[status]} ${status}`);
+}
+
 const styles: Readonly<Record<Status, Style>> = { ok: "green", warn: "yellow", fail: "red", unknown: "yellow" };
 const marks: Readonly<Record<Status, string>> = { ok: "✓", warn: "!", fail: "✗", unknown: "?" };
 
@@ -61,7 +66,7 @@ export function renderHealth(terminal: Terminal, report: HealthReport): string {
   const checks = report.checks.toSorted((a, b) => order.indexOf(a.status) - order.indexOf(b.status));
   const rows = table(
     checks.map((finding) => [
-      terminal.style(styles[finding.status], `${marks[finding.status]} ${finding.status}`),
+      marked(terminal, finding.status),
       finding.title,
       measured(finding),
       terminal.style("dim", finding.code),

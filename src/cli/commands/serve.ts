@@ -7,12 +7,13 @@ import { loadAuthSecrets } from "../../access/sign-in/secrets.ts";
 import { createApi } from "../../api/app.ts";
 import type { ApiPorts, Certificates } from "../../api/ports.ts";
 import { ipaiHome } from "../../config/home.ts";
-import { createRun } from "../../engine/journal.ts";
 import type { Records } from "../../engine/records.ts";
 import type { Worker } from "../../engine/worker.ts";
 import { defineError } from "../../errors/error.ts";
 import { findCertificate, listCertificates } from "../../procedures/backup/certificate/calls.ts";
 import { exposureJson } from "../../procedures/backup/exposure/say.ts";
+import { readChecklist } from "../../procedures/deployment/checklist-facts.ts";
+import { createFactReader } from "../../procedures/procedure.ts";
 import type { Procedures } from "../../procedures/registry.ts";
 import { schedulesOf } from "../../procedures/schedules.ts";
 import type { Json } from "../../runbook/value.ts";
@@ -111,6 +112,10 @@ function apiPorts(context: Context, app: App, { auth, worker, procedures }: Part
             const { exposure } = await app.inspect(app.stack(stack.name));
             return exposureJson(exposure, stack) as unknown as Json;
           },
+          checklist: async (to) => {
+            const reader = createFactReader(app.stack(stack.name), app.performer, records);
+            return (await readChecklist(reader, { to, install: [] })) as unknown as Json;
+          },
           certificates: certificatesOf(records, stack.name),
         },
       ]),
@@ -137,7 +142,7 @@ function apiPorts(context: Context, app: App, { auth, worker, procedures }: Part
     auth: auth.handler,
     plan: app.plan,
     checkInput: async (name, input) => void requireInput(getProcedure(await app.procedures(), name), input),
-    record: (tables, plan, actor) => createRun(tables, plan, actor, new Date(), { consent: app.consentFor(plan) }),
+    record: (tables, plan, actor) => app.record(plan, { tables, actor }),
     carryOut: (run) => worker.take(run),
     subjectOf: app.subjectOf,
     mayNote: atMost(60),

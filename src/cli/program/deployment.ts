@@ -11,14 +11,22 @@ export function registerDeployment(program: Command): void {
     .option("--install <modules...>", "new modules of the release to install")
     .option("--no-backup", "make no backup first")
     .option("--accept-lost-crons", "accept that active scheduled actions disappear")
+    .option(
+      "--checklist",
+      "only say what is asked before: backup, rehearsal, disks, users at work, freeze; starts nothing",
+    )
+    .option("--override <reason>", "go on in spite of what is red on the checklist; a second person has to consent")
     .action(
       run(async (context, options) => {
-        const { to, install, backup, acceptLostCrons } = options as DeployOptions;
+        const { to, install, backup, acceptLostCrons, checklist, override } = options as DeployOptions;
+        if (checklist === true)
+          return (await import("../commands/checklist.ts")).showChecklist(context, options as DeployOptions);
         const input = {
           to: to ?? null,
           install: install ?? [],
           backup: backup !== false,
           acceptLostCrons: acceptLostCrons === true,
+          override: override === undefined ? null : { reason: override },
         };
         return (await import("../commands/run.ts")).runProcedure(context, "deploy", input, options);
       }),
@@ -80,6 +88,8 @@ interface DeployOptions {
   readonly install?: string[];
   readonly backup?: boolean;
   readonly acceptLostCrons?: boolean;
+  readonly checklist?: boolean;
+  readonly override?: string;
 }
 
 function toCheck(given: string) {

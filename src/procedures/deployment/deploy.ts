@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Plan, ProcedureStep, Step } from "../../runbook/plan.ts";
+import type { Override, Plan, ProcedureStep, Step } from "../../runbook/plan.ts";
 import { runId } from "../../runbook/value.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { whileInMaintenance } from "../maintenance/bracket.ts";
@@ -10,6 +10,8 @@ import { whileOdooStopped } from "../steps.ts";
 import { namesOf } from "../upgrade/snapshot.ts";
 import { recordHashes, updateModules } from "../upgrade/update.ts";
 import { workDirectory } from "../upgrade/upgrade.ts";
+import { changesDatabase, heed, sayTick, type Tick } from "./checklist.ts";
+import { askAgain, tickRelease } from "./checklist-facts.ts";
 import { checkOut, seenCode, short, unchangedTree } from "./code.ts";
 import { NotRehearsed } from "./errors.ts";
 import { type DeployFacts, readDeployFacts, requireGit } from "./facts.ts";
@@ -22,10 +24,27 @@ const input = z.object({
   install: z.array(z.string()).default([]).describe("New modules of the release to install"),
   backup: z.boolean().default(true).describe("Back up first, when the database has to change"),
   acceptLostCrons: z.boolean().default(false).describe("Accept that active scheduled actions disappear"),
+  override: z
+    .object({
+      reason: z.string().min(1).describe("Why: it is in the plan, in the journal and in the audit chain"),
+      findings: z
+        .array(z.string())
+        .nullable()
+        .default(null)
+        .describe("Their codes; those that are red now when absent"),
+    })
+    .nullable()
+    .default(null)
+    .describe("Go on in spite of what is red on the checklist; two people have to consent then"),
 });
 type DeployInput = z.infer<typeof input>;
 
-export const deploy: Procedure<DeployInput, DeployFacts> = {
+interface CheckedFacts extends DeployFacts {
+  readonly ticks: readonly Tick[];
+  readonly override: Override | undefined;
+}
+
+export const deploy: Procedure<DeployInput, CheckedFacts> = {
   name: "deploy",
   chapter: "deployment",
   version: 1,
@@ -37,9 +56,16 @@ export const deploy: Procedure<DeployInput, DeployFacts> = {
     "serves afterwards, or all of the old one.",
   done: { title: "Deployment complete", line: "The system is live. Please report any issues." },
   input,
-  facts: readRehearsedFacts,
+  facts: readCheckedFacts,
   plan: planDeploy,
 };
+
+/** What is refused comes first: nobody can go on in spite of that. */
+async function readCheckedFacts(reader: FactReader, given: DeployInput): Promise<CheckedFacts> {
+  const facts = await readRehearsedFacts(reader, given);
+  const ticks = await tickRelease(reader, facts);
+  return { ...facts, ticks, override: heed(ticks, given.override) };
+}
 
 async function readRehearsedFacts(reader: FactReader, given: DeployInput): Promise<DeployFacts> {
   const facts = await readDeployFacts(reader, given);
@@ -48,18 +74,24 @@ async function readRehearsedFacts(reader: FactReader, given: DeployInput): Promi
   return facts;
 }
 
-function planDeploy(stack: Stack, given: DeployInput, facts: DeployFacts): Plan {
+function planDeploy(stack: Stack, given: DeployInput, facts: CheckedFacts): Plan {
+  const { ticks, override } = facts;
   return {
     procedure: deploy.name,
     version: deploy.version,
     stack: stack.name,
     title: titleOf(facts),
-    // The commit, and not the branch: what was approved is what runs.
-    input: { ...given, to: facts.to },
+    // The commit, and not the branch, and what is overridden by name: what was approved is what runs.
+    input: { ...given, to: facts.to, override: override === undefined ? null : { ...override } },
     facts: boundTo(facts),
     lease: "exclusive",
     notes: notesOf(stack, given, facts),
-    steps: isRolled(facts) ? roll(stack, facts) : replace(stack, given, facts),
+    seen: ticks.map(sayTick),
+    ...(override === undefined ? {} : { override }),
+    steps: [
+      askAgain(stack, facts, override?.findings ?? []),
+      ...(isRolled(facts) ? roll(stack, facts) : replace(stack, given, facts)),
+    ],
   };
 }
 
@@ -183,8 +215,8 @@ function staleOf({ code, scan }: DeployFacts): readonly string[] {
 }
 
 /** Nothing but code changes: services can be restarted one by one. */
-function isRolled({ updates, installs }: DeployFacts): boolean {
-  return updates.length + installs.length === 0;
+function isRolled(facts: DeployFacts): boolean {
+  return !changesDatabase(facts);
 }
 
 function wayOf(stack: Stack, { backup }: Pick<DeployInput, "backup">, facts: DeployFacts): readonly string[] {

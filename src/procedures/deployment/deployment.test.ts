@@ -7,6 +7,7 @@ import type { ReleaseScan, ScannedAddon } from "../../stack/odoo/release-scan.ts
 import { createStack } from "../../stack/stack.ts";
 import { sandboxConfig } from "../sandbox/definition.ts";
 import { judgeChanges, type Known } from "./changes.ts";
+import type { Tick } from "./checklist.ts";
 import { deploy } from "./deploy.ts";
 import type { DeployFacts } from "./facts.ts";
 import { forecastDowntime } from "./forecast.ts";
@@ -174,7 +175,17 @@ function factsOf(addons: readonly ScannedAddon[], given: Partial<ReleaseScan> = 
   };
 }
 
-const given = { to: null, install: [], backup: true, acceptLostCrons: false };
+const given = { to: null, install: [], backup: true, acceptLostCrons: false, override: null };
+const ticks: readonly Tick[] = [
+  {
+    code: "IPAI-DEPLOY-009",
+    title: "Users at work",
+    status: "warn",
+    text: "1 in the last hour: ana.",
+    next: "Tell her.",
+  },
+];
+const ticked = (facts: DeployFacts) => ({ ...facts, ticks, override: undefined });
 const told = {
   breaking: [{ commit: "b".repeat(40), subject: "feat!: entries need a note" }],
   rights: [
@@ -211,14 +222,14 @@ const release: Release = {
 const back = { undone: [release], code: factsOf([scanned("ledger")]) };
 
 const plans: readonly [string, Plan][] = [
-  ["deploy-code", deploy.plan(stack, given, factsOf([scanned("ledger", codeOnly)]))],
-  ["deploy-database", deploy.plan(stack, given, factsOf([scanned("ledger")], told))],
+  ["deploy-code", deploy.plan(stack, given, ticked(factsOf([scanned("ledger", codeOnly)])))],
+  ["deploy-database", deploy.plan(stack, given, ticked(factsOf([scanned("ledger")], told)))],
   [
     "hotfix",
     hotfix.plan(
       stack,
       { to: null, verify: { url: "http://127.0.0.1/ledger", has: "fixed" } },
-      factsOf([scanned("ledger", codeOnly)]),
+      ticked(factsOf([scanned("ledger", codeOnly)])),
     ),
   ],
   [

@@ -101,6 +101,13 @@ export const NotRehearsed = defineError<{ commit: string }>("deploy.not_rehearse
   hint: (d) => `\`ipai rehearse --to ${d.commit}\` does, beside the serving stack.`,
 });
 
+export const ChecklistRed = defineError<{ red: string }>("deploy.checklist_red", {
+  exitCode: 23,
+  message: (d) => `The checklist is red. ${d.red} ${untouched}`,
+  hint: () =>
+    "Do what it says (`ipai deploy --checklist` shows all of it), or say why it has to be now: `ipai deploy --override REASON`, to which a second person has to consent.",
+});
+
 interface Found {
   readonly found: string;
 }

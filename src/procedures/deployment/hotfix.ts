@@ -4,6 +4,8 @@ import type { Act, Plan } from "../../runbook/plan.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { Procedure } from "../procedure.ts";
 import { require } from "../steps.ts";
+import { sayTick, type Tick, withoutHold } from "./checklist.ts";
+import { tickRelease } from "./checklist-facts.ts";
 import { boundTo, notesOf, roll, titleOf } from "./deploy.ts";
 import { NotCodeOnly } from "./errors.ts";
 import { type DeployFacts, readDeployFacts } from "./facts.ts";
@@ -23,7 +25,11 @@ const input = z.object({
 });
 type HotfixInput = z.infer<typeof input>;
 
-export const hotfix: Procedure<HotfixInput, DeployFacts> = {
+interface HotfixFacts extends DeployFacts {
+  readonly ticks: readonly Tick[];
+}
+
+export const hotfix: Procedure<HotfixInput, HotfixFacts> = {
   name: "hotfix",
   chapter: "deployment",
   version: 1,
@@ -38,13 +44,13 @@ export const hotfix: Procedure<HotfixInput, DeployFacts> = {
   plan: planHotfix,
 };
 
-async function readHotfixFacts(...[reader, { to }]: Parameters<typeof hotfix.facts>): Promise<DeployFacts> {
+async function readHotfixFacts(...[reader, { to }]: Parameters<typeof hotfix.facts>): Promise<HotfixFacts> {
   const facts = await readDeployFacts(reader, { to, install: [] });
   if (facts.updates.length > 0) throw NotCodeOnly({ reasons: facts.reasons.join("; ") });
-  return facts;
+  return { ...facts, ticks: withoutHold(await tickRelease(reader, facts)) };
 }
 
-function planHotfix(stack: Stack, given: HotfixInput, facts: DeployFacts): Plan {
+function planHotfix(stack: Stack, given: HotfixInput, facts: HotfixFacts): Plan {
   const { verify } = given;
   return {
     procedure: hotfix.name,
@@ -55,6 +61,7 @@ function planHotfix(stack: Stack, given: HotfixInput, facts: DeployFacts): Plan 
     facts: boundTo(facts),
     lease: "exclusive",
     notes: notesOf(stack, { backup: false }, facts),
+    seen: facts.ticks.map(sayTick),
     steps: roll(stack, facts, { besides: verify === null ? [] : [seeFix(stack, verify)] }),
   };
 }

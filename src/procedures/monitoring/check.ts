@@ -2,6 +2,7 @@ import { type ErrorRecord, toErrorRecord } from "../../errors/error.ts";
 import type { ActionResult, Performer } from "../../host/perform.ts";
 import type { Action } from "../../runbook/action.ts";
 import type { Stack } from "../../stack/stack.ts";
+import type { FactReader } from "../procedure.ts";
 import "./errors.ts";
 
 /**
@@ -58,6 +59,19 @@ async function runCheck(stack: Stack, performer: Performer, check: Check): Promi
   const judgement = check.judge(answers);
   const { code, title, unit } = check;
   return { code, title, unit, ...judgement, milliseconds: Math.round(performance.now() - startedAt) };
+}
+
+/** One check alone, for whoever reads facts. */
+export async function askCheck({ text }: Pick<FactReader, "text">, check: Check): Promise<Judgement> {
+  const answers = check.actions.map(async (action): Promise<Answer> => {
+    try {
+      const stdout = await text(asked(action));
+      return { result: { stdout, stderr: "", exitCode: 0, seconds: 0, truncated: false } };
+    } catch (error) {
+      return { error: toErrorRecord(error) };
+    }
+  });
+  return check.judge(await Promise.all(answers));
 }
 
 async function answer(stack: Stack, performer: Performer, action: Action): Promise<Answer> {

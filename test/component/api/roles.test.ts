@@ -91,6 +91,7 @@ const given: Readonly<Record<string, (asker: Asker) => Promise<Given>>> = {
   "get /api/stacks/{stack}/backups/{backup}/certificate": async () => ({ params: { ...erp, backup: "latest" } }),
   "get /api/stacks/{stack}/backups/{backup}/certificate/pdf": async () => ({ params: { ...erp, backup: "latest" } }),
   "get /api/stacks/{stack}/exposure": async () => ({ params: erp }),
+  "get /api/stacks/{stack}/checklist": async () => ({ params: erp }),
   "get /api/runs": async () => ({ query: "stack=erp" }),
   "get /api/runs/{run}": () => ofRun(),
   "get /api/runs/{run}/plan": () => ofRun(),
