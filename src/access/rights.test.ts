@@ -113,4 +113,9 @@ describe("a plan needs a second person", () => {
   ] as const)("%s, %s, %s: %i", (second, lease, undoClass, people) => {
     expect(peopleFor(second, { lease }, undoClass)).toBe(people);
   });
+
+  it("always, when it goes on in spite of something", () => {
+    const override = { reason: "It has to be", findings: ["IPAI-DEPLOY-010"] };
+    expect(peopleFor("never", { lease: "exclusive", override }, "instant")).toBe(2);
+  });
 });
