@@ -11,6 +11,7 @@ import {
 } from "../../stack/odoo/active-users.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { listBackups } from "../backup/calls.ts";
+import { isPast } from "../backup/exposure/exposure.ts";
 import { askCheck } from "../monitoring/check.ts";
 import { disk } from "../monitoring/machine.ts";
 import type { FactReader } from "../procedure.ts";
@@ -68,7 +69,7 @@ async function readMoment(reader: FactReader, way: Way): Promise<Moment> {
     askCheck(reader, disk(stack)),
     reader.maybe(readActiveUsers(reader)),
   ]);
-  const proven = backups.find((one) => one.proof !== null && Date.parse(one.takenAt) <= at.getTime());
+  const proven = backups.find((one) => one.proof !== null && isPast(one.takenAt, at));
   return {
     ...{ way, at, timezone, users, disk: diskNow },
     backup: backup === undefined ? undefined : { proven },

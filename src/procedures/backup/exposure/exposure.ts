@@ -98,7 +98,7 @@ export function measureExposure(given: ExposureFacts): Exposure {
 }
 
 /** One that was made tomorrow has no age: one of the two clocks was wrong. */
-function isPast(at: string, now: Date): boolean {
+export function isPast(at: string, now: Date): boolean {
   return Date.parse(at) <= now.getTime() + clocksDifferMs;
 }
 
