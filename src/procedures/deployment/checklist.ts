@@ -184,7 +184,7 @@ function judgeBackup({ backup, freshSeconds, at, way }: Moment): Said {
   const { proven } = backup;
   if (proven === undefined) return { status, text: "No backup that is there was ever proven to restore.", next };
   const seconds = Math.max(0, (at.getTime() - Date.parse(proven.takenAt)) / 1000);
-  const text = `The last proven one, ${proven.id}, will be ${hours(seconds)} old`;
+  const text = `The last proven one, ${proven.id}, is ${hours(seconds)} old`;
   if (seconds > freshSeconds) return { status, text: `${text}, and ${hours(freshSeconds)} is what it may be.`, next };
   return ok(`${text}.`);
 }
