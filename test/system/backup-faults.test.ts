@@ -161,7 +161,7 @@ describe("the next backup after all that", () => {
 async function inMounts(): Promise<string> {
   if (!isCompose) return "";
   const pid = await sh(`docker inspect --format '{{.State.Pid}}' ${container("tools")}`);
-  return `nsenter --mount --target ${pid.trim()}`;
+  return `nsenter --mount --pid --target ${pid.trim()}`;
 }
 
 /** A restic that was killed leaves its lock in the repository. */
