@@ -19,6 +19,7 @@ describe.runIf(isLong && lacks === "")(`the clock of a project's database server
   let config: string;
   let sound: string;
   let ahead: string;
+  let right: string;
 
   beforeAll(async () => {
     desk = await testFolder();
@@ -26,7 +27,9 @@ describe.runIf(isLong && lacks === "")(`the clock of a project's database server
     await copyFile(library, preloaded);
     await chmod(preloaded, 0o755);
     await writeFile(clock, "+0d\n");
+    // Each process reads the file for itself: they have no memory in common that root and the server's user could both open.
     const variables = {
+      FAKETIME_DISABLE_SHM: "1",
       FAKETIME_TIMESTAMP_FILE: clock,
       FAKETIME_CACHE_DURATION: "1",
       FAKETIME_DONT_FAKE_MONOTONIC: "1",
@@ -34,7 +37,7 @@ describe.runIf(isLong && lacks === "")(`the clock of a project's database server
     await share(desk, { database: { environment: { LD_PRELOAD: preloaded, ...variables } } });
     await until("all of it serves again", async () => (await Promise.all(urls.odoo.map(serves))).every(Boolean));
     config = await configWith(join(desk, "ipai.yaml"), (stack) => {
-      stack.backup["keep"] = { daily: 1, weekly: 0, monthly: 0, byHand: "0s" };
+      stack.backup["keep"] = { daily: 1, weekly: 0, monthly: 0 };
     });
     sound = (await make()).run;
   });
@@ -45,7 +48,6 @@ describe.runIf(isLong && lacks === "")(`the clock of a project's database server
 
   const make = () => runJson(["-c", config, "backup"]);
   const takenAt = async (id: string) => Date.parse((await backups()).find((one) => one.id === id)?.takenAt ?? "");
-  const prune = () => ipai(["-c", config, "backup", "prune", "--yes", "--json"]);
   const years = 365 * 86_400_000;
 
   /** The server goes on; only its clock is another one. */
@@ -55,9 +57,14 @@ describe.runIf(isLong && lacks === "")(`the clock of a project's database server
     await until("its clock has jumped", async () => Math.abs((await off()) - days * 86_400_000) < 60_000);
   }
 
-  async function stored(): Promise<readonly string[]> {
+  /** What is there after a prune. */
+  async function pruned(): Promise<readonly string[]> {
+    const ended = await runJson(["-c", config, "backup", "prune"]);
+    expect([ended.outcome, ended.error]).toEqual(["succeeded", undefined]);
     const listed = await restic("/var/lib/ipai/repository", "snapshots", "--json", "--no-lock", "--host", "sandbox");
-    return (JSON.parse(listed) as { tags: string[] }[]).map(({ tags }) => (tags[0] ?? "").replace("run=", ""));
+    return (JSON.parse(listed) as { tags: string[] }[])
+      .map(({ tags }) => (tags[0] ?? "").replace("run=", ""))
+      .toSorted();
   }
 
   async function finding(): Promise<string | undefined> {
@@ -77,8 +84,8 @@ describe.runIf(isLong && lacks === "")(`the clock of a project's database server
     ahead = made.run;
     expect(await takenAt(ahead)).toBeGreaterThan(Date.now() + years - 600_000);
     expect(await finding()).toBe("warn");
-    await prune();
-    expect(await stored()).toEqual([sound, ahead]);
+    // A week is what a set made by hand has.
+    expect(await pruned()).toEqual([sound, ahead].toSorted());
     expect(await sql("select pg_postmaster_start_time()")).toBe(began);
   });
 
@@ -86,8 +93,8 @@ describe.runIf(isLong && lacks === "")(`the clock of a project's database server
     await setClock(0);
     const made = await make();
     expect([made.outcome, clockOf(made)?.outcome]).toEqual(["succeeded", "failed"]);
-    await prune();
-    expect(await stored()).toEqual([sound, ahead, made.run]);
+    right = made.run;
+    expect(await pruned()).toEqual([sound, ahead, right].toSorted());
   });
 
   it("two years behind makes no candidate of the sets of that night", async () => {
@@ -95,8 +102,7 @@ describe.runIf(isLong && lacks === "")(`the clock of a project's database server
     const made = await make();
     await setClock(0);
     expect(await takenAt(made.run)).toBeLessThan(Date.now() - years);
-    await prune();
-    expect(await stored()).toEqual(expect.arrayContaining([sound, ahead, made.run]));
+    expect(await pruned()).toEqual([sound, ahead, right, made.run].toSorted());
     expect(await leftovers()).toEqual([]);
   });
 });
