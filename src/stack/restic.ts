@@ -1,5 +1,5 @@
 import type { CopyConfig, StackConfig } from "../config/schema.ts";
-import { type CommandAction, command, type Probe } from "../runbook/action.ts";
+import { type Command, type CommandAction, command, type Probe } from "../runbook/action.ts";
 import { prefixed, runId, secret, type Text, type Value } from "../runbook/value.ts";
 import { watching } from "./watched.ts";
 
@@ -319,15 +319,16 @@ const fetchScript = '[ ! -d "$1" ] || find "$1" -type l -delete && shift && exec
 /**
  * Tells causes apart that a program reports under one exit code, by what it prints: a full disk on this side does not mean that what
  * was read is damaged. Its lines pass through, without the addresses of restic's own code. restic's cache may find no room: it goes on
- * without.
+ * without. Of a pipeline the last program is meant: what those before it say is none of what it reads.
  */
 export function explained(action: CommandAction): CommandAction {
   return told(action, explainScript);
 }
 
 function told(action: CommandAction, script: string): CommandAction {
-  const [first, ...others] = action.pipeline;
-  return { ...action, pipeline: [{ ...first, mergeStderr: true }, ...others, { argv: ["awk", script] }] };
+  const last = { ...(action.pipeline.at(-1) as Command), mergeStderr: true };
+  const pipeline: readonly Command[] = [...action.pipeline.slice(0, -1), last, { argv: ["awk", script] }];
+  return { ...action, pipeline: pipeline as CommandAction["pipeline"] };
 }
 
 const explainScript = `/^(\\t|main[.]|runtime[.]|github[.]com\\/)/ { next }

@@ -8,7 +8,6 @@ import { type Program, strike } from "../harness/kill.ts";
 import { call } from "../harness/odoo.ts";
 import {
   environment,
-  folder,
   home,
   inTools,
   ipai,
@@ -33,7 +32,7 @@ const count = Number(process.env["IPAI_TEST_INSTANTS"] ?? 3);
 const visited = count > 3 ? [2, 0, 4, 1, 3].filter((one) => one < count) : isCompose ? [1] : [];
 /** Below the volume of a project, so that it can be removed. */
 const archive = isCompose ? "/var/lib/ipai/archive/past" : join(home, "past-archive");
-const passwordFile = isCompose ? "/run/secrets/backup_password" : join(folder, "repository-password");
+const passwordFile = places.password;
 
 interface Invoice {
   readonly id: number;

@@ -1,7 +1,21 @@
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Ended, folder, ipai, parsed, type RunJson, root, run } from "./sandbox.ts";
+import { shell } from "./programs.ts";
+import {
+  compose,
+  type Ended,
+  folder,
+  ipai,
+  isCompose,
+  isThere,
+  parsed,
+  places,
+  type RunJson,
+  root,
+  run,
+  there,
+} from "./sandbox.ts";
 
 /** What the tests of backups share. */
 
@@ -40,9 +54,8 @@ export async function prove(): Promise<void> {
 
 /** The last one in the stack's repository, if there is any. */
 export async function latestBackup(): Promise<string | undefined> {
-  const repository = join(folder, "repository");
-  if (!existsSync(repository)) return undefined;
-  const found = JSON.parse(await restic(repository, "snapshots", "--json", "--no-lock")) as { tags: string[] }[];
+  if (!(await isThere(join(places.repository, "config")))) return undefined;
+  const found = JSON.parse(await restic(places.repository, "snapshots", "--json", "--no-lock")) as { tags: string[] }[];
   return found.at(-1)?.tags[0]?.replace("run=", "");
 }
 
@@ -71,6 +84,51 @@ export async function testFolder(): Promise<string> {
   return path;
 }
 
+const override = join(folder, "compose.override.yaml");
+
+/** A folder of a test that the stack's programs see too, with the disks that are mounted in it, also later. */
+export async function sharedFolder(): Promise<string> {
+  const path = await testFolder();
+  if (isCompose) await share(path);
+  return path;
+}
+
+/** Removes it; what was mounted in it has to be gone. */
+export async function removeShared(path: string): Promise<void> {
+  if (isCompose) await unshare(path);
+  await rm(path, { recursive: true });
+}
+
+/**
+ * Gives a folder to the two containers where `ipai` works, under the path that it has here, and to the services that are named with what
+ * else they shall have.
+ */
+export async function share(path: string, more: Readonly<Record<string, object>> = {}): Promise<void> {
+  // Mounts are handed on only by a folder that is a mount itself, and says so.
+  await shell(`mount --bind ${path} ${path} && mount --make-shared ${path}`);
+  const volume = { type: "bind", source: path, target: path, bind: { propagation: "rslave" } };
+  const services = Object.entries({ tools: {}, "odoo-tools": {}, ...more }).map(([name, given]) => [
+    name,
+    { ...given, volumes: [volume] },
+  ]);
+  await writeFile(override, JSON.stringify({ services: Object.fromEntries(services) }));
+  await renew(services.map(([name]) => name as string));
+}
+
+/** Takes it away again. */
+export async function unshare(path: string): Promise<void> {
+  const { services } = JSON.parse(await readFile(override, "utf8")) as { services: object };
+  await rm(override);
+  await renew(Object.keys(services));
+  await shell(`umount ${path}`);
+}
+
+/** Makes containers anew that are not as their project now says. */
+async function renew(names: readonly string[]): Promise<void> {
+  const ended = await compose("up", "--detach", "--wait", ...names);
+  if (ended.exitCode !== 0) throw new Error(ended.stderr);
+}
+
 type Definition = Record<string, unknown> & { backup: Record<string, unknown>; health?: Record<string, unknown> };
 
 /** The stack's own configuration with some of it changed, as a file of its own. */
@@ -81,15 +139,18 @@ export async function configWith(
   const text = await readFile(join(folder, "ipai.yaml"), "utf8");
   const [comment = "", ...json] = text.split("\n");
   const config = JSON.parse(json.join("\n")) as { stacks: { sandbox: Definition } };
+  const { runtime } = config.stacks.sandbox as unknown as { runtime: { compose?: Record<string, unknown> } };
+  if (runtime.compose !== undefined && existsSync(override))
+    runtime.compose["files"] = ["compose.yaml", "compose.override.yaml"];
   change(config.stacks.sandbox, config.stacks);
   await writeFile(path, `${comment}\n${JSON.stringify(config, null, 2)}\n`);
   return path;
 }
 
-/** A copy of the repository that may be damaged, and the configuration that names it. */
+/** A copy of the repository, in a folder that the stack sees, that may be damaged; and the configuration that names it. */
 export async function copyRepository(into: string): Promise<{ repository: string; config: string }> {
   const repository = join(into, "repository");
-  await cp(join(folder, "repository"), repository, { recursive: true });
+  await there("cp", "-a", places.repository, repository);
   const config = await configWith(join(into, "ipai.yaml"), (stack) => {
     stack.backup["repository"] = repository;
   });
@@ -98,23 +159,19 @@ export async function copyRepository(into: string): Promise<{ repository: string
 
 /** restic on a repository of the stack, with its password. */
 export async function restic(repository: string, ...args: readonly string[]): Promise<string> {
-  const ended = await run("restic", ["--no-cache", "--repo", repository, ...args], {
-    env: { RESTIC_PASSWORD_FILE: join(folder, "repository-password") },
-  });
-  if (ended.exitCode !== 0) throw new Error(`restic ${args.join(" ")}: ${ended.stderr}`);
-  return ended.stdout;
+  return there(...resticOn(repository), ...args);
+}
+
+/** The words of restic on a repository of the stack, up to its command. */
+export function resticOn(repository: string): readonly [string, ...string[]] {
+  return ["restic", "--no-cache", "--repo", repository, "--password-file", places.password];
 }
 
 /** Stores a backup's set once more under another id, changed by a script that is given the set's folder. */
 export async function storeChanged(repository: string, backup: string, id: string, desk: string, script: string) {
   const set = join(desk, id);
   await restic(repository, "restore", "latest", "--tag", `run=${backup}`, "--target", set);
-  const changed = await run("bash", ["-euo", "pipefail", "-c", script, "change", set]);
-  if (changed.exitCode !== 0) throw new Error(changed.stderr);
+  await there("bash", "-euo", "pipefail", "-c", script, "change", set);
   const store = ["backup", "--host", "sandbox", "--tag", `run=${id}`, "."];
-  const ended = await run("restic", ["--no-cache", "--repo", repository, ...store], {
-    env: { RESTIC_PASSWORD_FILE: join(folder, "repository-password") },
-    directory: set,
-  });
-  if (ended.exitCode !== 0) throw new Error(ended.stderr);
+  await there("sh", "-ec", 'cd "$1"; shift; exec "$@"', "store", set, ...resticOn(repository), ...store);
 }

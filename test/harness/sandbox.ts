@@ -23,8 +23,13 @@ export const urls = isCompose
       public: `http://127.0.0.1:${basePort}`,
       odoo: [basePort + 10, basePort + 20, basePort + 30].map((port) => `http://127.0.0.1:${port}`),
     };
+/** Compose's name of the project. */
+export const project = `ipai-sandbox-${basePort}`;
+/** Compose as a person types it in the project's folder. */
+export const compose = (...args: readonly string[]) =>
+  run("docker", ["compose", "--project-name", project, "--project-directory", folder, ...args]);
 /** The container of a service of the project. */
-export const container = (service: string) => `ipai-sandbox-${basePort}-${service}-1`;
+export const container = (service: string) => `${project}-${service}-1`;
 /** What runs a program where the stack's files are. */
 export const inTools: readonly string[] = isCompose ? ["docker", "exec", "-i", container("tools")] : [];
 /** What runs a program where Odoo's own commands are run, as its user. */
@@ -33,10 +38,20 @@ export const inOdoo: readonly string[] = isCompose
   : ["runuser", "-u", "odoo", "--"];
 /** The shipped project has a database for n8n too. */
 const usualDatabases = `'template0', 'template1', ${isCompose ? "'odoo', 'postgres', 'n8n'" : "'odoo', 'postgres'"}`;
-/** Where the tools find working files and what Odoo keeps. */
+/** Where the tools find working files, what Odoo keeps, and the repository with its password. */
 export const places = isCompose
-  ? { work: "/var/lib/odoo/ipai-sandbox", filestore: "/var/lib/odoo/filestore" }
-  : { work: join(folder, "work"), filestore: join(folder, "odoo/filestore") };
+  ? {
+      work: "/var/lib/odoo/ipai-sandbox",
+      filestore: "/var/lib/odoo/filestore",
+      repository: "/var/lib/ipai/repository",
+      password: "/run/secrets/backup_password",
+    }
+  : {
+      work: join(folder, "work"),
+      filestore: join(folder, "odoo/filestore"),
+      repository: join(folder, "repository"),
+      password: join(folder, "repository-password"),
+    };
 export const environment: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),

@@ -1,11 +1,8 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { at, configWith, refusal, restic, runJson, testFolder } from "../harness/backups.ts";
-import { filestore } from "../harness/odoo.ts";
-import { folder, ipai, leftovers, run, sql, until } from "../harness/sandbox.ts";
+import { at, configWith, refusal, removeShared, restic, resticOn, runJson, sharedFolder } from "../harness/backups.ts";
+import { container, ipai, isCompose, leftovers, places, run, sql, there } from "../harness/sandbox.ts";
 
 /** A repository and a working folder on small disks of their own, which can be taken away and filled. */
 let desk: string;
@@ -15,7 +12,7 @@ let config: string;
 let work: string;
 
 beforeAll(async () => {
-  desk = await testFolder();
+  desk = await sharedFolder();
   [disk, work] = [join(desk, "disk"), join(desk, "work")];
   repository = join(disk, "repository");
   for (const path of [join(desk, "platter"), disk, work]) await mkdir(path);
@@ -29,7 +26,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await sh(`umount ${work}; umount ${disk}; umount ${desk}/platter; true`);
-  await rm(desk, { recursive: true });
+  await removeShared(desk);
 });
 
 async function sh(script: string): Promise<string> {
@@ -140,9 +137,10 @@ describe("an attachment that cannot be read", () => {
       "select store_fname from ir_attachment where store_fname is not null order by id desc limit 1",
     );
     // Reading a process's memory at its beginning is an input/output error, whoever reads.
-    await sh(`mount --bind /proc/1/mem ${filestore}/${name}`);
+    const path = `${places.filestore}/odoo/${name}`;
+    await sh(`${await inMounts()} mount --bind /proc/1/mem ${path}`);
     const failed = await make();
-    await sh(`umount ${filestore}/${name}`);
+    await sh(`${await inMounts()} umount ${path}`);
     expect(failed).toMatchObject({ outcome: "failed-and-undone", error: { code: "backup.filestore_unreadable" } });
     expect(failed.error?.output).toContain(name);
     expect(await leftovers()).toEqual([]);
@@ -159,13 +157,16 @@ describe("the next backup after all that", () => {
   });
 });
 
+/** What runs a program of root's where the tools' mounts are. */
+async function inMounts(): Promise<string> {
+  if (!isCompose) return "";
+  const pid = await sh(`docker inspect --format '{{.State.Pid}}' ${container("tools")}`);
+  return `nsenter --mount --pid --target ${pid.trim()}`;
+}
+
 /** A restic that was killed leaves its lock in the repository. */
 async function leaveLock(): Promise<void> {
-  const dying = spawn("restic", ["--no-cache", "--repo", repository, "backup", "--stdin"], {
-    env: { ...process.env, RESTIC_PASSWORD_FILE: join(folder, "repository-password") },
-    stdio: ["pipe", "ignore", "ignore"],
-  });
-  await until("restic has its lock", async () => (await readdir(join(repository, "locks"))).length > 0);
-  dying.kill("SIGKILL");
-  await once(dying, "exit");
+  const script = `"$@" </dev/zero >/dev/null 2>&1 & until [ -n "$(ls ${repository}/locks)" ]; do sleep 0.1; done; kill -KILL $!`;
+  await there("bash", "-c", script, "die", ...resticOn(repository), "backup", "--stdin");
+  expect(await readdir(join(repository, "locks"))).toHaveLength(1);
 }

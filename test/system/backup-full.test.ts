@@ -1,7 +1,16 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { at, backups, configWith, restic, runJson, storeChanged, testFolder } from "../harness/backups.ts";
+import {
+  at,
+  backups,
+  configWith,
+  removeShared,
+  restic,
+  runJson,
+  sharedFolder,
+  storeChanged,
+} from "../harness/backups.ts";
 import { leftovers, run } from "../harness/sandbox.ts";
 
 /**
@@ -14,7 +23,7 @@ let config: string;
 let first: string;
 
 beforeAll(async () => {
-  desk = await testFolder();
+  desk = await sharedFolder();
   work = join(desk, "work");
   await mkdir(work);
   await sh(`mount -t tmpfs -o size=600m none ${work}`);
@@ -27,7 +36,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await sh(`umount ${work}`);
-  await rm(desk, { recursive: true });
+  await removeShared(desk);
 });
 
 async function sh(script: string): Promise<void> {
@@ -95,13 +104,13 @@ describe("a disk that runs full in a proof", () => {
 
 describe("a set of a newer server", () => {
   it("is told from a damaged one", async () => {
-    // What PostgreSQL 17 writes: its version where the set tells of itself, and the format of its dump.
-    const newer = `sed -i 's/"server" : "[^"]*"/"server" : "17.2 (Debian 17.2-1)"/' "$1/about"
-      printf '\\x01\\x10' | dd of="$1/dump/toc.dat" bs=1 seek=5 conv=notrunc status=none`;
+    // What a server that is not there yet will write: its version where the set tells of itself, and a format of its dump.
+    const newer = `sed -i 's/"server" : "[^"]*"/"server" : "21.2 (Debian 21.2-1)"/' "$1/about"
+      printf '\\x01\\x20' | dd of="$1/dump/toc.dat" bs=1 seek=5 conv=notrunc status=none`;
     await storeChanged(join(desk, "repository"), first, "20200101t000000_a017", desk, newer);
     const proof = await runJson(["--config", config, "backup", "verify", "20200101t000000_a017"]);
     expect([proof.outcome, proof.error?.code]).toEqual(["failed-and-undone", "backup.server_newer"]);
-    expect(proof.error?.message).toContain("PostgreSQL 17.2");
+    expect(proof.error?.message).toContain("PostgreSQL 21.2");
     expect(await leftovers()).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configWith, refusal } from "../harness/backups.ts";
 import {
-  basePort,
+  compose,
   container,
   environment,
   folder,
@@ -15,6 +15,7 @@ import {
   leftovers,
   parsed,
   places,
+  project,
   type RunJson,
   run,
   serves,
@@ -32,9 +33,6 @@ const desk = `${home}-kept`;
 const [config, key] = [join(desk, "ipai.yaml"), join(desk, "key")];
 const root = { env: { ...environment } };
 const called = join(desk, "called");
-const project = `ipai-sandbox-${basePort}`;
-const compose = (...args: readonly string[]) =>
-  run("docker", ["compose", "--project-name", project, "--project-directory", folder, ...args]);
 
 /** Tables that an Odoo which serves writes into by itself: jobs, presence, devices, messages between its processes. */
 const ownPace = "^(ir_cron|bus_|mail_presence|res_device|res_users_log|ir_logging|ir_profile)";
@@ -66,8 +64,6 @@ describe("a server", () => {
     await writeFile(join(folder, "compose.override.yaml"), JSON.stringify(override));
     await writeFile(key, await readFile(join(folder, "secrets/backup_password")), { mode: 0o600 });
     await configWith(config, (stack) => {
-      const { runtime } = stack as unknown as { runtime: { compose: Record<string, unknown> } };
-      runtime.compose["files"] = ["compose.yaml", "compose.override.yaml"];
       // Secrets and what images are built of are taken without being named.
       stack.backup["files"] = [join(folder, "ipai.yaml")];
       stack["recovery"] = { repositories: { primary: { repository, passwordFile: key } } };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createRestic, explained, type Restic } from "../../../src/stack/restic.ts";
 import "../../../src/procedures/backup/errors.ts";
-import { command } from "../../../src/runbook/action.ts";
+import { type CommandAction, command } from "../../../src/runbook/action.ts";
 import { perform, practiceStack } from "../../harness/perform.ts";
 
 /** restic itself on repositories of a few kilobytes: what it is asked, and what its answers are taken for. */
@@ -146,5 +146,24 @@ describe("a repository", () => {
       },
     );
     await expect(perform(explained(locked))).rejects.toMatchObject({ code: "backup.repository_locked" });
+  });
+});
+
+describe("a pipeline of which it is told what went wrong", () => {
+  const piped = (script: string): CommandAction => ({
+    kind: "command",
+    host: "local",
+    pipeline: [
+      { argv: ["sh", "-c", "echo 'a warning' >&2; echo content"] },
+      { argv: ["sh", "-c", script, "last", join(folder, "received")] },
+    ],
+    exitCodes: { 28: "backup.disk_full" },
+  });
+
+  it("hands on only what its first program gives, and tells what its last one meets", async () => {
+    await perform(explained(piped('cat > "$1"')));
+    expect(await readFile(join(folder, "received"), "utf8")).toBe("content\n");
+    const full = piped("echo 'tar: ./file: Cannot write: No space left on device' >&2; exit 2");
+    await expect(perform(explained(full))).rejects.toMatchObject({ code: "backup.disk_full" });
   });
 });
