@@ -10,6 +10,7 @@ import { ProcedureUnknown } from "../engine/errors.ts";
 import type { RunEvent } from "../engine/events.ts";
 import { type ConsentRule, createRun, type Run } from "../engine/journal.ts";
 import { listLeases } from "../engine/lease.ts";
+import { addPlanned } from "../engine/occurrences.ts";
 import { post } from "../engine/outbox.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
@@ -35,7 +36,7 @@ import { controlOptions } from "./control.ts";
 import { Executors } from "./executors.ts";
 import { createNotary } from "./notary.ts";
 import { routesOf } from "./notify.ts";
-import { ProcedureLoader } from "./procedures.ts";
+import { oneOffGraceSeconds, ProcedureLoader } from "./procedures.ts";
 
 /** The program put together: configuration, control database, executors, procedures. */
 export interface App extends AsyncDisposable {
@@ -56,8 +57,8 @@ export interface App extends AsyncDisposable {
   consentFor(plan: Plan): ConsentRule;
   /** What a right to a run, or to a plan, is a right to. */
   subjectOf(run: RunKind): Subject;
-  /** Records a plan, which waits for consent then. */
-  record(plan: Plan): Promise<Run>;
+  /** Records a plan, which waits for consent then, and after that for its time, if it has one. */
+  record(plan: Plan, at?: Date): Promise<Run>;
   engine(options?: { waitForLease?: boolean; onEvent?: (event: RunEvent) => void }): Engine;
 }
 
@@ -128,7 +129,11 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     inspect,
     consentFor,
     subjectOf: (run) => loader.subjectOf(run),
-    record: (plan) => createRun(control, plan, actor, new Date(), { consent: consentFor(plan) }),
+    record: (plan, at) => {
+      const [now, consent] = [new Date(), consentFor(plan)];
+      if (at === undefined) return createRun(control, plan, actor, now, { consent });
+      return addPlanned(control, plan, { at, actor, people: consent.people, graceSeconds: oneOffGraceSeconds }, now);
+    },
     procedures: () => loader.load(),
     plan: (name, stackName, input) => planFor(name, undefined, stackName, input),
     engine: (engineOptions = {}) => ({

@@ -5,12 +5,15 @@ type Told = Parameters<typeof tellRun>[0];
 const run: Told = {
   ...{ id: "20261125t100000_abcd", stack: "erp", title: "Upgrade ipai_ledger", actor: "anna", lease: "exclusive" },
   ...{ status: "ended", outcome: null, waiting_for: null, error: null, waits: "0" },
+  ...{ planned: null, consented: ["anna"] },
   ...{ started_at: new Date("2026-11-25T10:00:00Z"), finished_at: new Date("2026-11-25T10:04:12Z") },
 };
 const error = { code: "upgrade.failed", message: "It failed.", hint: "Look.", exitCode: 50 } as never;
 const done = { title: "Deployment complete", line: "The system is live. Please report any issues." };
 const said = (changed: Partial<Told>, story: object = {}) => {
-  const messages = tellRun({ ...run, ...changed }, { chapter: "upgrade", ...story });
+  const messages = tellRun({ ...run, ...changed }, { chapter: "upgrade", title: "Upgrade", ...story }, (at) =>
+    at.toISOString(),
+  );
   return messages.map(({ event, severity, title, lines }) => [event, severity, title, ...lines]);
 };
 const who = "Run 20261125t100000_abcd, started by anna.";

@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import { toErrorRecord, toIpaiError } from "../errors/error.ts";
 import type { Plan } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
 import { type Entry, inTransaction, record } from "./audit.ts";
-import { giveConsent } from "./consent.ts";
+import { giveConsent, isApproved } from "./consent.ts";
 import type { Control } from "./control.ts";
-import { ScheduleUnderWay } from "./errors.ts";
-import { type ConsentRule, createRun, type Tables } from "./journal.ts";
+import { NotConsentedInTime, ScheduleUnderWay } from "./errors.ts";
+import { type ConsentRule, createRun, type Run, requestCancel, type Tables } from "./journal.ts";
 import { toJsonb } from "./json.ts";
 import { listDue, type Schedule } from "./schedule.ts";
 import type { OccurrencesTable } from "./schema.ts";
@@ -105,11 +105,13 @@ export interface OneOff {
   readonly actor: string;
   readonly at: Date;
   readonly graceSeconds: number;
+  /** The run whose plan was made already: it begins then, if its plan is still the same. */
+  readonly run?: string;
 }
 
 /** Something that shall happen once, at an instant. */
-export async function addOneOff(control: Control, given: OneOff, now: Date): Promise<Occurrence> {
-  const { stack, procedure, input, actor, at, graceSeconds } = given;
+export async function addOneOff(control: Tables, given: OneOff, now: Date): Promise<Occurrence> {
+  const { stack, procedure, input, actor, at, graceSeconds, run } = given;
   return inTransaction(control.db, async (tx) => {
     const added = await tx
       .insertInto("occurrences")
@@ -118,36 +120,74 @@ export async function addOneOff(control: Control, given: OneOff, now: Date): Pro
         schedule: `once-${randomBytes(3).toString("hex")}`,
         input: toJsonb(input),
         give_up_at: new Date(at.getTime() + graceSeconds * 1000),
+        run: run ?? null,
       })
       .returningAll()
       .executeTakeFirstOrThrow();
-    const detail = { procedure, input, at: at.toISOString() };
+    const detail = { procedure, input, at: at.toISOString(), ...(run === undefined ? {} : { run }) };
     await record(tx, { actor, action: "once.added", stack, subject: added.schedule, detail }, now);
     return added;
   });
 }
 
-/** Takes back something that has not begun. False: there is no such thing any more. */
+export interface PlannedOneOff extends Pick<OneOff, "at" | "graceSeconds" | "actor"> {
+  /** How many people have to consent; they may until its time. */
+  readonly people: ConsentRule["people"];
+}
+
+/**
+ * A plan that was made now and begins at an instant. Its run is there to be consented to, and holds nothing until then; it begins if
+ * the plan would still be the same.
+ */
+export async function addPlanned(
+  control: Tables,
+  plan: Plan,
+  { at, graceSeconds, actor, people }: PlannedOneOff,
+  now: Date,
+): Promise<Run> {
+  return inTransaction(control.db, async (tx) => {
+    const validSeconds = (at.getTime() - now.getTime()) / 1000 + graceSeconds;
+    const run = await createRun({ db: tx }, plan, actor, now, { consent: { people, validSeconds } });
+    const { stack, procedure, input } = plan;
+    await addOneOff({ db: tx }, { stack, procedure, input, actor, at, graceSeconds, run: run.id }, now);
+    return run;
+  });
+}
+
+/** The one-off that begins a run, or did, or was to. */
+export async function findOneOff({ db }: Tables, run: string): Promise<Occurrence | undefined> {
+  return db
+    .selectFrom("occurrences")
+    .selectAll()
+    .where("run", "=", run)
+    .where("schedule", "like", "once-%")
+    .executeTakeFirst();
+}
+
+/** Takes back something that has not begun, and cancels the run that it was to begin. Undefined: there is no such thing any more. */
 export async function removeOneOff(
-  control: Control,
+  control: Tables,
   stack: string,
   name: string,
   actor: string,
   now: Date,
-): Promise<boolean> {
+): Promise<Pick<Occurrence, "run"> | undefined> {
   return inTransaction(control.db, async (tx) => {
     const removed = await tx
-      .deleteFrom("occurrences")
+      .updateTable("occurrences")
+      // Who was told that it comes is told that it does not; of a run, by the run's own end.
+      .set({ state: "dropped", settled_at: now, is_told: sql`announced is null or run is not null` })
       .where("stack", "=", stack)
       .where("schedule", "=", name)
       .where("schedule", "like", "once-%")
       .where("state", "=", "due")
-      .returning("procedure")
+      .returning(["procedure", "run"])
       .executeTakeFirst();
-    if (removed === undefined) return false;
-    const { procedure } = removed;
+    if (removed === undefined) return undefined;
+    const { procedure, run } = removed;
     await record(tx, { actor, action: "once.dropped", stack, subject: name, detail: { procedure } }, now);
-    return true;
+    if (run !== null) await requestCancel({ db: tx }, run, actor);
+    return { run };
   });
 }
 
@@ -221,13 +261,20 @@ export async function takeUpNext(
   });
 }
 
-/** A schedule has one run at a time: what the last one waits for, the next would wait for too. */
+/**
+ * A schedule has one run at a time: what the last one waits for, the next would wait for too. One whose plan was made beforehand needs
+ * its consent by now; that the plan is still the same is seen where it begins.
+ */
 async function planAlone(
   { db }: Tables,
   occurrence: Occurrence,
   plan: (occurrence: Occurrence) => Promise<Plan>,
 ): Promise<Plan> {
-  const { stack, schedule } = occurrence;
+  const { stack, schedule, run, at } = occurrence;
+  if (run !== null) {
+    if (await isApproved({ db }, { id: run })) return plan(occurrence);
+    throw NotConsentedInTime({ run, at: at.toISOString() });
+  }
   const before = await db
     .selectFrom("occurrences")
     .innerJoin("runs", "runs.id", "occurrences.run")
@@ -247,6 +294,10 @@ async function start(
   consent: ConsentRule | undefined,
   now: Date,
 ): Promise<Settled> {
+  if (occurrence.run !== null) {
+    await settle(tables, occurrence, { state: "started", settled_at: now });
+    return { occurrence, run: occurrence.run };
+  }
   const run = await createRun(tables, plan, occurrence.actor, now, consent === undefined ? {} : { consent });
   await giveConsent(tables, run, occurrence.actor, { via: "schedule" });
   await settle(tables, occurrence, { state: "started", run: run.id, settled_at: now });

@@ -96,6 +96,8 @@ export interface Plan {
   readonly lease: "none" | "shared" | "exclusive";
   /** What a person should know before consenting. */
   readonly notes: readonly string[];
+  /** For how long users are expected to be kept out, seconds; null where nobody has measured it. Shown and announced, never hashed. */
+  readonly awaySeconds?: number | null;
   readonly steps: readonly Step[];
 }
 

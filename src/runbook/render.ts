@@ -16,9 +16,17 @@ export function renderPlan(plan: Plan, options: RenderOptions): string {
     `${plan.title} (stack ${plan.stack})`,
     `risk: ${riskOf(plan)} · undo: ${undoClassOf(plan)} · lease: ${plan.lease} · forecast: ${forecastOf(plan)} s · plan ${hashPlan(plan).slice(0, 12)}`,
     ...plan.notes.map((note) => `  ${note}`),
+    ...awayOf(plan),
   ];
   const numbers = { next: 1 };
   return [...head, "", ...plan.steps.flatMap((step) => renderStep(step, 0, numbers, options))].join("\n");
+}
+
+function awayOf({ awaySeconds }: Plan): readonly string[] {
+  if (awaySeconds === undefined || awaySeconds === 0) return [];
+  return awaySeconds === null
+    ? ["  For how long users are out nobody has measured."]
+    : [`  Users are out for about ${Math.ceil(awaySeconds)} s.`];
 }
 
 /** Seconds that the plan's steps are expected to take; steps without a forecast count as half a second. */

@@ -203,7 +203,7 @@ describe("a rehearsal", () => {
     expect(found?.updateSeconds).toBeGreaterThan(0.5);
     expect(found?.found.come).toContainEqual(expect.stringMatching(/^column ipai_demo_entry\./));
     const plan = await ipai(["deploy", "--to", commit, "--plan"]);
-    expect(plan.stdout).toMatch(/for about \d+ s by the rehearsal/);
+    expect(plan.stdout).toMatch(/Users are out for about \d+ s/);
   });
 });
 

@@ -1,3 +1,4 @@
+import { advance } from "../../engine/advance.ts";
 import { getRun, type Run } from "../../engine/journal.ts";
 import {
   addOneOff,
@@ -15,7 +16,7 @@ import { getSchedule, schedulesOf } from "../../procedures/schedules.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
 import { parseFuture } from "../instant.ts";
-import { BadInput, getProcedure, requireInput } from "../procedures.ts";
+import { BadInput, getProcedure, oneOffGraceSeconds, requireInput } from "../procedures.ts";
 import { instant, table } from "../render/text.ts";
 
 /** What happens by itself, when, and what became of it. */
@@ -76,7 +77,7 @@ export async function listSchedules(context: Context, options: Options): Promise
     one.procedure,
     "once",
     instant(one.at, zone),
-    `asked for by ${one.actor}`,
+    `asked for by ${one.actor}${one.run === null ? "" : ` (${one.run})`}`,
   ]);
   terminal.out(table([["NAME", "PROCEDURE", "WHEN", "NEXT", "LAST"], ...rows, ...extra]));
   if (!workers.some(({ lives }) => lives))
@@ -182,13 +183,12 @@ export async function runOnce(context: Context, procedure: string, options: Opti
   return 0;
 }
 
-/** Somebody has chosen the hour: much later it is not what was wanted any more. */
-const oneOffGraceSeconds = 3600;
-
 export async function drop(context: Context, name: string): Promise<number> {
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
-  if (!(await removeOneOff(app.control, stack.name, name, app.actor, new Date()))) throw NoSuchOneOff({ name });
+  const removed = await removeOneOff(app.control, stack.name, name, app.actor, new Date());
+  if (removed === undefined) throw NoSuchOneOff({ name });
+  if (removed.run !== null) await advance(app.engine(), removed.run);
   context.terminal.out(`${name} does not happen.`);
   return 0;
 }

@@ -2,9 +2,9 @@ import { z } from "zod";
 import { command, type Probe } from "../../runbook/action.ts";
 import type { Act, Plan } from "../../runbook/plan.ts";
 import type { Stack } from "../../stack/stack.ts";
-import type { Procedure } from "../procedure.ts";
+import { announcedBefore, type Procedure } from "../procedure.ts";
 import { require } from "../steps.ts";
-import { boundTo, notesOf, roll, titleOf } from "./deploy.ts";
+import { awayOf, boundTo, notesOf, roll, titleOf } from "./deploy.ts";
 import { NotCodeOnly } from "./errors.ts";
 import { type DeployFacts, readDeployFacts } from "./facts.ts";
 
@@ -33,6 +33,7 @@ export const hotfix: Procedure<HotfixInput, DeployFacts> = {
     "Brings a commit that only changes code: services are restarted one after the other, and no request fails. What would change the " +
     "database is refused. Your own check of the bug decides with the others whether it stays.",
   done: { title: "Hot-fix deployed" },
+  announceSeconds: announcedBefore,
   input,
   facts: readHotfixFacts,
   plan: planHotfix,
@@ -55,6 +56,7 @@ function planHotfix(stack: Stack, given: HotfixInput, facts: DeployFacts): Plan 
     facts: boundTo(facts),
     lease: "exclusive",
     notes: notesOf(stack, { backup: false }, facts),
+    ...awayOf(stack, facts),
     steps: roll(stack, facts, { besides: verify === null ? [] : [seeFix(stack, verify)] }),
   };
 }

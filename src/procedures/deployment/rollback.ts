@@ -10,7 +10,7 @@ import { checkOut, seenCode, short, unchangedTree } from "./code.ts";
 import { boundTo, pivot, roll } from "./deploy.ts";
 import { NoSnapshot, NotCodeOnly, NothingToRollBack, ReleaseUnknown } from "./errors.ts";
 import { type DeployFacts, readCommitFacts, requireGit } from "./facts.ts";
-import { listReleases, noteRelease, type Release } from "./release.ts";
+import { listReleases, noteRelease, noteSize, type Release } from "./release.ts";
 import { smokeTests } from "./smoke.ts";
 
 const input = z.object({
@@ -112,6 +112,7 @@ function exchange(stack: Stack, { undone, code }: RollbackFacts, of: string): re
   const both = { database: { isThere: true }, files: { isThere: true } };
   return [
     unchangedTree(stack, git, code),
+    noteSize(stack),
     ...noteKept(stack, both),
     ...whileInMaintenance(stack, { ...running, reason: "The version of before is being put back." }, [
       ...whileOdooStopped(stack, running.odoo, [

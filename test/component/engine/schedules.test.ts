@@ -312,8 +312,8 @@ describe("something that shall happen once", () => {
 
   it("can be taken back until it has begun", async () => {
     const { schedule } = await addOneOff(test.control, once("once-2"), new Date());
-    expect(await removeOneOff(test.control, "once-2", schedule, "anna", new Date())).toBe(true);
-    expect(await removeOneOff(test.control, "once-2", schedule, "anna", new Date())).toBe(false);
+    expect(await removeOneOff(test.control, "once-2", schedule, "anna", new Date())).toEqual({ run: null });
+    expect(await removeOneOff(test.control, "once-2", schedule, "anna", new Date())).toBeUndefined();
   });
 });
 

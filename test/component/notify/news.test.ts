@@ -24,7 +24,11 @@ afterEach(async () => {
   await test.control.db.deleteFrom("messages").execute();
 });
 
-const settings: NewsSettings = { routes: [routeTo("ops")], storyOf: () => ({ chapter: "upgrade" }) };
+const settings: NewsSettings = {
+  routes: [routeTo("ops")],
+  storyOf: () => ({ chapter: "upgrade", title: "Upgrade" }),
+  instantOf: (_, at) => at.toISOString(),
+};
 const look = (times: number) =>
   carry(
     { control: test.control, channels: { ops: webhookTo(receiver.port) }, ...settings },
