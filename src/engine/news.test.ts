@@ -5,7 +5,7 @@ type Told = Parameters<typeof tellRun>[0];
 const run: Told = {
   ...{ id: "20261125t100000_abcd", stack: "erp", title: "Upgrade ipai_ledger", actor: "anna", lease: "exclusive" },
   ...{ status: "ended", outcome: null, waiting_for: null, error: null, waits: "0" },
-  ...{ planned: null, consented: ["anna"] },
+  ...{ planned: null, consented: ["anna"], shortfalls: [] },
   ...{ started_at: new Date("2026-11-25T10:00:00Z"), finished_at: new Date("2026-11-25T10:04:12Z") },
 };
 const error = { code: "upgrade.failed", message: "It failed.", hint: "Look.", exitCode: 50 } as never;
@@ -74,6 +74,39 @@ describe("what people read", () => {
         ...["The system is live. Please report any issues.", who],
       ],
     ]);
+  });
+
+  it("is also what failed without stopping it", () => {
+    const shortfalls = ["n8n answers: the answer is 404."];
+    expect(said({ outcome: "succeeded", shortfalls }, { done })).toEqual([
+      [
+        ...["run.succeeded", "info", "Deployment complete in 4 min 12 s: Upgrade ipai_ledger"],
+        ...["The system is live. Please report any issues."],
+        ...["Not as it should be: n8n answers: the answer is 404.", who],
+      ],
+    ]);
+  });
+
+  const planned = { at: "2026-12-01T14:00:00.000Z", wasAnnounced: true };
+  it.each<[string, Partial<Told>, string[]]>([
+    [
+      "to what was announced and is taken back",
+      { outcome: "cancelled", error: { code: "run.cancelled", message: "Cancelled by berta.", hint: "No." } },
+      [
+        ...["run.cancelled", "info", "Upgrade ipai_ledger: cancelled"],
+        ...["It was announced for 2026-12-01T14:00:00.000Z. The system stays as it is.", "Cancelled by berta."],
+      ],
+    ],
+    [
+      "to what would be another plan by its time",
+      { outcome: "failed", error, planned: { ...planned, wasAnnounced: false } },
+      [
+        ...["run.failed", "warning", "Upgrade ipai_ledger: does not take place"],
+        ...["It was planned for 2026-12-01T14:00:00.000Z. The system stays as it is.", "It failed.", "Look."],
+      ],
+    ],
+  ])("is that it does not come, %s", (_, changed, wanted) => {
+    expect(said({ planned, started_at: null, ...changed })).toEqual([[...wanted, who, "Consented to by anna."]]);
   });
 
   it("is nothing of what is under way and keeps nobody from working, nor of what is being taken back", () => {

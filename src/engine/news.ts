@@ -46,6 +46,19 @@ export async function postNews(control: Control, settings: NewsSettings, now: Da
   });
 }
 
+const planned = sql<Planned | null>`(
+  select json_build_object('at', at, 'wasAnnounced', announced is not null)
+  from occurrences where run = runs.id and schedule like 'once-%'
+)`;
+const consented = sql<readonly string[]>`array(
+  select approvals.actor from approvals
+  where approvals.run = runs.id and approvals.plan_hash = runs.plan_hash order by approvals.at
+)`;
+const shortfalls = sql<readonly string[]>`array(
+  select steps.title || ': ' || (steps.error ->> 'message') from steps
+  where steps.run = runs.id and steps.phase = 'do' and steps.outcome = 'failed' order by steps.started_at
+)`;
+
 /** A run that another worker tells of just now, or that changes just now, is left to the next look. */
 async function runNews(
   tx: Kysely<ControlSchema>,
@@ -67,18 +80,7 @@ async function runNews(
         .where("events.kind", "=", "run.waiting")
         .as("waits"),
     )
-    .select(
-      sql<Planned | null>`(
-      select json_build_object('at', at, 'wasAnnounced', announced is not null)
-      from occurrences where run = runs.id and schedule like 'once-%'
-    )`.as("planned"),
-    )
-    .select(
-      sql<readonly string[]>`array(
-      select approvals.actor from approvals
-      where approvals.run = runs.id and approvals.plan_hash = runs.plan_hash order by approvals.at
-    )`.as("consented"),
-    )
+    .select([planned.as("planned"), consented.as("consented"), shortfalls.as("shortfalls")])
     .where("id", "in", ids)
     .where("parent", "is", null)
     .where("is_quiet", "=", false)
@@ -103,6 +105,8 @@ type Told = Pick<Run, RunFields | "started_at" | "finished_at"> & {
   readonly planned: Planned | null;
   /** Who consented to its plan. */
   readonly consented: readonly string[];
+  /** Steps that failed; of a run that succeeded, those that it may go on without. */
+  readonly shortfalls: readonly string[];
 };
 
 interface Planned {
@@ -153,12 +157,13 @@ function tellEnd(run: Told, outcome: Outcome, { done }: Story): Saying {
   const common = { key: `run:${run.id}:${outcome}`, event: `run.${outcome}`, severity: severities[outcome] };
   if (outcome !== "succeeded")
     return { ...common, title: `${run.title}: ${words[outcome]}`, lines: [...errorOf(run), whoOf(run)] };
+  const short = run.shortfalls.map((one) => `Not as it should be: ${one}`);
   const time =
     run.started_at === null || run.finished_at === null ? "" : ` in ${between(run.started_at, run.finished_at)}`;
-  if (done === undefined) return { ...common, title: `${run.title}: complete${time}`, lines: [whoOf(run)] };
+  if (done === undefined) return { ...common, title: `${run.title}: complete${time}`, lines: [...short, whoOf(run)] };
   return {
     ...{ ...common, title: `${done.title}${time}: ${run.title}` },
-    lines: [...(done.line === undefined ? [] : [done.line]), whoOf(run)],
+    lines: [...(done.line === undefined ? [] : [done.line]), ...short, whoOf(run)],
   };
 }
 

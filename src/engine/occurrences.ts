@@ -164,6 +164,18 @@ export async function findOneOff({ db }: Tables, run: string): Promise<Occurrenc
     .executeTakeFirst();
 }
 
+/** What is to happen once on a stack and has not begun, the next first. */
+export async function listDueOneOffs({ db }: Tables, stack: string): Promise<readonly Occurrence[]> {
+  return db
+    .selectFrom("occurrences")
+    .selectAll()
+    .where("stack", "=", stack)
+    .where("schedule", "like", "once-%")
+    .where("state", "=", "due")
+    .orderBy("at")
+    .execute();
+}
+
 /** Takes back something that has not begun, and cancels the run that it was to begin. Undefined: there is no such thing any more. */
 export async function removeOneOff(
   control: Tables,

@@ -2,6 +2,7 @@ import { advance } from "../../engine/advance.ts";
 import { getRun, type Run } from "../../engine/journal.ts";
 import {
   addOneOff,
+  listDueOneOffs,
   listOccurrences,
   listPauses,
   type Occurrence,
@@ -38,11 +39,12 @@ export async function listSchedules(context: Context, options: Options): Promise
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
   const now = new Date();
-  const [procedures, pauses, workers, occurrences] = await Promise.all([
+  const [procedures, pauses, workers, occurrences, once] = await Promise.all([
     app.procedures(),
     listPauses(app.control, stack.name),
     listWorkers(app.control),
     listOccurrences(app.control, stack.name, historyMax),
+    listDueOneOffs(app.control, stack.name),
   ]);
   const schedules = schedulesOf(stack.config, procedures).map((schedule) => ({
     ...schedule,
@@ -50,7 +52,6 @@ export async function listSchedules(context: Context, options: Options): Promise
     next: pauses.has(schedule.name) ? undefined : listNext(schedule, now, 1)[0],
     last: occurrences.find((one) => one.schedule === schedule.name && one.state !== "due"),
   }));
-  const once = occurrences.filter((one) => one.schedule.startsWith("once-") && one.state === "due");
   const { terminal } = context;
   if (options.json === true) {
     terminal.out(

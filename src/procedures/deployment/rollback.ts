@@ -11,7 +11,7 @@ import { boundTo, pivot, roll } from "./deploy.ts";
 import { NoSnapshot, NotCodeOnly, NothingToRollBack, ReleaseUnknown } from "./errors.ts";
 import { type DeployFacts, readCommitFacts, requireGit } from "./facts.ts";
 import { listReleases, noteRelease, noteSize, type Release } from "./release.ts";
-import { smokeTests } from "./smoke.ts";
+import { serviceTests } from "./smoke.ts";
 
 const input = z.object({
   release: z
@@ -120,7 +120,7 @@ function exchange(stack: Stack, { undone, code }: RollbackFacts, of: string): re
         seenCode(stack, [...updates, ...installs, ...modules]),
         ...changePlaces(stack, both, names),
       ]),
-      ...smokeTests(stack, running.odoo),
+      ...serviceTests(stack, running.odoo),
     ]),
     pivot,
     { ...noteClosed(stack, of), id: "note used", onFail: "continue" },
