@@ -5,7 +5,7 @@ import { suffixed } from "../../runbook/value.ts";
 import { logInAndOut } from "../../stack/odoo/log-in.ts";
 import type { Address } from "../../stack/odoo/odoo.ts";
 import type { Stack } from "../../stack/stack.ts";
-import { change, read, require } from "../steps.ts";
+import { read, require } from "../steps.ts";
 
 /**
  * What a new release must answer before users are back. Asked at the services themselves, since users are kept out meanwhile: health with
@@ -53,18 +53,20 @@ function logsIn({ odoo, config }: Stack, service: Service, user: string): Act {
   });
 }
 
-/** A workflow may do things: it is told that this is a test, and called once. */
+/** Once: a workflow may do things. To this one it is said that it is asked whether it answers. */
 function callsAutomation({ automation, config, name }: Stack): readonly Act[] {
   const smoke = config.services.automation?.smoke;
   if (automation === undefined || smoke === undefined) return [];
+  const told = { test: true, source: "ipai", stack: name, reason: "deployment" };
   return [
-    change(
+    read(
       {
         id: "smoke automation",
         title: `n8n answers a test of ${smoke.path}`,
-        action: automation.callWebhook(smoke.path, { test: true, source: "ipai", stack: name, reason: "deployment" }),
+        action: automation.callWebhook(smoke.path, told),
+        outputs: {},
       },
-      { onFail: smoke.required ? "undo" : "continue", timeoutSeconds: 90 },
+      { onFail: smoke.required ? "undo" : "continue" },
     ),
   ];
 }
