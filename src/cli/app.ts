@@ -10,7 +10,7 @@ import { ProcedureUnknown } from "../engine/errors.ts";
 import type { RunEvent } from "../engine/events.ts";
 import { type ConsentRule, createRun, type Run } from "../engine/journal.ts";
 import { listLeases } from "../engine/lease.ts";
-import { addPlanned } from "../engine/occurrences.ts";
+import { addPlanned } from "../engine/one-offs.ts";
 import { post } from "../engine/outbox.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";

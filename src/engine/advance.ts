@@ -12,7 +12,7 @@ import { endsProcess, hasBegun, isIrreversible, isPointOfNoReturn, policyOf } fr
 import { checkFence } from "./fence.ts";
 import { runInner, undoInner } from "./inner.ts";
 import { getRun, type Run, type RunChange, updateRun } from "./journal.ts";
-import { findOneOff } from "./occurrences.ts";
+import { findOneOff } from "./one-offs.ts";
 import { persist } from "./persist.ts";
 import type { Outcome } from "./schema.ts";
 import { type Engine, keyOf, openSession, type Session } from "./session.ts";

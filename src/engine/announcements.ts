@@ -2,8 +2,8 @@ import { type Kysely, sql } from "kysely";
 import { isApproved } from "./consent.ts";
 import { duration } from "./duration.ts";
 import type { Message } from "./message.ts";
-import type { NewsSettings } from "./news.ts";
 import type { ControlSchema } from "./schema.ts";
+import type { NewsSettings } from "./story.ts";
 
 /** What people are told before something happens that somebody chose a time for. */
 

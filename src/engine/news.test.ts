@@ -17,6 +17,7 @@ const said = (changed: Partial<Told>, story: object = {}) => {
   return messages.map(({ event, severity, title, lines }) => [event, severity, title, ...lines]);
 };
 const who = "Run 20261125t100000_abcd, started by anna.";
+const ended = "Run 20261125t100000_abcd, started by anna: ipai runs show 20261125t100000_abcd";
 
 describe("what people read", () => {
   it.each<[string, Partial<Told>, string[]]>([
@@ -28,14 +29,14 @@ describe("what people read", () => {
     [
       "that it is over, and how long it took",
       { outcome: "succeeded" },
-      ["run.succeeded", "info", "Upgrade ipai_ledger: complete in 4 min 12 s", who],
+      ["run.succeeded", "info", "Upgrade ipai_ledger: complete in 4 min 12 s", ended],
     ],
     [
       "that it failed, and what that means",
       { outcome: "undone", error },
       [
         ...["run.undone", "warning", "Upgrade ipai_ledger: failed, and everything was taken back"],
-        ...["It failed.", "Look.", who],
+        ...["It failed.", "Look.", ended],
       ],
     ],
     [
@@ -47,7 +48,7 @@ describe("what people read", () => {
         "Upgrade ipai_ledger: ended in a state that nobody knows",
         "It failed.",
         "Look.",
-        who,
+        ended,
       ],
     ],
     [
@@ -71,7 +72,7 @@ describe("what people read", () => {
     expect(said({ outcome: "succeeded" }, { done })).toEqual([
       [
         ...["run.succeeded", "info", "Deployment complete in 4 min 12 s: Upgrade ipai_ledger"],
-        ...["The system is live. Please report any issues.", who],
+        ...["The system is live. Please report any issues.", ended],
       ],
     ]);
   });
@@ -82,7 +83,7 @@ describe("what people read", () => {
       [
         ...["run.succeeded", "info", "Deployment complete in 4 min 12 s: Upgrade ipai_ledger"],
         ...["The system is live. Please report any issues."],
-        ...["Not as it should be: n8n answers: the answer is 404.", who],
+        ...["Not as it should be: n8n answers: the answer is 404.", ended],
       ],
     ]);
   });
@@ -106,7 +107,7 @@ describe("what people read", () => {
       ],
     ],
   ])("is that it does not come, %s", (_, changed, wanted) => {
-    expect(said({ planned, started_at: null, ...changed })).toEqual([[...wanted, who, "Consented to by anna."]]);
+    expect(said({ planned, started_at: null, ...changed })).toEqual([[...wanted, ended, "Consented to by anna."]]);
   });
 
   it("is nothing of what is under way and keeps nobody from working, nor of what is being taken back", () => {

@@ -5,28 +5,10 @@ import { duration } from "./duration.ts";
 import type { Run } from "./journal.ts";
 import type { Message, Severity } from "./message.ts";
 import { post } from "./outbox.ts";
-import type { Route } from "./route.ts";
 import type { ControlSchema, Outcome } from "./schema.ts";
+import type { NewsSettings, Story } from "./story.ts";
 
 /** What the journal has to tell: runs that began, ended or wait for somebody, and times at which nothing happened. */
-
-export interface NewsSettings {
-  readonly routes: readonly Route[];
-  /** Undefined for what nobody is told of, such as the practice stack's own. */
-  readonly storyOf: (procedure: string) => Story | undefined;
-  /** An instant as the people of a stack read it. */
-  readonly instantOf: (stack: string, at: Date) => string;
-}
-
-/** How a procedure is told of. */
-export interface Story {
-  readonly chapter: string;
-  readonly title: string;
-  /** How long before it begins it is announced, when it has been planned for a time; seconds. */
-  readonly announceSeconds?: readonly number[] | undefined;
-  /** Said when it succeeded: `Backup proven`. The run's own title when absent. */
-  readonly done?: { readonly title: string; readonly line?: string } | undefined;
-}
 
 /** How long after its end a run is still news, when no worker was there to tell it. */
 const newsMs = 24 * 3600 * 1000;
@@ -156,14 +138,14 @@ type Saying = Omit<Message, "run" | "stack" | "chapter">;
 function tellEnd(run: Told, outcome: Outcome, { done }: Story): Saying {
   const common = { key: `run:${run.id}:${outcome}`, event: `run.${outcome}`, severity: severities[outcome] };
   if (outcome !== "succeeded")
-    return { ...common, title: `${run.title}: ${words[outcome]}`, lines: [...errorOf(run), whoOf(run)] };
+    return { ...common, title: `${run.title}: ${words[outcome]}`, lines: [...errorOf(run), endOf(run)] };
   const short = run.shortfalls.map((one) => `Not as it should be: ${one}`);
   const time =
     run.started_at === null || run.finished_at === null ? "" : ` in ${between(run.started_at, run.finished_at)}`;
-  if (done === undefined) return { ...common, title: `${run.title}: complete${time}`, lines: [...short, whoOf(run)] };
+  if (done === undefined) return { ...common, title: `${run.title}: complete${time}`, lines: [...short, endOf(run)] };
   return {
     ...{ ...common, title: `${done.title}${time}: ${run.title}` },
-    lines: [...(done.line === undefined ? [] : [done.line]), ...short, whoOf(run)],
+    lines: [...(done.line === undefined ? [] : [done.line]), ...short, endOf(run)],
   };
 }
 
@@ -176,7 +158,7 @@ function tellNotBegun(run: Told, outcome: Outcome, planned: Planned, say: (at: D
     lines: [
       `It was ${planned.wasAnnounced ? "announced" : "planned"} for ${when}. The system stays as it is.`,
       ...(outcome === "cancelled" ? errorOf(run).slice(0, 1) : errorOf(run)),
-      whoOf(run),
+      endOf(run),
       ...(run.consented.length === 0 ? [] : [`Consented to by ${run.consented.join(", ")}.`]),
     ],
   };
@@ -204,6 +186,11 @@ function tellWaiting(run: Told, say: (at: Date) => string): Saying {
 
 function errorOf({ error }: Told): readonly string[] {
   return error === null ? [] : [error.message, error.hint];
+}
+
+/** And where the whole story is. */
+function endOf({ id, actor }: Told): string {
+  return `Run ${id}, started by ${actor}: ipai runs show ${id}`;
 }
 
 function whoOf({ id, actor }: Told): string {

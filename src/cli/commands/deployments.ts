@@ -1,5 +1,5 @@
 import { getRun } from "../../engine/journal.ts";
-import { listDueOneOffs } from "../../engine/occurrences.ts";
+import { listDueOneOffs } from "../../engine/one-offs.ts";
 import { listReleases, type Release } from "../../procedures/deployment/release.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { App } from "../app.ts";

@@ -2,7 +2,7 @@ import { runJson } from "../../api/shapes.ts";
 import { advance } from "../../engine/advance.ts";
 import { listSteps, type Run, requestCancel } from "../../engine/journal.ts";
 import { findObstacle } from "../../engine/lease.ts";
-import { findOneOff } from "../../engine/occurrences.ts";
+import { findOneOff } from "../../engine/one-offs.ts";
 import { listWorkers } from "../../engine/workers.ts";
 import { Bug } from "../../errors/error.ts";
 import type { Plan } from "../../runbook/plan.ts";

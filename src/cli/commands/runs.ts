@@ -3,7 +3,7 @@ import { listUnattended } from "../../engine/attended.ts";
 import { isApproved, listApprovals } from "../../engine/consent.ts";
 import { listEvents, sendSignal } from "../../engine/events.ts";
 import { decideRun, getRun, listSteps, listRuns as queryRuns, type Run, requestCancel } from "../../engine/journal.ts";
-import { findOneOff } from "../../engine/occurrences.ts";
+import { findOneOff } from "../../engine/one-offs.ts";
 import type { Decision } from "../../engine/schema.ts";
 import { defineError } from "../../errors/error.ts";
 import { renderPlan } from "../../runbook/render.ts";

@@ -1,15 +1,13 @@
 import { advance } from "../../engine/advance.ts";
 import { getRun, type Run } from "../../engine/journal.ts";
 import {
-  addOneOff,
-  listDueOneOffs,
   listOccurrences,
   listPauses,
   type Occurrence,
   pauseSchedule,
-  removeOneOff,
   unpauseSchedule,
 } from "../../engine/occurrences.ts";
+import { addOneOff, listDueOneOffs, removeOneOff } from "../../engine/one-offs.ts";
 import { listNext, type Schedule } from "../../engine/schedule.ts";
 import { listWorkers } from "../../engine/workers.ts";
 import { defineError } from "../../errors/error.ts";

@@ -8,14 +8,13 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { advance } from "../../../src/engine/advance.ts";
 import { createRun, decideRun, getRun, listRuns } from "../../../src/engine/journal.ts";
 import {
-  addOneOff,
   listOccurrences,
   noteTimes,
   pauseSchedule,
-  removeOneOff,
   takeUpNext,
   unpauseSchedule,
 } from "../../../src/engine/occurrences.ts";
+import { addOneOff, removeOneOff } from "../../../src/engine/one-offs.ts";
 import { post } from "../../../src/engine/outbox.ts";
 import { forgetOld } from "../../../src/engine/retention.ts";
 import type { Schedule } from "../../../src/engine/schedule.ts";

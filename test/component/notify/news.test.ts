@@ -1,10 +1,11 @@
 import { sql } from "kysely";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { advance } from "../../../src/engine/advance.ts";
-import { type NewsSettings, postNews } from "../../../src/engine/news.ts";
+import { postNews } from "../../../src/engine/news.ts";
 import { noteTimes } from "../../../src/engine/occurrences.ts";
 import { listDeliveries } from "../../../src/engine/outbox.ts";
 import type { Schedule } from "../../../src/engine/schedule.ts";
+import type { NewsSettings } from "../../../src/engine/story.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import { carry, routeTo, webhookTo } from "../../harness/messages.ts";
 import { approvedRun, createEngine, planOf, runPlan, World } from "../../harness/plans.ts";
