@@ -21,9 +21,12 @@ export function logInAndOut({ from, url }: Address, database: Text, { user, pass
   });
 }
 
-/** A user with a second factor has no user id yet when his password was right. A redirect is not followed: the password would go with it. */
+/**
+ * A user with a second factor has no user id yet when his password was right. A redirect is not followed: the
+ * password would go with it. Where Odoo has several databases, a session that is over has none, and its routes are not there (404).
+ */
 const script = `
-import http.cookiejar, json, os, sys, urllib.request
+import http.cookiejar, json, os, sys, urllib.error, urllib.request
 url, database, login = sys.argv[1:4]
 class Stay(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *given):
@@ -33,15 +36,17 @@ browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay, coo
 def end(code, words):
     print(words, file=sys.stderr)
     sys.exit(code)
-def ask(method, params):
+def post(method, params):
     body = json.dumps({"jsonrpc": "2.0", "method": "call", "params": params}).encode()
     request = urllib.request.Request(url + "/web/session/" + method, body, {"Content-Type": "application/json"})
+    with browser.open(request, timeout=60) as response:
+        answer = json.load(response)
+    return answer.get("result"), (answer.get("error") or {}).get("data") or answer.get("error")
+def ask(method, params):
     try:
-        with browser.open(request, timeout=60) as response:
-            answer = json.load(response)
+        return post(method, params)
     except (OSError, ValueError) as error:
         end(3, "/web/session/%s: %s" % (method, error))
-    return answer.get("result"), (answer.get("error") or {}).get("data") or answer.get("error")
 result, fault = ask("authenticate", {"db": database, "login": login, "password": os.environ["ODOO_PASSWORD"]})
 if fault:
     if fault.get("name") == "odoo.exceptions.AccessDenied":
@@ -56,7 +61,12 @@ try:
         end(1, "the session that was begun is not known: %s" % (fault or who))
 finally:
     ask("destroy", {})
-who, fault = ask("get_session_info", {})
+try:
+    who, fault = post("get_session_info", {})
+except urllib.error.HTTPError as error:
+    who = None if error.code == 404 else end(3, "/web/session/get_session_info: %s" % error)
+except (OSError, ValueError) as error:
+    end(3, "/web/session/get_session_info: %s" % error)
 if (who or {}).get("uid"):
     end(1, "the session goes on after its user logged out")
 `;
