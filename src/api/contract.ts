@@ -131,7 +131,7 @@ export const occurrenceSchema = z.object({
   schedule: z.string(),
   procedure: z.string(),
   at: instant,
-  state: z.enum(["due", "started", "missed", "failed"]),
+  state: z.enum(["due", "started", "missed", "failed", "dropped"]),
   actor: z.string(),
   run: z.string().nullable(),
   error: errorSchema.nullable(),

@@ -11,6 +11,7 @@ import { ProcedureUnknown } from "../engine/errors.ts";
 import type { RunEvent } from "../engine/events.ts";
 import { type ConsentRule, createRun, type Run, type Tables } from "../engine/journal.ts";
 import { listLeases } from "../engine/lease.ts";
+import { addPlanned } from "../engine/one-offs.ts";
 import { post } from "../engine/outbox.ts";
 import { createRecords, type Records } from "../engine/records.ts";
 import type { Engine } from "../engine/session.ts";
@@ -36,9 +37,14 @@ import { controlOptions } from "./control.ts";
 import { Executors } from "./executors.ts";
 import { createNotary } from "./notary.ts";
 import { routesOf } from "./notify.ts";
-import { ProcedureLoader } from "./procedures.ts";
+import { oneOffGraceSeconds, ProcedureLoader } from "./procedures.ts";
 
 /** The program put together: configuration, control database, executors, procedures. */
+interface Recording {
+  readonly at?: Date | undefined;
+  readonly as?: { readonly tables: Tables; readonly actor: string };
+}
+
 export interface App extends AsyncDisposable {
   readonly config: Config;
   readonly control: Control;
@@ -57,8 +63,11 @@ export interface App extends AsyncDisposable {
   consentFor(plan: Plan): ConsentRule;
   /** What a right to a run, or to a plan, is a right to. */
   subjectOf(run: RunKind): Subject;
-  /** Records a plan, which waits for consent then, as whoever typed the command or as another. Throws `access.nobody_else`. */
-  record(plan: Plan, as?: { readonly tables: Tables; readonly actor: string }): Promise<Run>;
+  /**
+   * Records a plan, as whoever typed the command or as another. It waits for consent then, and after that for its time, if it has one.
+   * Throws `access.nobody_else`.
+   */
+  record(plan: Plan, given?: Recording): Promise<Run>;
   engine(options?: { waitForLease?: boolean; onEvent?: (event: RunEvent) => void }): Engine;
 }
 
@@ -117,11 +126,6 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
   };
   const consentFor = (plan: Plan) => consentRule(stack(plan.stack).config.consent, plan);
   const subjectOf = (run: RunKind) => loader.subjectOf(run);
-  const record: App["record"] = async (plan, as = { tables: control, actor }) => {
-    const subject = subjectOf({ stack: plan.stack, procedure: plan.procedure, undo_class: undoClassOf(plan) });
-    if (plan.override !== undefined) await requireTwo(as.tables, subject);
-    return createRun(as.tables, plan, as.actor, new Date(), { consent: consentFor(plan) });
-  };
   await loader.load();
   const principal = await principalOfShell(control, await findActor(environment), new Date());
   const actor = principal.handle;
@@ -136,7 +140,11 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     inspect,
     consentFor,
     subjectOf,
-    record,
+    record: async (plan, { at, as = { tables: control, actor } } = {}) => {
+      const subject = subjectOf({ stack: plan.stack, procedure: plan.procedure, undo_class: undoClassOf(plan) });
+      if (plan.override !== undefined) await requireTwo(as.tables, subject);
+      return recordPlan(plan, consentFor(plan), { at, as });
+    },
     procedures: () => loader.load(),
     plan: (name, stackName, input) => planFor(name, undefined, stackName, input),
     engine: (engineOptions = {}) => ({
@@ -152,6 +160,13 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
       await control.close();
     },
   };
+}
+
+async function recordPlan(plan: Plan, consent: ConsentRule, { at, as }: Required<Recording>): Promise<Run> {
+  const now = new Date();
+  if (at === undefined) return createRun(as.tables, plan, as.actor, now, { consent });
+  const planned = { at, actor: as.actor, people: consent.people, graceSeconds: oneOffGraceSeconds };
+  return addPlanned(as.tables, plan, planned, now);
 }
 
 /** What is at risk is measured by what the checks say of archive and files, so they are asked first. */

@@ -37,6 +37,16 @@ describe("an instant", () => {
     expect(parseFuture("2026-11-26 02:01", "Asia/Manila", now).toISOString()).toBe("2026-11-25T18:01:00.000Z");
   });
 
+  it("that is to come may be so far away", () => {
+    const now = new Date("2026-11-25T18:00:00Z");
+    expect(parseFuture("in 90m", "Asia/Manila", now).toISOString()).toBe("2026-11-25T19:30:00.000Z");
+    expect(parseFuture(" in 2h ", "Asia/Manila", now).toISOString()).toBe("2026-11-25T20:00:00.000Z");
+    for (const given of ["in 0s", "in a while", "90m", "in -1h"])
+      expect(() => parseFuture(given, "Asia/Manila", now)).toThrow(
+        expect.objectContaining({ code: "usage.bad_instant" }),
+      );
+  });
+
   it("is what a clock of the zone shows then", () => {
     const zones = fc.constantFrom("Asia/Manila", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Pacific/Apia");
     const seconds = fc.integer({ min: 1_700_000_000, max: 2_000_000_000 });

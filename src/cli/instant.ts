@@ -1,3 +1,4 @@
+import { parseDuration } from "../config/units.ts";
 import { defineError } from "../errors/error.ts";
 
 /** Instants as people type them. */
@@ -6,7 +7,7 @@ export const BadInstant = defineError<{ given: string; reason: string }>("usage.
   exitCode: 14,
   message: (d) => `${d.given} is no instant that can be meant: ${d.reason}. Nothing was changed.`,
   hint: () =>
-    'Write "2026-11-26 02:00", which is meant in the stack\'s zone, or an instant with its own: 2026-11-25T18:00:00Z.',
+    'Write "2026-11-26 02:00", which is meant in the stack\'s zone, an instant with its own (2026-11-25T18:00:00Z), or of what is to come "in 90m".',
 });
 
 /** An instant with its own offset, or a wall-clock time of a zone, to the minute or the second. Of a time that a zone has twice, the first. */
@@ -28,9 +29,10 @@ export function parseInstant(given: string, timezone: string): Date {
   return new Date(Math.min(...found));
 }
 
-/** The same, and still to come. */
+/** The same, or `in 90m`, and still to come. */
 export function parseFuture(given: string, timezone: string, now: Date): Date {
-  const at = parseInstant(given, timezone);
+  const seconds = parseDuration(/^in (\S+)$/.exec(given.trim())?.[1] ?? "");
+  const at = seconds === undefined ? parseInstant(given, timezone) : new Date(now.getTime() + seconds * 1000);
   if (at <= now) throw BadInstant({ given, reason: "it is past" });
   return at;
 }

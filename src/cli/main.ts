@@ -11,7 +11,7 @@ import { registerMaintenance } from "./program/maintenance.ts";
 import { registerPast } from "./program/past.ts";
 import { registerPeople } from "./program/people.ts";
 import { registerRecovery } from "./program/recovery.ts";
-import { changing, json, run } from "./program/register.ts";
+import { changing, json, planned, run } from "./program/register.ts";
 import { registerResources } from "./program/resources.ts";
 import { registerRestore } from "./program/restore.ts";
 import { registerService } from "./program/service.ts";
@@ -158,7 +158,7 @@ registerRecovery(program);
 
 registerDeployment(program);
 
-changing(program.command("upgrade"))
+planned(program.command("upgrade"))
   .description("update modules whose code changed, and take it back if anything is not as it should be")
   .argument("[modules...]", "modules to update; all changed ones without it")
   .option("--accept-lost-crons", "accept that active scheduled actions disappear")
@@ -194,7 +194,7 @@ procedures
   .description("JSON Schema for editors")
   .action(run(async (context) => (await import("./commands/procedures.ts")).printSchema(context)));
 
-changing(program.command("run"))
+planned(program.command("run"))
   .description("run a procedure by its name")
   .argument("<name and input...>", "its name, then NAME=VALUE for each input")
   .action(
@@ -239,7 +239,7 @@ schedules
 json(schedules.command("once"))
   .description("run a procedure once, at an instant")
   .argument("<procedure>", "such as backup, or upgrade")
-  .requiredOption("--at <instant>", '"2026-11-26 02:00" in the stack\'s zone, or 2026-11-25T18:00:00Z')
+  .requiredOption("--at <instant>", '"2026-11-26 02:00" in the stack\'s zone, 2026-11-25T18:00:00Z, or "in 90m"')
   .option("--input <json>", "its input", "{}")
   .action(
     run(async (context, procedure, options) =>

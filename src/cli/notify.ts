@@ -3,17 +3,19 @@ import type { ChannelConfig } from "../config/channel.ts";
 import type { Config } from "../config/schema.ts";
 import type { Batch } from "../engine/batch.ts";
 import type { Message } from "../engine/message.ts";
-import type { Story } from "../engine/news.ts";
 import type { Route } from "../engine/route.ts";
+import type { Story } from "../engine/story.ts";
 import { type Channel, type ChannelSettings, createChannel } from "../notify/channels.ts";
 import type { Procedures } from "../procedures/registry.ts";
+import { instant } from "./render/text.ts";
 
 /** The configuration's channels as the room of messages takes them. */
-export function notifySettings(config: Pick<Config, "notify">, procedures: Procedures) {
+export function notifySettings(config: Pick<Config, "notify" | "stacks">, procedures: Procedures) {
   return {
     routes: routesOf(config),
     channels: channelsOf(config),
     storyOf: (procedure: string) => storyOf(procedures, procedure),
+    instantOf: (stack: string, at: Date) => instant(at, config.stacks[stack]?.timezone ?? "UTC"),
   };
 }
 
@@ -38,9 +40,9 @@ function toSettings(channel: ChannelConfig): ChannelSettings {
 /** The practice stack's own procedures are no news, nor what a finding tells of. One that is not there any more was the user's own. */
 function storyOf({ all }: Procedures, procedure: string): Story | undefined {
   const found = all.find(({ name }) => name === procedure);
-  if (found === undefined) return { chapter: "custom", done: undefined };
+  if (found === undefined) return { chapter: "custom", title: procedure };
   const isNoNews = found.chapter === "sandbox" || found.toldBy !== undefined;
-  return isNoNews ? undefined : { chapter: found.chapter, done: found.done };
+  return isNoNews ? undefined : found;
 }
 
 /** What somebody sends who wants to see whether messages arrive. */

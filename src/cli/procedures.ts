@@ -27,6 +27,9 @@ export const BadInput = defineError<{ procedure: string; reason: string }>("usag
   hint: (d) => `\`ipai procedures show "${d.procedure}"\` says what it takes.`,
 });
 
+/** Somebody has chosen the hour: much later it is not what was wanted any more. */
+export const oneOffGraceSeconds = 3600;
+
 export async function loadProcedures(config: Config): Promise<Procedures> {
   const files = await readNamed(config.file, config.procedures);
   const stacks = Object.values(config.stacks);

@@ -27,6 +27,21 @@ export const automation = z
       .describe(
         "File with the key of its credentials, as n8n itself sees it: `config` in its home folder, or what N8N_ENCRYPTION_KEY_FILE names. Without that key its credentials are lost",
       ),
+    smoke: z
+      .strictObject({
+        path: z
+          .string()
+          .regex(/^\//, "must begin with /")
+          .describe(
+            "Path of a webhook below the URL, such as /webhook/ipai-test. Its workflow sees `test: true` in the body",
+          ),
+        required: z
+          .boolean()
+          .default(false)
+          .describe("Take a release back when the webhook does not answer; else that is only told"),
+      })
+      .optional()
+      .describe("A webhook that is called, as a test, after a deployment, and has to answer with 200"),
   })
   .optional()
   .describe("n8n, if there is one");

@@ -34,9 +34,12 @@ export function getStack(config: Config, name?: string): StackConfig {
   return stack;
 }
 
+/** Where the configuration has the password of who logs in to a new release. */
+export const loginPassword = "urls.login.password";
+
 /** A stack's secrets by their path in the configuration; those that are there for procedures of the user's own, by their name. */
 export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> {
-  const { backup, services } = stack;
+  const { backup, services, urls } = stack;
   const all: Readonly<Record<string, Secret | undefined>> = {
     ...stack.secrets,
     "backup.wal.password": backup?.wal?.password,
@@ -44,6 +47,7 @@ export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> 
     "backup.wal.s3.secretKey": backup?.wal?.s3?.secretKey,
     "services.cache.password": services.cache?.password,
     "services.automation.apiKey": services.automation?.apiKey,
+    [loginPassword]: urls.login?.password,
     ...(backup === undefined ? {} : secretsOfRepository("backup", backup)),
     ...Object.assign(
       {},
@@ -145,7 +149,8 @@ function buildServe(parsed: ParsedConfig["serve"], reveal: Reveal): ServeConfig 
 }
 
 function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<StackConfig, "controlBackups"> {
-  const { backup, services } = stack;
+  const { backup, services, urls } = stack;
+  const { login } = urls;
   const { cache, automation } = services;
   return {
     ...stack,
@@ -153,6 +158,7 @@ function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<Stac
     secrets: Object.fromEntries(
       Object.entries(stack.secrets).map(([secret, given]) => [secret, reveal(given) ?? new Secret("")]),
     ),
+    urls: { ...urls, login: login === undefined ? undefined : { ...login, password: reveal(login.password) } },
     workDirectory: stack.workDirectory ?? workDirectoryOf(name, stack),
     backup:
       backup === undefined

@@ -7,7 +7,7 @@ import { recovery } from "./recovery.ts";
 import type { Secret } from "./secret.ts";
 import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
 import { services } from "./services.ts";
-import { smoke, source } from "./source.ts";
+import { login, smoke, source } from "./source.ts";
 import {
   absolutePath,
   argv,
@@ -199,6 +199,7 @@ const stack = z
           .array(smoke)
           .default([])
           .describe("What each Odoo service must answer after a deployment, besides health and login page"),
+        login: login.optional(),
         authority: absolutePath
           .optional()
           .describe("File on the host with the certificate of a private authority, if one signed the public address's"),
@@ -315,10 +316,11 @@ export type ComposeProject = z.output<typeof compose>["compose"];
 export type ParsedConfig = z.output<typeof configSchema>;
 export type ParsedStack = z.output<typeof stack>;
 
-export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup" | "services" | "secrets"> {
+export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup" | "services" | "secrets" | "urls"> {
   readonly name: string;
   readonly workDirectory: string;
   readonly secrets: Readonly<Record<string, Secret>>;
+  readonly urls: Omit<ParsedStack["urls"], "login"> & { readonly login: WithSecret<ParsedStack["urls"]["login"]> };
   /** Where this machine keeps backups of the control database; undefined for a stack on another one. */
   readonly controlBackups: string | undefined;
   readonly backup:

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { absolutePath, text } from "./values.ts";
+import { absolutePath, environmentReference, text } from "./values.ts";
 
 /** Where the code of a stack comes from. */
 export const source = z
@@ -31,6 +31,14 @@ export const source = z
       .describe("Whether a deployment that changes the database needs a rehearsal of the same commit"),
   })
   .describe("Where the code comes from: what `ipai deploy` brings into place");
+
+/** Who must be able to log in to a new release. */
+export const login = z
+  .strictObject({
+    user: text.describe("Its login name. A user of its own, without rights and without a second factor"),
+    password: environmentReference.describe("Its password as ${NAME}, from the environment"),
+  })
+  .describe("A user that must be able to log in to each Odoo service after a deployment; it is logged out again");
 
 /** A question to a new release. */
 export const smoke = z.strictObject({

@@ -7,11 +7,12 @@ import { runAct } from "./act.ts";
 import { claimRun } from "./claim.ts";
 import { ApprovalExpired, isApproved, isExpired } from "./consent.ts";
 import { heedDecision } from "./decide.ts";
-import { Cancelled, PlanDrifted, RunFenced } from "./errors.ts";
+import { Cancelled, PlanDrifted, RunFenced, TimePassed } from "./errors.ts";
 import { endsProcess, hasBegun, isIrreversible, isPointOfNoReturn, policyOf } from "./failure.ts";
 import { checkFence } from "./fence.ts";
 import { runInner, undoInner } from "./inner.ts";
 import { getRun, type Run, type RunChange, updateRun } from "./journal.ts";
+import { findOneOff } from "./one-offs.ts";
 import { persist } from "./persist.ts";
 import type { Outcome } from "./schema.ts";
 import { type Engine, keyOf, openSession, type Session } from "./session.ts";
@@ -58,14 +59,22 @@ async function carryOut(session: Session): Promise<void> {
   }
 }
 
-/** A plan begins when somebody approved it and the stack is still as it was when it was made. */
+/** A plan begins when somebody approved it, its time has come, and the stack is still as it was when it was made. */
 async function begin(session: Session): Promise<void> {
   const { engine, run, plan } = session;
   if (run.cancel_requested_by !== null) return end(session, "cancelled", Cancelled({ by: run.cancel_requested_by }));
+  const time = await persist(() => findOneOff(engine.control, run.id));
+  if (time !== undefined && !["due", "started"].includes(time.state))
+    return end(session, "failed", time.error ?? TimePassed({ run: run.id, at: time.at.toISOString() }));
   if (isExpired(run, new Date()))
     return end(session, "cancelled", ApprovalExpired({ run: run.id, until: run.consent_until?.toISOString() ?? "" }));
   if (!(await persist(() => isApproved(engine.control, run)))) {
     if (run.status === "planned") await change(session, { status: "waiting", waiting_for: "approval" });
+    return;
+  }
+  if (time?.state === "due") {
+    // Whoever looks for what is due begins it.
+    if (run.status === "waiting") await change(session, { status: "planned", waiting_for: null });
     return;
   }
   const fresh = await engine.plan(plan.procedure, plan.version, plan.stack, plan.input);
@@ -171,9 +180,10 @@ async function change(session: Session, update: RunChange): Promise<void> {
   session.log.add(`run.${status}`, null, outcome ?? waitingFor);
 }
 
-async function end(session: Session, outcome: Outcome, error: IpaiError | undefined): Promise<void> {
+async function end(session: Session, outcome: Outcome, error: IpaiError | ErrorRecord | undefined): Promise<void> {
   const ended = { status: "ended", outcome, waiting_for: null, finished_at: new Date() } as const;
-  await change(session, { ...ended, ...(error === undefined ? {} : { error: toErrorRecord(error) }) });
+  const known = error instanceof Error ? toErrorRecord(error) : error;
+  await change(session, { ...ended, ...(known === undefined ? {} : { error: known }) });
 }
 
 function groupParallel(entries: readonly Entry[]): readonly (readonly Entry[])[] {

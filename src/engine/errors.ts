@@ -128,6 +128,18 @@ export const ScheduleUnderWay = defineError<{ schedule: string; run: string }>("
   hint: (d) => `\`ipai runs show ${d.run}\` says what it waits for.`,
 });
 
+export const NotConsentedInTime = defineError<{ run: string; at: string }>("schedule.not_consented", {
+  exitCode: 22,
+  message: (d) => `Run ${d.run} was to begin ${d.at}, and did not have its consent by then. Nothing was changed.`,
+  hint: () => "Plan it again for another time; who has to consent is told when it is planned.",
+});
+
+export const TimePassed = defineError<{ run: string; at: string }>("schedule.passed", {
+  exitCode: 22,
+  message: (d) => `Run ${d.run} was to begin ${d.at}, and nothing could begin it then. Nothing was changed.`,
+  hint: () => "Does a worker run (`ipai status`)? Plan it again for another time.",
+});
+
 export const NothingToDecide = defineError<{ run: string; status: string }>("run.nothing_to_decide", {
   exitCode: 59,
   message: (d) => `Run ${d.run} does not wait for a decision (it is ${d.status}).`,

@@ -178,7 +178,7 @@ export async function listSteps(control: Control, run: string): Promise<readonly
 }
 
 /** Asks whoever carries the run out to stop and take back. */
-export async function requestCancel(control: Control, run: string, actor: string): Promise<void> {
+export async function requestCancel(control: Tables, run: string, actor: string): Promise<void> {
   await inTransaction(control.db, async (tx) => {
     const asked = await tx
       .updateTable("runs")
@@ -271,12 +271,21 @@ async function settleChange(
   await auditRun(tx, run, "run.ended", who, { outcome: run.outcome });
 }
 
-/** The lease belongs to the run and ends with it, in the same instant; so do inner runs that nobody will go on with: those. */
+/**
+ * The lease belongs to the run and ends with it, in the same instant; so does the time at which it was to begin, and so do inner runs
+ * that nobody will go on with: those.
+ */
 async function endWhatBelongsTo(
   tx: Transaction<ControlSchema>,
   run: Run,
 ): Promise<readonly Pick<Run, "id" | "stack" | "procedure" | "plan" | "outcome">[]> {
   await tx.deleteFrom("leases").where("run", "=", run.id).execute();
+  await tx
+    .updateTable("occurrences")
+    .set({ state: "dropped", settled_at: sql`now()`, is_told: true })
+    .where("run", "=", run.id)
+    .where("state", "=", "due")
+    .execute();
   const { rows } = await sql<Pick<Run, "id" | "stack" | "procedure" | "plan" | "outcome">>`
     with recursive inner_runs as (
       select id from runs where parent = ${run.id}

@@ -11,6 +11,7 @@ import * as people from "./migrations/0009_people.ts";
 import * as rights from "./migrations/0010_rights.ts";
 import * as outboxPaced from "./migrations/0011_outbox_paced.ts";
 import * as requests from "./migrations/0012_requests.ts";
+import * as oneOffs from "./migrations/0013_one_offs.ts";
 
 /**
  * The control database's schema, in numbered steps that are never edited once released. Kysely's migrator runs them under a lock
@@ -29,4 +30,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0010_rights": rights,
   "0011_outbox_paced": outboxPaced,
   "0012_requests": requests,
+  "0013_one_offs": oneOffs,
 };

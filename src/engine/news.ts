@@ -1,26 +1,14 @@
 import { type Kysely, sql } from "kysely";
+import { announcements, droppedNews } from "./announcements.ts";
 import type { Control } from "./control.ts";
 import { duration } from "./duration.ts";
 import type { Run } from "./journal.ts";
 import type { Message, Severity } from "./message.ts";
 import { post } from "./outbox.ts";
-import type { Route } from "./route.ts";
 import type { ControlSchema, Outcome } from "./schema.ts";
+import type { NewsSettings, Story } from "./story.ts";
 
 /** What the journal has to tell: runs that began, ended or wait for somebody, and times at which nothing happened. */
-
-export interface NewsSettings {
-  readonly routes: readonly Route[];
-  /** Undefined for what nobody is told of, such as the practice stack's own. */
-  readonly storyOf: (procedure: string) => Story | undefined;
-}
-
-/** How a procedure is told of. */
-export interface Story {
-  readonly chapter: string;
-  /** Said when it succeeded: `Backup proven`. The run's own title when absent. */
-  readonly done?: { readonly title: string; readonly line?: string } | undefined;
-}
 
 /** How long after its end a run is still news, when no worker was there to tell it. */
 const newsMs = 24 * 3600 * 1000;
@@ -35,11 +23,30 @@ export async function postNews(control: Control, settings: NewsSettings, now: Da
   await control.db.transaction().execute(async (tx) => {
     await post(tx, settings.routes, await runNews(tx, settings, now), now);
     await post(tx, settings.routes, await lostNews(tx, settings), now);
+    await post(tx, settings.routes, await announcements(tx, settings, now), now);
+    await post(tx, settings.routes, await droppedNews(tx, settings), now);
   });
 }
 
+const planned = sql<Planned | null>`(
+  select json_build_object('at', at, 'wasAnnounced', announced is not null)
+  from occurrences where run = runs.id and schedule like 'once-%'
+)`;
+const consented = sql<readonly string[]>`array(
+  select approvals.actor from approvals
+  where approvals.run = runs.id and approvals.plan_hash = runs.plan_hash order by approvals.at
+)`;
+const shortfalls = sql<readonly string[]>`array(
+  select steps.title || ': ' || (steps.error ->> 'message') from steps
+  where steps.run = runs.id and steps.phase = 'do' and steps.outcome = 'failed' order by steps.started_at
+)`;
+
 /** A run that another worker tells of just now, or that changes just now, is left to the next look. */
-async function runNews(tx: Kysely<ControlSchema>, { storyOf }: NewsSettings, now: Date): Promise<readonly Message[]> {
+async function runNews(
+  tx: Kysely<ControlSchema>,
+  { storyOf, instantOf }: NewsSettings,
+  now: Date,
+): Promise<readonly Message[]> {
   const news = tx.selectFrom("runs").select("id").where("is_told", "=", false).orderBy("id").limit(lookMax);
   const ids = (await news.forUpdate().skipLocked().execute()).map(({ id }) => id);
   if (ids.length === 0) return [];
@@ -55,6 +62,7 @@ async function runNews(tx: Kysely<ControlSchema>, { storyOf }: NewsSettings, now
         .where("events.kind", "=", "run.waiting")
         .as("waits"),
     )
+    .select([planned.as("planned"), consented.as("consented"), shortfalls.as("shortfalls")])
     .where("id", "in", ids)
     .where("parent", "is", null)
     .where("is_quiet", "=", false)
@@ -66,7 +74,7 @@ async function runNews(tx: Kysely<ControlSchema>, { storyOf }: NewsSettings, now
   await tx.updateTable("runs").set({ is_told: true }).where("id", "in", ids).execute();
   return runs.flatMap((run) => {
     const story = storyOf(run.procedure);
-    return story === undefined ? [] : tellRun(run, story);
+    return story === undefined ? [] : tellRun(run, story, (at) => instantOf(run.stack, at));
   });
 }
 
@@ -75,7 +83,18 @@ type Told = Pick<Run, RunFields | "started_at" | "finished_at"> & {
   readonly lease: string;
   /** How often it has begun to wait. */
   readonly waits: string | null;
+  /** When it was to begin, if somebody chose a time. */
+  readonly planned: Planned | null;
+  /** Who consented to its plan. */
+  readonly consented: readonly string[];
+  /** Steps that failed; of a run that succeeded, those that it may go on without. */
+  readonly shortfalls: readonly string[];
 };
+
+interface Planned {
+  readonly at: string;
+  readonly wasAnnounced: boolean;
+}
 
 const severities: Readonly<Record<Outcome, Severity>> = {
   succeeded: "info",
@@ -92,11 +111,13 @@ const words: Readonly<Record<Exclude<Outcome, "succeeded">, string>> = {
 };
 
 /** What there is to say of a run as it stands now; nothing while it is under way and nobody else is concerned. */
-export function tellRun(run: Told, story: Story): readonly Message[] {
-  const { id, stack } = run;
+export function tellRun(run: Told, story: Story, say: (at: Date) => string): readonly Message[] {
+  const { id, stack, planned } = run;
   const common = { run: id, stack, chapter: story.chapter };
+  if (run.outcome !== null && run.started_at === null && planned !== null)
+    return [{ ...common, ...tellNotBegun(run, run.outcome, planned, say) }];
   if (run.outcome !== null) return [{ ...common, ...tellEnd(run, run.outcome, story) }];
-  if (run.status === "waiting") return [{ ...common, ...tellWaiting(run) }];
+  if (run.status === "waiting") return [{ ...common, ...tellWaiting(run, say) }];
   if (run.status !== "running" || run.lease !== "exclusive") return [];
   return [
     {
@@ -117,13 +138,29 @@ type Saying = Omit<Message, "run" | "stack" | "chapter">;
 function tellEnd(run: Told, outcome: Outcome, { done }: Story): Saying {
   const common = { key: `run:${run.id}:${outcome}`, event: `run.${outcome}`, severity: severities[outcome] };
   if (outcome !== "succeeded")
-    return { ...common, title: `${run.title}: ${words[outcome]}`, lines: [...errorOf(run), whoOf(run)] };
+    return { ...common, title: `${run.title}: ${words[outcome]}`, lines: [...errorOf(run), endOf(run)] };
+  const short = run.shortfalls.map((one) => `Not as it should be: ${one}`);
   const time =
     run.started_at === null || run.finished_at === null ? "" : ` in ${between(run.started_at, run.finished_at)}`;
-  if (done === undefined) return { ...common, title: `${run.title}: complete${time}`, lines: [whoOf(run)] };
+  if (done === undefined) return { ...common, title: `${run.title}: complete${time}`, lines: [...short, endOf(run)] };
   return {
     ...{ ...common, title: `${done.title}${time}: ${run.title}` },
-    lines: [...(done.line === undefined ? [] : [done.line]), whoOf(run)],
+    lines: [...(done.line === undefined ? [] : [done.line]), ...short, endOf(run)],
+  };
+}
+
+/** Who was told that it comes, and who consented to it, learns that it does not. */
+function tellNotBegun(run: Told, outcome: Outcome, planned: Planned, say: (at: Date) => string): Saying {
+  const when = say(new Date(planned.at));
+  return {
+    ...{ key: `run:${run.id}:${outcome}`, event: `run.${outcome}`, severity: severities[outcome] },
+    title: `${run.title}: ${outcome === "cancelled" ? "cancelled" : "does not take place"}`,
+    lines: [
+      `It was ${planned.wasAnnounced ? "announced" : "planned"} for ${when}. The system stays as it is.`,
+      ...(outcome === "cancelled" ? errorOf(run).slice(0, 1) : errorOf(run)),
+      endOf(run),
+      ...(run.consented.length === 0 ? [] : [`Consented to by ${run.consented.join(", ")}.`]),
+    ],
   };
 }
 
@@ -131,19 +168,29 @@ function between(start: Date, end: Date): string {
   return duration((end.getTime() - start.getTime()) / 1000);
 }
 
-function tellWaiting(run: Told): Saying {
+function tellWaiting(run: Told, say: (at: Date) => string): Saying {
   const isConsent = run.waiting_for === "approval";
   return {
     // It may wait more than once, for something else each time.
     ...{ key: `run:${run.id}:waiting:${run.waiting_for}:${run.waits ?? "0"}`, event: "run.waiting" },
     severity: isConsent ? "warning" : "critical",
     title: `${run.title}: ${isConsent ? "waits for consent" : "stopped, and waits for a decision"}`,
-    lines: [...errorOf(run), whoOf(run), isConsent ? `ipai approve ${run.id}` : `ipai runs show ${run.id}`],
+    lines: [
+      ...errorOf(run),
+      ...(isConsent && run.planned !== null ? [`It is to begin ${say(new Date(run.planned.at))}.`] : []),
+      whoOf(run),
+      isConsent ? `ipai approve ${run.id}` : `ipai runs show ${run.id}`,
+    ],
   };
 }
 
 function errorOf({ error }: Told): readonly string[] {
   return error === null ? [] : [error.message, error.hint];
+}
+
+/** And where the whole story is. */
+function endOf({ id, actor }: Told): string {
+  return `Run ${id}, started by ${actor}: ipai runs show ${id}`;
 }
 
 function whoOf({ id, actor }: Told): string {
@@ -157,6 +204,8 @@ async function lostNews(db: Kysely<ControlSchema>, { storyOf }: NewsSettings): P
     .set({ is_told: true })
     .where("state", "in", ["failed", "missed"])
     .where("is_told", "=", false)
+    // Of one whose plan was made beforehand its run tells.
+    .where("run", "is", null)
     .returning(["stack", "schedule", "procedure", "state", "at", "error"])
     .execute();
   const groups = Map.groupBy(lost, ({ stack, schedule, state }) => [stack, schedule, state].join("\0"));

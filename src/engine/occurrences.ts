@@ -1,12 +1,10 @@
-import { randomBytes } from "node:crypto";
 import type { Selectable } from "kysely";
 import { toErrorRecord, toIpaiError } from "../errors/error.ts";
 import type { Plan } from "../runbook/plan.ts";
-import type { Json } from "../runbook/value.ts";
 import { type Entry, inTransaction, record } from "./audit.ts";
-import { giveConsent } from "./consent.ts";
+import { giveConsent, isApproved } from "./consent.ts";
 import type { Control } from "./control.ts";
-import { ScheduleUnderWay } from "./errors.ts";
+import { NotConsentedInTime, ScheduleUnderWay } from "./errors.ts";
 import { type ConsentRule, createRun, type Tables } from "./journal.ts";
 import { toJsonb } from "./json.ts";
 import { listDue, type Schedule } from "./schedule.ts";
@@ -98,59 +96,6 @@ async function noteDue(control: Control, schedule: Schedule, now: Date): Promise
   });
 }
 
-export interface OneOff {
-  readonly stack: string;
-  readonly procedure: string;
-  readonly input: Json;
-  readonly actor: string;
-  readonly at: Date;
-  readonly graceSeconds: number;
-}
-
-/** Something that shall happen once, at an instant. */
-export async function addOneOff(control: Control, given: OneOff, now: Date): Promise<Occurrence> {
-  const { stack, procedure, input, actor, at, graceSeconds } = given;
-  return inTransaction(control.db, async (tx) => {
-    const added = await tx
-      .insertInto("occurrences")
-      .values({
-        ...{ stack, procedure, actor, at, starts_at: at, state: "due" },
-        schedule: `once-${randomBytes(3).toString("hex")}`,
-        input: toJsonb(input),
-        give_up_at: new Date(at.getTime() + graceSeconds * 1000),
-      })
-      .returningAll()
-      .executeTakeFirstOrThrow();
-    const detail = { procedure, input, at: at.toISOString() };
-    await record(tx, { actor, action: "once.added", stack, subject: added.schedule, detail }, now);
-    return added;
-  });
-}
-
-/** Takes back something that has not begun. False: there is no such thing any more. */
-export async function removeOneOff(
-  control: Control,
-  stack: string,
-  name: string,
-  actor: string,
-  now: Date,
-): Promise<boolean> {
-  return inTransaction(control.db, async (tx) => {
-    const removed = await tx
-      .deleteFrom("occurrences")
-      .where("stack", "=", stack)
-      .where("schedule", "=", name)
-      .where("schedule", "like", "once-%")
-      .where("state", "=", "due")
-      .returning("procedure")
-      .executeTakeFirst();
-    if (removed === undefined) return false;
-    const { procedure } = removed;
-    await record(tx, { actor, action: "once.dropped", stack, subject: name, detail: { procedure } }, now);
-    return true;
-  });
-}
-
 /** What became of an occurrence that was taken up. */
 export interface Settled {
   readonly occurrence: Occurrence;
@@ -221,13 +166,20 @@ export async function takeUpNext(
   });
 }
 
-/** A schedule has one run at a time: what the last one waits for, the next would wait for too. */
+/**
+ * A schedule has one run at a time: what the last one waits for, the next would wait for too. One whose plan was made beforehand needs
+ * its consent by now; that the plan is still the same is seen where it begins.
+ */
 async function planAlone(
   { db }: Tables,
   occurrence: Occurrence,
   plan: (occurrence: Occurrence) => Promise<Plan>,
 ): Promise<Plan> {
-  const { stack, schedule } = occurrence;
+  const { stack, schedule, run, at } = occurrence;
+  if (run !== null) {
+    if (await isApproved({ db }, { id: run })) return plan(occurrence);
+    throw NotConsentedInTime({ run, at: at.toISOString() });
+  }
   const before = await db
     .selectFrom("occurrences")
     .innerJoin("runs", "runs.id", "occurrences.run")
@@ -247,6 +199,10 @@ async function start(
   consent: ConsentRule | undefined,
   now: Date,
 ): Promise<Settled> {
+  if (occurrence.run !== null) {
+    await settle(tables, occurrence, { state: "started", settled_at: now });
+    return { occurrence, run: occurrence.run };
+  }
   const run = await createRun(tables, plan, occurrence.actor, now, consent === undefined ? {} : { consent });
   await giveConsent(tables, run, occurrence.actor, { via: "schedule" });
   await settle(tables, occurrence, { state: "started", run: run.id, settled_at: now });

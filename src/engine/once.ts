@@ -1,7 +1,7 @@
 import { inTransaction, record } from "./audit.ts";
 import type { Control } from "./control.ts";
 import { toJsonb } from "./json.ts";
-import type { OneOff } from "./occurrences.ts";
+import type { OneOff } from "./one-offs.ts";
 
 /**
  * Something that shall happen once, as soon as it can, asked for by a run: asked again by the same run it is the same. Of one name there is one at a

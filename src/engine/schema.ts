@@ -113,7 +113,8 @@ export interface SchedulesTable {
   paused_at: NullableInstant;
 }
 
-export type OccurrenceState = "due" | "started" | "missed" | "failed";
+/** `dropped`: somebody took it back. */
+export type OccurrenceState = "due" | "started" | "missed" | "failed" | "dropped";
 
 /** A time of a schedule, or of nothing but itself, and what became of it. */
 export interface OccurrencesTable {
@@ -127,11 +128,14 @@ export interface OccurrencesTable {
   input: JsonColumn<Json>;
   actor: string;
   state: OccurrenceState;
+  /** The run that it began; of one that is due, the run whose plan was made, and consented to, beforehand. */
   run: string | null;
   error: NullableJson<ErrorRecord>;
   settled_at: NullableInstant;
-  /** People were told that it failed or was missed. */
+  /** People were told what became of it, or need not be. */
   is_told: Generated<boolean>;
+  /** The nearest announcement that was made of it, seconds before its time. */
+  announced: Generated<number | null>;
 }
 
 export interface MessagesTable {

@@ -13,7 +13,8 @@ export async function readTimes(control: Control, id: string) {
     )
     select path, step, started_at as "startedAt", finished_at as "finishedAt" from steps
     where run in (select id from all_runs) and phase = 'do' order by started_at`.execute(control.db);
-  return { run: run.id, startedAt: run.started_at ?? run.created_at, now: new Date(), steps: rows };
+  const awaySeconds = run.plan.awaySeconds ?? null;
+  return { run: run.id, startedAt: run.started_at ?? run.created_at, now: new Date(), awaySeconds, steps: rows };
 }
 
 async function findOutermost(control: Control, id: string) {

@@ -1,3 +1,4 @@
+import type { ExpressionBuilder } from "kysely";
 import { type IpaiError, toIpaiError } from "../errors/error.ts";
 import type { Plan } from "../runbook/plan.ts";
 import { listUnattended } from "./attended.ts";
@@ -9,6 +10,7 @@ import { noteTimes, type Occurrence, takeUpNext } from "./occurrences.ts";
 import { toTrouble } from "./persist.ts";
 import { forgetOld } from "./retention.ts";
 import type { Schedule } from "./schedule.ts";
+import type { ControlSchema, OccurrenceState } from "./schema.ts";
 import { aliveSeconds, enterWorker, frozenSeconds, giveUpFrozen, leaveWorker, sayAlive } from "./workers.ts";
 
 /**
@@ -206,8 +208,12 @@ export class Worker {
           eb("cancel_requested_by", "is not", null),
           eb.and([
             eb.or([eb("status", "=", "planned"), eb("waiting_for", "=", "approval")]),
-            // Nobody consented in time: that ends it.
-            eb.or([hasConsent(eb), eb("consent_until", "<", this.#ports.now())]),
+            // Nobody consented in time, or its time went by: that ends it.
+            eb.or([
+              eb.and([hasConsent(eb), eb.not(eb.exists(timesOf(eb, ["due"])))]),
+              eb("consent_until", "<", this.#ports.now()),
+              eb.exists(timesOf(eb, ["missed", "failed", "dropped"])),
+            ]),
           ]),
         ]),
       )
@@ -249,6 +255,14 @@ export class Worker {
     this.#rests.set(run, { tries, until: this.#ports.now().getTime() + restMs });
     this.#ports.tell({ kind: "stopped", run, error });
   }
+}
+
+/** The times at which a run was to begin that are in one of these states. */
+function timesOf({ selectFrom }: ExpressionBuilder<ControlSchema, "runs">, states: readonly OccurrenceState[]) {
+  return selectFrom("occurrences")
+    .select("occurrences.at")
+    .whereRef("occurrences.run", "=", "runs.id")
+    .where("occurrences.state", "in", states);
 }
 
 interface Rest {

@@ -1,8 +1,9 @@
 import type { Batch } from "../engine/batch.ts";
 import type { Control } from "../engine/control.ts";
-import { type NewsSettings, postNews } from "../engine/news.ts";
+import { postNews } from "../engine/news.ts";
 import { type Answer, deliverNext } from "../engine/outbox.ts";
 import { toTrouble } from "../engine/persist.ts";
+import type { NewsSettings } from "../engine/story.ts";
 import type { Channel } from "./channels.ts";
 
 /** Carries messages out of the house, for as long as it is not told to stop. Several may work beside each other. */

@@ -24,12 +24,17 @@ export interface Procedure<Input, Facts> {
   readonly summary: string;
   /** What people are told when it succeeded: `Backup proven`. The run's title when absent. */
   readonly done?: { readonly title: string; readonly line?: string };
+  /** So long before it begins it is announced, when somebody has planned it for a time; seconds. Not at all when absent. */
+  readonly announceSeconds?: readonly number[];
   /** A finding of health tells when it stays away: one that fails every minute is not told every minute. */
   readonly toldBy?: string;
   readonly input: z.ZodType<Input>;
   facts(reader: FactReader, input: Input): Promise<Facts>;
   plan(stack: Stack, input: Input, facts: Facts): Plan;
 }
+
+/** A day and an hour before: of what may keep users from working. */
+export const announcedBefore: readonly number[] = [24 * 3600, 3600];
 
 /** A procedure whose types the registry does not need to know. */
 export type AnyProcedure = Procedure<never, never>;

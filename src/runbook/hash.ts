@@ -5,7 +5,7 @@ import type { Act, Plan, Step } from "./plan.ts";
 export function hashPlan(plan: Plan): string {
   const steps = plan.steps.map(withoutForecast);
   return createHash("sha256")
-    .update(canonicalJson({ ...plan, steps, seen: undefined }))
+    .update(canonicalJson({ ...plan, steps, seen: undefined, awaySeconds: undefined }))
     .digest("hex");
 }
 

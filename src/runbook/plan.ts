@@ -106,6 +106,8 @@ export interface Plan {
   /** How things stood when the plan was made, a line each. They are others an hour later, so they are shown, and never hashed. */
   readonly seen?: readonly string[];
   readonly override?: Override;
+  /** For how long users are expected to be kept out, seconds; null where nobody has measured it. Shown and announced, never hashed. */
+  readonly awaySeconds?: number | null;
   readonly steps: readonly Step[];
 }
 

@@ -18,6 +18,7 @@ export function renderPlan(plan: Plan, options: RenderOptions): string {
     ...plan.notes.map((note) => `  ${note}`),
     ...(plan.seen ?? []).map((line) => `  ${line}`),
     ...(plan.override === undefined ? [] : [`  ${sayOverride(plan.override)}`]),
+    ...awayOf(plan),
   ];
   const numbers = { next: 1 };
   return [...head, "", ...plan.steps.flatMap((step) => renderStep(step, 0, numbers, options))].join("\n");
@@ -25,6 +26,13 @@ export function renderPlan(plan: Plan, options: RenderOptions): string {
 
 function sayOverride({ reason, findings }: Override): string {
   return `In spite of ${findings.join(", ")}, because: ${reason}. Two people have to consent.`;
+}
+
+function awayOf({ awaySeconds }: Plan): readonly string[] {
+  if (awaySeconds === undefined || awaySeconds === 0) return [];
+  return awaySeconds === null
+    ? ["  For how long users are out nobody has measured."]
+    : [`  Users are out for about ${Math.ceil(awaySeconds)} s.`];
 }
 
 /** Seconds that the plan's steps are expected to take; steps without a forecast count as half a second. */

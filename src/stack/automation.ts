@@ -1,6 +1,6 @@
 import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type HttpAction, type Probe } from "../runbook/action.ts";
-import { secret, type Text } from "../runbook/value.ts";
+import { type Json, secret, type Text } from "../runbook/value.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
 /** The stack's n8n, asked through its public API. What it keeps in PostgreSQL is dumped as any other database. */
@@ -16,6 +16,8 @@ export interface Automation {
   isHealthy(): Probe;
   /** Something that only an accepted key is answered. */
   askWithKey(timeoutSeconds: number): HttpAction;
+  /** Calls a webhook as a test: a body that says so, and 200 for an answer. */
+  callWebhook(path: string, body: Readonly<Record<string, Json>>): CommandAction;
   /**
    * Every workflow as a file of readable JSON, by its id, in a folder that is there when all of them are. A workflow that has not changed
    * is the same file again.
@@ -48,6 +50,11 @@ export function createAutomation(stack: StackConfig, { tools }: Runtime): Automa
       ...{ kind: "http", host: tools, method: "GET", url: `${url}/api/v1/workflows?limit=1`, timeoutSeconds },
       headers: { "X-N8N-API-KEY": key },
     }),
+    callWebhook: (path, body) =>
+      command(tools, ["/usr/bin/python3", "-", `${url}${path}`, JSON.stringify(body)], {
+        stdin: webhookScript,
+        exitCodes: { 1: "deploy.webhook_failed", 3: "deploy.webhook_failed" },
+      }),
     exportWorkflows: (folder) =>
       command(tools, ["/usr/bin/python3", "-", url, folder], {
         stdin: exportScript,
@@ -116,4 +123,26 @@ except OSError as error:
     end(28 if error.errno in (errno.ENOSPC, errno.EDQUOT) else 1, str(error))
 except (KeyError, TypeError, ValueError) as error:
     end(1, "n8n answers something else than its documented API: %r" % error)
+`;
+
+/** Nothing is followed: what another address says is no answer of this webhook. */
+const webhookScript = `
+import sys, urllib.error, urllib.request
+url, body = sys.argv[1:3]
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *given):
+        return None
+browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
+request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json", "X-Ipai-Test": "true"})
+try:
+    with browser.open(request, timeout=60) as response:
+        status = response.status
+except urllib.error.HTTPError as error:
+    status = error.code
+except (OSError, ValueError) as error:
+    print("no answer: %s" % getattr(error, "reason", error), file=sys.stderr)
+    sys.exit(3)
+if status != 200:
+    print("the answer is %d" % status, file=sys.stderr)
+    sys.exit(1)
 `;

@@ -134,7 +134,7 @@ type Definition = Record<string, unknown> & { backup: Record<string, unknown>; h
 /** The stack's own configuration with some of it changed, as a file of its own. */
 export async function configWith(
   path: string,
-  change: (stack: Definition, stacks: Record<string, Record<string, unknown>>) => void,
+  change: (stack: Definition, stacks: Record<string, Record<string, unknown>>, config: Record<string, unknown>) => void,
 ): Promise<string> {
   const text = await readFile(join(folder, "ipai.yaml"), "utf8");
   const [comment = "", ...json] = text.split("\n");
@@ -142,7 +142,7 @@ export async function configWith(
   const { runtime } = config.stacks.sandbox as unknown as { runtime: { compose?: Record<string, unknown> } };
   if (runtime.compose !== undefined && existsSync(override))
     runtime.compose["files"] = ["compose.yaml", "compose.override.yaml"];
-  change(config.stacks.sandbox, config.stacks);
+  change(config.stacks.sandbox, config.stacks, config);
   await writeFile(path, `${comment}\n${JSON.stringify(config, null, 2)}\n`);
   return path;
 }

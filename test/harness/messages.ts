@@ -44,7 +44,7 @@ export async function carry(
   const left = [...secondsForward];
   await carryMessages(
     {
-      ...{ routes: [], storyOf: () => undefined },
+      ...{ routes: [], storyOf: () => undefined, instantOf: (_: string, at: Date) => at.toISOString() },
       now: () => new Date(clock.now),
       pause: async () => {
         const seconds = left.shift();

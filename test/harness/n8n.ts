@@ -122,6 +122,29 @@ export function callingWorkflow(target: string, credential: string) {
   };
 }
 
+/** Takes a body, answers at once, and sends the same on to another address. */
+export function testedWorkflow(target: string) {
+  return {
+    name: "Take a test",
+    settings: {},
+    nodes: [
+      {
+        ...{ id: "b1", name: "Webhook", type: "n8n-nodes-base.webhook", typeVersion: 2, position: [0, 0] },
+        webhookId: "6f1d2a5e-0000-4000-8000-000000000002",
+        parameters: { path: "ipai-test", httpMethod: "POST", responseMode: "onReceived" },
+      },
+      {
+        ...{ id: "b2", name: "Send on", type: "n8n-nodes-base.httpRequest", typeVersion: 4.2, position: [200, 0] },
+        parameters: {
+          ...{ url: target, method: "POST", sendBody: true, specifyBody: "json" },
+          jsonBody: "={{ JSON.stringify($json.body) }}",
+        },
+      },
+    ],
+    connections: { Webhook: { main: [[{ node: "Send on", type: "main", index: 0 }]] } },
+  };
+}
+
 async function post(url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
   const answer = await fetch(url, {
     method: "POST",

@@ -1,10 +1,23 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configWith, prove, refusal } from "../harness/backups.ts";
+import { Later, noSchedules } from "../harness/later.ts";
 import { call, logIn } from "../harness/odoo.ts";
+import { Receiver } from "../harness/receiver.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
 import { type Draft, deployed, push } from "../harness/repository.ts";
-import { folder, ipai, leftovers, parsed, type RunJson, serves, sql, urls } from "../harness/sandbox.ts";
+import {
+  folder,
+  ipai,
+  isCompose,
+  leftovers,
+  parsed,
+  type RunJson,
+  serves,
+  sql,
+  until,
+  urls,
+} from "../harness/sandbox.ts";
 import { comeAndGo } from "../harness/users.ts";
 
 /** Releases out of a git repository, brought into a stack that people use. */
@@ -38,33 +51,90 @@ const say = (what: string) => (draft: Draft) =>
 /** The database changes with it. */
 const addField = ({ edit }: Draft) => edit(entry, "note =", "remark = fields.Char()\n    note =");
 
+const password = "Sesame-7731";
+/** What the automation is asked, and what people are told. */
+let [n8n, chat]: Receiver[] = [];
+let config: string;
+const env = (given: Readonly<Record<string, string>> = {}) => ({
+  ...{ SMOKE_PASSWORD: password, N8N_API_KEY: "none", CHAT_URL: `http://127.0.0.1:${chat?.port}/`, ...given },
+});
+const runAs = async (given: Readonly<Record<string, string>>, ...args: readonly string[]) =>
+  parsed<RunJson>(await ipai(["--config", config, ...args, "--yes", "--json"], { env: env(given) }));
+
+/** Somebody logs in after each deployment; an automation is tested, which no container would reach; a chat is told. */
+async function configured(required: boolean): Promise<string> {
+  const change = (schedules: object) =>
+    configWith(join(folder, "smoke-login.yaml"), (stack, _, all) => {
+      all["notify"] = { chat: { kind: "webhook", url: "${CHAT_URL}", severity: "info" } };
+      Object.assign(stack["urls"] as object, { login: { user: "smoke", password: "${SMOKE_PASSWORD}" } });
+      const smoke = { path: "/webhook/ipai-test", required };
+      const automation = { url: `http://127.0.0.1:${n8n?.port}`, apiKey: "${N8N_API_KEY}", smoke };
+      if (!isCompose) Object.assign(stack["services"] as object, { automation });
+      Object.assign(stack, { schedules });
+    });
+  config = await change({});
+  return change(await noSchedules(config, env()));
+}
+
 beforeAll(async () => {
   expect((await ipai(["demo", "up"])).exitCode).toBe(0);
+  await call("res.users", "create", { name: "Smoke", login: "smoke", password });
+  [n8n, chat] = await Promise.all([new Receiver().listen(), new Receiver().listen()]);
+  await configured(true);
 });
 afterAll(async () => {
+  await Promise.all([n8n?.close(), chat?.close()]);
   expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
 });
 
 describe("code alone", () => {
-  it("is rolled, and no request fails", async () => {
+  it("is rolled at the time that somebody chose, and no request fails", async () => {
     const commit = await push("Say it more clearly", say("clearly"));
+    const planned = await runAs({}, "deploy", "--at", "in 10s");
+    expect(planned).toMatchObject({ outcome: "planned", at: expect.any(String) });
+    expect((await ipai(["deployments"])).stdout).toContain(planned.run);
     const users = await comeAndGo();
-    const ended = await run("deploy");
+    await using later = new Later(config, env());
+    const ended = await later.ended<RunJson & { startedAt: string }>(planned.run);
     const answers = await users.stop();
     expect(ended).toMatchObject({ outcome: "succeeded" });
+    expect(Date.parse(ended.startedAt)).toBeGreaterThanOrEqual(Date.parse((planned as unknown as { at: string }).at));
+    const told = () => (chat?.titles() ?? []).filter((title) => title.includes("Say it more clearly"));
+    await until("its end is told", async () => told().length === 3);
+    expect(told()).toEqual([
+      expect.stringMatching(/^Deploy .* \(Say it more clearly\): begins /),
+      expect.stringMatching(/^Deploy .*: started$/),
+      expect.stringMatching(/^Deployment complete in \d.*: Deploy /),
+    ]);
+    if (!isCompose) {
+      expect(n8n?.requests.map(({ body }) => JSON.parse(body))).toMatchObject([{ test: true, stack: "sandbox" }]);
+    }
+    expect(ended.steps.filter(({ id }) => id.endsWith(" login"))).toHaveLength(3);
+    const said = await Promise.all(
+      [
+        ["runs", "logs", ended.run, "--json"],
+        ["runs", "show", ended.run],
+        ["audit", "export"],
+      ].map((args) => ipai(args)),
+    );
+    expect(said.map(({ stdout }) => stdout.includes(password))).toEqual([false, false, false]);
     expect(answers.failures).toEqual([]);
     expect(answers.requests).toBeGreaterThan(200);
     expect([await deployed(), await everythingServes()]).toEqual([commit, true]);
     expect(refusal(await ipai(["deploy", "--yes", "--json"])).code).toBe("deploy.nothing_to_do");
   });
 
-  it("of a hot-fix that its own check does not see is taken back, and no request fails", async () => {
+  it("of a hot-fix that its own check does not see, or that lets nobody in, is taken back, and no request fails", async () => {
     const [before, known] = [await deployed(), await hashes()];
     await push("A fix that fixes nothing", say("nothing"));
     const users = await comeAndGo();
     const ended = await run("hotfix", "--verify", `test -e ${join(folder, "nothing")}`);
-    const answers = await users.stop();
     expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "deploy.fix_not_seen" } });
+    const shut = await runAs({ SMOKE_PASSWORD: "not-his" }, "hotfix");
+    expect(shut).toMatchObject({ outcome: "failed-and-undone", error: { code: "deploy.login_refused" } });
+    expect(shut.error?.message).toMatch(/refuses the name or the password of the user smoke/);
+    expect(JSON.stringify(shut)).not.toContain("not-his");
+    const answers = await users.stop();
     expect(answers.failures).toEqual([]);
     expect([await deployed(), await hashes(), await everythingServes()]).toEqual([before, known, true]);
   });
@@ -72,7 +142,18 @@ describe("code alone", () => {
   it("of a hot-fix that is seen stays", async () => {
     const commit = await push("A fix", say("fixed"));
     const check = `${urls.public}/web/login 'name="login"'`;
-    expect(await run("hotfix", "--verify", check)).toMatchObject({ outcome: "succeeded" });
+    await configured(false);
+    if (n8n !== undefined) n8n.behave = (_, response) => response.writeHead(404).end();
+    const ended = await runAs({}, "hotfix", "--verify", check);
+    expect(ended).toMatchObject({ outcome: "succeeded" });
+    // An automation that nobody asked to be there is told of, and stops nothing.
+    if (!isCompose)
+      expect(ended.steps).toContainEqual(
+        expect.objectContaining({
+          id: "smoke automation",
+          error: expect.objectContaining({ code: "deploy.webhook_failed" }),
+        }),
+      );
     expect(await deployed()).toBe(commit);
   });
 
@@ -223,6 +304,24 @@ describe("a release that is refused", () => {
     expect([await deployed(), await everythingServes()]).toEqual([before, true]);
   });
 
+  it("that was planned for a time by which the stack is another one, and who was told is told that", async () => {
+    const before = await deployed();
+    const commit = await push("Planned, and overtaken", say("later"), "attempt");
+    const planned = await runAs({}, "deploy", "--to", commit, "--at", "in 8s");
+    const change = (key: string) =>
+      sql(`update ir_config_parameter set value = ${key} where key = 'ipai.module_hashes' returning value`);
+    await change(`(value::jsonb || '{"by_hand": "x"}')::text`);
+    await using later = new Later(config, env());
+    const ended = await later.ended<RunJson>(planned.run);
+    await change(`(value::jsonb - 'by_hand')::text`);
+    expect(ended).toMatchObject({ outcome: "failed", error: { code: "run.drift" } });
+    expect([await deployed(), await everythingServes()]).toEqual([before, true]);
+    await until(
+      "it is told",
+      async () => chat?.titles().some((title) => title.endsWith("does not take place")) === true,
+    );
+  });
+
   it("as a hot-fix, because the database has to change with it", async () => {
     const commit = await push("A new field", addField, "attempt");
     expect(refusal(await ipai(["hotfix", "--to", commit, "--yes", "--json"])).code).toBe("deploy.not_code_only");
@@ -294,7 +393,7 @@ describe("a rehearsal", () => {
     expect(found?.updateSeconds).toBeGreaterThan(0.5);
     expect(found?.found.come).toContainEqual(expect.stringMatching(/^column ipai_demo_entry\./));
     const plan = await ipai(["deploy", "--to", commit, "--plan"]);
-    expect(plan.stdout).toMatch(/for about \d+ s by the rehearsal/);
+    expect(plan.stdout).toMatch(/Users are out for about \d+ s/);
   });
 });
 

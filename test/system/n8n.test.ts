@@ -3,9 +3,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/load.ts";
+import { WebhookFailed } from "../../src/procedures/deployment/errors.ts";
 import { createStack, type Stack } from "../../src/stack/stack.ts";
 import { configWith, restic, runJson, testFolder } from "../harness/backups.ts";
-import { callingWorkflow, createKey, installN8n, makeHome, N8n, n8nService } from "../harness/n8n.ts";
+import { callingWorkflow, createKey, installN8n, makeHome, N8n, n8nService, testedWorkflow } from "../harness/n8n.ts";
 import { perform } from "../harness/perform.ts";
 import { Receiver } from "../harness/receiver.ts";
 import { folder, ipai, isCompose, leftovers, parsed, sql, until } from "../harness/sandbox.ts";
@@ -171,5 +172,17 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
     expect([run.outcome, run.error?.code]).toEqual(["failed-and-undone", "restore.automation_key"]);
     await perform({ kind: "write", host: "local", path: file, content: kept, mode: "0644" });
     expect([await isWell(), existsSync(file)]).toEqual([true, true]);
+  });
+
+  it("answers the test of a webhook once its workflow is active, and what it answers else is told", async () => {
+    const action = (await stack()).automation?.callWebhook("/webhook/ipai-test", { test: true, stack: "sandbox" });
+    if (action === undefined) throw new TypeError("the stack has no automation");
+    const { code } = WebhookFailed;
+    await expect(perform(action)).rejects.toMatchObject({ code, message: expect.stringContaining("answer is 404") });
+    await n8n.activate(await n8n.create("workflows", testedWorkflow(`http://127.0.0.1:${target.port}/`)));
+    // What it was told goes on to the other end.
+    await until("the webhook is there", async () => (await perform(action).catch(() => undefined)) !== undefined);
+    await until("its workflow has run", async () => target.requests.at(-1)?.body.includes("sandbox") === true);
+    expect(JSON.parse(target.requests.at(-1)?.body ?? "")).toEqual({ test: true, stack: "sandbox" });
   });
 });

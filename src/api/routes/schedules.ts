@@ -1,13 +1,12 @@
 import { z } from "zod";
 import {
-  addOneOff,
   listOccurrences,
   listPauses,
   type Occurrence,
   pauseSchedule,
-  removeOneOff,
   unpauseSchedule,
 } from "../../engine/occurrences.ts";
+import { addOneOff, removeOneOff } from "../../engine/one-offs.ts";
 import { listNext, type Schedule } from "../../engine/schedule.ts";
 import { undoClassOf } from "../../runbook/plan.ts";
 import type { Json } from "../../runbook/value.ts";

@@ -2,6 +2,9 @@ import { runJson } from "../../api/shapes.ts";
 import { advance } from "../../engine/advance.ts";
 import { listSteps, type Run, requestCancel } from "../../engine/journal.ts";
 import { findObstacle } from "../../engine/lease.ts";
+import { findOneOff } from "../../engine/one-offs.ts";
+import { listWorkers } from "../../engine/workers.ts";
+import { Bug } from "../../errors/error.ts";
 import type { Plan } from "../../runbook/plan.ts";
 import { planJson, renderPlan } from "../../runbook/render.ts";
 import { renderScript } from "../../runbook/script.ts";
@@ -10,8 +13,10 @@ import type { Stack } from "../../stack/stack.ts";
 import type { App } from "../app.ts";
 import { consentTo } from "../consent.ts";
 import type { Context } from "../context.ts";
+import { parseFuture } from "../instant.ts";
 import { createProgress } from "../render/progress.ts";
 import { renderOutcome, runExitCode } from "../render/run.ts";
+import { duration, instant } from "../render/text.ts";
 
 export interface RunOptions {
   readonly plan?: boolean;
@@ -20,6 +25,8 @@ export interface RunOptions {
   readonly yes?: boolean;
   readonly wait?: boolean;
   readonly json?: boolean;
+  /** When it is to begin, as it was typed; now when absent. */
+  readonly at?: string;
   /** What a run that succeeded has to show. */
   readonly show?: (app: App, run: Run) => Promise<Shown>;
   /** It is one part of what was asked for: with --json the last one alone is told. */
@@ -45,6 +52,7 @@ export async function runProcedure(
 ): Promise<number> {
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
+  const at = options.at === undefined ? undefined : parseFuture(options.at, stack.config.timezone, new Date());
   const plan = await app.plan(procedure, stack.name, input);
   if (options.json !== true && options.script !== true)
     for (const line of await aside(app, stack, plan)) context.terminal.err(line);
@@ -55,11 +63,11 @@ export async function runProcedure(
   }
   if (!options.json) context.terminal.err(renderPlan(plan, { detail: options.detail === true }));
   const obstacle =
-    plan.lease === "none" || options.wait === true
+    plan.lease === "none" || options.wait === true || at !== undefined
       ? undefined
       : await findObstacle(app.control, { stack: stack.name }, plan.lease);
   if (obstacle !== undefined) throw obstacle;
-  const run = await app.record(plan);
+  const run = await app.record(plan, { at });
   if (options.yes !== true && !(await confirm(context, run))) {
     if (options.json === true) context.terminal.out(JSON.stringify(runJson(run, []), null, 2));
     return runExitCode(run);
@@ -83,7 +91,9 @@ export async function carryOut(
   run: Run,
   options: Pick<RunOptions, "json" | "wait" | "show" | "isPart">,
 ): Promise<number> {
-  return runExitCode(await follow(context, app, run, options));
+  const ended = await follow(context, app, run, options);
+  // It has its consent, and its time will come.
+  return ended.status === "planned" ? 0 : runExitCode(ended);
 }
 
 async function follow(
@@ -101,6 +111,10 @@ async function follow(
     progress.stop();
     stopListening();
   }
+  if (ended.status === "planned") {
+    await tellPlanned(context, app, ended, options.json === true);
+    return ended;
+  }
   const steps = await listSteps(app.control, ended.id);
   const shown = ended.outcome === "succeeded" ? await options.show?.(app, ended) : undefined;
   if (options.json === true) {
@@ -111,6 +125,26 @@ async function follow(
   context.terminal.err(renderOutcome(context.terminal, ended, steps));
   if (shown !== undefined && options.isPart !== true) context.terminal.out(shown.text);
   return ended;
+}
+
+/** What begins later, and who knows of it until then. */
+async function tellPlanned({ terminal }: Context, app: App, run: Run, isJson: boolean): Promise<void> {
+  const [time, workers, procedures] = await Promise.all([
+    findOneOff(app.control, run.id),
+    listWorkers(app.control),
+    app.procedures(),
+  ]);
+  if (time === undefined) throw Bug({ what: `run ${run.id} is planned and has no time` });
+  if (isJson)
+    return terminal.out(JSON.stringify({ ...runJson(run, []), at: time.at, schedule: time.schedule }, null, 2));
+  const leads = procedures.find(run.procedure)?.announceSeconds ?? [];
+  const lines = [
+    `${run.title}: begins ${instant(time.at, app.stack(run.stack).config.timezone)}, if a worker runs then and the plan is still the same.`,
+    ...(leads.length === 0 ? [] : [`Announced before: ${leads.map(duration).join(", ")}; at once where it is nearer.`]),
+    `Take it back with: ipai runs cancel ${run.id}`,
+    ...(workers.some(({ lives }) => lives) ? [] : ["No worker runs now. Start one: ipai worker"]),
+  ];
+  for (const line of lines) terminal.err(line);
 }
 
 function showPlan(context: Context, plan: Plan, options: RunOptions): number {

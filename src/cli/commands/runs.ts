@@ -2,10 +2,12 @@ import { runJson, secondsBetween, summaryJson } from "../../api/shapes.ts";
 import { listUnattended } from "../../engine/attended.ts";
 import { isApproved, listApprovals } from "../../engine/consent.ts";
 import { listEvents, sendSignal } from "../../engine/events.ts";
-import { decideRun, getRun, listSteps, listRuns as queryRuns, requestCancel } from "../../engine/journal.ts";
+import { decideRun, getRun, listSteps, listRuns as queryRuns, type Run, requestCancel } from "../../engine/journal.ts";
+import { findOneOff } from "../../engine/one-offs.ts";
 import type { Decision } from "../../engine/schema.ts";
 import { defineError } from "../../errors/error.ts";
 import { renderPlan } from "../../runbook/render.ts";
+import type { App } from "../app.ts";
 import { consentTo } from "../consent.ts";
 import type { Context } from "../context.ts";
 import { renderError } from "../render/error.ts";
@@ -83,10 +85,11 @@ export async function listRuns(context: Context, options: Options): Promise<numb
 export async function showRun(context: Context, id: string, options: Options): Promise<number> {
   await using app = await context.openApp();
   const run = await getRun(app.control, id);
-  const [steps, approvals, unattended] = await Promise.all([
+  const [steps, approvals, unattended, time] = await Promise.all([
     listSteps(app.control, run.id),
     listApprovals(app.control, run),
     listUnattended(app.control),
+    findOneOff(app.control, run.id),
   ]);
   const { terminal } = context;
   if (options.json === true) {
@@ -102,6 +105,7 @@ export async function showRun(context: Context, id: string, options: Options): P
         ["run", run.id],
         ["procedure", `${run.procedure} on ${run.stack}, plan ${run.plan_hash.slice(0, 12)}, undo ${run.undo_class}`],
         ["started", `${run.started_at === null ? "not yet" : instant(run.started_at, zone)} by ${run.actor}`],
+        ...(time === undefined ? [] : [["planned for", instant(time.at, zone)]]),
         ["consent", renderConsent(run, approvals)],
         ["outcome", `${stateOf(run, unattended)}${seconds === null ? "" : ` after ${duration(seconds)}`}`],
       ]),
@@ -174,9 +178,17 @@ export async function approve(context: Context, id: string, options: Options): P
   await using app = await context.openApp();
   const run = await getRun(app.control, id);
   if (run.started_at !== null || run.status === "ended") throw NothingToApprove({ run: run.id });
-  if (options.json !== true) context.terminal.err(renderPlan(run.plan, { detail: options.detail === true }));
+  if (options.json !== true) await showToApprove(context, app, run, options.detail === true);
   if (options.yes !== true && !(await confirm(context, run))) return runExitCode(run);
   // Everybody who was needed may have consented already, and nobody have begun.
   if (!(await isApproved(app.control, run))) await consentTo(app, run);
   return await carryOut(context, app, run, options);
+}
+
+/** The plan, and when it begins, if not at once. */
+async function showToApprove({ terminal }: Context, app: App, run: Run, detail: boolean): Promise<void> {
+  terminal.err(renderPlan(run.plan, { detail }));
+  const time = await findOneOff(app.control, run.id);
+  const zone = app.config.stacks[run.stack]?.timezone ?? "UTC";
+  if (time?.state === "due") terminal.err(`It is to begin ${instant(time.at, zone)}.`);
 }

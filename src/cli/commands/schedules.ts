@@ -1,13 +1,13 @@
+import { advance } from "../../engine/advance.ts";
 import { getRun, type Run } from "../../engine/journal.ts";
 import {
-  addOneOff,
   listOccurrences,
   listPauses,
   type Occurrence,
   pauseSchedule,
-  removeOneOff,
   unpauseSchedule,
 } from "../../engine/occurrences.ts";
+import { addOneOff, listDueOneOffs, removeOneOff } from "../../engine/one-offs.ts";
 import { listNext, type Schedule } from "../../engine/schedule.ts";
 import { listWorkers } from "../../engine/workers.ts";
 import { defineError } from "../../errors/error.ts";
@@ -15,7 +15,7 @@ import { getSchedule, schedulesOf } from "../../procedures/schedules.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
 import { parseFuture } from "../instant.ts";
-import { BadInput, getProcedure, requireInput } from "../procedures.ts";
+import { BadInput, getProcedure, oneOffGraceSeconds, requireInput } from "../procedures.ts";
 import { instant, table } from "../render/text.ts";
 
 /** What happens by itself, when, and what became of it. */
@@ -37,11 +37,12 @@ export async function listSchedules(context: Context, options: Options): Promise
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
   const now = new Date();
-  const [procedures, pauses, workers, occurrences] = await Promise.all([
+  const [procedures, pauses, workers, occurrences, once] = await Promise.all([
     app.procedures(),
     listPauses(app.control, stack.name),
     listWorkers(app.control),
     listOccurrences(app.control, stack.name, historyMax),
+    listDueOneOffs(app.control, stack.name),
   ]);
   const schedules = schedulesOf(stack.config, procedures).map((schedule) => ({
     ...schedule,
@@ -49,7 +50,6 @@ export async function listSchedules(context: Context, options: Options): Promise
     next: pauses.has(schedule.name) ? undefined : listNext(schedule, now, 1)[0],
     last: occurrences.find((one) => one.schedule === schedule.name && one.state !== "due"),
   }));
-  const once = occurrences.filter((one) => one.schedule.startsWith("once-") && one.state === "due");
   const { terminal } = context;
   if (options.json === true) {
     terminal.out(
@@ -76,7 +76,7 @@ export async function listSchedules(context: Context, options: Options): Promise
     one.procedure,
     "once",
     instant(one.at, zone),
-    `asked for by ${one.actor}`,
+    `asked for by ${one.actor}${one.run === null ? "" : ` (${one.run})`}`,
   ]);
   terminal.out(table([["NAME", "PROCEDURE", "WHEN", "NEXT", "LAST"], ...rows, ...extra]));
   if (!workers.some(({ lives }) => lives))
@@ -182,13 +182,12 @@ export async function runOnce(context: Context, procedure: string, options: Opti
   return 0;
 }
 
-/** Somebody has chosen the hour: much later it is not what was wanted any more. */
-const oneOffGraceSeconds = 3600;
-
 export async function drop(context: Context, name: string): Promise<number> {
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
-  if (!(await removeOneOff(app.control, stack.name, name, app.actor, new Date()))) throw NoSuchOneOff({ name });
+  const removed = await removeOneOff(app.control, stack.name, name, app.actor, new Date());
+  if (removed === undefined) throw NoSuchOneOff({ name });
+  if (removed.run !== null) await advance(app.engine(), removed.run);
   context.terminal.out(`${name} does not happen.`);
   return 0;
 }

@@ -142,7 +142,7 @@ function apiPorts(context: Context, app: App, { auth, worker, procedures }: Part
     auth: auth.handler,
     plan: app.plan,
     checkInput: async (name, input) => void requireInput(getProcedure(await app.procedures(), name), input),
-    record: (tables, plan, actor) => app.record(plan, { tables, actor }),
+    record: (tables, plan, actor) => app.record(plan, { as: { tables, actor } }),
     carryOut: (run) => worker.take(run),
     subjectOf: app.subjectOf,
     mayNote: atMost(60),

@@ -1,9 +1,9 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { changing, json, run } from "./register.ts";
+import { changing, json, planned, run } from "./register.ts";
 
 /** Releases: brought, corrected, taken back, listed. */
 export function registerDeployment(program: Command): void {
-  changing(program.command("deploy"))
+  planned(program.command("deploy"))
     .description(
       "bring a commit into place: rolled when only code changes, else with an update while users are kept out",
     )
@@ -31,7 +31,7 @@ export function registerDeployment(program: Command): void {
         return (await import("../commands/run.ts")).runProcedure(context, "deploy", input, options);
       }),
     );
-  changing(program.command("hotfix"))
+  planned(program.command("hotfix"))
     .description("bring a commit that only changes code; anything else is refused")
     .option("--to <ref>", "branch, tag or commit (default: the source's branch)")
     .option(

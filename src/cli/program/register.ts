@@ -12,6 +12,13 @@ export const changing = (target: Command) =>
     .option("--wait", "wait when another run holds the stack")
     .option("--json", "print the run as JSON");
 
+/** What may be planned for later: the plan and the consent to it are of now. */
+export const planned = (target: Command) =>
+  changing(target).option(
+    "--at <instant>",
+    'begin then, if the plan is still the same: "2026-11-26 22:00" in the stack\'s zone, or "in 90m"',
+  );
+
 export const json = (target: Command) => target.option("--json", "print JSON");
 
 type Options = Readonly<Record<string, unknown>>;

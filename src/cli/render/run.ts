@@ -35,8 +35,17 @@ export function renderOutcome(terminal: Terminal, run: Run, steps: readonly Step
   const took = seconds === null ? "" : ` in ${duration(seconds)}`;
   const lines = [`${headline(terminal, run)}${took} (run ${run.id})`];
   if (run.error !== null) lines.push(...renderError(terminal, run.error).map((line) => `  ${line}`));
+  if (run.outcome === "succeeded") lines.push(...renderShortfalls(steps));
   if (run.status === "waiting") lines.push(...renderWaiting(run, steps));
   return lines.join("\n");
+}
+
+/** What failed without stopping the run. */
+function renderShortfalls(steps: readonly StepRow[]): readonly string[] {
+  const failed = steps.filter(({ phase, outcome }) => phase === "do" && outcome === "failed");
+  return failed.map(
+    ({ title, error }) => `  Not as it should be: ${title}${error === null ? "" : `: ${error.message}`}`,
+  );
 }
 
 function headline(terminal: Terminal, run: Run): string {

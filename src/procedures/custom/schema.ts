@@ -232,6 +232,10 @@ export const fileSchema = z
       .enum(["none", "shared", "exclusive"])
       .optional()
       .describe("What it needs of the stack; exclusive when it changes something, else none"),
+    announce: z
+      .array(duration)
+      .default([])
+      .describe("So long before it begins it is announced, when it has been planned for a time, with units"),
     notes: z.array(text).default([]).describe("What a person should know before consenting"),
     input: z
       .record(z.string().regex(/^[a-z]\w*$/i, "must be a word"), input)

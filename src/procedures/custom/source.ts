@@ -35,11 +35,11 @@ export function toProcedure(
   stacks: readonly Stack[],
   others: () => readonly AnyProcedure[],
 ): AnyProcedure {
-  const { name, chapter, title, summary, input } = source.definition;
+  const { name, chapter, title, summary, input, announce } = source.definition;
   const [first] = stacks;
   if (first === undefined) throw new TypeError("a configuration without a stack");
   const procedure: Procedure<Input, Answers> = {
-    ...{ name, chapter, title: outline(title), summary, file: source.file },
+    ...{ name, chapter, title: outline(title), summary, file: source.file, announceSeconds: announce },
     // What the file says decides, not a number that somebody may forget to raise: the plan is bound to it.
     version: 1,
     risk: riskOf(compilePlan(source, first, sampleOf(source.definition), []).plan),

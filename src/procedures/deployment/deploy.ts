@@ -3,7 +3,7 @@ import type { Override, Plan, ProcedureStep, Step } from "../../runbook/plan.ts"
 import { runId } from "../../runbook/value.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { whileInMaintenance } from "../maintenance/bracket.ts";
-import type { FactReader, Procedure } from "../procedure.ts";
+import { announcedBefore, type FactReader, type Procedure } from "../procedure.ts";
 import { noteOpened } from "../resources.ts";
 import { boundTo as boundToRunning } from "../running.ts";
 import { whileOdooStopped } from "../steps.ts";
@@ -15,7 +15,7 @@ import { askAgain, tickRelease } from "./checklist-facts.ts";
 import { checkOut, seenCode, short, unchangedTree } from "./code.ts";
 import { NotRehearsed } from "./errors.ts";
 import { type DeployFacts, readDeployFacts, requireGit } from "./facts.ts";
-import { noteRelease } from "./release.ts";
+import { noteRelease, noteSize } from "./release.ts";
 import { isDrained, restartAgain, restartEach } from "./roll.ts";
 import { smokeTests } from "./smoke.ts";
 
@@ -55,6 +55,7 @@ export const deploy: Procedure<DeployInput, CheckedFacts> = {
     "What changes the database is brought while users are kept out: a copy first, then code and update. Either all of the new release " +
     "serves afterwards, or all of the old one.",
   done: { title: "Deployment complete", line: "The system is live. Please report any issues." },
+  announceSeconds: announcedBefore,
   input,
   facts: readCheckedFacts,
   plan: planDeploy,
@@ -88,6 +89,7 @@ function planDeploy(stack: Stack, given: DeployInput, facts: CheckedFacts): Plan
     notes: notesOf(stack, given, facts),
     seen: ticks.map(sayTick),
     ...(override === undefined ? {} : { override }),
+    ...awayOf(stack, facts),
     steps: [
       askAgain(stack, facts, override?.findings ?? []),
       ...(isRolled(facts) ? roll(stack, facts) : replace(stack, given, facts)),
@@ -109,6 +111,7 @@ export function roll(stack: Stack, facts: DeployFacts, { besides = [], undone }:
   return [
     // Taken back last, when the old code is in its place again.
     unchangedTree(stack, git, facts, restartAgain(stack, running)),
+    noteSize(stack),
     checkOut(stack, git, facts),
     seenCode(stack, code),
     { ...recordHashes(stack, hashes), undo: [{ ...recordHashes(stack, recorded), id: "record before" }] },
@@ -130,6 +133,7 @@ function replace(stack: Stack, given: DeployInput, facts: DeployFacts): readonly
   const { updates, installs, code, running } = facts;
   return [
     unchangedTree(stack, git, facts),
+    noteSize(stack),
     ...(given.backup && stack.restic !== undefined ? [backUp] : []),
     workDirectory(stack),
     noteOpened(stack, {
@@ -214,19 +218,23 @@ function staleOf({ code, scan }: DeployFacts): readonly string[] {
   return reasons.filter(({ why }) => why.includes("not computed again")).map(({ file, why }) => `${file}: ${why}`);
 }
 
+/** Users notice nothing of services that are drained before they are restarted. What a release needs is measured by rehearsing it. */
+export function awayOf(stack: Stack, facts: DeployFacts): Pick<Plan, "awaySeconds"> {
+  if (!isRolled(facts)) return { awaySeconds: facts.forecastSeconds ?? null };
+  return isDrained(stack, facts.running) ? { awaySeconds: 0 } : {};
+}
+
 /** Nothing but code changes: services can be restarted one by one. */
 function isRolled(facts: DeployFacts): boolean {
   return !changesDatabase(facts);
 }
 
 function wayOf(stack: Stack, { backup }: Pick<DeployInput, "backup">, facts: DeployFacts): readonly string[] {
-  const { running, forecastSeconds } = facts;
+  const { running } = facts;
   if (running.odoo.length === 0) return ["No Odoo service runs now; none will be started."];
   if (!isRolled(facts))
     return [
-      forecastSeconds === undefined
-        ? "Users are kept out while the database changes; for how long nobody has rehearsed (`ipai rehearse`)."
-        : `Users are kept out while the database changes, for about ${Math.ceil(forecastSeconds)} s by the rehearsal.`,
+      "Users are kept out while the database changes; `ipai rehearse` measures for how long.",
       `What was before is kept for ${keptHours} hours, for \`ipai rollback\`.`,
       ...(backup && stack.restic === undefined ? ["This stack has no repository, so no backup is made first."] : []),
     ];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../config/load.ts";
+import { hashPlan } from "../../runbook/hash.ts";
 import { type Plan, undoClassOf, walk } from "../../runbook/plan.ts";
 import { renderPlan } from "../../runbook/render.ts";
 import { validatePlan } from "../../runbook/validate.ts";
@@ -278,6 +279,39 @@ describe("the plan of", () => {
   it("a deployment names the commit, whatever was asked for", () => {
     const [[, plan] = []] = plans;
     expect(plan?.input).toMatchObject({ to: "b".repeat(40) });
+  });
+
+  it("a deployment is the same when the database has grown, and when somebody has rehearsed it meanwhile", () => {
+    const facts = ticked(factsOf([scanned("ledger")]));
+    const plan = deploy.plan(stack, given, facts);
+    const later = deploy.plan(stack, given, { ...facts, databaseBytes: 90_000_000, forecastSeconds: 41 });
+    expect([plan.awaySeconds, later.awaySeconds]).toEqual([null, 41]);
+    expect(hashPlan(later)).toBe(hashPlan(plan));
+    expect(renderPlan(later, { detail: false })).toContain("Users are out for about 41 s.");
+  });
+
+  it.each([
+    [true, "undo"],
+    [false, "continue"],
+  ])("smoke tests has whoever logs in, without a password, and a webhook (required: %s)", (required, onFail) => {
+    const text = JSON.parse(sandboxConfig(settings).replace(/^#.*\n/, "")) as {
+      stacks: { sandbox: { urls: object; services: object } };
+    };
+    Object.assign(text.stacks.sandbox.urls, { login: { user: "smoke", password: "${SMOKE_PASSWORD}" } });
+    const automation = { url: "http://127.0.0.1:5678", apiKey: "${KEY}", smoke: { path: "/webhook/test", required } };
+    Object.assign(text.stacks.sandbox.services, { automation });
+    const environment = { SMOKE_PASSWORD: "Sesame-7731", KEY: "k" };
+    const asked = parseConfig(JSON.stringify(text), "ipai.yaml", environment).stacks["sandbox"];
+    if (asked === undefined) throw new TypeError("no stack");
+    const plan = validatePlan(deploy.plan(createStack(asked), given, ticked(factsOf([scanned("ledger", codeOnly)]))));
+    const acts = walk(plan).flatMap(({ step }) => (step.kind === "act" ? [step] : []));
+    const known = acts.filter(({ id }) => id.startsWith("smoke")).map(({ id }) => id.replace("smoke ", ""));
+    expect(known.slice(-4)).toEqual(["odoo-accounting login", "odoo-core login", "odoo-marketing login", "automation"]);
+    expect(acts.find(({ id }) => id === "smoke automation")?.onFail).toBe(onFail);
+    expect([JSON.stringify(plan), renderPlan(plan, { detail: true })].join()).not.toContain("Sesame-7731");
+    // With the database of before whoever logs in may not be there.
+    const exchange = rollback.plan(createStack(asked), { release: null }, { ...back, database: release });
+    expect(walk(exchange).filter(({ step }) => /login|automation$/.test(step.id))).toEqual([]);
   });
 
   it("code alone puts the old code back before anybody is restarted on the way back", () => {

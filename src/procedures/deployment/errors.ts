@@ -135,3 +135,27 @@ export const FixNotSeen = defineError<Found>("deploy.fix_not_seen", {
   message: (d) => `The hot-fix runs, but the check of the bug does not see it (found: ${d.found}).`,
   hint: () => "Is the check right, and the fix complete?",
 });
+
+interface Printed {
+  readonly output: string;
+}
+
+export const LoginRefused = defineError<Printed>("deploy.login_refused", {
+  exitCode: 48,
+  message: (d) => `The user of the smoke test cannot log in to the new release: ${d.output}.`,
+  hint: () =>
+    "Is the password under urls.login the user's own, and can he log in with it by hand? The release itself may be good: mend the user, then deploy it again.",
+});
+
+export const LoginFailed = defineError<Printed>("deploy.login_failed", {
+  exitCode: 48,
+  message: (d) => `Nobody can log in to the new release: ${d.output}.`,
+  hint: () => "Odoo's log says why it answered so.",
+});
+
+export const WebhookFailed = defineError<Printed>("deploy.webhook_failed", {
+  exitCode: 48,
+  message: (d) => `n8n does not answer the test of its webhook as it should: ${d.output}.`,
+  hint: () =>
+    "Is its workflow active, and does it take POST at the path under services.automation.smoke? n8n's list of executions says what became of the call.",
+});

@@ -2,11 +2,11 @@ import { z } from "zod";
 import { command, type Probe } from "../../runbook/action.ts";
 import type { Act, Plan } from "../../runbook/plan.ts";
 import type { Stack } from "../../stack/stack.ts";
-import type { Procedure } from "../procedure.ts";
+import { announcedBefore, type Procedure } from "../procedure.ts";
 import { require } from "../steps.ts";
 import { sayTick, type Tick, withoutHold } from "./checklist.ts";
 import { tickRelease } from "./checklist-facts.ts";
-import { boundTo, notesOf, roll, titleOf } from "./deploy.ts";
+import { awayOf, boundTo, notesOf, roll, titleOf } from "./deploy.ts";
 import { NotCodeOnly } from "./errors.ts";
 import { type DeployFacts, readDeployFacts } from "./facts.ts";
 
@@ -39,6 +39,7 @@ export const hotfix: Procedure<HotfixInput, HotfixFacts> = {
     "Brings a commit that only changes code: services are restarted one after the other, and no request fails. What would change the " +
     "database is refused. Your own check of the bug decides with the others whether it stays.",
   done: { title: "Hot-fix deployed" },
+  announceSeconds: announcedBefore,
   input,
   facts: readHotfixFacts,
   plan: planHotfix,
@@ -62,6 +63,7 @@ function planHotfix(stack: Stack, given: HotfixInput, facts: HotfixFacts): Plan 
     lease: "exclusive",
     notes: notesOf(stack, { backup: false }, facts),
     seen: facts.ticks.map(sayTick),
+    ...awayOf(stack, facts),
     steps: roll(stack, facts, { besides: verify === null ? [] : [seeFix(stack, verify)] }),
   };
 }

@@ -3,10 +3,10 @@ import type { Records } from "../../engine/records.ts";
 import { Bug } from "../../errors/error.ts";
 import type { CallFunction } from "../../host/perform.ts";
 import type { Act } from "../../runbook/plan.ts";
-import type { Json } from "../../runbook/value.ts";
+import { type Json, output } from "../../runbook/value.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { RunTimes } from "../recovery/phases.ts";
-import { change } from "../steps.ts";
+import { change, read } from "../steps.ts";
 import type { Changes } from "./changes.ts";
 
 /** What was deployed, when, by whom, and how to go back to what was before. */
@@ -55,7 +55,6 @@ const noted = release
     modules: true,
     snapshot: true,
     databaseBytes: true,
-    forecastSeconds: true,
   })
   .extend({ stack: z.string(), undone: z.array(z.string()) });
 
@@ -64,14 +63,23 @@ interface Deployed extends Pick<Changes, "updates" | "installs" | "code"> {
   readonly from: string;
   readonly to: string;
   readonly commits: Release["commits"];
-  readonly databaseBytes: number;
-  readonly forecastSeconds: number | undefined;
 }
 
-/** The last step: what nobody noted can only be rolled back by hand. */
+/** Not among the facts: a plan would be another one whenever somebody has written something. */
+export function noteSize({ postgres, config }: Stack): Act {
+  const sql = "select pg_database_size(current_database());";
+  return read({
+    id: "size",
+    title: "Note how large the database is",
+    action: postgres.query(config.odoo.database, sql),
+    outputs: { bytes: { from: "stdout", as: "number" } },
+  });
+}
+
+/** The last step: what nobody noted can only be rolled back by hand. After `noteSize`. */
 export function noteRelease(
   stack: Stack,
-  { from, to, commits, updates, installs, code, databaseBytes, forecastSeconds }: Deployed,
+  { from, to, commits, updates, installs, code }: Deployed,
   how: Pick<Release, "kind" | "snapshot"> & { readonly undone?: readonly string[] },
 ): Act {
   const modules = Object.fromEntries([...updates, ...installs, ...code].map((module) => [module.name, module.to]));
@@ -84,8 +92,7 @@ export function noteRelease(
     commit: to,
     commits: kept,
     modules,
-    databaseBytes,
-    forecastSeconds: forecastSeconds ?? null,
+    databaseBytes: output("size", "bytes"),
   };
   return change(
     {
@@ -112,6 +119,7 @@ export function recordRelease(records: Records, timesOf: (run: string) => Promis
       downtimeSeconds: spanOf(times.steps.filter(({ path }) => path.startsWith("closed/"))),
       updateSeconds: spanOf(times.steps.filter(({ step }) => step === "update")),
       copySeconds: spanOf(times.steps.filter(({ step }) => step === "snapshot")),
+      forecastSeconds: times.awaySeconds,
       seconds: Math.round((times.now.getTime() - times.startedAt.getTime()) / 100) / 10,
     };
     const told = {

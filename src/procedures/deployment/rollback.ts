@@ -10,8 +10,8 @@ import { checkOut, seenCode, short, unchangedTree } from "./code.ts";
 import { boundTo, pivot, roll } from "./deploy.ts";
 import { NoSnapshot, NotCodeOnly, NothingToRollBack, ReleaseUnknown } from "./errors.ts";
 import { type DeployFacts, readCommitFacts, requireGit } from "./facts.ts";
-import { listReleases, noteRelease, type Release } from "./release.ts";
-import { smokeTests } from "./smoke.ts";
+import { listReleases, noteRelease, noteSize, type Release } from "./release.ts";
+import { serviceTests } from "./smoke.ts";
 
 const input = z.object({
   release: z
@@ -112,6 +112,7 @@ function exchange(stack: Stack, { undone, code }: RollbackFacts, of: string): re
   const both = { database: { isThere: true }, files: { isThere: true } };
   return [
     unchangedTree(stack, git, code),
+    noteSize(stack),
     ...noteKept(stack, both),
     ...whileInMaintenance(stack, { ...running, reason: "The version of before is being put back." }, [
       ...whileOdooStopped(stack, running.odoo, [
@@ -119,7 +120,7 @@ function exchange(stack: Stack, { undone, code }: RollbackFacts, of: string): re
         seenCode(stack, [...updates, ...installs, ...modules]),
         ...changePlaces(stack, both, names),
       ]),
-      ...smokeTests(stack, running.odoo),
+      ...serviceTests(stack, running.odoo),
     ]),
     pivot,
     { ...noteClosed(stack, of), id: "note used", onFail: "continue" },

@@ -1,26 +1,74 @@
+import { loginPassword } from "../../config/load.ts";
 import { command, type HttpAction, type Probe } from "../../runbook/action.ts";
 import type { Act } from "../../runbook/plan.ts";
 import { suffixed } from "../../runbook/value.ts";
+import { logInAndOut } from "../../stack/odoo/log-in.ts";
 import type { Address } from "../../stack/odoo/odoo.ts";
 import type { Stack } from "../../stack/stack.ts";
-import { require } from "../steps.ts";
+import { read, require } from "../steps.ts";
 
 /**
  * What a new release must answer before users are back. Asked at the services themselves, since users are kept out meanwhile: health with
- * its database, whatever the login page loads, and what the configuration names.
+ * its database, whatever the login page loads, and what the configuration names: paths, a user that logs in, a webhook of the automation.
  */
 export function smokeTests(stack: Stack, services: readonly string[]): readonly Act[] {
-  const asked = stack.config.services.odoo.filter(({ name }) => services.includes(name));
-  return asked.flatMap((service) => {
-    const address = stack.odoo.addressOf(service);
-    return [
-      smoke(service.name, "health", [healthy(service.name, address)]),
-      smoke(service.name, "assets", [assets(stack, service.name, address)]),
-      ...stack.config.urls.smoke.map((one, index) =>
-        smoke(service.name, one.path, expected(service.name, address, one), String(index + 1)),
-      ),
-    ];
+  const asked = running(stack, services);
+  const { login } = stack.config.urls;
+  return [
+    ...serviceTests(stack, services),
+    ...(login === undefined ? [] : asked.map((service) => logsIn(stack, service, login.user))),
+    ...callsAutomation(stack),
+  ];
+}
+
+/** What concerns the services alone: with a database of before, whoever logs in now may not be there, or have another password. */
+export function serviceTests(stack: Stack, services: readonly string[]): readonly Act[] {
+  return running(stack, services).flatMap((service) => smokeOf(stack, service));
+}
+
+type Service = Stack["config"]["services"]["odoo"][number];
+
+function running({ config }: Stack, services: readonly string[]): readonly Service[] {
+  return config.services.odoo.filter(({ name }) => services.includes(name));
+}
+
+function smokeOf(stack: Stack, service: Service): readonly Act[] {
+  const address = stack.odoo.addressOf(service);
+  return [
+    smoke(service.name, "health", [healthy(service.name, address)]),
+    smoke(service.name, "assets", [assets(stack, service.name, address)]),
+    ...stack.config.urls.smoke.map((one, index) =>
+      smoke(service.name, one.path, expected(service.name, address, one), String(index + 1)),
+    ),
+  ];
+}
+
+/** Once each: what is asked is that somebody is let in, and one who is not would only be refused again. */
+function logsIn({ odoo, config }: Stack, service: Service, user: string): Act {
+  return read({
+    id: `smoke ${service.name} login`,
+    title: `${service.name} lets ${user} in, and out again`,
+    action: logInAndOut(odoo.addressOf(service), config.odoo.database, { user, password: loginPassword }),
+    outputs: {},
   });
+}
+
+/** Once: a workflow may do things. To this one it is said that it is asked whether it answers. */
+function callsAutomation({ automation, config, name }: Stack): readonly Act[] {
+  const smoke = config.services.automation?.smoke;
+  if (automation === undefined || smoke === undefined) return [];
+  const told = { test: true, source: "ipai", stack: name, reason: "deployment" };
+  return [
+    read(
+      {
+        id: "smoke automation",
+        title: `n8n answers a test of ${smoke.path}`,
+        action: automation.callWebhook(smoke.path, told),
+        outputs: {},
+      },
+      { onFail: smoke.required ? "undo" : "continue" },
+    ),
+  ];
 }
 
 /** `id`: a path is no part of one. */

@@ -21,6 +21,8 @@ export interface RunTimes {
   readonly run: string;
   readonly startedAt: Date;
   readonly now: Date;
+  /** For how long users were expected to be out when its plan was made; null where nobody had measured it. */
+  readonly awaySeconds: number | null;
   readonly steps: readonly StepTime[];
 }
 

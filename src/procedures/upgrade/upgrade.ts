@@ -5,7 +5,7 @@ import { join, runId } from "../../runbook/value.ts";
 import { copyTree, makeDirectory, pathExists, treesAreEqual } from "../../stack/files.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { type Closing, whileInMaintenance } from "../maintenance/bracket.ts";
-import type { Procedure } from "../procedure.ts";
+import { announcedBefore, type Procedure } from "../procedure.ts";
 import { change, require, takeBack, whileOdooStopped } from "../steps.ts";
 import { keptCodeFolder, type ModuleChange, readUpgradeFacts, type UpgradeFacts } from "./facts.ts";
 import { dropFailed, dropSnapshotDatabase, dropSnapshotFilestore, namesOf } from "./snapshot.ts";
@@ -27,6 +27,7 @@ export const upgrade: Procedure<UpgradeInput, UpgradeFacts> = {
     "Updates the modules whose code changed. Odoo is stopped, database and filestore are copied, the update is run and judged by " +
     "its log and by the database; when anything is not as it should be, code, database and filestore go back and the old version serves again.",
   done: { title: "Deployment complete", line: "The system is live. Please report any issues." },
+  announceSeconds: announcedBefore,
   input,
   facts: (reader, { modules }) => readUpgradeFacts(reader, modules),
   plan: planUpgrade,

@@ -7,7 +7,7 @@ import { createToken } from "../../../src/access/tokens.ts";
 import { endpoints } from "../../../src/api/app.ts";
 import type { Endpoint } from "../../../src/api/endpoint.ts";
 import { createRun, getRun, type Run } from "../../../src/engine/journal.ts";
-import { addOneOff } from "../../../src/engine/occurrences.ts";
+import { addOneOff } from "../../../src/engine/one-offs.ts";
 import { openResource } from "../../../src/procedures/resources.ts";
 import { grantTo, startApi, type TestApi } from "../../harness/api.ts";
 import { scopeOf } from "../../harness/backup-app.ts";

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Entry, findFault, inTransaction, type Link, listLinks, record } from "../../../src/engine/audit.ts";
 import { claimRun } from "../../../src/engine/claim.ts";
 import { createRun, decideRun, requestCancel, updateRun } from "../../../src/engine/journal.ts";
-import { addOneOff, pauseSchedule, removeOneOff, unpauseSchedule } from "../../../src/engine/occurrences.ts";
+import { pauseSchedule, unpauseSchedule } from "../../../src/engine/occurrences.ts";
+import { addOneOff, removeOneOff } from "../../../src/engine/one-offs.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import { approvedRun, planOf, resume, runPlan, World } from "../../harness/plans.ts";
 

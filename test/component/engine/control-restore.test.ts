@@ -22,7 +22,8 @@ import { createRun, decideRun, getRun, updateRun } from "../../../src/engine/jou
 import { findObstacle } from "../../../src/engine/lease.ts";
 import type { Message } from "../../../src/engine/message.ts";
 import { migrations } from "../../../src/engine/migrations.ts";
-import { addOneOff, listOccurrences, noteTimes } from "../../../src/engine/occurrences.ts";
+import { listOccurrences, noteTimes } from "../../../src/engine/occurrences.ts";
+import { addOneOff } from "../../../src/engine/one-offs.ts";
 import { deliverNext, listDeliveries, post } from "../../../src/engine/outbox.ts";
 import { openServer } from "../../../src/engine/server.ts";
 import { enterWorker, leaveWorker, listWorkers } from "../../../src/engine/workers.ts";

@@ -8,14 +8,13 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { advance } from "../../../src/engine/advance.ts";
 import { createRun, decideRun, getRun, listRuns } from "../../../src/engine/journal.ts";
 import {
-  addOneOff,
   listOccurrences,
   noteTimes,
   pauseSchedule,
-  removeOneOff,
   takeUpNext,
   unpauseSchedule,
 } from "../../../src/engine/occurrences.ts";
+import { addOneOff, removeOneOff } from "../../../src/engine/one-offs.ts";
 import { post } from "../../../src/engine/outbox.ts";
 import { forgetOld } from "../../../src/engine/retention.ts";
 import type { Schedule } from "../../../src/engine/schedule.ts";
@@ -312,8 +311,8 @@ describe("something that shall happen once", () => {
 
   it("can be taken back until it has begun", async () => {
     const { schedule } = await addOneOff(test.control, once("once-2"), new Date());
-    expect(await removeOneOff(test.control, "once-2", schedule, "anna", new Date())).toBe(true);
-    expect(await removeOneOff(test.control, "once-2", schedule, "anna", new Date())).toBe(false);
+    expect(await removeOneOff(test.control, "once-2", schedule, "anna", new Date())).toEqual({ run: null });
+    expect(await removeOneOff(test.control, "once-2", schedule, "anna", new Date())).toBeUndefined();
   });
 });
 

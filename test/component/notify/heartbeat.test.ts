@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Secret } from "../../../src/config/secret.ts";
-import { addOneOff } from "../../../src/engine/occurrences.ts";
+import { addOneOff } from "../../../src/engine/one-offs.ts";
 import { beat } from "../../../src/notify/heartbeat.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 

@@ -1,10 +1,11 @@
 import { sql } from "kysely";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { advance } from "../../../src/engine/advance.ts";
-import { type NewsSettings, postNews } from "../../../src/engine/news.ts";
+import { postNews } from "../../../src/engine/news.ts";
 import { noteTimes } from "../../../src/engine/occurrences.ts";
 import { listDeliveries } from "../../../src/engine/outbox.ts";
 import type { Schedule } from "../../../src/engine/schedule.ts";
+import type { NewsSettings } from "../../../src/engine/story.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import { carry, routeTo, webhookTo } from "../../harness/messages.ts";
 import { approvedRun, createEngine, planOf, runPlan, World } from "../../harness/plans.ts";
@@ -24,7 +25,11 @@ afterEach(async () => {
   await test.control.db.deleteFrom("messages").execute();
 });
 
-const settings: NewsSettings = { routes: [routeTo("ops")], storyOf: () => ({ chapter: "upgrade" }) };
+const settings: NewsSettings = {
+  routes: [routeTo("ops")],
+  storyOf: () => ({ chapter: "upgrade", title: "Upgrade" }),
+  instantOf: (_, at) => at.toISOString(),
+};
 const look = (times: number) =>
   carry(
     { control: test.control, channels: { ops: webhookTo(receiver.port) }, ...settings },

@@ -306,6 +306,38 @@ steps:
     await worker.ended;
     expect([await entries(), has("iota")]).toEqual([expect.arrayContaining(["iota"]), true]);
   });
+
+  it("is planned for a time: announced, called off, run then, or not when the plan would be another one", async () => {
+    await works();
+    await define("book.yaml", book().replace("chapter:", "announce: [1h]\nchapter:"));
+    const plan = async (entry: string, when: string) =>
+      parsed<RunJson>(await own("run", "book entry", `entry=${entry}`, "--at", when, "--yes", "--json"));
+    const [never, soon] = [await plan("nu", "in 50m"), await plan("mu", "in 6s")];
+    expect([never, soon].map(({ outcome }) => outcome)).toEqual(["planned", "planned"]);
+    const listed = parsed<{ once: { run: string }[] }>(await own("schedules", "--json"));
+    expect(listed.once.map(({ run: id }) => id).sort()).toEqual([never.run, soon.run].sort());
+    expect((await own("runs", "show", never.run)).stdout).toMatch(/planned for +\d{4}-/);
+    const worker = new NodeProcess("src/cli/main.ts", ["--config", join(folder, "ipai.yaml"), "worker", "--json"], {
+      env: environment(),
+    });
+    const ended = async ({ run: id }: RunJson) => {
+      const show = async () => parsed<RunJson & { finishedAt: string | null }>(await own("runs", "show", id, "--json"));
+      await until("it has ended", async () => (await show()).finishedAt !== null);
+      return show();
+    };
+    expect(await ended(soon)).toMatchObject({ outcome: "succeeded" });
+    const told = async () => (await messages()).map(({ title }) => title);
+    await until("it is announced", async () => (await told()).some((title) => title.startsWith("Book nu: begins ")));
+    expect((await own("runs", "cancel", never.run)).exitCode).toBe(5);
+    const overtaken = await plan("xi", "in 6s");
+    await sql("insert into entries values ('overtakes')");
+    expect(await ended(overtaken)).toMatchObject({ outcome: "failed", error: { code: "run.drift" } });
+    await until("it is told", async () => (await told()).includes("Book xi: does not take place"));
+    expect(await told()).toContain("Book nu: cancelled");
+    worker.kill("SIGTERM");
+    await worker.ended;
+    expect((await entries()).filter((entry) => ["mu", "nu", "xi"].includes(entry))).toEqual(["mu"]);
+  });
 });
 
 describe("what is wrong with a file", () => {
