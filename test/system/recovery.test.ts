@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configWith, refusal } from "../harness/backups.ts";
+import { fingerprintAtRest } from "../harness/release.ts";
 import {
   compose,
   container,
@@ -48,6 +49,7 @@ describe("a server", () => {
     await sql("alter system set work_mem = '7MB'; select pg_reload_conf();", "postgres");
     await sql("alter role odoo set statement_timeout = '77min'", "postgres");
     if (!isCompose) expect((await ipai(["-c", config, "wal", "setup", "--yes"])).exitCode).toBe(0);
+    await fingerprintAtRest();
     before = await everything();
     expect((await ipai(["-c", config, "control", "backup"])).exitCode).toBe(0);
     const made = parsed<RunJson>(await ipai(["-c", config, "backup", "--yes", "--json"]));
