@@ -58,7 +58,8 @@ export interface App extends AsyncDisposable {
   inspect(stack: Stack): Promise<Inspection>;
   /** Read anew each time: a file of the user's may have been changed while this program runs. */
   procedures(): Promise<Procedures>;
-  plan(procedure: string, stack: string, input: Json): Promise<Plan>;
+  /** `at`: when it is to begin, if not now. */
+  plan(procedure: string, stack: string, input: Json, at?: Date): Promise<Plan>;
   /** Whose consent a plan needs. */
   consentFor(plan: Plan): ConsentRule;
   /** What a right to a run, or to a plan, is a right to. */
@@ -116,12 +117,13 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     return known;
   };
   const loader = new ProcedureLoader(config);
-  const planFor = async (name: string, version: number | undefined, stackName: string, input: Json): Promise<Plan> => {
+  const planFor: PlanFor = async (name, version, stackName, input, at) => {
     const found = (await loader.load()).find(name, version);
     if (found === undefined) throw ProcedureUnknown({ name, version: version ?? 1 });
     const procedure = found as unknown as Procedure<unknown, unknown>;
     const parsed = procedure.input.parse(input);
-    const facts = await procedure.facts(createFactReader(stack(stackName), performer, records), parsed);
+    const reader = createFactReader(stack(stackName), performer, records);
+    const facts = await procedure.facts(at === undefined ? reader : { ...reader, at }, parsed);
     return validatePlan(procedure.plan(stack(stackName), parsed, facts));
   };
   const consentFor = (plan: Plan) => consentRule(stack(plan.stack).config.consent, plan);
@@ -146,7 +148,7 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
       return recordPlan(plan, consentFor(plan), { at, as });
     },
     procedures: () => loader.load(),
-    plan: (name, stackName, input) => planFor(name, undefined, stackName, input),
+    plan: (name, stackName, input, at) => planFor(name, undefined, stackName, input, at),
     engine: (engineOptions = {}) => ({
       control,
       performer,
@@ -161,6 +163,8 @@ export async function createApp(config: Config, environment: NodeJS.ProcessEnv):
     },
   };
 }
+
+type PlanFor = (name: string, version: number | undefined, stack: string, input: Json, at?: Date) => Promise<Plan>;
 
 async function recordPlan(plan: Plan, consent: ConsentRule, { at, as }: Required<Recording>): Promise<Run> {
   const now = new Date();

@@ -43,8 +43,9 @@ export type AnyProcedure = Procedure<never, never>;
 export interface FactReader {
   readonly stack: Stack;
   readonly records: Records;
-  /** For which instant the answers are wanted: now, or when what is planned for a time begins. */
   now(): Date;
+  /** When what is planned for a time begins; absent: now. */
+  readonly at?: Date;
   read(action: Action, output: Output): Promise<Json>;
   text(action: Action): Promise<string>;
   json(action: Action): Promise<Json>;

@@ -184,23 +184,29 @@ interface ChecklistJson {
 
 describe("the checklist", () => {
   let frozen = "";
-  const today = () => new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Manila" }).format(new Date());
+  const dayIn = (days: number) =>
+    new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Manila" }).format(Date.now() + days * 86_400_000);
   const as = (who: string) => ({ env: { SUDO_USER: who } });
   const ticksOf = async (...args: readonly string[]) => {
-    const { ticks } = parsed<ChecklistJson>(await ipai([...args, "--checklist", "--json"]));
+    const { ticks } = parsed<ChecklistJson>(await ipai([...args, "--checklist", "--json"], { env: env() }));
     return new Map(ticks.map(({ code, status, text }) => [code, { status, text }]));
   };
 
   beforeAll(async () => {
     frozen = await configWith(join(folder, "frozen.yaml"), (stack) => {
-      stack["deployments"] = { freeze: [{ from: today(), until: today(), why: "Annual income tax" }] };
+      stack["deployments"] = {
+        freeze: [
+          { from: dayIn(0), until: dayIn(0), why: "Annual income tax" },
+          { from: dayIn(3), until: dayIn(3), why: "Inventory" },
+        ],
+      };
     });
   });
 
   it("is ticked from what there is, also of a release that is refused", async () => {
     await logIn();
     const commit = await push("A new field", addField, "attempt");
-    const ticks = await ticksOf("deploy", "--to", commit);
+    const ticks = await ticksOf("--config", config, "deploy", "--to", commit);
     expect([...ticks].map(([code, { status }]) => `${code.slice(-3)} ${status}`)).toEqual([
       "001 ok",
       "002 ok",
@@ -237,6 +243,8 @@ describe("the checklist", () => {
     expect(plan.stdout).toMatch(/warn: Freeze \(IPAI-DEPLOY-010\)\. Annual income tax/);
     const deploy = ["--config", frozen, "deploy", "--yes", "--json"];
     expect(refusal(await ipai(deploy)).code).toBe("deploy.checklist_red");
+    // Of what is planned for a time, that time counts.
+    expect(refusal(await ipai([...deploy, "--at", `${dayIn(3)} 12:00`])).message).toMatch(/Inventory/);
     const override = [...deploy, "--override", "The bank changes its format tonight"];
     expect(refusal(await ipai(override)).code).toBe("access.nobody_else");
     for (const [handle, role] of [

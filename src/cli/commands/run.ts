@@ -53,7 +53,7 @@ export async function runProcedure(
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
   const at = options.at === undefined ? undefined : parseFuture(options.at, stack.config.timezone, new Date());
-  const plan = await app.plan(procedure, stack.name, input);
+  const plan = await app.plan(procedure, stack.name, input, at);
   if (options.json !== true && options.script !== true)
     for (const line of await aside(app, stack, plan)) context.terminal.err(line);
   if (options.plan === true) return showPlan(context, plan, options);

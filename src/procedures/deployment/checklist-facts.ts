@@ -61,7 +61,7 @@ export function wayOf(stack: Stack, facts: DeployFacts): Way {
 const freshSecondsMin = 86_400;
 
 async function readMoment(reader: FactReader, way: Way): Promise<Moment> {
-  const at = reader.now();
+  const now = reader.now();
   const { stack, records } = reader;
   const { backup, objectives, deployments, timezone } = stack.config;
   const [backups, diskNow, users] = await Promise.all([
@@ -69,9 +69,9 @@ async function readMoment(reader: FactReader, way: Way): Promise<Moment> {
     askCheck(reader, disk(stack)),
     reader.maybe(readActiveUsers(reader)),
   ]);
-  const proven = backups.find((one) => one.proof !== null && isPast(one.takenAt, at));
+  const proven = backups.find((one) => one.proof !== null && isPast(one.takenAt, now));
   return {
-    ...{ way, at, timezone, users, disk: diskNow },
+    ...{ way, now, at: reader.at ?? now, timezone, users, disk: diskNow },
     backup: backup === undefined ? undefined : { proven },
     freshSeconds: Math.max(objectives.rpoSeconds, freshSecondsMin),
     usersHold: deployments.users,
@@ -81,7 +81,10 @@ async function readMoment(reader: FactReader, way: Way): Promise<Moment> {
 
 /** Undefined: no table of this Odoo tells. */
 async function readActiveUsers({ stack, json }: FactReader): Promise<ActiveUsers | undefined> {
-  const ask = (sql: string) => json(stack.postgres.query(stack.config.odoo.database, sql));
+  const { odoo, urls } = stack.config;
+  // Whoever logs in after each deployment, as a smoke test, is nobody who works.
+  const besides = urls.login?.user ?? "";
+  const ask = (sql: string) => json(stack.postgres.query(odoo.database, sql, { besides }));
   const tables = parseActiveUserTables(await ask(activeUserTablesSql));
   return tables.length === 0 ? undefined : parseActiveUsers(await ask(activeUsersSql(tables)));
 }

@@ -9,7 +9,15 @@ import { createStack } from "../../stack/stack.ts";
 import type { Status } from "../monitoring/check.ts";
 import { sandboxConfig } from "../sandbox/definition.ts";
 import { NoSpace } from "../upgrade/errors.ts";
-import { heed, judgeChecklist, judgeMoment, type Moment, type Tick, withoutHold } from "./checklist.ts";
+import {
+  heed,
+  judgeChecklist,
+  judgeMoment,
+  type Moment,
+  type Tick,
+  withoutHold,
+  withoutHoldUntilLater,
+} from "./checklist.ts";
 import { deploy } from "./deploy.ts";
 import { CodeBroken, DependencyMissing, TreeNotClean } from "./errors.ts";
 import type { DeployFacts } from "./facts.ts";
@@ -65,6 +73,7 @@ const rehearsal: Rehearsal = {
 };
 const moment: Moment = {
   way: "closed",
+  now: new Date("2026-04-10T12:00:00Z"),
   at: new Date("2026-04-10T12:00:00Z"),
   timezone: "Asia/Manila",
   backup: { proven: { id: "20260410t020000_aaaa", takenAt: "2026-04-10T02:00:00Z" } },
@@ -212,6 +221,15 @@ describe("what is red", () => {
     expect(() => heed(later, override ?? null)).toThrow(/Users at work/);
     // What is well again meanwhile leaves the plan as it was.
     expect(heed(judgeMoment(moment), override ?? null)).toEqual(override);
+  });
+
+  it("by the hour holds up what is planned for later when it begins; a freeze does at once", () => {
+    const freeze = [{ from: "2026-04-13", until: "2026-04-16", why: "Annual income tax" }];
+    const at = new Date("2026-04-14T12:00:00Z");
+    const ticks = judgeMoment({ ...moment, at, backup: undefined, freeze });
+    expect(() => heed(withoutHoldUntilLater(ticks), null)).toThrow(/red. Freeze \(IPAI-DEPLOY-010\)/);
+    expect(of(withoutHoldUntilLater(ticks), 7)?.status).toBe("warn");
+    expect(heed(withoutHoldUntilLater(judgeMoment({ ...moment, at, backup: undefined })), null)).toBeUndefined();
   });
 
   it("is needed for an override", () => {

@@ -35,6 +35,7 @@ export type ReleaseFound =
 /** What may be otherwise an hour later. */
 export interface Moment {
   readonly way: Way;
+  readonly now: Date;
   /** When the deployment begins. */
   readonly at: Date;
   readonly timezone: string;
@@ -176,14 +177,14 @@ export function judgeMoment(moment: Moment): readonly Tick[] {
 }
 
 /** Code alone is taken back by other code: nothing of the database could be lost. */
-function judgeBackup({ backup, freshSeconds, at, way }: Moment): Said {
+function judgeBackup({ backup, freshSeconds, now, way }: Moment): Said {
   const status = way === "closed" ? "fail" : "warn";
   if (backup === undefined)
     return { status, text: "No repository of backups is configured.", next: "Set backup.repository in ipai.yaml." };
   const next = "`ipai backup`, and then `ipai backup verify`, which proves it.";
   const { proven } = backup;
   if (proven === undefined) return { status, text: "No backup that is there was ever proven to restore.", next };
-  const seconds = Math.max(0, (at.getTime() - Date.parse(proven.takenAt)) / 1000);
+  const seconds = Math.max(0, (now.getTime() - Date.parse(proven.takenAt)) / 1000);
   const text = `The last proven one, ${proven.id}, is ${hours(seconds)} old`;
   if (seconds > freshSeconds) return { status, text: `${text}, and ${hours(freshSeconds)} is what it may be.`, next };
   return ok(`${text}.`);
@@ -249,6 +250,12 @@ function some(all: readonly string[]): string {
 /** A correction is not held up: what would hold up a release is told. */
 export function withoutHold(ticks: readonly Tick[]): readonly Tick[] {
   return ticks.map((one) => (one.status === "fail" ? { ...one, status: "warn" } : one));
+}
+
+/** What is planned for later is told how backup, disks and users are now; they hold it up when it begins. A freeze is known before. */
+export function withoutHoldUntilLater(ticks: readonly Tick[]): readonly Tick[] {
+  const codes: readonly string[] = [names.backup, names.disk, names.users].map(([code]) => code);
+  return ticks.flatMap((one) => (codes.includes(one.code) ? withoutHold([one]) : [one]));
 }
 
 /** As plans and errors tell it, a line each. */

@@ -10,7 +10,7 @@ import { whileOdooStopped } from "../steps.ts";
 import { namesOf } from "../upgrade/snapshot.ts";
 import { recordHashes, updateModules } from "../upgrade/update.ts";
 import { workDirectory } from "../upgrade/upgrade.ts";
-import { changesDatabase, heed, sayTick, type Tick } from "./checklist.ts";
+import { changesDatabase, heed, sayTick, type Tick, withoutHoldUntilLater } from "./checklist.ts";
 import { askAgain, tickRelease } from "./checklist-facts.ts";
 import { checkOut, seenCode, short, unchangedTree } from "./code.ts";
 import { NotRehearsed } from "./errors.ts";
@@ -64,7 +64,9 @@ export const deploy: Procedure<DeployInput, CheckedFacts> = {
 /** What is refused comes first: nobody can go on in spite of that. */
 async function readCheckedFacts(reader: FactReader, given: DeployInput): Promise<CheckedFacts> {
   const facts = await readRehearsedFacts(reader, given);
-  const ticks = await tickRelease(reader, facts);
+  const known = await tickRelease(reader, facts);
+  // Who overrides for later means what would hold it up now.
+  const ticks = reader.at === undefined || given.override !== null ? known : withoutHoldUntilLater(known);
   return { ...facts, ticks, override: heed(ticks, given.override) };
 }
 

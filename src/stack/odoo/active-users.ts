@@ -27,7 +27,7 @@ const secondsOf: Readonly<Record<string, readonly [column: string, seconds: numb
   res_device_log: ["last_activity", 3900],
 };
 
-/** Of one table at least. `ActiveUsers` as JSON; neither Odoo itself nor visitors count. */
+/** Of one table at least. `ActiveUsers` as JSON; neither Odoo itself nor visitors count, nor the login in `besides`. */
 export function activeUsersSql(tables: readonly string[]): string {
   const parts = tables.flatMap((table) => {
     const [column, seconds] = secondsOf[table] ?? [];
@@ -36,7 +36,7 @@ export function activeUsersSql(tables: readonly string[]): string {
   });
   return `
 with people as (
-  select login from res_users where active and id <> 1 and id in (${parts.join(" union ")}) order by login
+  select login from res_users where active and id <> 1 and login <> :'besides' and id in (${parts.join(" union ")}) order by login
 )
 select json_build_object('count', count(*), 'logins', coalesce((array_agg(login order by login))[:${shownLoginsMax}], '{}')) from people;
 `;
