@@ -1,3 +1,4 @@
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configWith, prove, refusal } from "../harness/backups.ts";
@@ -5,8 +6,10 @@ import { Later, noSchedules } from "../harness/later.ts";
 import { call, logIn } from "../harness/odoo.ts";
 import { Receiver } from "../harness/receiver.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
-import { type Draft, deployed, push } from "../harness/repository.ts";
+import { type Draft, deployed, developer, giveTo, ownerOf, push } from "../harness/repository.ts";
 import {
+  run as command,
+  container,
   folder,
   ipai,
   isCompose,
@@ -14,6 +17,7 @@ import {
   parsed,
   type RunJson,
   serves,
+  services,
   sql,
   until,
   urls,
@@ -81,6 +85,7 @@ beforeAll(async () => {
   await call("res.users", "create", { name: "Smoke", login: "smoke", password });
   [n8n, chat] = await Promise.all([new Receiver().listen(), new Receiver().listen()]);
   await configured(true);
+  await giveTo(developer);
 });
 afterAll(async () => {
   await Promise.all([n8n?.close(), chat?.close()]);
@@ -121,6 +126,7 @@ describe("code alone", () => {
     expect(answers.failures).toEqual([]);
     expect(answers.requests).toBeGreaterThan(200);
     expect([await deployed(), await everythingServes()]).toEqual([commit, true]);
+    expect(await ownerOf(entry)).toBe(developer);
     expect(refusal(await ipai(["deploy", "--yes", "--json"])).code).toBe("deploy.nothing_to_do");
   });
 
@@ -177,95 +183,9 @@ describe("code alone", () => {
   );
 });
 
-interface ChecklistJson {
-  readonly status: string;
-  readonly ticks: readonly { readonly code: string; readonly status: string; readonly text: string }[];
-}
-
-describe("the checklist", () => {
-  let frozen = "";
-  const today = () => new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Manila" }).format(new Date());
-  const as = (who: string) => ({ env: { SUDO_USER: who } });
-  const ticksOf = async (...args: readonly string[]) => {
-    const { ticks } = parsed<ChecklistJson>(await ipai([...args, "--checklist", "--json"]));
-    return new Map(ticks.map(({ code, status, text }) => [code, { status, text }]));
-  };
-
-  beforeAll(async () => {
-    frozen = await configWith(join(folder, "frozen.yaml"), (stack) => {
-      stack["deployments"] = { freeze: [{ from: today(), until: today(), why: "Annual income tax" }] };
-    });
-  });
-
-  it("is ticked from what there is, also of a release that is refused", async () => {
-    await logIn();
-    const commit = await push("A new field", addField, "attempt");
-    const ticks = await ticksOf("deploy", "--to", commit);
-    expect([...ticks].map(([code, { status }]) => `${code.slice(-3)} ${status}`)).toEqual([
-      "001 ok",
-      "002 ok",
-      "003 ok",
-      "004 ok",
-      "005 ok",
-      "006 warn",
-      "007 fail",
-      "008 ok",
-      "009 warn",
-      "010 ok",
-    ]);
-    expect(ticks.get("IPAI-DEPLOY-009")?.text).toMatch(/^1 in the last hour: admin\.$/);
-    const broken = await push("A mistake", ({ edit }) => edit(entry, "class Entry", "class Entry("), "attempt");
-    const refused = await ticksOf("--config", frozen, "deploy", "--to", broken);
-    expect([refused.get("IPAI-DEPLOY-002")?.status, refused.get("IPAI-DEPLOY-010")?.status]).toEqual(["fail", "fail"]);
-  });
-
-  it("holds up a release that changes the database until a backup is proven", async () => {
-    const commit = await push("A new field", addField, "attempt");
-    const refused = refusal(await ipai(["deploy", "--to", commit, "--yes", "--json"]));
-    expect(refused).toMatchObject({
-      code: "deploy.checklist_red",
-      message: expect.stringMatching(/Proven backup \(IPAI-DEPLOY-007\).*ipai backup verify/),
-    });
-    await prove();
-    expect((await ticksOf("deploy", "--to", commit)).get("IPAI-DEPLOY-007")?.status).toBe("ok");
-  });
-
-  it("of a freeze is overridden by two people, and by nobody alone", async () => {
-    const before = await deployed();
-    const commit = await push("In the week of the tax", say("in the week of the tax"));
-    const plan = await ipai(["--config", frozen, "hotfix", "--plan"]);
-    expect(plan.stdout).toMatch(/warn: Freeze \(IPAI-DEPLOY-010\)\. Annual income tax/);
-    const deploy = ["--config", frozen, "deploy", "--yes", "--json"];
-    expect(refusal(await ipai(deploy)).code).toBe("deploy.checklist_red");
-    const override = [...deploy, "--override", "The bank changes its format tonight"];
-    expect(refusal(await ipai(override)).code).toBe("access.nobody_else");
-    for (const [handle, role] of [
-      ["anna", "operator"],
-      ["berta", "approver"],
-    ] as const) {
-      const added = ["--name", handle, "--email", `${handle}@example.com`, "--role", role, "--shell", handle];
-      expect((await ipai(["people", "add", handle, ...added, "--json"])).exitCode).toBe(0);
-    }
-    const waiting = parsed<RunJson>(await ipai(override, as("anna")));
-    expect([waiting.outcome, await deployed()]).toEqual(["waiting", before]);
-    const again = await ipai(["--config", frozen, "approve", waiting.run, "--yes", "--json"], as("anna"));
-    expect(refusal(again).code).toBe("approval.needs_other");
-    const ended = await ipai(["--config", frozen, "approve", waiting.run, "--yes", "--json"], as("berta"));
-    expect(parsed<RunJson>(ended).outcome).toBe("succeeded");
-    expect([await deployed(), await everythingServes()]).toEqual([commit, true]);
-    const chain = parsed<readonly { subject: string; action: string; detail: object }[]>(
-      await ipai(["audit", "--json", "-n", "50"]),
-    );
-    const planned = chain.find(({ subject, action }) => subject === waiting.run && action === "run.planned");
-    expect(planned?.detail).toMatchObject({
-      override: { reason: "The bank changes its format tonight", findings: ["IPAI-DEPLOY-010"] },
-    });
-  });
-
-  it("cannot be overridden where a release is refused", async () => {
-    const broken = await push("A mistake", ({ edit }) => edit(entry, "class Entry", "class Entry("), "attempt");
-    const refused = await ipai(["deploy", "--to", broken, "--override", "It has to be", "--yes", "--json"]);
-    expect(refusal(refused).code).toBe("deploy.code_broken");
+  services,
+  sql,
+  until,
   });
 });
 
