@@ -18,7 +18,7 @@ import { askFor, type DeployFacts, readDeployFacts, requireGit } from "./facts.t
 import { buildImages, renewTools, useImages } from "./image.ts";
 import { inputsOf } from "./inputs.ts";
 import { noteRelease, noteSize } from "./release.ts";
-import { canDrain, isDrained, restartAgain, restartEach } from "./roll.ts";
+import { canDrain, isDrained, restartAgain, restartEach, websocketsLoaded } from "./roll.ts";
 import { smokeTests } from "./smoke.ts";
 
 const input = z.object({
@@ -112,6 +112,7 @@ export function roll(stack: Stack, facts: DeployFacts, { besides = [], undone }:
   const { code, running, hashes, recorded, images } = facts;
   return [
     ...canDrain(stack, running),
+    ...websocketsLoaded(stack, running),
     ...newImages(stack, facts),
     // Taken back last, when the old code is in its place again.
     unchangedTree(stack, git, facts, restartAgain(stack, running, images)),

@@ -333,8 +333,11 @@ describe("an image", () => {
     const plan = deploy.plan(project, given, withImage([scanned("ledger", codeOnly)]));
     const order = walk(plan).map(({ path }) => path);
     const at = (path: string) => order.indexOf(path);
-    expect(order.slice(0, 6)).toEqual([
+    expect(order.slice(0, 9)).toEqual([
       "upstreams",
+      "websockets odoo-accounting",
+      "websockets odoo-core",
+      "websockets odoo-marketing",
       "build odoo-accounting",
       "needs odoo-accounting",
       "keep odoo-accounting",

@@ -42,7 +42,26 @@ function restart(stack: Stack, name: string, images: readonly SourceImage[]): Se
     ...discard(stack, name, images),
     startService(`start ${name}`, `Start ${name}`, process),
     serving(stack, name, stack.odoo.addressOf(service)),
+    ...websocketOf(service).map((url) => serving(stack, `${name} (websockets)`, stack.odoo.addressOf({ url }))),
   ];
+}
+
+function websocketOf({ websocket }: Stack["config"]["services"]["odoo"][number]): readonly string[] {
+  return websocket === undefined ? [] : [websocket];
+}
+
+/** Odoo's process for websockets loads code with the first request that it gets: one that had none would take it from the release. */
+export function websocketsLoaded(stack: Stack, running: Running): readonly Act[] {
+  const services = stack.config.services.odoo.filter(({ name }) => running.odoo.includes(name));
+  return services.flatMap((service) =>
+    websocketOf(service).map((url) =>
+      require({
+        id: `websockets ${service.name}`,
+        title: `The process for websockets of ${service.name} has its code`,
+        probe: { ...stack.odoo.isReady(service.name, stack.odoo.addressOf({ url })), code: "odoo.not_serving" },
+      }, { attempts: 3 }),
+    ),
+  );
 }
 
 function drain({ upstreams }: Stack, name: string): Act {
