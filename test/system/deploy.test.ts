@@ -82,10 +82,10 @@ async function configured(required: boolean): Promise<string> {
 
 beforeAll(async () => {
   expect((await ipai(["demo", "up"])).exitCode).toBe(0);
+  await giveTo(developer);
   await call("res.users", "create", { name: "Smoke", login: "smoke", password });
   [n8n, chat] = await Promise.all([new Receiver().listen(), new Receiver().listen()]);
   await configured(true);
-  await giveTo(developer);
 });
 afterAll(async () => {
   await Promise.all([n8n?.close(), chat?.close()]);
@@ -183,9 +183,167 @@ describe("code alone", () => {
   );
 });
 
-  services,
-  sql,
-  until,
+interface ChecklistJson {
+  readonly status: string;
+  readonly ticks: readonly { readonly code: string; readonly status: string; readonly text: string }[];
+}
+
+describe("the checklist", () => {
+  let frozen = "";
+  const today = () => new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Manila" }).format(new Date());
+  const as = (who: string) => ({ env: { SUDO_USER: who } });
+  const ticksOf = async (...args: readonly string[]) => {
+    const { ticks } = parsed<ChecklistJson>(await ipai([...args, "--checklist", "--json"]));
+    return new Map(ticks.map(({ code, status, text }) => [code, { status, text }]));
+  };
+
+  beforeAll(async () => {
+    frozen = await configWith(join(folder, "frozen.yaml"), (stack) => {
+      stack["deployments"] = { freeze: [{ from: today(), until: today(), why: "Annual income tax" }] };
+    });
+  });
+
+  it("is ticked from what there is, also of a release that is refused", async () => {
+    await logIn();
+    const commit = await push("A new field", addField, "attempt");
+    const ticks = await ticksOf("deploy", "--to", commit);
+    expect([...ticks].map(([code, { status }]) => `${code.slice(-3)} ${status}`)).toEqual([
+      "001 ok",
+      "002 ok",
+      "003 ok",
+      "004 ok",
+      "005 ok",
+      "006 warn",
+      "007 fail",
+      "008 ok",
+      "009 warn",
+      "010 ok",
+    ]);
+    expect(ticks.get("IPAI-DEPLOY-009")?.text).toMatch(/^1 in the last hour: admin\.$/);
+    const broken = await push("A mistake", ({ edit }) => edit(entry, "class Entry", "class Entry("), "attempt");
+    const refused = await ticksOf("--config", frozen, "deploy", "--to", broken);
+    expect([refused.get("IPAI-DEPLOY-002")?.status, refused.get("IPAI-DEPLOY-010")?.status]).toEqual(["fail", "fail"]);
+  });
+
+  it("holds up a release that changes the database until a backup is proven", async () => {
+    const commit = await push("A new field", addField, "attempt");
+    const refused = refusal(await ipai(["deploy", "--to", commit, "--yes", "--json"]));
+    expect(refused).toMatchObject({
+      code: "deploy.checklist_red",
+      message: expect.stringMatching(/Proven backup \(IPAI-DEPLOY-007\).*ipai backup verify/),
+    });
+    await prove();
+    expect((await ticksOf("deploy", "--to", commit)).get("IPAI-DEPLOY-007")?.status).toBe("ok");
+  });
+
+  it("of a freeze is overridden by two people, and by nobody alone", async () => {
+    const before = await deployed();
+    const commit = await push("In the week of the tax", say("in the week of the tax"));
+    const plan = await ipai(["--config", frozen, "hotfix", "--plan"]);
+    expect(plan.stdout).toMatch(/warn: Freeze \(IPAI-DEPLOY-010\)\. Annual income tax/);
+    const deploy = ["--config", frozen, "deploy", "--yes", "--json"];
+    expect(refusal(await ipai(deploy)).code).toBe("deploy.checklist_red");
+    const override = [...deploy, "--override", "The bank changes its format tonight"];
+    expect(refusal(await ipai(override)).code).toBe("access.nobody_else");
+    for (const [handle, role] of [
+      ["anna", "operator"],
+      ["berta", "approver"],
+    ] as const) {
+      const added = ["--name", handle, "--email", `${handle}@example.com`, "--role", role, "--shell", handle];
+      expect((await ipai(["people", "add", handle, ...added, "--json"])).exitCode).toBe(0);
+    }
+    const waiting = parsed<RunJson>(await ipai(override, as("anna")));
+    expect([waiting.outcome, await deployed()]).toEqual(["waiting", before]);
+    const again = await ipai(["--config", frozen, "approve", waiting.run, "--yes", "--json"], as("anna"));
+    expect(refusal(again).code).toBe("approval.needs_other");
+    const ended = await ipai(["--config", frozen, "approve", waiting.run, "--yes", "--json"], as("berta"));
+    expect(parsed<RunJson>(ended).outcome).toBe("succeeded");
+    expect([await deployed(), await everythingServes()]).toEqual([commit, true]);
+    const chain = parsed<readonly { subject: string; action: string; detail: object }[]>(
+      await ipai(["audit", "--json", "-n", "50"]),
+    );
+    const planned = chain.find(({ subject, action }) => subject === waiting.run && action === "run.planned");
+    expect(planned?.detail).toMatchObject({
+      override: { reason: "The bank changes its format tonight", findings: ["IPAI-DEPLOY-010"] },
+    });
+  });
+
+  it("cannot be overridden where a release is refused", async () => {
+    const broken = await push("A mistake", ({ edit }) => edit(entry, "class Entry", "class Entry("), "attempt");
+    const refused = await ipai(["deploy", "--to", broken, "--override", "It has to be", "--yes", "--json"]);
+    expect(refusal(refused).code).toBe("deploy.code_broken");
+  });
+});
+
+// What natively is a package of the machine.
+describe.runIf(isCompose)("a release that changes an image of the project", () => {
+  const built = `ipai-test-built-${process.pid}`;
+  const containers = [...services, "odoo-tools"];
+  const says = (what: string) => `FROM ${process.env["IPAI_IMAGE_ODOO"]}\nUSER root\n${what}\nUSER odoo\n`;
+  const write =
+    (what: string) =>
+    async ({ folder: clone, put }: Draft) => {
+      await mkdir(join(clone, "image"), { recursive: true });
+      await put("image/Dockerfile", says(what));
+    };
+  /** What a file of the image says, in each of the containers that are made of it. */
+  const seen = async () => {
+    const answers = containers.map((name) => ["exec", container(name), "cat", "/etc/ipai-test"]);
+    return Promise.all(answers.map(async (words) => (await command("docker", words)).stdout.trim()));
+  };
+  const started = async () =>
+    (await command("docker", ["inspect", "--format", "{{.State.StartedAt}}", ...containers.map(container)])).stdout;
+  const everywhere = (what: string) => containers.map(() => what);
+  const deployWith = (...words: readonly string[]) => run("--config", join(folder, "image.yaml"), ...words);
+
+  beforeAll(async () => {
+    const definition = { image: `${built}:1`, build: { context: "./addons/image" } };
+    const file = { services: Object.fromEntries(containers.map((name) => [name, definition])) };
+    await writeFile(join(folder, "compose.image.yaml"), JSON.stringify(file));
+    await command("docker", ["tag", process.env["IPAI_IMAGE_ODOO"] ?? "", `${built}:1`]);
+    await configWith(join(folder, "image.yaml"), ({ runtime }) => {
+      Object.assign((runtime as { compose: object }).compose, { files: ["compose.yaml", "compose.image.yaml"] });
+    });
+  });
+  afterAll(async () => {
+    const { stdout } = await command("docker", ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", built]);
+    await command("docker", ["image", "rm", "--force", ...stdout.trim().split("\n")]);
+  });
+
+  it("builds it first, and is rolled: no request fails", async () => {
+    const commit = await push("An image", write("RUN echo one > /etc/ipai-test"));
+    const users = await comeAndGo();
+    const ended = await deployWith("deploy");
+    const answers = await users.stop();
+    expect(ended).toMatchObject({ outcome: "succeeded" });
+    expect(answers.failures).toEqual([]);
+    expect([await deployed(), await seen(), await everythingServes()]).toEqual([commit, everywhere("one"), true]);
+  });
+
+  it("costs nothing when it cannot be built", async () => {
+    const before = [await deployed(), await started()];
+    const commit = await push("An image that cannot be built", write("RUN false"), "attempt");
+    const ended = await deployWith("deploy", "--to", commit);
+    expect(ended.error?.code).toBe("image.not_built");
+    expect([await deployed(), await started()]).toEqual(before);
+  });
+
+  it("is taken back with the database when the update fails", async () => {
+    const [before, content] = [await deployed(), await fingerprintAtRest()];
+    const work = async (draft: Draft) => {
+      await write("RUN echo two > /etc/ipai-test")(draft);
+      await draft.lay("broken");
+    };
+    const commit = await push("An image, and a view that is wrong", work, "attempt");
+    const ended = await deployWith("deploy", "--to", commit, "--no-backup");
+    expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "odoo.update_failed" } });
+    expect([await fingerprint(), await seen()]).toEqual([content, everywhere("one")]);
+    expect([await deployed(), await everythingServes(), await leftovers()]).toEqual([before, true, []]);
+  });
+
+  it("is rolled back to the one that ran before", async () => {
+    expect(await deployWith("rollback")).toMatchObject({ outcome: "succeeded" });
+    expect([await seen(), await everythingServes()]).toEqual([everywhere(""), true]);
   });
 });
 

@@ -265,7 +265,7 @@ const plans: readonly [string, Plan][] = [
       },
     ),
   ],
-  ["deploy-image", deploy.plan(project, given, withImage([scanned("ledger")]))],
+  ["deploy-image", deploy.plan(project, given, ticked(withImage([scanned("ledger")])))],
   ["rollback", rollback.plan(stack, { release: null }, { ...back, database: release })],
 ];
 
@@ -330,10 +330,11 @@ describe("an image", () => {
   });
 
   it("that a release changes is built before anything is touched, and named in the plan", () => {
-    const plan = deploy.plan(project, given, withImage([scanned("ledger", codeOnly)]));
+    const plan = deploy.plan(project, given, ticked(withImage([scanned("ledger", codeOnly)])));
     const order = walk(plan).map(({ path }) => path);
     const at = (path: string) => order.indexOf(path);
     expect(order.slice(0, 9)).toEqual([
+      "checklist",
       "upstreams",
       "websockets odoo-accounting",
       "websockets odoo-core",
@@ -342,7 +343,6 @@ describe("an image", () => {
       "needs odoo-accounting",
       "keep odoo-accounting",
       "tree",
-      "checkout",
     ]);
     expect(at("checkout")).toBeLessThan(at("use odoo-accounting"));
     expect(at("use odoo-accounting")).toBeLessThan(at("drain odoo-accounting"));
