@@ -1,5 +1,5 @@
 import type { Output, Probe } from "../runbook/action.ts";
-import type { Act, Step, Wait } from "../runbook/plan.ts";
+import type { Act, Sequence, Step, Wait } from "../runbook/plan.ts";
 import type { Address } from "../stack/odoo/odoo.ts";
 import type { Service, Stoppable } from "../stack/runtime/runtime.ts";
 import type { Stack } from "../stack/stack.ts";
@@ -94,7 +94,22 @@ const readySeconds = 180;
 export function whileOdooStopped(stack: Stack, services: readonly string[], body: readonly Step[]): readonly Step[] {
   const urls = stack.config.services.odoo.filter((service) => services.includes(service.name));
   const serve = urls.map((service) => serving(stack, service.name, stack.odoo.addressOf(service)));
-  return whileStopped(stack, "stopped", "Odoo and its schedulers are stopped", services, body, serve);
+  return whileStopped(stack, "stopped", "Odoo and its schedulers are stopped", services, body, [
+    ...serve,
+    ...lookUp(stack),
+  ]);
+}
+
+/** Services may have come back with other addresses. Whether users are served is asked when they are let in. */
+export function lookUp(stack: Stack): readonly Act[] {
+  if (stack.lookUp === undefined) return [];
+  const { action, isDone } = stack.lookUp;
+  return [
+    change(
+      { id: "addresses", title: "nginx looks up where services are", action },
+      { verify: [isDone], timeoutSeconds: 60, onFail: "continue" },
+    ),
+  ];
 }
 
 /** Keeps users out by stopping the proxy; afterwards the public address serves again, if an Odoo is there to be served. */
@@ -121,7 +136,7 @@ function whileStopped(
   title: string,
   services: readonly string[],
   body: readonly Step[],
-  serve: readonly Wait[],
+  serve: Sequence,
 ): readonly Step[] {
   const start = (name: string) => startService(`start ${name}`, `Start ${name}`, stack.runtime.service(name));
   const [first, ...others] = services;

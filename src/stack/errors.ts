@@ -163,8 +163,30 @@ export const ProxyServerUnknown = defineError<CommandDetails>("proxy.server_unkn
     "of services.odoo's url (and websocket).",
 });
 
+export const UpstreamsUnseen = defineError<CommandDetails>("proxy.upstreams_unseen", {
+  exitCode: 40,
+  message: (d) =>
+    `nginx does not see the file of upstreams as it lies on the machine: ${lastLine(d)} Nothing was changed.`,
+  hint: () =>
+    "Its container must have services.proxy.upstreams mounted, the file or a folder above it. A file that was put in the place of another is seen " +
+    "after the container was started anew.",
+});
+
 export const ProxyNotReloaded = defineError<CommandDetails>("proxy.not_reloaded", {
   exitCode: 40,
-  message: () => "nginx did not take the changed upstreams: it goes on with what it had, and the file is as it was.",
+  message: () =>
+    "nginx did not read its configuration again: it goes on with what it had, and the file of upstreams is as it was.",
   hint: () => "`nginx -t` with its configuration says what is wrong.",
+});
+
+export const ImageNotBuilt = defineError<CommandDetails>("image.not_built", {
+  exitCode: 40,
+  message: () => "An image of the release could not be built. Nothing was changed: services go on as they are.",
+  hint: () => "What the builder said is in `ipai runs logs`. Correct it in a new commit.",
+});
+
+export const ImageNotInPlace = defineError<ProbeDetails>("image.not_in_place", {
+  exitCode: 40,
+  message: () => "An image, or a container that should be made of it, is not as this run has left it.",
+  hint: () => "Does somebody else build, tag or start the project's images? `docker image ls` and `docker ps` tell.",
 });

@@ -5,6 +5,7 @@ import { Bug } from "../errors/error.ts";
 import { type Automation, createAutomation } from "./automation.ts";
 import { createGit, type Git } from "./git.ts";
 import { createGround, type Ground } from "./ground.ts";
+import { createImages, type Images } from "./images.ts";
 import { createMaintenance, type Maintenance } from "./maintenance.ts";
 import { createOdoo, type Odoo } from "./odoo/odoo.ts";
 import { createPgBackRest, type PgBackRest } from "./pgbackrest.ts";
@@ -19,7 +20,7 @@ import { createNativeRuntime } from "./runtime/native.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { createServerFiles, type ServerFiles } from "./server-files.ts";
 import { createSiblingSources, primary, siblingPrefix } from "./sources.ts";
-import { createUpstreams, type Upstreams } from "./upstreams.ts";
+import { createLookUp, createUpstreams, type LookUp, type Upstreams } from "./upstreams.ts";
 import "./errors.ts";
 
 /** One stack with everything that can be said to it. Holds builders of actions only: nothing here touches a host. */
@@ -39,8 +40,12 @@ export interface Stack {
   readonly redis: Redis | undefined;
   /** Absent when there is no proxy, or the configuration does not say where its upstreams are. */
   readonly upstreams: Upstreams | undefined;
+  /** Absent where services do not change their addresses, or there is no proxy. */
+  readonly lookUp: LookUp | undefined;
   /** Where its code comes from. Absent when the configuration does not say so. */
   readonly git: Git | undefined;
+  /** Absent without a source, and where services are no containers. */
+  readonly images: Images | undefined;
   /** Absent when the stack has no n8n. */
   readonly automation: Automation | undefined;
   /** Absent when the configuration names no repository. */
@@ -71,6 +76,7 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
   const secrets = { ...secretsOf(config), ...Object.fromEntries(others.flatMap(secretsOfSibling)) };
   const restic = createRestic(config, runtime.tools);
   const copies = createCopies(config, runtime.tools);
+  const git = config.source === undefined ? undefined : createGit(config.host, config.source);
   const own = restic === undefined ? [] : [{ ...restic, name: primary }, ...copies];
   return {
     name: config.name,
@@ -83,7 +89,9 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
     maintenance: createMaintenance(config),
     redis: createRedis(config, runtime),
     upstreams: createUpstreams(config, runtime),
-    git: config.source === undefined ? undefined : createGit(config.host, config.source),
+    lookUp: createLookUp(config, runtime),
+    git,
+    images: createImages(config, git),
     automation: createAutomation(config, runtime),
     restic,
     fileSnapshots: createFileSnapshots(config, runtime.tools),

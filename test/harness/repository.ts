@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chown, cp, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { folder, root, run } from "./sandbox.ts";
@@ -16,11 +16,27 @@ export interface Draft {
 }
 
 const remote = join(folder, "releases.git");
+const tree = join(folder, "addons");
+
+/** Somebody whom the machine has no name for, as a user of a container is. */
+export const developer = 4242;
+
+/** Tree and remote become somebody's, as a developer's are. */
+export async function giveTo(owner: number): Promise<void> {
+  const ended = await run("chown", ["-R", `${owner}:${owner}`, tree, remote]);
+  if (ended.exitCode !== 0) throw new Error(ended.stderr);
+}
+
+/** Whose a file of the tree is. */
+export async function ownerOf(path: string): Promise<number> {
+  return (await stat(join(tree, path))).uid;
+}
 
 /** Commits on top of what the remote has; returns the commit. */
 export async function push(subject: string, work: (draft: Draft) => Promise<void>, branch = "main"): Promise<string> {
   const clone = await mkdtemp(join(tmpdir(), "ipai-release-"));
   try {
+    await chown(clone, ...(await ownersOf(remote)));
     await git(clone, "clone", "--quiet", remote, ".");
     await git(clone, "checkout", "--quiet", "-B", branch, "origin/main");
     await work(draftIn(clone));
@@ -45,7 +61,7 @@ export async function push(subject: string, work: (draft: Draft) => Promise<void
 
 /** The commit that the stack's code is at. */
 export function deployed(): Promise<string> {
-  return git(join(folder, "addons"), "rev-parse", "HEAD");
+  return git(tree, "rev-parse", "HEAD");
 }
 
 function draftIn(clone: string): Draft {
@@ -64,8 +80,16 @@ function draftIn(clone: string): Draft {
   };
 }
 
+/** Git as whoever has the folder: it trusts nobody else's repository. */
 async function git(directory: string, ...args: readonly string[]): Promise<string> {
-  const ended = await run("git", args, { directory });
+  const [uid, gid] = await ownersOf(directory);
+  const words = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--", "git", ...args];
+  const ended = await run("setpriv", words, { directory, env: { HOME: directory } });
   if (ended.exitCode !== 0) throw new Error(`git ${args.join(" ")}: ${ended.stderr}`);
   return ended.stdout.trim();
+}
+
+async function ownersOf(path: string): Promise<readonly [uid: number, gid: number]> {
+  const { uid, gid } = await stat(path);
+  return [uid, gid];
 }

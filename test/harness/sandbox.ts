@@ -175,6 +175,10 @@ export async function pageOf(url: string): Promise<string> {
 
 /** Ends the Odoo processes from outside. */
 export async function stopServices(): Promise<void> {
+  if (isCompose) {
+    await run("docker", ["stop", ...services.map(container)]);
+    return;
+  }
   for (const service of services) {
     const pid = Number(await readFile(join(folder, `run/${service}.pid`), "utf8").catch(() => "0"));
     if (pid === 0 || !existsSync(`/proc/${pid}`)) continue;

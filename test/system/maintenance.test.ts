@@ -255,7 +255,7 @@ describe("a maintenance", () => {
     expect(await findings()).toEqual([["IPAI-MAINTENANCE-001", "ok"]]);
   });
 
-  it("behind which no Odoo serves is not lifted, unless somebody insists", { skip: isCompose }, async () => {
+  it("behind which no Odoo serves is not lifted, unless somebody insists", async () => {
     expect((await change("maintenance", "on")).outcome).toBe("succeeded");
     await stopServices();
     const refused = await ipai(["maintenance", "off", "--yes"]);

@@ -62,6 +62,8 @@ const facts: DeployFacts = {
     breaking: [],
     others: [],
   },
+  images: [],
+  needs: [],
   recorded: {},
   running: { odoo: ["odoo-accounting", "odoo-core"], proxy: "nginx", mode: "off" },
   databaseBytes: 50_000_000,

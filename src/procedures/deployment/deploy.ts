@@ -14,9 +14,11 @@ import { changesDatabase, heed, sayTick, type Tick, withoutHoldUntilLater } from
 import { askAgain, tickRelease } from "./checklist-facts.ts";
 import { checkOut, seenCode, short, unchangedTree } from "./code.ts";
 import { NotRehearsed } from "./errors.ts";
-import { type DeployFacts, readDeployFacts, requireGit } from "./facts.ts";
+import { askFor, type DeployFacts, readDeployFacts, requireGit } from "./facts.ts";
+import { buildImages, renewTools, useImages } from "./image.ts";
+import { inputsOf } from "./inputs.ts";
 import { noteRelease, noteSize } from "./release.ts";
-import { isDrained, restartAgain, restartEach } from "./roll.ts";
+import { canDrain, isDrained, restartAgain, restartEach, websocketsLoaded } from "./roll.ts";
 import { smokeTests } from "./smoke.ts";
 
 const input = z.object({
@@ -109,15 +111,20 @@ interface RollOptions {
 /** Code alone: nothing of the database changes but the note of which code it belongs to. */
 export function roll(stack: Stack, facts: DeployFacts, { besides = [], undone }: RollOptions = {}): readonly Step[] {
   const git = requireGit(stack);
-  const { code, running, hashes, recorded } = facts;
+  const { code, running, hashes, recorded, images } = facts;
   return [
+    ...canDrain(stack, running),
+    ...websocketsLoaded(stack, running),
+    ...newImages(stack, facts),
     // Taken back last, when the old code is in its place again.
-    unchangedTree(stack, git, facts, restartAgain(stack, running)),
+    unchangedTree(stack, git, facts, restartAgain(stack, running, images)),
     noteSize(stack),
     checkOut(stack, git, facts),
     seenCode(stack, code),
     { ...recordHashes(stack, hashes), undo: [{ ...recordHashes(stack, recorded), id: "record before" }] },
-    ...restartEach(stack, running),
+    ...useImages(stack, facts, false),
+    ...renewTools(stack, images),
+    ...restartEach(stack, running, images),
     ...smokeTests(stack, running.odoo),
     ...besides,
     pivot,
@@ -134,6 +141,7 @@ function replace(stack: Stack, given: DeployInput, facts: DeployFacts): readonly
   const git = requireGit(stack);
   const { updates, installs, code, running } = facts;
   return [
+    ...newImages(stack, facts),
     unchangedTree(stack, git, facts),
     noteSize(stack),
     ...(given.backup && stack.restic !== undefined ? [backUp] : []),
@@ -148,6 +156,7 @@ function replace(stack: Stack, given: DeployInput, facts: DeployFacts): readonly
     ...whileInMaintenance(stack, { ...running, reason: "A new version is being installed." }, [
       ...whileOdooStopped(stack, running.odoo, [
         checkOut(stack, git, facts),
+        ...useImages(stack, facts, true),
         seenCode(stack, [...updates, ...installs, ...code]),
         ...updateModules(stack, { ...facts, changes: updates }, given.acceptLostCrons),
       ]),
@@ -156,6 +165,12 @@ function replace(stack: Stack, given: DeployInput, facts: DeployFacts): readonly
     pivot,
     noteRelease(stack, facts, { kind: "database", snapshot: true }),
   ];
+}
+
+/** Before anything is touched. */
+export function newImages(stack: Stack, facts: DeployFacts): readonly Step[] {
+  const { needs } = facts;
+  return buildImages(stack, facts, needs.length === 0 ? undefined : askFor(needs));
 }
 
 export const pivot = {
@@ -176,7 +191,7 @@ const backUp: ProcedureStep = {
 /** Hours that the copy of before lives, unless somebody extends it. */
 const keptHours = 72;
 
-export function boundTo({ series, from, to, updates, installs, code, running }: DeployFacts): Plan["facts"] {
+export function boundTo({ series, from, to, updates, installs, code, images, running }: DeployFacts): Plan["facts"] {
   const all = (modules: DeployFacts["updates"]) =>
     modules.map(({ name, from: old, to: next, hash }) => ({ name, from: old, to: next, hash }));
   return {
@@ -187,6 +202,7 @@ export function boundTo({ series, from, to, updates, installs, code, running }: 
     installs: all(installs),
     code: all(code),
     running: boundToRunning(running),
+    ...(images.length === 0 ? {} : { images: images.map(({ name, services }) => ({ name, services: [...services] })) }),
   };
 }
 
@@ -198,7 +214,7 @@ export function titleOf({ from, to, commits, updates, installs, code }: DeployFa
 }
 
 export function notesOf(stack: Stack, given: Pick<DeployInput, "backup">, facts: DeployFacts): readonly string[] {
-  const { commits, updates, installs, code, reasons, scan } = facts;
+  const { commits, updates, installs, code, reasons } = facts;
   const named = (modules: DeployFacts["updates"]) => modules.map(({ name, from, to }) => `${name}: ${from} → ${to}`);
   return [
     ...commits.slice(0, 20).map(({ commit, author, subject }) => `${short(commit)} ${subject} (${author})`),
@@ -208,7 +224,7 @@ export function notesOf(stack: Stack, given: Pick<DeployInput, "backup">, facts:
     ...(code.length === 0 ? [] : [`Code only: ${code.map(({ name }) => name).join(", ")}`]),
     ...reasons.slice(0, 20),
     ...staleOf(facts),
-    ...toldBy(scan),
+    ...toldBy(facts),
     ...wayOf(stack, given, facts),
   ];
 }
@@ -248,7 +264,10 @@ function wayOf(stack: Stack, { backup }: Pick<DeployInput, "backup">, facts: Dep
 }
 
 /** What whoever consents should have read: what breaks by the authors' own words, and who may do what from now on. */
-function toldBy({ breaking, changelog, rights, guards, image, configuration }: DeployFacts["scan"]): readonly string[] {
+function toldBy({ scan, images }: DeployFacts): readonly string[] {
+  const { breaking, changelog, rights, guards, image, configuration } = scan;
+  const built = images.map((one) => ({ ...one, inputs: inputsOf(one, scan) }));
+  const isBuilt = ({ file }: { readonly file: string }) => built.some(({ inputs }) => inputs.includes(file));
   return [
     ...breaking.map(({ commit, subject }) => `Breaking, says ${short(commit)}: ${subject}`),
     ...changelog
@@ -259,9 +278,15 @@ function toldBy({ breaking, changelog, rights, guards, image, configuration }: D
       return `Access: ${group || "everybody"} ${what.join(", ")}: ${model}`;
     }),
     ...guards.map(({ change, model, id }) => `Access: ${model} ${id} is ${change}`),
-    ...image.map(({ file, why }) => `Not brought by this: ${file} (${why}); the image or the machine needs it`),
-    ...configuration.map(
-      ({ file, why }) => `Not brought by this: services go on with the ${file} that they have (${why})`,
+    ...built.map(
+      ({ name, services, inputs }) =>
+        `Built anew: ${name}, of which ${services.join(", ")} are made (${inputs.join(", ")})`,
     ),
+    ...image
+      .filter((one) => !isBuilt(one))
+      .map(({ file, why }) => `Not brought by this: ${file} (${why}); the image or the machine needs it`),
+    ...configuration
+      .filter((one) => !isBuilt(one))
+      .map(({ file, why }) => `Not brought by this: services go on with the ${file} that they have (${why})`),
   ];
 }

@@ -4,8 +4,10 @@ import { hashPlan } from "../../runbook/hash.ts";
 import { type Plan, undoClassOf, walk } from "../../runbook/plan.ts";
 import { renderPlan } from "../../runbook/render.ts";
 import { validatePlan } from "../../runbook/validate.ts";
+import { type SourceImage, tagOf } from "../../stack/images.ts";
 import type { ReleaseScan, ScannedAddon } from "../../stack/odoo/release-scan.ts";
 import { createStack } from "../../stack/stack.ts";
+import { composeConfig } from "../sandbox/compose.ts";
 import { sandboxConfig } from "../sandbox/definition.ts";
 import { judgeChanges, type Known } from "./changes.ts";
 import type { Tick } from "./checklist.ts";
@@ -13,6 +15,7 @@ import { deploy } from "./deploy.ts";
 import type { DeployFacts } from "./facts.ts";
 import { forecastDowntime } from "./forecast.ts";
 import { hotfix } from "./hotfix.ts";
+import { inputsOf } from "./inputs.ts";
 import { addonsPathOf, rehearse } from "./rehearse.ts";
 import type { Release } from "./release.ts";
 import { rollback } from "./rollback.ts";
@@ -25,6 +28,10 @@ const settings = {
 const { sandbox } = parseConfig(sandboxConfig(settings), "ipai.yaml", {}).stacks;
 if (sandbox === undefined) throw new TypeError("the practice stack has no definition");
 const stack = createStack(sandbox);
+const projectConfig = composeConfig({ folder: "/srv/sandbox", basePort: 18_080, images: {} });
+const { sandbox: definition } = parseConfig(projectConfig, "ipai.yaml", {}).stacks;
+if (definition === undefined) throw new TypeError("the practice project has no definition");
+const project = createStack(definition);
 
 function scanned(name: string, given: Partial<ScannedAddon> = {}): ScannedAddon {
   return {
@@ -169,6 +176,8 @@ function factsOf(addons: readonly ScannedAddon[], given: Partial<ReleaseScan> = 
     to: scan.to,
     commits: [{ commit: scan.to, at: "2026-11-29T00:00:00Z", author: "A developer", subject: "Say it more clearly" }],
     scan,
+    images: [],
+    needs: [],
     recorded: known.recorded,
     running: { odoo: ["odoo-accounting", "odoo-core", "odoo-marketing"], proxy: "nginx", mode: "off" },
     databaseBytes: 50_000_000,
@@ -220,6 +229,17 @@ const release: Release = {
   forecastSeconds: null,
   seconds: 60,
 };
+const services = ["odoo-accounting", "odoo-core", "odoo-marketing", "odoo-tools"];
+const image: SourceImage = {
+  ...{ name: "company/odoo:18", context: "image", dockerfile: "Dockerfile", target: undefined, args: { LOCALE: "en" } },
+  services,
+};
+const dockerfile = { image: [{ file: "image/Dockerfile", why: "changed" }] };
+const withImage = (addons: readonly ScannedAddon[]): DeployFacts => ({
+  ...factsOf(addons, dockerfile),
+  images: [image],
+  needs: [{ name: "ledger", what: "python", one: "xlrd" }],
+});
 const back = { undone: [release], code: factsOf([scanned("ledger")]) };
 
 const plans: readonly [string, Plan][] = [
@@ -245,6 +265,7 @@ const plans: readonly [string, Plan][] = [
       },
     ),
   ],
+  ["deploy-image", deploy.plan(project, given, ticked(withImage([scanned("ledger")])))],
   ["rollback", rollback.plan(stack, { release: null }, { ...back, database: release })],
 ];
 
@@ -254,6 +275,86 @@ describe("the downtime", () => {
     // 100 MB/s, and 12 s for all the rest.
     expect(forecastDowntime({ updateSeconds: 30 }, [release], 500_000_000)).toBe(30 + 5 + 12);
     expect(forecastDowntime({ updateSeconds: 30 }, [{ ...release, kind: "code" }], 200_000_000)).toBe(30 + 2 + 15);
+  });
+});
+
+describe("an image", () => {
+  const file = (path: string) => ({ file: path, why: "changed" });
+  const scan = scanOf([scanned("ledger")], {
+    image: [file("image/Dockerfile"), file("requirements.txt"), file("ledger/__manifest__.py")],
+    configuration: [file("image/entry.conf"), file("compose.yaml")],
+    others: ["image/entrypoint.sh", "README.md"],
+  });
+
+  it("is built of all of its folder", () => {
+    expect(inputsOf({ context: "image" }, scan)).toEqual([
+      "image/Dockerfile",
+      "image/entry.conf",
+      "image/entrypoint.sh",
+    ]);
+    expect(inputsOf({ context: "images" }, scan)).toEqual([]);
+  });
+
+  it("whose folder has the modules as well is built of what usually goes into images", () => {
+    expect(inputsOf({ context: "" }, scan)).toEqual(["image/Dockerfile", "requirements.txt"]);
+  });
+
+  it("is that of a project that says no more of it than a commit has", () => {
+    const build = { context: "/srv/sandbox/addons/image", dockerfile: "Dockerfile" };
+    const parse = (given: object, name = "company/odoo:18") =>
+      project.images?.parse({
+        services: {
+          "odoo-accounting": { image: name, build: { ...build, ...given } },
+          "odoo-core": { image: name },
+          cron: { image: name },
+          "odoo-tools": { image: "odoo:18.0" },
+          database: { build: { context: "/srv/sandbox/addons/database" } },
+        },
+      });
+    const found = { name: "company/odoo:18", context: "image", services: ["odoo-accounting", "odoo-core"] };
+    expect(parse({})).toEqual([expect.objectContaining(found)]);
+    expect(parse({ args: { LOCALE: "en" }, target: "odoo" })).toEqual([
+      expect.objectContaining({ ...found, args: { LOCALE: "en" }, target: "odoo" }),
+    ]);
+    for (const other of [{ context: "/srv/elsewhere" }, { secrets: [{ source: "key" }] }, { dockerfile: "/srv/D" }])
+      expect(parse(other)).toEqual([]);
+    expect(parse({}, "company/odoo@sha256:00")).toEqual([]);
+  });
+
+  it.each([
+    ["company/odoo:18", "company/odoo:ipai-bbbbbbbbbbbb"],
+    ["registry:5000/odoo", "registry:5000/odoo:ipai-bbbbbbbbbbbb"],
+    ["registry:5000/odoo:18", "registry:5000/odoo:ipai-bbbbbbbbbbbb"],
+  ])("%s has a name for each commit", (name, tag) => {
+    expect(tagOf({ name }, "b".repeat(40))).toBe(tag);
+  });
+
+  it("that a release changes is built before anything is touched, and named in the plan", () => {
+    const plan = deploy.plan(project, given, ticked(withImage([scanned("ledger", codeOnly)])));
+    const order = walk(plan).map(({ path }) => path);
+    const at = (path: string) => order.indexOf(path);
+    expect(order.slice(0, 9)).toEqual([
+      "checklist",
+      "upstreams",
+      "websockets odoo-accounting",
+      "websockets odoo-core",
+      "websockets odoo-marketing",
+      "build odoo-accounting",
+      "needs odoo-accounting",
+      "keep odoo-accounting",
+      "tree",
+    ]);
+    expect(at("checkout")).toBeLessThan(at("use odoo-accounting"));
+    expect(at("use odoo-accounting")).toBeLessThan(at("drain odoo-accounting"));
+    expect(order.slice(at("stop odoo-core"), at("stop odoo-core") + 3)).toEqual([
+      "stop odoo-core",
+      "remove odoo-core",
+      "start odoo-core",
+    ]);
+    expect(plan.notes).toContain(
+      `Built anew: company/odoo:18, of which ${services.join(", ")} are made (image/Dockerfile)`,
+    );
+    expect(plan.notes.join()).not.toContain("Not brought");
   });
 });
 

@@ -124,6 +124,12 @@ export const CodeDiffers = defineError<Found>("deploy.code_differs", {
   hint: () => "Is source.repository the tree that Odoo's addons folders are of?",
 });
 
+export const ImageLacks = defineError<Found>("deploy.image_lacks", {
+  exitCode: 48,
+  message: (d) => `The image of the release lacks what its modules need: ${d.found}. ${untouched}`,
+  hint: () => "Python packages and programs that a module's manifest names must be installed by the Dockerfile.",
+});
+
 export const SmokeFailed = defineError<Found>("deploy.smoke_failed", {
   exitCode: 48,
   message: (d) => `The new release does not answer as it should (found: ${d.found}).`,

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { command } from "../../runbook/action.ts";
 import { type Commit, type Git, parseCommits, parseTreeChanges } from "../../stack/git.ts";
+import type { SourceImage } from "../../stack/images.ts";
 import {
   parseReleaseScan,
   type ReleaseScan,
@@ -15,6 +16,7 @@ import { readInstalled, requireSpace } from "../upgrade/facts.ts";
 import { type Changes, judgeChanges } from "./changes.ts";
 import { DependencyMissing, NoSource, NothingToDeploy, TreeNotClean } from "./errors.ts";
 import { forecastDowntime } from "./forecast.ts";
+import { isForCommands, readImages } from "./inputs.ts";
 import { findRehearsal } from "./rehearsal.ts";
 import { listReleases } from "./release.ts";
 
@@ -25,6 +27,10 @@ export interface DeployFacts extends Changes {
   readonly to: string;
   readonly commits: readonly Commit[];
   readonly scan: ReleaseScan;
+  /** Of the project, built anew from the source. */
+  readonly images: readonly SourceImage[];
+  /** What the modules need besides modules, where the image that is built must have it. Otherwise it was asked for already. */
+  readonly needs: readonly Need[];
   /** What the database says now. */
   readonly recorded: Readonly<Record<string, string>>;
   readonly running: Running;
@@ -74,11 +80,13 @@ export async function readCommitFacts(
   const scan = parseReleaseScan(scanned);
   const changes = judgeChanges(scan, { ...installed, available: names.parse(available) }, install);
   const { updates, installs, code } = changes;
-  await requireExternal(
-    reader,
+  const needs = needsOf(
     scan,
     [...updates, ...installs, ...code].map(({ name }) => name),
   );
+  const images = await readImages(reader, scan);
+  const isBuilt = isForCommands(stack, images);
+  if (!isBuilt) await requireExternal(reader, needs);
   const { series, recorded, running, databaseBytes } = installed;
   return {
     ...changes,
@@ -87,6 +95,8 @@ export async function readCommitFacts(
     to,
     commits: parseCommits(commits),
     scan,
+    images,
+    needs: isBuilt ? needs : [],
     recorded,
     running,
     databaseBytes,
@@ -143,20 +153,38 @@ async function resolve(reader: FactReader, git: Git, wanted: string | null): Pro
   return (await reader.maybe(reader.text(git.resolveBranch(wanted)))) ?? reader.text(git.resolve(wanted));
 }
 
+export interface Need {
+  readonly name: string;
+  readonly what: "python" | "program";
+  readonly one: string;
+}
+
+function needsOf(scan: ReleaseScan, changed: readonly string[]): readonly Need[] {
+  return scan.addons
+    .filter(({ name }) => changed.includes(name))
+    .flatMap(({ name, external }) => [
+      ...external.python.map((one) => ({ name, what: "python", one }) as const),
+      ...external.bin.map((one) => ({ name, what: "program", one }) as const),
+    ]);
+}
+
+function wordOf({ what, one }: Need): string {
+  return `${what}:${one}`;
+}
+
+/** Prints those of them that are missing, as a list of JSON. */
+export function askFor(needs: readonly Need[]): readonly [string, ...string[]] {
+  return ["python3", "-c", externalScript, ...needs.map(wordOf)];
+}
+
 /** Odoo refuses a module whose Python packages or programs are missing, but only when it is installed or updated. */
-async function requireExternal(reader: FactReader, scan: ReleaseScan, changed: readonly string[]): Promise<void> {
+export async function requireExternal(reader: FactReader, needs: readonly Need[]): Promise<void> {
   const { odoo } = reader.stack;
-  const wanted = scan.addons.filter(({ name }) => changed.includes(name));
-  const pairs = wanted.flatMap(({ name, external }) => [
-    ...external.python.map((one) => ({ name, what: "python", one })),
-    ...external.bin.map((one) => ({ name, what: "program", one })),
-  ]);
-  if (pairs.length === 0) return;
-  const words = pairs.map(({ what, one }) => `${what}:${one}`);
-  const asked = command(odoo.place, odoo.as(["/usr/bin/env", "python3", "-c", externalScript, ...words]));
+  if (needs.length === 0) return;
+  const asked = command(odoo.place, odoo.as(["/usr/bin/env", ...askFor(needs)]));
   const missing = names.parse(await reader.json(asked));
-  if (missing.length === 0) return;
-  const told = pairs.filter(({ what, one }) => missing.includes(`${what}:${one}`));
+  const told = needs.filter((need) => missing.includes(wordOf(need)));
+  if (told.length === 0) return;
   throw DependencyMissing({
     missing: told
       .map(({ name, what, one }) => `${name} needs the ${what === "python" ? "Python package" : "program"} ${one}`)

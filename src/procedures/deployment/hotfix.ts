@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { command, type Probe } from "../../runbook/action.ts";
+import { command, type HttpAction, type Probe } from "../../runbook/action.ts";
 import type { Act, Plan } from "../../runbook/plan.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { announcedBefore, type Procedure } from "../procedure.ts";
@@ -74,7 +74,14 @@ function seeFix(stack: Stack, given: z.infer<typeof check>): Act {
     "url" in given
       ? {
           title: `${given.url} says ${given.has}`,
-          action: { kind: "http", host: stack.host, method: "GET", url: given.url, timeoutSeconds: 60 },
+          action: {
+            kind: "http",
+            host: stack.host,
+            method: "GET",
+            url: given.url,
+            timeoutSeconds: 60,
+            ...trustFor(stack, given.url),
+          },
           output: { from: "body" },
           compare: "has",
           with: given.has,
@@ -89,6 +96,12 @@ function seeFix(stack: Stack, given: z.infer<typeof check>): Act {
           code,
         };
   return require({ id: "fix", title: "The bug is gone", probe }, { attempts: 2 });
+}
+
+/** The stack's own address may have a certificate that only the configuration vouches for. */
+function trustFor({ config: { urls } }: Stack, url: string): Pick<HttpAction, "authority"> {
+  const isOwn = new URL(url).origin === new URL(urls.public).origin;
+  return isOwn && urls.authority !== undefined ? { authority: urls.authority } : {};
 }
 
 /** Whatever it ends with is its answer. */

@@ -25,7 +25,7 @@ import { workDirectory } from "../upgrade/upgrade.ts";
 import { short } from "./code.ts";
 import { boundTo, notesOf } from "./deploy.ts";
 import { NothingToRehearse, RehearsalWithoutBackup } from "./errors.ts";
-import { codeFolders, type DeployFacts, readDeployFacts, requireGit } from "./facts.ts";
+import { codeFolders, type DeployFacts, readDeployFacts, requireExternal, requireGit } from "./facts.ts";
 
 const input = z.object({
   to: z.string().nullable().default(null).describe("Branch, tag or commit; the source's branch when absent"),
@@ -61,6 +61,7 @@ async function readRehearseFacts(reader: FactReader, { to, install, backup }: Re
   const { stack } = reader;
   const release = await readDeployFacts(reader, { to, install });
   if (release.updates.length + release.installs.length === 0) throw NothingToRehearse({ commit: short(release.to) });
+  await requireExternal(reader, release.needs);
   const set = await readProofFacts(reader, backup);
   const { odoo } = stack.config;
   const conf = await reader.text(command(stack.odoo.place, ["cat", "--", odoo.config]));
@@ -87,7 +88,8 @@ function planRehearsal(stack: Stack, given: RehearseInput, facts: RehearseFacts)
     facts: { release: boundTo(release), backup: set.backup },
     lease: "shared",
     notes: [
-      ...notesOf(stack, { backup: false }, release).filter((line) => !line.startsWith("Users are")),
+      ...notesOf(stack, { backup: false }, release).filter((line) => !/^(Users are|Built anew)/.test(line)),
+      ...release.images.map(({ name }) => `It is done with the ${name} that serves: none is built for a rehearsal.`),
       `It is done on backup ${set.backup}, on a PostgreSQL of its own; the stack keeps serving and is not touched.`,
     ],
     steps: rehearsal(stack, facts),

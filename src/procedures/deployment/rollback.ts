@@ -7,9 +7,10 @@ import type { FactReader, Procedure } from "../procedure.ts";
 import { noteClosed } from "../resources.ts";
 import { whileOdooStopped } from "../steps.ts";
 import { checkOut, seenCode, short, unchangedTree } from "./code.ts";
-import { boundTo, pivot, roll } from "./deploy.ts";
+import { boundTo, newImages, pivot, roll } from "./deploy.ts";
 import { NoSnapshot, NotCodeOnly, NothingToRollBack, ReleaseUnknown } from "./errors.ts";
 import { type DeployFacts, readCommitFacts, requireGit } from "./facts.ts";
+import { useImages } from "./image.ts";
 import { listReleases, noteRelease, noteSize, type Release } from "./release.ts";
 import { serviceTests } from "./smoke.ts";
 
@@ -111,12 +112,14 @@ function exchange(stack: Stack, { undone, code }: RollbackFacts, of: string): re
   const names = namesWith(stack, namesOfDatabase(database, `${database}_before_${of}`));
   const both = { database: { isThere: true }, files: { isThere: true } };
   return [
+    ...newImages(stack, code),
     unchangedTree(stack, git, code),
     noteSize(stack),
     ...noteKept(stack, both),
     ...whileInMaintenance(stack, { ...running, reason: "The version of before is being put back." }, [
       ...whileOdooStopped(stack, running.odoo, [
         checkOut(stack, git, code),
+        ...useImages(stack, code, true),
         seenCode(stack, [...updates, ...installs, ...modules]),
         ...changePlaces(stack, both, names),
       ]),
@@ -128,9 +131,10 @@ function exchange(stack: Stack, { undone, code }: RollbackFacts, of: string): re
   ];
 }
 
-function notesOf({ undone, database }: RollbackFacts): readonly string[] {
+function notesOf({ undone, code, database }: RollbackFacts): readonly string[] {
   return [
     ...undone.map(({ id, commit, at, by }) => `Taken back: ${short(commit)}, deployed ${at} by ${by} (${id})`),
+    ...code.images.map(({ name }) => `${name} is built as it was, if that one is not there any more.`),
     ...(database === undefined
       ? ["No release of these changed the database: it stays as it is."]
       : [

@@ -5,7 +5,7 @@ import { pathExists } from "../../stack/files.ts";
 import { parseInventory } from "../../stack/odoo/inventory.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
-import { change, serving, startService } from "../steps.ts";
+import { change, lookUp, serving, startService } from "../steps.ts";
 import { type Hashes, installOdoo, keepInstalledCode, recordInstalled } from "./database.ts";
 
 const input = z.object({});
@@ -54,6 +54,7 @@ function planContents(stack: Stack, _input: FillInput, { hashes, isMade }: FillF
       ...odoo.map(({ name }) => start(name)),
       ...(proxy === undefined ? [] : [start(proxy.name)]),
       ...odoo.map((service) => serving(stack, service.name, stack.odoo.addressOf(service))),
+      ...lookUp(stack),
       serving(stack, "the public address", stack.odoo.publicAddress),
     ],
   };

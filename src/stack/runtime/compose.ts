@@ -42,6 +42,7 @@ export function createComposeRuntime(stack: StackConfig, project: ComposeProject
       script: pidScript,
       word: nameOf,
     },
+    within: { script: placeScript, words: (service) => ["docker", "exec", nameOf(service)] },
   };
 }
 
@@ -52,6 +53,19 @@ const pidScript = `pid_of() {
     *) printf '%s\\n' "$pid" >&2; exit 4 ;;
   esac
   [ "$pid" != 0 ]
+}`;
+
+/** The file itself is mounted, or a folder above it; of several the nearest. */
+const placeScript = `place_of() {
+  mounts=$(docker container inspect --format '{{range .Mounts}}{{if .Source}}{{.Source}}{{"\\t"}}{{.Destination}}{{"\\n"}}{{end}}{{end}}' "$1") || exit 4
+  printf '%s' "$mounts" | sort | while IFS=$'\\t' read -r source destination; do
+    below=$(realpath -m --relative-base="$source" -- "$2")
+    case $below in
+      /* | '') ;;
+      .) printf '%s\\n' "$destination" ;;
+      *) printf '%s\\n' "$destination/$below" ;;
+    esac
+  done | tail -n 1
 }`;
 
 /** The container of a service, as Compose names it when nobody gave it another name. */

@@ -54,6 +54,7 @@ export function createNativeRuntime(stack: StackConfig, services: NativeServices
         return service !== undefined && "pidFile" in service ? service.pidFile : undefined;
       },
     },
+    within: { script: `place_of() { printf '%s\\n' "$2"; }`, words: () => [] },
   };
 }
 

@@ -22,6 +22,11 @@ export interface Runtime {
   readonly words: RuntimeWords;
   /** For a shell on the stack's host: the function `pid_of WORD` sets `pid` to the number of a service's first process. */
   readonly pids: { readonly script: string; word(service: string): string | undefined };
+  /**
+   * For a shell on the stack's host: the words before a program that is to run where a service runs, and the function `place_of WORD FILE`,
+   * which prints where that service finds a file of the host; nothing where it does not.
+   */
+  readonly within: { readonly script: string; words(service: string): readonly string[] };
 }
 
 export type Argv = readonly [Text, ...Text[]];

@@ -34,8 +34,7 @@ beforeEach(async () => {
   backends = Object.fromEntries(
     await Promise.all(services.map(async (name) => [name, await startBackend(name)])),
   ) as typeof backends;
-  const servers = services.map((name) => `  server 127.0.0.1:${backends[name].port} max_fails=1; # ${name}`);
-  await writeFile(at("upstreams.conf"), `upstream odoo {\n${servers.join("\n")}\n}\n`);
+  await writeFile(at("upstreams.conf"), upstreamsConf("127.0.0.1"));
   await writeFile(at("extra.conf"), "");
   await writeFile(at("nginx.conf"), nginxConf());
   await mkdir(at("tmp"));
@@ -61,6 +60,11 @@ async function startBackend(name: Service): Promise<Backend> {
   return backend;
 }
 
+function upstreamsConf(host: string): string {
+  const servers = services.map((name) => `  server ${host}:${backends[name].port} max_fails=1; # ${name}`);
+  return `upstream odoo {\n${servers.join("\n")}\n}\n`;
+}
+
 function nginxConf(): string {
   const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${at("tmp")};`);
   return `daemon off; worker_processes 2; pid ${at("nginx.pid")};
@@ -79,7 +83,7 @@ function ask(): Promise<number> {
   });
 }
 
-function proxy(upstreams = at("upstreams.conf")) {
+function proxy(upstreams = at("upstreams.conf"), host = "127.0.0.1") {
   const definition = practiceStack(folder);
   const stack = createStack({
     ...definition,
@@ -100,7 +104,7 @@ function proxy(upstreams = at("upstreams.conf")) {
     },
     services: {
       ...definition.services,
-      odoo: services.map((name) => ({ name, url: `http://127.0.0.1:${backends[name].port}` })),
+      odoo: services.map((name) => ({ name, url: `http://${host}:${backends[name].port}` })),
       proxy: { name: "nginx", upstreams },
     },
   });
@@ -111,24 +115,41 @@ function proxy(upstreams = at("upstreams.conf")) {
 const isTrue = async (action: CommandAction) => (await perform(action)).exitCode === 0;
 
 describe("a service behind nginx", () => {
-  it("is taken out and let in again without a request that fails", async () => {
-    const statuses: Promise<number>[] = [];
-    const loop = setInterval(() => statuses.push(ask()), 10);
+  it.each(["127.0.0.1", "localhost"])(
+    "at %s is taken out and let in again without a request that fails",
+    async (host) => {
+      const upstreams = proxy(undefined, host);
+      await writeFile(at("upstreams.conf"), upstreamsConf(host));
+      const statuses: Promise<number>[] = [];
+      const loop = setInterval(() => statuses.push(ask()), 10);
+      const original = await readFile(at("upstreams.conf"), "utf8");
+      for (const name of services) {
+        await perform(upstreams.drain(name));
+        expect(await isTrue(upstreams.isDrained(name).action as CommandAction)).toBe(true);
+        const before = backends[name].asked;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        expect(backends[name].asked - before).toBe(0);
+        await perform(upstreams.admit(name));
+        expect(await isTrue(upstreams.isAdmitted(name).action as CommandAction)).toBe(true);
+        await until(`${name} is asked again`, async () => backends[name].asked > before);
+      }
+      clearInterval(loop);
+      const all = await Promise.all(statuses);
+      expect(all.length).toBeGreaterThan(150);
+      expect(all.filter((status) => status !== 200)).toEqual([]);
+      expect(await readFile(at("upstreams.conf"), "utf8")).toBe(original);
+    },
+  );
+
+  it("needs no name while it is out", async () => {
+    await writeFile(at("upstreams.conf"), upstreamsConf("localhost"));
     const original = await readFile(at("upstreams.conf"), "utf8");
-    for (const name of services) {
-      await perform(proxy().drain(name));
-      expect(await isTrue(proxy().isDrained(name).action as CommandAction)).toBe(true);
-      const before = backends[name].asked;
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      expect(backends[name].asked - before).toBe(0);
-      await perform(proxy().admit(name));
-      expect(await isTrue(proxy().isAdmitted(name).action as CommandAction)).toBe(true);
-      await until(`${name} is asked again`, async () => backends[name].asked > before);
-    }
-    clearInterval(loop);
-    const all = await Promise.all(statuses);
-    expect(all.length).toBeGreaterThan(150);
-    expect(all.filter((status) => status !== 200)).toEqual([]);
+    const upstreams = proxy(undefined, "localhost");
+    await perform(upstreams.drain("odoo-core"));
+    const drained = await readFile(at("upstreams.conf"), "utf8");
+    const { port: own } = backends["odoo-core"];
+    expect(drained).toContain(`  server 0.0.0.0:${own} max_fails=1 down; # for localhost:${own} # odoo-core\n`);
+    await perform(upstreams.admit("odoo-core"));
     expect(await readFile(at("upstreams.conf"), "utf8")).toBe(original);
   });
 
