@@ -92,9 +92,21 @@ const readySeconds = 180;
 
 /** Keeps Odoo stopped, its schedulers with it, while the body runs, whatever happens in it; afterwards each service serves again. */
 export function whileOdooStopped(stack: Stack, services: readonly string[], body: readonly Step[]): readonly Step[] {
-  const urls = stack.config.services.odoo.filter((service) => services.includes(service.name));
-  const serve = urls.map((service) => serving(stack, service.name, stack.odoo.addressOf(service)));
-  return whileStopped(stack, "stopped", "Odoo and its schedulers are stopped", services, body, serve);
+  return whileStopped(stack, "stopped", "Odoo and its schedulers are stopped", services, body, [
+    servingTogether(stack, services),
+  ]);
+}
+
+/** Several that were started one after the other are waited for at the same time. */
+function servingTogether(stack: Stack, names: readonly string[]): Wait {
+  const services = stack.config.services.odoo.filter(({ name }) => names.includes(name));
+  const all = names.join(", ");
+  return waitFor({
+    id: `serve ${all}`,
+    title: `Wait until ${all} ${names.length === 1 ? "serves its" : "serve their"} login page`,
+    probe: { ...stack.odoo.areReady(services), code: "odoo.not_serving" },
+    timeoutSeconds: readySeconds,
+  });
 }
 
 /** Keeps users out by stopping the proxy; afterwards the public address serves again, if an Odoo is there to be served. */

@@ -40,6 +40,8 @@ export interface Odoo {
   loginPage(address: Address, timeoutSeconds: number): HttpAction;
   /** Ready means that the login form itself is served: health answers 200 while every page fails. */
   isReady(service: string, address: Address): Probe;
+  /** The same of several of its services, asked at the same time: the first page of a process takes it a second. */
+  areReady(services: readonly { readonly name: string; readonly url: string }[]): Probe;
 }
 
 /** Where Odoo is reached, and from where. */
@@ -78,6 +80,13 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
       }),
     loginPage,
     isReady: (service, address) => readyProbe(service, loginPage(address, 20)),
+    areReady: (services) => ({
+      title: `${services.map(({ name }) => name).join(", ")} ${services.length === 1 ? "shows" : "show"} the login form`,
+      action: command(place, ["sh", "-c", formsScript, "forms", ...services.map(({ url }) => url)]),
+      output: { from: "stdout" },
+      compare: "absent",
+      with: "",
+    }),
   };
 }
 
@@ -172,3 +181,12 @@ function readyProbe(service: string, action: HttpAction): Probe {
     with: 'name="login"',
   };
 }
+
+/** Prints those that show none. */
+const formsScript = `
+form() {
+  curl --disable --silent --max-time 20 "$1/web/login" | grep -q 'name="login"' || echo "$1 shows no login form"
+}
+for url in "$@"; do form "$url" & done
+wait
+`;
