@@ -4,7 +4,7 @@ export interface Bench {
   /** What one measurement is, in words. */
   readonly title: string;
   /** `ratio`: ours to the other's, both measured in one run on the same data. */
-  readonly unit: "ms" | "s" | "ratio";
+  readonly unit: "ms" | "s" | "ratio" | "answers";
   /** At most this much. Without one the number is only told. */
   readonly goal?: number;
   /** Takes minutes: measured only when it is named. */

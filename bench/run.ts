@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { backupBenches } from "./backup.ts";
 import { type Measured, run } from "./bench.ts";
 import { cliBenches } from "./cli.ts";
+import { deployBenches } from "./deploy.ts";
 import { engineBenches } from "./engine.ts";
 import { journalBenches } from "./journal.ts";
 
@@ -14,7 +15,7 @@ const { values, positionals } = parseArgs({
   options: { json: { type: "boolean" }, check: { type: "boolean" }, list: { type: "boolean" } },
   allowPositionals: true,
 });
-const all = [...cliBenches, ...engineBenches, ...journalBenches, ...backupBenches];
+const all = [...cliBenches, ...engineBenches, ...journalBenches, ...backupBenches, ...deployBenches];
 const chosen =
   positionals.length === 0
     ? all.filter(({ isLong }) => isLong !== true || values.list === true)
@@ -43,5 +44,5 @@ function describe({ name, title, unit: given, median, min, max, count, goal, isM
 }
 
 function round(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+  return value >= 100 || value === 0 ? value.toFixed(0) : value.toPrecision(3);
 }

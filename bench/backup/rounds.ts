@@ -1,7 +1,21 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { median } from "../bench.ts";
-import { client, folder, openWorld, required, runJson, shell, sql, startOdoo, stopOdoo, type World } from "./world.ts";
+import {
+  client,
+  dropKept,
+  folder,
+  inTurn,
+  openWorld,
+  repeat,
+  required,
+  runJson,
+  shell,
+  sql,
+  startOdoo,
+  stopOdoo,
+  type World,
+} from "../world.ts";
 
 // Where the stack is is settled when `world.ts` is loaded, before these.
 const { backups, configWith } = await import("../../test/harness/backups.ts");
@@ -55,17 +69,6 @@ export async function playRounds(count: number) {
   };
 }
 
-async function repeat<T>(count: number, what: string, work: (index: number) => Promise<T>): Promise<readonly T[]> {
-  const all: T[] = [];
-  for (let index = 0; index < count; index++) {
-    const startedAt = performance.now();
-    all.push(await work(index));
-    const seconds = Math.round((performance.now() - startedAt) / 1000);
-    process.stderr.write(`${what} ${index + 1} of ${count}, ${seconds} s: ${JSON.stringify(all.at(-1))}\n`);
-  }
-  return all;
-}
-
 /** Each begins with an empty repository. Who is measured first changes from round to round. */
 async function playRound(world: World, index: number): Promise<Round> {
   const repository = join(desk, `repository-${index}`);
@@ -87,15 +90,6 @@ async function playRound(world: World, index: number): Promise<Round> {
   const theirs = logical.theirs + (await restart(world));
   for (const path of [repository, dumped, next]) await rm(path, { recursive: true });
   return { first, daily, second, logical, theirs };
-}
-
-async function inTurn<T>(isOursFirst: boolean, one: () => Promise<T>, other: () => Promise<T>) {
-  if (isOursFirst) {
-    const ours = await one();
-    return { ours, theirs: await other() };
-  }
-  const theirs = await other();
-  return { ours: await one(), theirs };
 }
 
 /** The whole command, from the start of the program to its end. */
@@ -185,12 +179,7 @@ async function timedRestore(config: string, ...way: readonly string[]): Promise<
   // Users are back with the last service; what is cleared away after that keeps nobody waiting.
   const served = run.steps.findLastIndex(({ id }) => id.startsWith("serve "));
   const seconds = (performance.now() - startedAt) / 1000 - sum(run.steps.slice(served + 1));
-  const kept = await sql("select datname from pg_database where datname like 'odoo\\_%'", "postgres");
-  for (const name of kept.split("\n").filter((one) => one !== "")) {
-    await sql(`alter database "${name}" is_template false`, "postgres");
-    await sql(`drop database "${name}" with (force)`, "postgres");
-    await rm(`${folder}/odoo/filestore/${name}`, { recursive: true, force: true });
-  }
+  await dropKept();
   return seconds;
 }
 

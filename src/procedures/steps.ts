@@ -92,12 +92,22 @@ const readySeconds = 180;
 
 /** Keeps Odoo stopped, its schedulers with it, while the body runs, whatever happens in it; afterwards each service serves again. */
 export function whileOdooStopped(stack: Stack, services: readonly string[], body: readonly Step[]): readonly Step[] {
-  const urls = stack.config.services.odoo.filter((service) => services.includes(service.name));
-  const serve = urls.map((service) => serving(stack, service.name, stack.odoo.addressOf(service)));
   return whileStopped(stack, "stopped", "Odoo and its schedulers are stopped", services, body, [
-    ...serve,
+    servingTogether(stack, services),
     ...lookUp(stack),
   ]);
+}
+
+/** Several that were started one after the other are waited for at the same time. */
+function servingTogether(stack: Stack, names: readonly string[]): Wait {
+  const services = stack.config.services.odoo.filter(({ name }) => names.includes(name));
+  const all = names.join(", ");
+  return waitFor({
+    id: `serve ${all}`,
+    title: `Wait until ${all} ${names.length === 1 ? "serves its" : "serve their"} login page`,
+    probe: { ...stack.odoo.areReady(services), code: "odoo.not_serving" },
+    timeoutSeconds: readySeconds,
+  });
 }
 
 /** Services may have come back with other addresses. Whether users are served is asked when they are let in. */

@@ -37,7 +37,9 @@ interface RehearsalJson {
   readonly commit: string;
   readonly from: string;
   readonly updateSeconds: number;
-  readonly found: { readonly come: readonly string[] };
+  readonly found: Readonly<
+    Record<"come" | "invalidViews" | "kept" | "keptBefore" | "cronsLost" | "cronsNew" | "notAsked", readonly string[]>
+  >;
 }
 
 const run = async (...args: readonly string[]) => parsed<RunJson>(await ipai([...args, "--yes", "--json"]));
@@ -465,12 +467,41 @@ describe("a release that changes the database", () => {
 });
 
 describe("a rehearsal", () => {
+  /** People changed a record that updates leave alone, and made a view of their own. */
+  const byHand = async () => {
+    const id = (name: string) =>
+      sql(`select res_id from ir_model_data where module = 'ipai_demo_ledger' and name = '${name}'`);
+    await call("ipai.demo.entry", "write", [Number(await id("entry_licence"))], { name: "Licence, as agreed" });
+    return call<number>("ir.ui.view", "create", {
+      ...{ name: "By hand", model: "ipai.demo.entry", inherit_id: Number(await id("entry_view_form")) },
+      arch: `<xpath expr="//field[@placeholder='Note']" position="attributes"><attribute name="class">big</attribute></xpath>`,
+    });
+  };
+  /** The release, and what its update does that no log says. */
+  const eventful = async ({ lay, edit, put }: Draft) => {
+    await lay("good");
+    await edit("ipai_demo_ledger/data/entries.xml", "215000.00", "216000.00");
+    await edit("ipai_demo_ledger/views/entry_views.xml", 'placeholder="Note"', 'placeholder="Remark"');
+    await edit(
+      "ipai_demo_ledger/views/entry_views.xml",
+      "</odoo>",
+      `<record id="cron_more" model="ir.cron"><field name="name">More</field><field name="model_id" ref="model_ipai_demo_entry"/>
+<field name="state">code</field><field name="code">pass</field></record></odoo>`,
+    );
+    const gone = "select res_id from ir_model_data where name = 'cron_post_due_entries'";
+    await put(
+      "ipai_demo_ledger/migrations/1.1.0/post-forget.py",
+      `def migrate(cr, version):\n    cr.execute("delete from ir_cron where id in (${gone})")\n`,
+    );
+  };
+
   it("does the update beside the serving stack, and says what a deployment then takes", async () => {
+    const own = await byHand();
     const [before, content] = [await deployed(), await fingerprintAtRest()];
     expect(await run("backup")).toMatchObject({ outcome: "succeeded" });
     const broken = await push("A release with a view that is wrong", ({ lay }) => lay("broken"), "attempt");
     expect(await run("rehearse", "--to", broken)).toMatchObject({ error: { code: "odoo.update_failed" } });
-    const commit = await push("The release, rehearsed", ({ lay }) => lay("good"), "attempt");
+    const commit = await push("The release, rehearsed", eventful, "attempt");
     expect(await run("rehearse", "--to", commit)).toMatchObject({ outcome: "succeeded" });
     expect([await deployed(), await fingerprint(), await everythingServes()]).toEqual([before, content, true]);
     expect(await leftovers()).toEqual([]);
@@ -478,8 +509,19 @@ describe("a rehearsal", () => {
     expect(found).toMatchObject({ commit, from: before });
     expect(found?.updateSeconds).toBeGreaterThan(0.5);
     expect(found?.found.come).toContainEqual(expect.stringMatching(/^column ipai_demo_entry\./));
+    expect(found?.found).toMatchObject({
+      invalidViews: [
+        expect.stringMatching(`^By hand \\(${own}\\) ipai.demo.entry: .*placeholder='Note'.* cannot be located`),
+      ],
+      kept: ["ipai.demo.entry ipai_demo_ledger.entry_campaign: amount"],
+      keptBefore: ["ipai.demo.entry ipai_demo_ledger.entry_licence: name"],
+      cronsLost: ["ipai_demo_ledger.cron_post_due_entries|Demo Ledger: post due entries"],
+      cronsNew: ["ipai_demo_ledger.cron_more|More"],
+      notAsked: [],
+    });
     const plan = await ipai(["deploy", "--to", commit, "--plan"]);
     expect(plan.stdout).toMatch(/Users are out for about \d+ s/);
+    await call("ir.ui.view", "unlink", [own]);
   });
 });
 

@@ -216,7 +216,7 @@ describe("a set", () => {
         id = leases[0]?.run ?? "";
         if (id === "") return false;
         const { steps } = parsed<RunJson>(await ipai(["runs", "show", id, "--json"]));
-        return steps.some((step) => step.id === "serve odoo-accounting" && step.outcome === "running");
+        return steps.some((step) => step.id.startsWith("serve odoo-accounting") && step.outcome === "running");
       },
       240_000,
     );

@@ -1,5 +1,6 @@
 import { getRun } from "../../engine/journal.ts";
 import { listDueOneOffs } from "../../engine/one-offs.ts";
+import { forecastError } from "../../procedures/deployment/forecast.ts";
 import { listReleases, type Release } from "../../procedures/deployment/release.ts";
 import type { Stack } from "../../stack/stack.ts";
 import type { App } from "../app.ts";
@@ -15,7 +16,8 @@ export async function listDeployments(
   const stack = app.stack(context.globals.stack);
   const releases = (await listReleases(app.records, stack.name)).slice(0, Number(options.limit ?? 20));
   if (options.json !== true) await tellPlanned(context, app, stack);
-  if (options.json === true) context.terminal.out(JSON.stringify(releases, null, 2));
+  const told = releases.map((release) => ({ ...release, forecastError: forecastError(release) ?? null }));
+  if (options.json === true) context.terminal.out(JSON.stringify(told, null, 2));
   else if (releases.length === 0) context.terminal.out(`Nothing was deployed on ${stack.name} yet.`);
   else context.terminal.out(table([header, ...releases.map(rowOf)]));
   return 0;
@@ -31,9 +33,10 @@ async function tellPlanned({ terminal }: Context, app: App, { name, config }: St
   }
 }
 
-const header = ["RELEASE", "KIND", "COMMIT", "SUBJECT", "COMMITS", "BY", "USERS OUT", "TOOK"];
+const header = ["RELEASE", "KIND", "COMMIT", "SUBJECT", "COMMITS", "BY", "USERS OUT", "EXPECTED", "TOOK"];
 
-function rowOf({ id, kind, commit, commits, by, downtimeSeconds, seconds }: Release): readonly string[] {
+function rowOf(release: Release): readonly string[] {
+  const { id, kind, commit, commits, by, downtimeSeconds, seconds } = release;
   const subject = commits.at(0)?.subject ?? "";
   const shown = subject.length > 40 ? `${subject.slice(0, 39)}…` : subject;
   return [
@@ -44,6 +47,15 @@ function rowOf({ id, kind, commit, commits, by, downtimeSeconds, seconds }: Rele
     String(commits.length),
     by,
     duration(downtimeSeconds),
+    expected(release),
     duration(seconds),
   ];
+}
+
+/** What was forecast, and by how much of what came it was too long (+) or too short (−). */
+function expected(release: Release): string {
+  const error = forecastError(release);
+  if (error === undefined || release.forecastSeconds === null) return "";
+  const percent = Math.round(Math.abs(error) * 100);
+  return `${duration(release.forecastSeconds)} (${error < 0 ? "−" : "+"}${percent} %)`;
 }

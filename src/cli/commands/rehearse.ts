@@ -60,5 +60,11 @@ export function renderRehearsal({ commit, backup, updateSeconds, modules, found 
     ...section("Only before", found.gone),
     ...section("Only after", found.come),
     ...section("Odoo warned", found.warned),
+    ...section("Views that are invalid afterwards", found.invalidViews),
+    ...section("Scheduled actions that are lost", found.cronsLost),
+    ...section("Scheduled actions that are new", found.cronsNew),
+    ...section("The release says otherwise, and the database keeps its own (noupdate)", found.kept),
+    ...section("Differed from its file before the release too (noupdate)", found.keptBefore),
+    ...section("Could not be asked", found.notAsked),
   ].join("\n");
 }

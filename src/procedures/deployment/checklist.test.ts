@@ -71,7 +71,11 @@ const facts: DeployFacts = {
 };
 const rehearsal: Rehearsal = {
   ...{ id: "r", from: facts.from, commit: facts.to, backup: "20260410t020000_aaaa", modules: {}, databaseBytes: 1 },
-  ...{ at: "2026-04-10T04:00:00Z", by: "ana", updateSeconds: 6.2, found: { gone: [], come: [], warned: ["one"] } },
+  ...{ at: "2026-04-10T04:00:00Z", by: "ana", updateSeconds: 6.2 },
+  found: {
+    ...{ gone: [], come: [], warned: ["one"], invalidViews: [], kept: [], keptBefore: [] },
+    ...{ cronsLost: [], cronsNew: [], notAsked: [] },
+  },
 };
 const moment: Moment = {
   way: "closed",

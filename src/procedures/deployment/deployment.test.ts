@@ -13,7 +13,7 @@ import { judgeChanges, type Known } from "./changes.ts";
 import type { Tick } from "./checklist.ts";
 import { deploy } from "./deploy.ts";
 import type { DeployFacts } from "./facts.ts";
-import { forecastDowntime } from "./forecast.ts";
+import { forecastDowntime, forecastError } from "./forecast.ts";
 import { hotfix } from "./hotfix.ts";
 import { inputsOf } from "./inputs.ts";
 import { addonsPathOf, rehearse } from "./rehearse.ts";
@@ -271,10 +271,20 @@ const plans: readonly [string, Plan][] = [
 
 describe("the downtime", () => {
   it("is expected from the rehearsed update, the copy at its usual speed, and what the rest took", () => {
-    expect(forecastDowntime({ updateSeconds: 30 }, [], 200_000_000)).toBe(30 + 2 + 15);
+    const sizes = { databaseBytes: 200_000_000, services: 3 };
+    expect(forecastDowntime({ updateSeconds: 30 }, [], sizes)).toBe(30 + 2 + 6);
+    expect(forecastDowntime({ updateSeconds: 30 }, [{ ...release, kind: "code" }], sizes)).toBe(30 + 2 + 6);
     // 100 MB/s, and 12 s for all the rest.
-    expect(forecastDowntime({ updateSeconds: 30 }, [release], 500_000_000)).toBe(30 + 5 + 12);
-    expect(forecastDowntime({ updateSeconds: 30 }, [{ ...release, kind: "code" }], 200_000_000)).toBe(30 + 2 + 15);
+    expect(forecastDowntime({ updateSeconds: 30 }, [release], { ...sizes, databaseBytes: 500_000_000 })).toBe(47);
+  });
+});
+
+describe("a forecast", () => {
+  it("was off by so much of what came", () => {
+    expect(forecastError({ forecastSeconds: 24, downtimeSeconds: 20 })).toBeCloseTo(0.2);
+    expect(forecastError({ forecastSeconds: 15, downtimeSeconds: 20 })).toBeCloseTo(-0.25);
+    expect(forecastError({ forecastSeconds: null, downtimeSeconds: 20 })).toBeUndefined();
+    expect(forecastError({ forecastSeconds: 0, downtimeSeconds: 0 })).toBeUndefined();
   });
 });
 

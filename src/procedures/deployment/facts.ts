@@ -55,10 +55,8 @@ export async function readDeployFacts(reader: FactReader, { to: wanted, install 
   const { records, stack } = reader;
   const rehearsal = await findRehearsal(records, stack.name, facts);
   if (rehearsal === undefined) return facts;
-  return {
-    ...facts,
-    forecastSeconds: forecastDowntime(rehearsal, await listReleases(records, stack.name), databaseBytes),
-  };
+  const sizes = { databaseBytes, services: facts.running.odoo.length };
+  return { ...facts, forecastSeconds: forecastDowntime(rehearsal, await listReleases(records, stack.name), sizes) };
 }
 
 /** `database`: the one that the commit is meant for, if it is not the serving one. */

@@ -2,8 +2,11 @@ import { copyBytesPerSecond } from "../upgrade/snapshot.ts";
 import type { Rehearsal } from "./rehearsal.ts";
 import type { Release } from "./release.ts";
 
-/** Seconds that stopping, starting and asking took where nothing was measured yet: three services, one after the other. */
-const usualSeconds = 15;
+/**
+ * Seconds that stopping, checking, starting and asking take where no deployment measured it yet: some, and some for each service, as two quiet
+ * processors do it.
+ */
+const usualSeconds = (services: number) => 3 + services;
 /** So many of the last deployments tell what it takes here. */
 const consideredMax = 5;
 
@@ -14,13 +17,22 @@ const consideredMax = 5;
 export function forecastDowntime(
   { updateSeconds }: Pick<Rehearsal, "updateSeconds">,
   releases: readonly Pick<Release, "kind" | "downtimeSeconds" | "updateSeconds" | "copySeconds" | "databaseBytes">[],
-  databaseBytes: number,
+  { databaseBytes, services }: { readonly databaseBytes: number; readonly services: number },
 ): number {
   const known = releases.filter(({ kind }) => kind === "database").slice(0, consideredMax);
   const rest = known.map((one) => one.downtimeSeconds - one.updateSeconds - one.copySeconds);
   const speeds = known.filter(({ copySeconds }) => copySeconds > 0).map((one) => one.databaseBytes / one.copySeconds);
   const copySeconds = databaseBytes / (median(speeds) ?? copyBytesPerSecond);
-  return Math.round(10 * (updateSeconds + copySeconds + (median(rest) ?? usualSeconds))) / 10;
+  return Math.round(10 * (updateSeconds + copySeconds + (median(rest) ?? usualSeconds(services)))) / 10;
+}
+
+/** By how much of what came the forecast was too long, or (negative) too short; undefined where nothing was forecast or nobody was out. */
+export function forecastError({
+  forecastSeconds,
+  downtimeSeconds,
+}: Pick<Release, "forecastSeconds" | "downtimeSeconds">): number | undefined {
+  if (forecastSeconds === null || downtimeSeconds === 0) return undefined;
+  return (forecastSeconds - downtimeSeconds) / downtimeSeconds;
 }
 
 function median(values: readonly number[]): number | undefined {

@@ -6,6 +6,9 @@ import type { RunTimes } from "../recovery/phases.ts";
 
 /** What a rehearsal found, and what it lets expect of the deployment. */
 
+/** Not of rehearsals that an earlier version did. */
+const lines = z.array(z.string()).default([]);
+
 const rehearsal = z.object({
   id: z.string(),
   from: z.string(),
@@ -23,6 +26,17 @@ const rehearsal = z.object({
     come: z.array(z.string()),
     /** What Odoo warned of. */
     warned: z.array(z.string()),
+    /** Views that Odoo calls invalid after the update, and did not before, with what it says. */
+    invalidViews: lines,
+    /** Records that updates leave alone (noupdate), whose files the release changes: the database keeps what it has, field by field. */
+    kept: lines,
+    /** The same whose fields differed from their files before the release too: changed by people, or by what silenced the copy. */
+    keptBefore: lines,
+    /** Scheduled actions, active before, that are gone, renamed or switched off: the deployment asks for --accept-lost-crons. */
+    cronsLost: lines,
+    cronsNew: lines,
+    /** What could not be asked: a record or a file that Odoo itself does not take. */
+    notAsked: lines,
   }),
 });
 export type Rehearsal = z.infer<typeof rehearsal>;

@@ -1,10 +1,9 @@
 import { z } from "zod";
 import { command } from "../../runbook/action.ts";
 import type { Act, Plan, Step } from "../../runbook/plan.ts";
-import { concat, join, output, prefixed, runId, suffixed, type Text } from "../../runbook/value.ts";
+import { concat, join, runId, suffixed, type Text } from "../../runbook/value.ts";
 import { pathExists } from "../../stack/files.ts";
-import { structureLinesSql } from "../../stack/odoo/sql.ts";
-import { createScratchCluster, type ScratchCluster } from "../../stack/scratch.ts";
+import { createScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { unpackIn } from "../../stack/transfer.ts";
 import { copyName, moveFilestore, silence } from "../backup/copy.ts";
@@ -19,11 +18,12 @@ import {
   withScratch,
 } from "../backup/set.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
-import { change, read } from "../steps.ts";
+import { change } from "../steps.ts";
 import { successCriteria } from "../upgrade/criteria.ts";
 import { workDirectory } from "../upgrade/upgrade.ts";
 import { short } from "./code.ts";
 import { boundTo, notesOf } from "./deploy.ts";
+import { compareStates, copyIn, found, noteActiveCrons, noteState, type Rehearsed } from "./effects.ts";
 import { NothingToRehearse, RehearsalWithoutBackup } from "./errors.ts";
 import { codeFolders, type DeployFacts, readDeployFacts, requireExternal, requireGit } from "./facts.ts";
 
@@ -102,6 +102,10 @@ function rehearsal(stack: Stack, facts: RehearseFacts): readonly Step[] {
   if (restic === undefined) throw RehearsalWithoutBackup({ stack: stack.name });
   const folder = join(`${stack.config.workDirectory}/rehearsal/`, runId);
   const cluster = createScratchCluster(stack.config, stack.runtime, folder);
+  const on: Rehearsed = { stack, cluster, folder };
+  const modules = release.updates.map(({ name }) => name);
+  const own = cluster.odooOptions;
+  const released = [...own, addonsOption(stack, folder, facts.addonsPath)];
   const load = { source: databaseOfSet, jobs: jobsOf(stack.config, set.cores), databaseBytes: set.databaseBytes };
   return [
     workDirectory(stack),
@@ -112,13 +116,15 @@ function rehearsal(stack: Stack, facts: RehearseFacts): readonly Step[] {
       withScratch(cluster, [
         requireServer(cluster),
         restoreInScratch(cluster, folder, load),
+        // Silencing switches them off.
+        noteActiveCrons(on),
         ...silence(stack, cluster, copyName),
         moveFilestore(stack, folder),
-        note(stack, cluster, folder, "before"),
-        update(stack, cluster, folder, facts),
-        note(stack, cluster, folder, "after"),
+        ...noteState(on, { when: "before", modules, options: own }),
+        update(on, facts, released),
+        ...noteState(on, { when: "after", modules, options: released }),
       ]),
-      compare(stack, folder),
+      compareStates(on),
     ]),
     noteRehearsal(stack, facts),
   ];
@@ -139,19 +145,11 @@ function takeCode(stack: Stack, folder: Text, commit: string): Act {
 }
 
 /** As the update of a deployment, with the same judgement; only what it is done on is another. */
-function update(stack: Stack, cluster: ScratchCluster, folder: Text, facts: RehearseFacts): Act {
-  const { updates, installs } = facts.release;
+function update({ stack, cluster, folder }: Rehearsed, { release }: RehearseFacts, options: readonly Text[]): Act {
+  const { updates, installs } = release;
   const log = join(`${stack.config.workDirectory}/runs/`, runId, "/update.log");
   const names = (of: DeployFacts["updates"]) => of.map(({ name }) => name);
-  const options = [
-    ...cluster.odooOptions,
-    addonsOption(stack, folder, facts.addonsPath),
-    prefixed("--data-dir=", suffixed(folder, "/odoo")),
-  ];
-  const action = stack.odoo.bring({ update: names(updates), install: names(installs) }, log, {
-    database: copyName,
-    options,
-  });
+  const action = stack.odoo.bring({ update: names(updates), install: names(installs) }, log, copyIn(folder, options));
   const verify = successCriteria(stack, { changes: updates, installs }, (text, values) =>
     cluster.query(copyName, text, values),
   );
@@ -176,49 +174,6 @@ function addonsOption(stack: Stack, folder: Text, addonsPath: readonly string[])
   return paths.reduce<Text>((all, path, index) => concat(all, index === 0 ? "" : ",", path), "--addons-path=");
 }
 
-function note(stack: Stack, cluster: ScratchCluster, folder: Text, when: "before" | "after"): Act {
-  const into = suffixed(folder, `/structure-${when}`);
-  return read(
-    {
-      id: `structure ${when}`,
-      title: `Note structure and rows ${when} the update`,
-      action: { ...cluster.query(copyName, structureLinesSql + rowsSql), into },
-      outputs: {},
-    },
-    { verify: [pathExists(stack.tools, into, "it is noted")], timeoutSeconds: 3600 },
-  );
-}
-
-/** Every table's number of rows, a line each. */
-const rowsSql = `
-select format('select ''rows %s '' || count(*) from %s', c.relname, c.oid::regclass)
-  from pg_class c where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace order by c.relname collate "C" \\gexec
-`;
-
-/** What is only on one side, and what Odoo warned of: the first so many of each, and how many there are. */
-function compare(stack: Stack, folder: Text): Act {
-  const log = join(`${stack.config.workDirectory}/runs/`, runId, "/update.log");
-  const sides = [suffixed(folder, "/structure-before"), suffixed(folder, "/structure-after")] as const;
-  return read({
-    id: "compare",
-    title: "Compare before and after",
-    action: command(stack.tools, ["sh", "-c", compareScript, "compare", ...sides, log]),
-    outputs: { found: { from: "stdout", as: "json" } },
-  });
-}
-
-const compareScript = `
-set -eu
-export LC_ALL=C
-sort -u "$1" > "$1.sorted"
-sort -u "$2" > "$2.sorted"
-list() { head -n 200 | jq -R . | jq -s .; }
-gone=$(comm -23 "$1.sorted" "$2.sorted" | list)
-come=$(comm -13 "$1.sorted" "$2.sorted" | list)
-warned=$(sed -n 's/^[0-9-]* [0-9:,]* [0-9]* \\(WARNING [^ ]* .*\\)/\\1/p' "$3" | sort | uniq | list)
-jq -n --argjson gone "$gone" --argjson come "$come" --argjson warned "$warned" '{$gone, $come, $warned}'
-`;
-
 function noteRehearsal(stack: Stack, { release, set }: RehearseFacts): Act {
   const modules = Object.fromEntries([...release.updates, ...release.installs].map(({ name, to }) => [name, to]));
   const input = {
@@ -228,7 +183,7 @@ function noteRehearsal(stack: Stack, { release, set }: RehearseFacts): Act {
     backup: set.backup,
     modules,
     databaseBytes: release.databaseBytes,
-    found: output("compare", "found"),
+    found,
   };
   return change(
     {

@@ -1,6 +1,6 @@
 import { loginPassword } from "../../config/load.ts";
 import { command, type HttpAction, type Probe } from "../../runbook/action.ts";
-import type { Act } from "../../runbook/plan.ts";
+import type { Act, Step } from "../../runbook/plan.ts";
 import { suffixed } from "../../runbook/value.ts";
 import { logInAndOut } from "../../stack/odoo/log-in.ts";
 import type { Address } from "../../stack/odoo/odoo.ts";
@@ -10,20 +10,27 @@ import { read, require } from "../steps.ts";
 /**
  * What a new release must answer before users are back. Asked at the services themselves, since users are kept out meanwhile: health with
  * its database, whatever the login page loads, and what the configuration names: paths, a user that logs in, a webhook of the automation.
+ * All services are asked at the same time.
  */
-export function smokeTests(stack: Stack, services: readonly string[]): readonly Act[] {
+export function smokeTests(stack: Stack, services: readonly string[]): readonly Step[] {
   const asked = running(stack, services);
   const { login } = stack.config.urls;
+  const logins = login === undefined ? [] : asked.map((service) => logsIn(stack, service, login.user));
   return [
     ...serviceTests(stack, services),
-    ...(login === undefined ? [] : asked.map((service) => logsIn(stack, service, login.user))),
+    ...together("logins", "A user is let in, and out again", logins),
     ...callsAutomation(stack),
   ];
 }
 
 /** What concerns the services alone: with a database of before, whoever logs in now may not be there, or have another password. */
-export function serviceTests(stack: Stack, services: readonly string[]): readonly Act[] {
-  return running(stack, services).flatMap((service) => smokeOf(stack, service));
+export function serviceTests(stack: Stack, services: readonly string[]): readonly Step[] {
+  const acts = running(stack, services).map((service) => smokeOf(stack, service));
+  return together("smoke", "What every service must answer", acts);
+}
+
+function together(id: string, title: string, acts: readonly Act[]): readonly Step[] {
+  return acts.length === 0 ? [] : [{ kind: "parallel", id, title, acts }];
 }
 
 type Service = Stack["config"]["services"]["odoo"][number];
@@ -32,15 +39,16 @@ function running({ config }: Stack, services: readonly string[]): readonly Servi
   return config.services.odoo.filter(({ name }) => services.includes(name));
 }
 
-function smokeOf(stack: Stack, service: Service): readonly Act[] {
-  const address = stack.odoo.addressOf(service);
-  return [
-    smoke(service.name, "health", [healthy(service.name, address)]),
-    smoke(service.name, "assets", [assets(stack, service.name, address)]),
-    ...stack.config.urls.smoke.map((one, index) =>
-      smoke(service.name, one.path, expected(service.name, address, one), String(index + 1)),
-    ),
-  ];
+/** One after the other: what the login page loads says nothing while the database is not reached. */
+function smokeOf(stack: Stack, { name, url }: Service): Act {
+  const address = stack.odoo.addressOf({ url });
+  const health = healthy(name, address);
+  const named = stack.config.urls.smoke.flatMap((one) => expected(name, address, one));
+  return require({ id: `smoke ${name}`, title: `${name} answers as it must`, probe: health }, {
+    verify: [health, assets(stack, name, address), ...named].map((one) => ({ ...one, code: "deploy.smoke_failed" })),
+    timeoutSeconds: 300,
+    attempts: 2,
+  });
 }
 
 /** Once each: what is asked is that somebody is let in, and one who is not would only be refused again. */
@@ -69,15 +77,6 @@ function callsAutomation({ automation, config, name }: Stack): readonly Act[] {
       { onFail: smoke.required ? "undo" : "continue" },
     ),
   ];
-}
-
-/** `id`: a path is no part of one. */
-function smoke(service: string, what: string, probes: readonly [Probe, ...Probe[]], id = what): Act {
-  const [probe] = probes;
-  return require({ id: `smoke ${service} ${id}`, title: `${service} answers: ${what}`, probe }, {
-    verify: probes.map((one) => ({ ...one, code: "deploy.smoke_failed" })),
-    attempts: 2,
-  });
 }
 
 function get({ from, url, authority }: Address, path: string): HttpAction {
@@ -120,7 +119,7 @@ function expected(
   service: string,
   address: Address,
   { path, status, has }: Stack["config"]["urls"]["smoke"][number],
-): readonly [Probe, ...Probe[]] {
+): readonly Probe[] {
   const action = get(address, path);
   const answers: Probe = {
     title: `${service} answers ${path} with ${status}`,

@@ -17,8 +17,11 @@ export interface Odoo {
   filestoreOf(database: Text): Text;
   /** Any program as Odoo's user, with Odoo's environment. */
   as(argv: Argv): Argv;
-  /** Python in Odoo's own shell, which rolls back what the code does not commit. Values are variables of its environment. */
-  shell(code: string, values: Readonly<Record<string, Value>>): CommandAction;
+  /**
+   * Python in Odoo's own shell, which rolls back what the code does not commit. Values are variables of its environment. `copy`: in another
+   * database, with the options that lead there.
+   */
+  shell(code: string, values: Readonly<Record<string, Value>>, copy?: Copy): CommandAction;
   version(): CommandAction;
   /** Every addon below the managed folders: manifest and content hash, as JSON. */
   inventory(addons: readonly string[]): CommandAction;
@@ -33,13 +36,21 @@ export interface Odoo {
   bring(
     modules: { readonly update?: readonly string[]; readonly install?: readonly string[] },
     log: Text,
-    copy?: { readonly database: Text; readonly options: readonly Text[] },
+    copy?: Copy,
   ): CommandAction;
   /** Takes outgoing mail, crons and payment providers out of a copy, with Odoo's own command. */
   neutralize(connection: readonly Text[], database: Text): CommandAction;
   loginPage(address: Address, timeoutSeconds: number): HttpAction;
   /** Ready means that the login form itself is served: health answers 200 while every page fails. */
   isReady(service: string, address: Address): Probe;
+  /** The same of several of its services, asked at the same time: the first page of a process takes it a second. */
+  areReady(services: readonly { readonly name: string; readonly url: string }[]): Probe;
+}
+
+/** A database beside the serving one, and the options of Odoo's command line that lead there. */
+export interface Copy {
+  readonly database: Text;
+  readonly options: readonly Text[];
 }
 
 /** Where Odoo is reached, and from where. */
@@ -64,7 +75,8 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
     filestore,
     filestoreOf: (database) => prefixed(`${filestore}/`, database),
     as,
-    shell: (code, env) => command(place, program("shell", ...shellOptions(stack)), { stdin: code, env }),
+    shell: (code, env, copy = { database: odoo.database, options: [] }) =>
+      command(place, program("shell", ...shellOptions(odoo.config, copy)), { stdin: code, env }),
     // Asked before the stack's own user exists; and whoever asks must not leave compiled files behind.
     version: () => command(place, runtime.as("nobody", ["/usr/bin/env", ...environment, ...odoo.command, "--version"])),
     inventory: (addons) => command(runtime.tools, inventory(addons), { stdin: inventoryScript }),
@@ -78,12 +90,19 @@ export function createOdoo(stack: StackConfig, runtime: Runtime): Odoo {
       }),
     loginPage,
     isReady: (service, address) => readyProbe(service, loginPage(address, 20)),
+    areReady: (services) => ({
+      title: `${services.map(({ name }) => name).join(", ")} ${services.length === 1 ? "shows" : "show"} the login form`,
+      action: command(place, ["sh", "-c", formsScript, "forms", ...services.map(({ url }) => url)]),
+      output: { from: "stdout" },
+      compare: "absent",
+      with: "",
+    }),
   };
 }
 
 /** `--no-http`: beside a running server it fails on its port otherwise. What it logs is kept apart from what the code prints. */
-function shellOptions({ odoo: { config, database } }: StackConfig): readonly string[] {
-  return ["-c", config, "-d", database, "--no-http", "--logfile="];
+function shellOptions(config: string, { database, options }: Copy): readonly Text[] {
+  return ["-c", config, ...options, "-d", database, "--no-http", "--logfile="];
 }
 
 function inventory(addons: readonly string[]): readonly [string, ...string[]] {
@@ -119,7 +138,7 @@ const hashesOfFilter =
 function oneOff(
   program: (...args: Text[]) => readonly [Text, ...Text[]],
   config: string,
-  { database, options }: { readonly database: Text; readonly options: readonly Text[] },
+  { database, options }: Copy,
   { update, install }: { readonly update: readonly string[]; readonly install: readonly string[] },
 ): Command {
   return {
@@ -172,3 +191,12 @@ function readyProbe(service: string, action: HttpAction): Probe {
     with: 'name="login"',
   };
 }
+
+/** Prints those that show none. */
+const formsScript = `
+form() {
+  curl --disable --silent --max-time 20 "$1/web/login" | grep -q 'name="login"' || echo "$1 shows no login form"
+}
+for url in "$@"; do form "$url" & done
+wait
+`;

@@ -40,6 +40,11 @@ select coalesce(json_agg(substring(line from '^(.*)\\|true$') order by line), '[
   from (${cronLines}) crons where line like '%|true';
 `;
 
+/** All of them, active or not, as a sorted JSON list of `xmlid|name`: in a copy that was silenced none is active. */
+export const cronsSql = `
+select coalesce(json_agg(substring(line from '^(.*)\\|') order by line), '[]') from (${cronLines}) crons;
+`;
+
 /** Crons that were active in the given JSON list and are not any more; empty text when there is none. */
 export const lostCronsSql = `
 select coalesce(string_agg(was, '; ' order by was), '') from json_array_elements_text(:'before'::json) was

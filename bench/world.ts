@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { ipaiCache } from "../../src/config/home.ts";
-import { parseConfig } from "../../src/config/load.ts";
-import { createStack, type Stack } from "../../src/stack/stack.ts";
+import { ipaiCache } from "../src/config/home.ts";
+import { parseConfig } from "../src/config/load.ts";
+import { createStack, type Stack } from "../src/stack/stack.ts";
 
 /**
  * A practice stack of its own with a database as large as a real one: some hundred invoices posted by Odoo's own models, multiplied by
@@ -14,8 +14,8 @@ import { createStack, type Stack } from "../../src/stack/stack.ts";
 process.env["IPAI_TEST_HOME"] ??= "/var/lib/ipai-bench";
 process.env["IPAI_TEST_PORT"] ??= "28180";
 // Only now: it reads where the stack is when it is loaded.
-const sandbox = await import("../../test/harness/sandbox.ts");
-const { perform } = await import("../../test/harness/perform.ts");
+const sandbox = await import("../test/harness/sandbox.ts");
+const { perform } = await import("../test/harness/perform.ts");
 export const { folder, sql } = sandbox;
 
 /** 1,500 invoices of the seed, and so many copies of each. */
@@ -30,29 +30,33 @@ export interface World extends AsyncDisposable {
   readonly invoices: number;
 }
 
-export async function openWorld(): Promise<World> {
+/** The practice stack as it is made, for what needs no invoices. */
+export async function openStack(): Promise<AsyncDisposable & { readonly stack: Stack }> {
   await mkdir(sandbox.home, { recursive: true, mode: 0o755 });
   await required("demo", "up");
   const file = join(folder, "ipai.yaml");
   const config = parseConfig(await readFile(file, "utf8"), file, process.env).stacks["sandbox"];
   if (config === undefined) throw new TypeError("the practice stack has no configuration");
-  const stack = createStack(config);
-  if (Number(await sql("select count(*) from account_move")) < invoicesMin) await fill(stack);
-  const [databaseBytes, invoices] = [
-    await sql("select pg_database_size(current_database())"),
-    await sql("select count(*) from account_move"),
-  ];
-  if (Number(invoices) < invoicesMin) throw new Error(`${invoices} invoices are too few`);
   return {
-    stack,
-    databaseBytes: Number(databaseBytes),
-    invoices: Number(invoices),
+    stack: createStack(config),
     [Symbol.asyncDispose]: async () => {
       await required("demo", "down", "--remove");
       await sandbox.ipai(["control", "stop"]);
       await rm(sandbox.home, { recursive: true, force: true });
     },
   };
+}
+
+export async function openWorld(): Promise<World> {
+  const opened = await openStack();
+  const { stack } = opened;
+  if (Number(await sql("select count(*) from account_move")) < invoicesMin) await fill(stack);
+  const [databaseBytes, invoices] = [
+    await sql("select pg_database_size(current_database())"),
+    await sql("select count(*) from account_move"),
+  ];
+  if (Number(invoices) < invoicesMin) throw new Error(`${invoices} invoices are too few`);
+  return { ...opened, databaseBytes: Number(databaseBytes), invoices: Number(invoices) };
 }
 
 /** `ipai`, which must succeed; what it says as JSON where it is asked to. */
@@ -62,9 +66,51 @@ export async function required(...args: readonly string[]): Promise<string> {
   return ended.stdout;
 }
 
+/** A deployment that changes the database asks for a proven backup. */
+export async function prove(): Promise<void> {
+  await required("backup", "--yes");
+  await required("backup", "verify", "--yes");
+}
+
+/** The copies of before that deployments, upgrades and restores keep, so that the next round begins as this one did. */
+export async function dropKept(): Promise<void> {
+  const kept = await sql("select datname from pg_database where datname like 'odoo\\_%'", "postgres");
+  for (const name of kept.split("\n").filter((one) => one !== "")) {
+    await sql(`alter database "${name}" is_template false`, "postgres");
+    await sql(`drop database "${name}" with (force)`, "postgres");
+    await rm(`${folder}/odoo/filestore/${name}`, { recursive: true, force: true });
+  }
+}
+
+/** Says how each round went, since they take minutes. */
+export async function repeat<T>(
+  count: number,
+  what: string,
+  work: (index: number) => Promise<T>,
+): Promise<readonly T[]> {
+  const all: T[] = [];
+  for (let index = 0; index < count; index++) {
+    const startedAt = performance.now();
+    all.push(await work(index));
+    const seconds = Math.round((performance.now() - startedAt) / 1000);
+    process.stderr.write(`${what} ${index + 1} of ${count}, ${seconds} s: ${JSON.stringify(all.at(-1))}\n`);
+  }
+  return all;
+}
+
+/** Who is measured first changes from round to round. */
+export async function inTurn<One, Other>(isOursFirst: boolean, one: () => Promise<One>, other: () => Promise<Other>) {
+  if (isOursFirst) {
+    const ours = await one();
+    return { ours, theirs: await other() };
+  }
+  const theirs = await other();
+  return { ours: await one(), theirs };
+}
+
 /** A run of `ipai` that may end in whichever way. */
 export async function runJson(...args: readonly string[]) {
-  return sandbox.parsed<import("../../test/harness/sandbox.ts").RunJson & { readonly seconds: number }>(
+  return sandbox.parsed<import("../test/harness/sandbox.ts").RunJson & { readonly seconds: number }>(
     await sandbox.ipai([...args, "--yes", "--json"], { timeoutMs: 3_600_000 }),
   );
 }
