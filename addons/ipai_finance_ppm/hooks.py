@@ -1,6 +1,24 @@
+from odoo.tools import SQL
+
 from .versions import GROUPS_OF_USER, IS_19
 
 GROUPS = ("user", "supervisor", "manager", "director", "auditor")
+TABLES = (
+    "escalation_log",
+    "alert",
+    "monthly_report",
+    "bir_schedule",
+    "close",
+    "close_line",
+    "close_template",
+    "logframe",
+    "deadline_extension",
+    "filer",
+    "person",
+    "bir_form",
+    "liability",
+    "holiday",
+)
 
 
 def post_init(env):
@@ -26,5 +44,9 @@ def _put_groups_in_a_category(env):
 
 
 def uninstall(env):
+    """Empties the tables in the order in which they refer to each other; Odoo deletes in another one, and complains. Tasks stay."""
+    for table in TABLES:
+        env.cr.execute(SQL("DELETE FROM %s", SQL.identifier(f"ipai_finance_{table}")))
+    env.invalidate_all()
     env["ir.cron"]._drop_names_of_the_runbook()
     env["ipai.finance.monthly_report"]._drop_view()

@@ -1,13 +1,14 @@
+import { spawn } from "node:child_process";
 import { cp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { parse } from "yaml";
-import { folder, home, psql, root, run, sql, urls } from "./sandbox.ts";
+import { folder, home, psql, root, run, sql, until, urls } from "./sandbox.ts";
 
 /** The project's addons in the practice stack's Odoo, on a database of their own: a copy of the stack's. */
 
 const addons = join(home, "addons");
-export const port = Number(new URL(urls.odoo[0] ?? "").port) + 5;
+const port = Number(new URL(urls.odoo[0] ?? "").port) + 5;
 
 interface OdooConfig {
   readonly command: readonly string[];
@@ -15,7 +16,7 @@ interface OdooConfig {
 }
 
 /** Words for `runuser`: Odoo as the stack runs it, on that database and with the addons. A subcommand, such as `shell`, comes first. */
-export async function odooWith(database: string, words: readonly string[], subcommand: readonly string[] = []) {
+async function odooWith(database: string, words: readonly string[], subcommand: readonly string[] = []) {
   const { odoo: given } = parse(await readFile(join(folder, "ipai.yaml"), "utf8")).stacks.sandbox as {
     odoo: OdooConfig;
   };
@@ -59,4 +60,28 @@ export async function runOdoo(database: string, words: readonly string[]) {
     complaints: lines.filter((line) => /^\d{4}-\d\d-\d\d \S+ \d+ (?:WARNING|ERROR|CRITICAL) /.test(line)),
     tests: lines.filter((line) => /FAIL|ERROR|Error|tests in|of \d+ tests/.test(line)).join("\n"),
   };
+}
+
+/** Types into Odoo's shell, and what it complained of. */
+export async function typeIntoShell(database: string, typed: string): Promise<void> {
+  const args = await odooWith(database, ["--log-level=warn"], ["shell"]);
+  const { exitCode, stderr } = await run("runuser", args, { directory: "/", stdin: typed });
+  expect([exitCode, stderr.trim()]).toEqual([0, ""]);
+}
+
+/** An Odoo that serves that database until it is stopped. */
+export async function serve(database: string) {
+  const url = `http://127.0.0.1:${port}`;
+  const server = spawn("runuser", await odooWith(database, []), { stdio: "ignore", cwd: "/" });
+  await until("it serves", () =>
+    fetch(`${url}/web/login`).then(
+      ({ status }) => status === 200,
+      () => false,
+    ),
+  );
+  const stop = async () => {
+    server.kill("SIGTERM");
+    await until("the server has ended", async () => server.exitCode !== null || server.signalCode !== null);
+  };
+  return { url, stop };
 }

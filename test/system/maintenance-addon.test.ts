@@ -1,24 +1,16 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeDatabase, odooWith, port, removeDatabase, runOdoo } from "../harness/addon.ts";
-import { isCompose, sql, until } from "../harness/sandbox.ts";
+import { makeDatabase, removeDatabase, runOdoo, serve } from "../harness/addon.ts";
+import { isCompose, sql } from "../harness/sandbox.ts";
 
 /** The module ipai_maintenance on the practice stack's Odoo: its own tests, and a switch by SQL beside a server that runs. */
 
 const database = "maintenance_addon";
-const url = `http://127.0.0.1:${port}`;
-let server: ChildProcess | undefined;
-
-const status = async (path: string) => (await fetch(url + path, { redirect: "manual" })).status;
+let server: Awaited<ReturnType<typeof serve>> | undefined;
 
 describe.skipIf(isCompose)("the module ipai_maintenance", () => {
   beforeAll(() => makeDatabase(database));
   afterAll(async () => {
-    server?.kill("SIGTERM");
-    await until(
-      "the server has ended",
-      async () => server === undefined || server.exitCode !== null || server.signalCode !== null,
-    );
+    await server?.stop();
     await removeDatabase(database);
   });
 
@@ -28,13 +20,9 @@ describe.skipIf(isCompose)("the module ipai_maintenance", () => {
   });
 
   it("sees at once what SQL has switched, in a server that runs", async () => {
-    server = spawn("runuser", await odooWith(database, []), { stdio: "ignore", cwd: "/" });
-    await until("it serves", () =>
-      status("/web/login").then(
-        (answer) => answer === 200,
-        () => false,
-      ),
-    );
+    server = await serve(database);
+    const { url } = server;
+    const status = async (path: string) => (await fetch(url + path, { redirect: "manual" })).status;
     expect(await status("/odoo")).toBe(303);
     await sql("insert into ir_config_parameter (key, value) values ('base.maintenance_mode', 'True')", database);
     const closed = await fetch(`${url}/odoo`);

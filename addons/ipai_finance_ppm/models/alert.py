@@ -55,8 +55,10 @@ class Alert(models.Model):
         ensure_unique(self, "dedupe_key")
 
     @api.model
-    def _queue(self, record, **values):
+    def _queue(self, record, company=None, **values):
         """Puts one alert about a record into the outbox unless its key is there already. Returns it, or nothing.
+
+        `company` is for a record that may have none of its own.
 
         Two that ask at once (a scheduled action and a person) wait for each other until the first has committed.
         """
@@ -64,12 +66,13 @@ class Alert(models.Model):
         outbox = self.sudo()
         if outbox.search_count([("dedupe_key", "=", values["dedupe_key"])], limit=1):
             return outbox.browse()
+        company = company or record.company_id
         return outbox.create(
             {
                 "res_model": record._name,
                 "res_id": record.id,
-                "company_id": record.company_id.id,
-                "recipient_ids": self._hearers(record.company_id, values["severity"]).ids,
+                "company_id": company.id,
+                "recipient_ids": self._hearers(company, values["severity"]).ids,
                 **values,
             }
         )

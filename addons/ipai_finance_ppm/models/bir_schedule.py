@@ -317,9 +317,7 @@ class BirSchedule(models.Model):
         """Open tasks move with their filing."""
         for filing in self:
             for stage, deadline, _person in TASKS:
-                for task in filing.task_ids:
-                    if task.finance_stage == stage and task.state not in CLOSED:
-                        task.with_context(**SILENT).date_deadline = end_of_business(filing[deadline])
+                filing.task_ids.filtered(lambda task, stage=stage: task.finance_stage == stage)._plan_for(filing[deadline])
 
     # Alerts
 
@@ -381,7 +379,7 @@ class BirSchedule(models.Model):
 
     @api.model
     def _on_time_rate(self, companies):
-        """Of the filings that were due in the last twelve months, how many per cent were filed in time."""
+        """Of the filings that were due in the last twelve months, how many per cent were filed in time; None when none was due."""
         today = self.env["ipai.finance.calendar"]._today()
         due = self.sudo().search(
             [
@@ -392,7 +390,36 @@ class BirSchedule(models.Model):
             ]
         )
         on_time = due.filtered(lambda one: one.state == "filed" and not one.is_late)
-        return 100 * len(on_time) / len(due) if due else 0.0
+        return 100 * len(on_time) / len(due) if due else None
+
+    @api.model
+    def _dashboard(self, days):
+        """What the dashboard shows: open filings that are late or due within so many days, and the numbers above them."""
+        today = self.env["ipai.finance.calendar"]._today()
+        week = today + timedelta(days=7)
+        filings = self.search([("state", "in", OPEN), ("filing_deadline", "<=", today + timedelta(days=days))])
+        rate = self._on_time_rate(self.env.companies)
+        return {
+            "today": str(today),
+            "numbers": {
+                _("Late"): str(len(filings.filtered("is_late"))),
+                _("Due within 7 days"): str(len(filings.filtered(lambda one: today <= one.filing_deadline <= week))),
+                _("Open"): str(len(filings)),
+                _("Filed on time, 12 months"): "–" if rate is None else f"{rate:.0f} %",
+            },
+            "filings": [
+                {
+                    "id": one.id,
+                    "deadline": str(one.filing_deadline),
+                    "form": one.form_code,
+                    "period": one.period_covered,
+                    "company": one.company_id.name,
+                    "status": one.status,
+                    "completion": one.completion_pct,
+                }
+                for one in filings
+            ],
+        }
 
     # The day
 

@@ -6,7 +6,7 @@ from odoo.exceptions import UserError, ValidationError
 from ..versions import ensure_unique
 from .calendar import day_in_manila
 from .person import ROLES
-from .project_task import CLOSED, SILENT, STAGES, end_of_business
+from .project_task import CLOSED, SILENT, STAGES
 
 
 class CloseTemplate(models.Model):
@@ -158,10 +158,8 @@ class Close(models.Model):
         """Puts the open tasks on their working days, again when a holiday came between."""
         for close in self:
             working = self.env["ipai.finance.calendar"]._working_days(close.company_id)
-            for task in close.sudo().task_ids.filtered(lambda one: one.close_line_id and one.state not in CLOSED):
-                deadline = end_of_business(close._day_of(task.close_line_id, working))
-                if task.date_deadline != deadline:
-                    task.with_context(**SILENT).date_deadline = deadline
+            for task in close.sudo().task_ids.filtered("close_line_id"):
+                task._plan_for(close._day_of(task.close_line_id, working))
             days = [close._day_of(line, working) for line in close.template_id.line_ids]
             close.sudo().target_close_date = max(days, default=False)
 

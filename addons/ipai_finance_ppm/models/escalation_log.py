@@ -46,7 +46,9 @@ class EscalationLog(models.Model):
     def _wanted(self, task, now, working):
         """The level on which a task belongs now, and why; the first that is true counts."""
         today, due, filing = day_in_manila(now), day_in_manila(task.date_deadline), task.bir_schedule_id
-        if filing.state in OPEN and filing.filing_deadline <= today:
+        if filing and filing.state not in OPEN:
+            return 0, ""
+        if filing and filing.filing_deadline <= today:
             return 3, _("%(filing)s is due on %(day)s", filing=filing.name, day=filing.filing_deadline)
         is_unheard = task.last_escalated_at and now - task.last_escalated_at >= PATIENCE
         last = filing.filing_deadline or due
@@ -78,12 +80,12 @@ class EscalationLog(models.Model):
     def _take(self, task, company, level, reason):
         alert = self.env["ipai.finance.alert"]._queue(
             task,
+            company,
             kind="escalation",
             dedupe_key=f"escalation:{task.id}:{task.date_deadline}:{level}",
             severity=SEVERITY_OF_LEVEL[level],
             subject=_("%(task)s: level %(level)s", task=task.name, level=level),
             body_md=reason,
-            company_id=company.id,
         )
         task.write({"escalation_level": level, "last_escalated_at": fields.Datetime.now(), "escalation_ack_until": False})
         task.message_post(body=_("Escalated to level %(level)s: %(reason)s", level=level, reason=reason))

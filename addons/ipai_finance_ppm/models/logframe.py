@@ -65,7 +65,7 @@ class Logframe(models.Model):
         for one in self:
             companies = one.company_id or self.env.companies
             if one.measure == "on_time":
-                one.actual = self.env["ipai.finance.bir_schedule"]._on_time_rate(companies)
+                one.actual = self.env["ipai.finance.bir_schedule"]._on_time_rate(companies) or 0.0
             elif one.measure == "close_days":
                 one.actual = self.env["ipai.finance.close"]._average_days(companies)
             else:

@@ -22,7 +22,7 @@ class ProjectTask(models.Model):
 
     finance_logframe_id = fields.Many2one("ipai.finance.logframe", string="Logframe", index="btree_not_null")
     bir_schedule_id = fields.Many2one("ipai.finance.bir_schedule", string="BIR Filing", index="btree_not_null", ondelete="set null")
-    close_id = fields.Many2one("ipai.finance.close", string="Month-End Close", index="btree_not_null", ondelete="cascade")
+    close_id = fields.Many2one("ipai.finance.close", string="Month-End Close", index="btree_not_null", ondelete="set null")
     close_line_id = fields.Many2one("ipai.finance.close.line", string="Line of the Close", ondelete="set null")
     is_finance_ppm = fields.Boolean(
         string="Finance PPM", compute="_compute_is_finance_ppm", store=True, readonly=False, help="Its delays are escalated."
@@ -46,10 +46,18 @@ class ProjectTask(models.Model):
             vals = {**vals, "escalation_level": 0, "last_escalated_at": False, "escalation_ack_until": False}
         return super().write(vals)
 
+    def _plan_for(self, day):
+        """Puts an open task on a day; one that is there already keeps its ladder."""
+        deadline = end_of_business(day)
+        for task in self:
+            if task.state not in CLOSED and task.date_deadline != deadline:
+                task.with_context(**SILENT).date_deadline = deadline
+
     def action_ack_escalation(self, hours=8):
         """Whoever acknowledges has taken it on: the ladder stands still for so many hours."""
         if not self.env.user.has_group("ipai_finance_ppm.group_user"):
             raise AccessError(_("Escalations are acknowledged by the people of Finance PPM."))
+        self.check_access("read")
         now = fields.Datetime.now()
         for task in self:
             task.sudo().write(

@@ -82,6 +82,10 @@ class TestLadder(FinanceCase):
         self.filing.task_ids.write({"state": "1_done"})
         self.climb("2026-07-20 10:00")
         self.assertFalse(self.steps())
+        self.filing.task_ids.write({"state": "01_in_progress"})
+        self.filing.write({"state": "filed", "filed_on": "2026-07-03 02:00:00", "confirmation_no": "EX-1"})
+        self.climb("2026-07-20 12:00")
+        self.assertFalse(self.steps(), "filed without them is filed")
 
     def test_a_late_review_goes_to_the_manager(self):
         self.prep.state = "1_done"
