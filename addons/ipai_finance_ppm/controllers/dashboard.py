@@ -65,7 +65,7 @@ function show(answer) {
     link.href = `/odoo/ipai.finance.bir_schedule/${one.id}`;
     add(row, "td", one.period);
     add(row, "td", one.company);
-    add(row, "td", one.status, one.status === "late" ? "late" : "");
+    add(row, "td", one.said, one.status === "late" ? "late" : "");
     add(row, "td", `${Math.round(one.completion)} %`);
   }
 }

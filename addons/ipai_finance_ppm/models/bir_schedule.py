@@ -397,6 +397,7 @@ class BirSchedule(models.Model):
         """What the dashboard shows: open filings that are late or due within so many days, and the numbers above them."""
         today = self.env["ipai.finance.calendar"]._today()
         week = today + timedelta(days=7)
+        said = dict(self._fields["status"]._description_selection(self.env))
         filings = self.search([("state", "in", OPEN), ("filing_deadline", "<=", today + timedelta(days=days))])
         rate = self._on_time_rate(self.env.companies)
         return {
@@ -415,6 +416,7 @@ class BirSchedule(models.Model):
                     "period": one.period_covered,
                     "company": one.company_id.name,
                     "status": one.status,
+                    "said": said[one.status],
                     "completion": one.completion_pct,
                 }
                 for one in filings
