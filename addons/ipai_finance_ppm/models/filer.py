@@ -21,6 +21,7 @@ MONTHS = [
     ("11", "November"),
     ("12", "December"),
 ]
+PEOPLE = ("supervisor_id", "reviewer_id", "approver_id")
 PARTICULARS = {"kind", "efps_group", "fiscal_year_end", "regions"}
 
 
@@ -79,7 +80,16 @@ class Filer(models.Model):
         done = super().write(vals)
         if PARTICULARS & vals.keys():
             self.env["ipai.finance.bir_schedule"]._refresh()
+        self._name_people([field for field in PEOPLE if vals.get(field)])
         return done
+
+    def _name_people(self, named):
+        """Who is named is named in the filings, too, that nobody has begun and that name nobody."""
+        filings = self.env["ipai.finance.bir_schedule"].sudo()
+        for filer in self:
+            for field in named:
+                vacant = [("company_id", "=", filer.company_id.id), ("state", "=", "not_started"), (field, "=", False)]
+                filings.search(vacant).write({field: filer[field].id})
 
     def _generate(self, year):
         """Makes what is missing of the filings with a deadline in that year; asked again it makes none. Returns those made.

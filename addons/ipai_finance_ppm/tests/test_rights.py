@@ -72,6 +72,14 @@ class TestRights(FinanceCase):
         with self.assertRaises(ValidationError):
             self.filer.write({"supervisor_id": self.staff.id, "approver_id": self.staff.id})
 
+    def test_who_is_named_later_is_named_in_what_waits(self):
+        waiting, taken, begun = (self.make("1601-C", f"2026-0{month}") for month in (1, 2, 3))
+        taken.supervisor_id = self.supervisor
+        begun.action_start()
+        self.filer.with_user(self.manager).supervisor_id = self.staff
+        names = [one.supervisor_id for one in (waiting, taken, begun)]
+        self.assertEqual(names, [self.staff, self.supervisor, self.env["res.users"]])
+
     def test_a_role_gives_its_group(self):
         user = self.env["res.users"].create({"name": "Nobody Example", "login": "ppm_nobody"})
         person = self.env["ipai.finance.person"].create({"code": "X9", "name": "Nobody Example", "role": "supervisor", "user_id": user.id})
