@@ -115,7 +115,7 @@ def _is_filed(form, of_year):
     return "quarters" not in only or (of_year + 2) // 3 in only["quarters"]
 
 
-class _WorkingDays:
+class WorkingDays:
     """Which days are worked. An estimated holiday moves no deadline: proclaimed for another day, the moved one would be missed."""
 
     def __init__(self, holidays, regions):
@@ -153,6 +153,13 @@ class _WorkingDays:
                 count -= 1
         return day
 
+    def after(self, day, count):
+        while count:
+            day += timedelta(days=1)
+            if not self.find_off(day) and day not in self.estimated:
+                count -= 1
+        return day
+
     def _by_law(self, day):
         if self.is_proclaimed(day.year):
             return None
@@ -169,7 +176,7 @@ class _Question:
             raise RuleError("an eFPS filer belongs to a group, A to E")
         self.rules = rules
         self.filer = {"fiscalYearEnd": 12, "regions": [], **filer}
-        self.working = _WorkingDays(rules["holidays"], self.filer["regions"])
+        self.working = WorkingDays(rules["holidays"], self.filer["regions"])
 
     def filing(self, form, period):
         rule = self._rule_for(form, period)

@@ -1,0 +1,128 @@
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError
+
+from ..versions import ensure_unique
+
+SEVERITIES = [("normal", "Normal"), ("high", "High"), ("critical", "Critical")]
+# Who hears of it first; when nobody has that role, the next in line.
+HEARERS = {
+    "critical": ("director", "manager", "supervisor", "staff"),
+    "high": ("manager", "supervisor", "director", "staff"),
+    "normal": ("supervisor", "manager", "staff", "director"),
+}
+
+
+class Alert(models.Model):
+    """The outbox: what is worth telling is put here once, by its key, and delivered from here."""
+
+    _name = "ipai.finance.alert"
+    _description = "Finance Alert"
+    _order = "create_date desc, id desc"
+    _rec_name = "subject"
+
+    kind = fields.Selection(
+        [("deadline", "Deadline"), ("missed", "Missed deadline"), ("escalation", "Escalation"), ("report", "Report")],
+        required=True,
+        readonly=True,
+    )
+    dedupe_key = fields.Char(required=True, readonly=True, help="What has been told under this key is not told again.")
+    company_id = fields.Many2one("res.company", required=True, readonly=True, index=True)
+    res_model = fields.Char(readonly=True)
+    res_id = fields.Many2oneReference(model_field="res_model", readonly=True)
+    severity = fields.Selection(SEVERITIES, required=True, readonly=True)
+    recipient_ids = fields.Many2many("ipai.finance.person", string="Recipients", readonly=True)
+    subject = fields.Char(required=True, readonly=True)
+    body_md = fields.Text(string="Text", readonly=True)
+    state = fields.Selection(
+        [
+            ("queued", "Queued"),
+            ("sent", "Sent"),
+            ("failed", "Failed"),
+            ("acked", "Acknowledged"),
+            ("cancelled", "Overtaken"),
+        ],
+        required=True,
+        default="queued",
+        readonly=True,
+        index=True,
+    )
+    error = fields.Char(readonly=True)
+    sent_at = fields.Datetime(readonly=True)
+    acked_by = fields.Many2one("res.users", readonly=True)
+    acked_at = fields.Datetime(readonly=True)
+
+    def init(self):
+        ensure_unique(self, "dedupe_key")
+
+    @api.model
+    def _queue(self, record, company=None, **values):
+        """Puts one alert about a record into the outbox unless its key is there already. Returns it, or nothing.
+
+        `company` is for a record that may have none of its own.
+
+        Two that ask at once (a scheduled action and a person) wait for each other until the first has committed.
+        """
+        self.env.cr.execute("SELECT pg_advisory_xact_lock(hashtext('ipai.finance.alert'))")
+        outbox = self.sudo()
+        if outbox.search_count([("dedupe_key", "=", values["dedupe_key"])], limit=1):
+            return outbox.browse()
+        company = company or record.company_id
+        return outbox.create(
+            {
+                "res_model": record._name,
+                "res_id": record.id,
+                "company_id": company.id,
+                "recipient_ids": self._hearers(company, values["severity"]).ids,
+                **values,
+            }
+        )
+
+    @api.model
+    def _hearers(self, company, severity):
+        people = self.env["ipai.finance.person"]
+        for role in HEARERS[severity]:
+            if found := people._of_role(company, role):
+                return found
+        return people
+
+    @api.model
+    def _overtake(self, record, kinds):
+        """What is still queued about a record is true no more."""
+        self.sudo().search(
+            [("state", "=", "queued"), ("res_model", "=", record._name), ("res_id", "in", record.ids), ("kind", "in", kinds)]
+        ).write({"state": "cancelled"})
+
+    @api.model
+    def _deliver(self):
+        """Mails what is queued: one message for each person, with all that is for this person. What nobody can get has failed, and says why."""
+        queued = self.sudo().search([("state", "=", "queued")], order="id")
+        reachable = queued.filtered(lambda alert: any(one.email or one.user_id.email for one in alert.recipient_ids))
+        (queued - reachable).write({"state": "failed", "error": _("Nobody with an e-mail address has a role in this company.")})
+        for person in reachable.recipient_ids:
+            own = reachable.filtered(lambda alert: person in alert.recipient_ids).sorted(
+                lambda alert: ("critical", "high", "normal").index(alert.severity)
+            )
+            if address := person.email or person.user_id.email:
+                self.env["mail.mail"].sudo().create(own._as_mail(address))
+        reachable.write({"state": "sent", "sent_at": fields.Datetime.now()})
+
+    def _as_mail(self, address):
+        first = self[0].subject
+        return {
+            "email_to": address,
+            "subject": first if len(self) == 1 else _("%(first)s, and %(count)s more", first=first, count=len(self) - 1),
+            "body_html": self.env["ir.qweb"]._render("ipai_finance_ppm.alert_mail", {"alerts": self}),
+            "auto_delete": False,
+        }
+
+    def action_ack(self):
+        if not self.env.user.has_group("ipai_finance_ppm.group_user"):
+            raise AccessError(_("Alerts are acknowledged by the people of Finance PPM."))
+        self.check_access("read")
+        self.sudo().write({"state": "acked", "acked_by": self.env.uid, "acked_at": fields.Datetime.now()})
+
+    @api.model
+    def _run_quarter_hour(self):
+        """Tells a missed deadline within a quarter of an hour, and delivers what is queued."""
+        self.env["ipai.finance.bir_schedule"]._tell_missed()
+        self._deliver()

@@ -1,0 +1,474 @@
+from datetime import timedelta
+
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError, UserError, ValidationError
+
+from ..rules import RuleError, get_filing
+from ..versions import ensure_unique
+from .bir_form import CONFIDENCES
+from .calendar import CATALOGUE, day_in_manila
+from .filer import GROUPS, KINDS
+from .project_task import CLOSED, SILENT, end_of_business
+
+OPEN = ("not_started", "in_progress", "submitted")
+STATES = [
+    ("not_started", "Not started"),
+    ("in_progress", "In progress"),
+    ("submitted", "Submitted"),
+    ("filed", "Filed"),
+    ("not_applicable", "Not applicable"),
+    ("cancelled", "Cancelled"),
+]
+STAGES = {"prep_deadline": "preparation", "review_deadline": "review", "approval_deadline": "approval"}
+# Of each stage of a filing: the task's stage, its deadline, and who does it.
+TASKS = (
+    ("prep", "prep_deadline", "supervisor_id"),
+    ("review", "review_deadline", "reviewer_id"),
+    ("approval", "approval_deadline", "approver_id"),
+)
+# Tasks are made this long before the first of them is due: a year of them at once would bury the board.
+TASKS_AHEAD = timedelta(days=14)
+# Days before the deadline on which it is told; overdue, it is told every day.
+THRESHOLDS = (0, 1, 3, 5, 7)
+# What the rule engine answers: nobody types it.
+COMPUTED = {
+    "period_start",
+    "period_end",
+    "statutory_deadline",
+    "adjusted_deadline",
+    "effective_deadline",
+    "filing_deadline",
+    "epayment_deadline",
+    *STAGES,
+    "shift_reason",
+    "legal_basis",
+    "source",
+    "confidence",
+    "filer_kind",
+    "efps_group",
+    "is_late",
+}
+
+
+class BirSchedule(models.Model):
+    _name = "ipai.finance.bir_schedule"
+    _description = "BIR Filing"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _order = "filing_deadline, form_code, id"
+
+    name = fields.Char(compute="_compute_name", store=True)
+    company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company, index=True)
+    form_id = fields.Many2one("ipai.finance.bir_form", string="Form", required=True, ondelete="restrict")
+    form_code = fields.Char(related="form_id.code", store=True)
+    period_covered = fields.Char(
+        string="Period", required=True, help="2026-01, 2026-Q1, 2026-H1, 2026, FY2026-Q1; of a transaction its day, 2026-03-14."
+    )
+    reference = fields.Char(help="Tells several filings of one period apart: transactions of one day, an amended return.")
+    period_start = fields.Date(readonly=True)
+    period_end = fields.Date(readonly=True)
+
+    statutory_deadline = fields.Date(readonly=True, help="What the rule says, whatever day that is.")
+    adjusted_deadline = fields.Date(readonly=True, help="Moved to the next working day.")
+    effective_deadline = fields.Date(readonly=True, help="With the extensions that the BIR has granted.")
+    override_deadline = fields.Date(tracking=True, help="What somebody who answers for taxes says instead.")
+    override_reason = fields.Char(tracking=True)
+    filing_deadline = fields.Date(readonly=True, index=True, tracking=True, help="The date to work by.")
+    epayment_deadline = fields.Date(string="Payment Deadline", readonly=True)
+    prep_deadline = fields.Date(string="Preparation Deadline", readonly=True)
+    review_deadline = fields.Date(readonly=True)
+    approval_deadline = fields.Date(readonly=True)
+    shift_reason = fields.Json(readonly=True)
+    reasons = fields.Text(compute="_compute_reasons", string="Why")
+    legal_basis = fields.Char(readonly=True)
+    source = fields.Char(readonly=True)
+    confidence = fields.Selection(CONFIDENCES, readonly=True)
+
+    filer_kind = fields.Selection(KINDS, string="Files", readonly=True)
+    efps_group = fields.Selection(GROUPS, string="eFPS Group", readonly=True)
+    supervisor_id = fields.Many2one("res.users", string="Prepared By", tracking=True)
+    reviewer_id = fields.Many2one("res.users", string="Reviewed By", tracking=True)
+    approver_id = fields.Many2one("res.users", string="Approved By", tracking=True)
+
+    state = fields.Selection(STATES, required=True, default="not_started", tracking=True, index=True)
+    is_late = fields.Boolean(compute="_compute_is_late", store=True)
+    # A generated column of the database (see init): for SQL, which has no other way to know that a filing is late.
+    status = fields.Selection([*STATES, ("late", "Late")], compute="_compute_status", search="_search_status")
+    submitted_on = fields.Datetime(copy=False)
+    filed_on = fields.Datetime(copy=False, tracking=True)
+    paid_on = fields.Date(copy=False)
+    confirmation_no = fields.Char(string="Confirmation Number", copy=False, tracking=True)
+    payment_ref = fields.Char(string="Payment Reference", copy=False)
+    currency_id = fields.Many2one(related="company_id.currency_id")
+    amount_due = fields.Monetary(copy=False)
+    evidence_ids = fields.Many2many(
+        "ir.attachment", string="Evidence", copy=False, help="The confirmation, or the BIR's advice that its system was down."
+    )
+    not_applicable_reason = fields.Char(tracking=True)
+    logframe_id = fields.Many2one("ipai.finance.logframe", string="Logframe")
+    task_ids = fields.One2many("project.task", "bir_schedule_id", string="Tasks")
+    completion_pct = fields.Float(string="Completion, %", compute="_compute_completion_pct")
+
+    def init(self):
+        ensure_unique(self, "company_id", "form_id", "period_covered", "coalesce(reference, '')")
+        self.env.cr.execute(
+            """
+            ALTER TABLE ipai_finance_bir_schedule ADD COLUMN IF NOT EXISTS status varchar GENERATED ALWAYS AS (
+                CASE WHEN is_late AND state IN ('not_started', 'in_progress', 'submitted') THEN 'late' ELSE state END
+            ) STORED
+            """
+        )
+
+    @api.depends("form_code", "period_covered", "reference")
+    def _compute_name(self):
+        for filing in self:
+            filing.name = " ".join(filter(None, (filing.form_code, filing.period_covered, filing.reference)))
+
+    @api.depends("shift_reason", "override_deadline", "override_reason")
+    def _compute_reasons(self):
+        for filing in self:
+            filing.reasons = "\n".join(filing._reasons())
+
+    def _reasons(self):
+        said = [f"{one['text']} ({one['basis']})" if one["basis"] else one["text"] for one in self.shift_reason or []]
+        if self.override_deadline:
+            said.append(_("%(day)s instead: %(reason)s", day=self.override_deadline, reason=self.override_reason))
+        return said
+
+    @api.depends("state", "filed_on", "filing_deadline")
+    def _compute_is_late(self):
+        """Late is whoever has not filed by the end of the last day in Manila; a filing that was late stays marked."""
+        today = self.env["ipai.finance.calendar"]._today()
+        for filing in self:
+            until = day_in_manila(filing.filed_on) if filing.state == "filed" and filing.filed_on else today
+            is_judged = filing.state in (*OPEN, "filed") and filing.filing_deadline
+            filing.is_late = bool(is_judged and until > filing.filing_deadline)
+
+    @api.depends("state", "is_late")
+    def _compute_status(self):
+        for filing in self:
+            filing.status = "late" if filing.is_late and filing.state in OPEN else filing.state
+
+    @api.depends("state", "task_ids.state")
+    def _compute_completion_pct(self):
+        for filing in self:
+            tasks = filing.sudo().task_ids
+            done = tasks.filtered(lambda task: task.state in CLOSED)
+            filing.completion_pct = 100 if filing.state == "filed" else 100 * len(done) / len(tasks) if tasks else 0
+
+    def _search_status(self, operator, value):
+        if operator not in ("=", "!=", "in", "not in"):
+            raise UserError(_("A status is searched for by what it is."))
+        asked = [value] if isinstance(value, (str, bool)) else list(value)
+        in_time = ["&", "|", ("is_late", "=", False), ("state", "not in", OPEN), ("state", "in", asked)]
+        late = ["&", ("is_late", "=", True), ("state", "in", OPEN)]
+        found = ["|", *in_time, *late] if "late" in asked else in_time
+        return ["!", *found] if operator in ("!=", "not in") else found
+
+    @api.constrains("state", "filed_on", "confirmation_no", "evidence_ids")
+    def _check_proof(self):
+        for filing in self:
+            if filing.state == "filed" and not (filing.filed_on and (filing.confirmation_no or filing.evidence_ids)):
+                raise ValidationError(
+                    _("%s is not filed without a proof: the confirmation number, or the confirmation itself as evidence.", filing.name)
+                )
+
+    @api.constrains("state", "not_applicable_reason")
+    def _check_reason(self):
+        for filing in self:
+            if filing.state == "not_applicable" and not filing.not_applicable_reason:
+                raise ValidationError(_("Why does %s not apply? Enter the reason first.", filing.name))
+
+    @api.constrains("override_deadline", "override_reason")
+    def _check_override(self):
+        for filing in self:
+            if filing.override_deadline and not filing.override_reason:
+                raise ValidationError(_("Why is %s due on another day? Enter the reason.", filing.name))
+
+    @api.constrains("supervisor_id", "approver_id")
+    def _check_people(self):
+        for filing in self:
+            if filing.supervisor_id and filing.supervisor_id == filing.approver_id:
+                raise ValidationError(_("Whoever prepares %s does not approve it.", filing.name))
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        # Last, so that no caller dates a filing: only the rules do.
+        filings = super(BirSchedule, self.with_context(tracking_disable=True)).create(vals_list)
+        filings.sudo()._put_dates()
+        return filings.with_env(self.env)
+
+    def write(self, vals):
+        if COMPUTED & vals.keys() and not self.env.su:
+            raise AccessError(_("Deadlines are computed. Enter the holiday or the extension, or say which day holds instead."))
+        if vals.keys() & {"override_deadline", "override_reason"} and not self._may_decide():
+            raise AccessError(_("Which day holds instead is for a manager to say."))
+        done = super().write(vals)
+        if vals.keys() & {"override_deadline", "override_reason", "form_id", "period_covered", "company_id"}:
+            self.sudo()._put_dates()
+        return done
+
+    def _may_decide(self):
+        return self.env.su or self.env.user.has_group("ipai_finance_ppm.group_manager")
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_only_unused(self):
+        if any(filing.state not in ("not_started", "cancelled") for filing in self):
+            raise UserError(_("What has been worked on is not deleted. Cancel it, or say why it does not apply."))
+
+    # Dates
+
+    def _put_dates(self, rules=None):
+        """Computes the dates anew and tells in the chatter what moved, and why. Needs no rights of its own: run it as superuser.
+
+        A filing that nobody has begun follows the particulars of its filer; others keep those they were begun with. One whose period is
+        none any more, as after another fiscal year, keeps its dates and says so.
+        Errors: UserError when a form is entered for a period for which it is not filed.
+        """
+        rules = rules or self.env["ipai.finance.calendar"]._rules()
+        filers = {one.company_id: one for one in self.env["ipai.finance.filer"].search([("company_id", "in", self.company_id.ids)])}
+        for filing in self:
+            filer = filing._filer_of(filers.get(filing.company_id))
+            try:
+                answer = get_filing(rules, filer, filing.form_code, filing.period_covered)
+            except (RuleError, ValueError) as error:
+                if not filing.filing_deadline:
+                    raise UserError(str(error)) from error
+                filing._keep_dates(str(error))
+                continue
+            before, told = filing.filing_deadline, filing._reasons()
+            filing.write(filing._dated(answer, filer))
+            if before and filing.filing_deadline != before:
+                new = [one for one in filing._reasons() if one not in told] or filing._reasons()
+                filing.message_post(
+                    body=_("The deadline moved from %(old)s to %(new)s: %(why)s", old=before, new=filing.filing_deadline, why="; ".join(new))
+                )
+                filing._plan_tasks()
+                self.env["ipai.finance.alert"]._overtake(filing, ["deadline", "missed"])
+
+    def _keep_dates(self, why):
+        if why not in [one["text"] for one in self.shift_reason]:
+            self.write({"shift_reason": [*self.shift_reason, {"kind": "unfit", "text": why, "basis": ""}], "confidence": "low"})
+            self.message_post(body=_("The dates stay as they were: %s", why))
+
+    def _filer_of(self, filer):
+        given = filer._as_filer() if filer else {"kind": "manual", "fiscalYearEnd": 12, "regions": []}
+        if self.state != "not_started" and self.filer_kind:
+            given.update(kind=self.filer_kind, group=self.efps_group or None)
+        return given
+
+    def _dated(self, answer, filer):
+        deadline = self.override_deadline or fields.Date.to_date(answer["effective"])
+        stages = {field: fields.Date.to_date(answer[stage]) for field, stage in STAGES.items()}
+        if self.override_deadline:
+            working = self.env["ipai.finance.calendar"]._working_days(self.company_id)
+            stages = {field: working.before(deadline, CATALOGUE["stages"][stage]) for field, stage in STAGES.items()}
+        return {
+            "period_start": answer["periodStart"],
+            "period_end": answer["periodEnd"],
+            "statutory_deadline": answer["statutory"],
+            "adjusted_deadline": answer["adjusted"],
+            "effective_deadline": answer["effective"],
+            "filing_deadline": deadline,
+            "epayment_deadline": answer["payment"],
+            **stages,
+            "shift_reason": answer["reasons"],
+            "legal_basis": answer["legalBasis"],
+            "source": answer["source"],
+            "confidence": answer["confidence"],
+            "filer_kind": filer["kind"],
+            "efps_group": filer.get("group") or False,
+        }
+
+    @api.model
+    def _refresh(self):
+        """Dates all open filings of all companies anew, after a holiday, an extension or a filer changed. Done ones stay as they are."""
+        self.sudo().search([("state", "in", OPEN)])._put_dates()
+        self.env["ipai.finance.close"]._plan_open()
+
+    # Tasks
+
+    @api.model
+    def _make_tasks(self):
+        """Preparation, review and approval, as tasks, of the open filings whose preparation is near. Returns those made."""
+        near = self.env["ipai.finance.calendar"]._today() + TASKS_AHEAD
+        filings = self.sudo().search([("state", "in", OPEN), ("prep_deadline", "<=", near), ("task_ids", "=", False)])
+        titles = dict(self.env["project.task"]._fields["finance_stage"]._description_selection(self.env))
+        made = self.env["project.task"].sudo().with_context(**SILENT)
+        for filing in filings:
+            project = self.env["ipai.finance.filer"]._project_of(filing.company_id)
+            before = made.browse()
+            for stage, deadline, person in TASKS:
+                before = made.create(
+                    {
+                        "name": f"{filing.name}: {titles[stage]}",
+                        "project_id": project.id,
+                        "bir_schedule_id": filing.id,
+                        "finance_logframe_id": filing.logframe_id.id,
+                        "finance_stage": stage,
+                        "date_deadline": end_of_business(filing[deadline]),
+                        "user_ids": [(6, 0, filing[person].ids)],
+                        "depend_on_ids": [(6, 0, before.ids)],
+                    }
+                )
+                made |= before
+        return made
+
+    def _plan_tasks(self):
+        """Open tasks move with their filing."""
+        for filing in self:
+            for stage, deadline, _person in TASKS:
+                filing.task_ids.filtered(lambda task, stage=stage: task.finance_stage == stage)._plan_for(filing[deadline])
+
+    # Alerts
+
+    @api.model
+    def _tell_deadlines(self):
+        """Puts what is due within a week, due today or overdue into the outbox: once for each threshold, overdue once a day."""
+        today = self.env["ipai.finance.calendar"]._today()
+        alerts = self.env["ipai.finance.alert"]
+        for filing in self.sudo().search([("state", "in", OPEN), ("filing_deadline", "<=", today + timedelta(days=THRESHOLDS[-1]))]):
+            left = (filing.filing_deadline - today).days
+            step = f"overdue:{today}" if left < 0 else next(days for days in THRESHOLDS if days >= left)
+            alerts |= alerts._queue(
+                filing,
+                kind="deadline",
+                dedupe_key=f"deadline:{filing.id}:{filing.filing_deadline}:{step}",
+                severity=filing._severity(left),
+                subject=filing._headline(left),
+                body_md=filing._as_markdown(),
+            )
+        return alerts
+
+    @api.model
+    def _tell_missed(self):
+        """A deadline that has just passed is critical at once, not in the morning."""
+        self._mark_late()
+        alerts = self.env["ipai.finance.alert"]
+        yesterday = self.env["ipai.finance.calendar"]._today() - timedelta(days=1)
+        for filing in self.sudo().search([("state", "in", OPEN), ("is_late", "=", True), ("filing_deadline", ">=", yesterday)]):
+            alerts |= alerts._queue(
+                filing,
+                kind="missed",
+                dedupe_key=f"missed:{filing.id}:{filing.filing_deadline}",
+                severity="critical",
+                subject=filing._headline(-1),
+                body_md=filing._as_markdown(),
+            )
+        return alerts
+
+    def _severity(self, left):
+        """By calendar days left, one level up when too little is done three days before or the approval has not begun one day before."""
+        if left <= 0:
+            return "critical"
+        approval = self.task_ids.filtered(lambda task: task.finance_stage == "approval")
+        is_slow = self.completion_pct < 50 or (left <= 1 and not approval.filtered(lambda task: task.state in CLOSED))
+        if left <= 3:
+            return "critical" if is_slow else "high"
+        return "normal"
+
+    def _headline(self, left):
+        if left < 0:
+            return _("%(filing)s is overdue since %(day)s", filing=self.name, day=self.filing_deadline)
+        if left == 0:
+            return _("%s is due today", self.name)
+        return _("%(filing)s is due on %(day)s, in %(left)s days", filing=self.name, day=self.filing_deadline, left=left)
+
+    def _as_markdown(self):
+        lines = [f"- {self.company_id.name}", f"- {self.form_id.name}", *(f"- {one}" for one in self._reasons())]
+        return "\n".join(lines)
+
+    @api.model
+    def _on_time_rate(self, companies):
+        """Of the filings that were due in the last twelve months, how many per cent were filed in time; None when none was due."""
+        today = self.env["ipai.finance.calendar"]._today()
+        due = self.sudo().search(
+            [
+                ("company_id", "in", companies.ids),
+                ("state", "in", (*OPEN, "filed")),
+                ("filing_deadline", "<", today),
+                ("filing_deadline", ">=", today - timedelta(days=365)),
+            ]
+        )
+        on_time = due.filtered(lambda one: one.state == "filed" and not one.is_late)
+        return 100 * len(on_time) / len(due) if due else None
+
+    @api.model
+    def _dashboard(self, days):
+        """What the dashboard shows: open filings that are late or due within so many days, and the numbers above them."""
+        today = self.env["ipai.finance.calendar"]._today()
+        week = today + timedelta(days=7)
+        said = dict(self._fields["status"]._description_selection(self.env))
+        filings = self.search([("state", "in", OPEN), ("filing_deadline", "<=", today + timedelta(days=days))])
+        rate = self._on_time_rate(self.env.companies)
+        return {
+            "today": str(today),
+            "numbers": {
+                _("Late"): str(len(filings.filtered("is_late"))),
+                _("Due within 7 days"): str(len(filings.filtered(lambda one: today <= one.filing_deadline <= week))),
+                _("Open"): str(len(filings)),
+                _("Filed on time, 12 months"): "–" if rate is None else f"{rate:.0f} %",
+            },
+            "filings": [
+                {
+                    "id": one.id,
+                    "deadline": str(one.filing_deadline),
+                    "form": one.form_code,
+                    "period": one.period_covered,
+                    "company": one.company_id.name,
+                    "status": one.status,
+                    "said": said[one.status],
+                    "completion": one.completion_pct,
+                }
+                for one in filings
+            ],
+        }
+
+    # The day
+
+    @api.model
+    def _generate_ahead(self):
+        """The filings of this year, and of the next when it is 90 days away."""
+        today = self.env["ipai.finance.calendar"]._today()
+        for year in sorted({today.year, (today + timedelta(days=90)).year}):
+            self.env["ipai.finance.filer"].sudo().search([])._generate(year)
+
+    @api.model
+    def _mark_late(self):
+        """A day has passed: which open filings have become late."""
+        today = self.env["ipai.finance.calendar"]._today()
+        passed = self.sudo().search([("state", "in", OPEN), ("filing_deadline", "<", today), ("is_late", "=", False)])
+        self.env.add_to_compute(self._fields["is_late"], passed)
+        passed.flush_recordset(["is_late"])
+        return passed
+
+    @api.model
+    def _run_day(self):
+        """What the scheduled action does each morning."""
+        self._generate_ahead()
+        self._mark_late()
+        self._make_tasks()
+        self._tell_deadlines()
+
+    # What people do
+
+    def action_start(self):
+        self.write({"state": "in_progress"})
+
+    def action_submit(self):
+        self.write({"state": "submitted", "submitted_on": fields.Datetime.now()})
+
+    def action_file(self):
+        for filing in self:
+            filing.write({"state": "filed", "filed_on": filing.filed_on or fields.Datetime.now()})
+
+    def action_not_applicable(self):
+        self.write({"state": "not_applicable"})
+
+    def action_cancel(self):
+        self.write({"state": "cancelled"})
+
+    def action_reopen(self):
+        if not self._may_decide():
+            raise AccessError(_("A manager opens again what was closed."))
+        self.write({"state": "in_progress", "filed_on": False})
+        self.sudo()._put_dates()

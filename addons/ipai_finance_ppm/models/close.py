@@ -1,0 +1,184 @@
+from datetime import timedelta
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+
+from ..versions import ensure_unique
+from .calendar import day_in_manila
+from .person import ROLES
+from .project_task import CLOSED, SILENT, STAGES
+
+
+class CloseTemplate(models.Model):
+    _name = "ipai.finance.close.template"
+    _description = "Template of a Month-End Close"
+
+    name = fields.Char(required=True)
+    line_ids = fields.One2many("ipai.finance.close.line", "template_id", string="Lines", copy=True)
+    active = fields.Boolean(default=True)
+
+
+class CloseLine(models.Model):
+    """A task of every close: when (a working day of the close), who (RACI) and after what."""
+
+    _name = "ipai.finance.close.line"
+    _description = "Line of a Month-End Close"
+    _order = "template_id, wbs_code, id"
+
+    template_id = fields.Many2one("ipai.finance.close.template", required=True, ondelete="cascade", index=True)
+    wbs_code = fields.Char(string="WBS", required=True)
+    phase = fields.Char(required=True)
+    name = fields.Char(required=True)
+    workday = fields.Integer(
+        string="Working Day", required=True, default=1, help="1 is the first working day after the period, -1 the last one of the period."
+    )
+    stage = fields.Selection(STAGES, required=True, default="prep")
+    responsible = fields.Selection(ROLES, required=True, default="staff", help="Does it.")
+    accountable = fields.Selection(ROLES, required=True, default="manager", help="Answers for it.")
+    consulted = fields.Selection(ROLES)
+    informed = fields.Selection(ROLES)
+    predecessor_ids = fields.Many2many(
+        "ipai.finance.close.line", relation="ipai_finance_close_line_order", column1="line_id", column2="before_id", string="After"
+    )
+
+    @api.depends("wbs_code", "name")
+    def _compute_display_name(self):
+        for line in self:
+            line.display_name = f"{line.wbs_code} {line.name}"
+
+    @api.constrains("workday")
+    def _check_workday(self):
+        if any(line.workday == 0 for line in self):
+            raise ValidationError(_("There is no working day 0: -1 is the last one of the period, 1 the first one after it."))
+
+    @api.constrains("predecessor_ids")
+    def _check_order(self):
+        for line in self:
+            seen, ahead = self.browse(), line.predecessor_ids
+            while ahead:
+                if line in ahead:
+                    raise ValidationError(_("%s would wait for itself.", line.display_name))
+                seen |= ahead
+                ahead = ahead.predecessor_ids - seen
+
+
+class Close(models.Model):
+    _name = "ipai.finance.close"
+    _description = "Month-End Close"
+    _inherit = ["mail.thread"]
+    _order = "period desc, company_id"
+
+    name = fields.Char(compute="_compute_name", store=True)
+    company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company, index=True)
+    period = fields.Char(required=True, help="YYYY-MM.")
+    template_id = fields.Many2one("ipai.finance.close.template", required=True)
+    state = fields.Selection(
+        [("draft", "Draft"), ("open", "Open"), ("in_review", "In review"), ("locked", "Locked")],
+        required=True,
+        default="draft",
+        tracking=True,
+    )
+    target_close_date = fields.Date(readonly=True, tracking=True)
+    actual_close_date = fields.Date(readonly=True, copy=False)
+    days_to_close = fields.Integer(compute="_compute_days_to_close", store=True, help="Working days after the period.")
+    task_ids = fields.One2many("project.task", "close_id", string="Tasks")
+    completion_pct = fields.Float(string="Completion, %", compute="_compute_completion_pct")
+
+    def init(self):
+        ensure_unique(self, "company_id", "period")
+
+    @api.depends("period", "company_id")
+    def _compute_name(self):
+        for close in self:
+            close.name = f"{close.company_id.name} {close.period}"
+
+    @api.depends("task_ids.state")
+    def _compute_completion_pct(self):
+        for close in self:
+            done = close.task_ids.filtered(lambda task: task.state in CLOSED)
+            close.completion_pct = 100 * len(done) / len(close.task_ids) if close.task_ids else 0
+
+    @api.depends("actual_close_date", "period")
+    def _compute_days_to_close(self):
+        for close in self:
+            close.days_to_close = 0
+            if close.actual_close_date:
+                working = self.env["ipai.finance.calendar"]._working_days(close.company_id)
+                day = close._last_day()
+                while day < close.actual_close_date:
+                    day = working.after(day, 1)
+                    close.days_to_close += 1
+
+    @api.constrains("period")
+    def _check_period(self):
+        for close in self:
+            close._last_day()
+
+    def _last_day(self):
+        """The last day of the period. Errors: UserError when it is no month."""
+        try:
+            return fields.Date.end_of(fields.Date.to_date(f"{self.period}-01"), "month")
+        except (ValueError, TypeError) as error:
+            raise UserError(_("A month is written as 2026-01.")) from error
+
+    def _day_of(self, line, working):
+        last = self._last_day()
+        if line.workday > 0:
+            return working.after(last, line.workday)
+        return working.before(last + timedelta(days=1), -line.workday)
+
+    def action_open(self):
+        """Makes the tasks of the template, each with its day, its people and what it waits for."""
+        for close in self:
+            if close.task_ids:
+                raise UserError(_("%s is open already.", close.name))
+            people = self.env["ipai.finance.person"]
+            project = self.env["ipai.finance.filer"]._project_of(close.company_id)
+            task_of = {}
+            tasks = self.env["project.task"].sudo().with_context(**SILENT)
+            for line in close.template_id.line_ids:
+                doers = people._of_role(close.company_id, line.responsible).user_id
+                task_of[line] = tasks.create(
+                    {
+                        "name": f"{close.period} {line.wbs_code} {line.name}",
+                        "project_id": project.id,
+                        "close_id": close.id,
+                        "close_line_id": line.id,
+                        "wbs_code": line.wbs_code,
+                        "finance_stage": line.stage,
+                        "user_ids": [(6, 0, doers.ids)],
+                    }
+                )
+            for line, task in task_of.items():
+                task.depend_on_ids = [(6, 0, [task_of[one].id for one in line.predecessor_ids if one in task_of])]
+            close.state = "open"
+            close._plan()
+
+    def _plan(self):
+        """Puts the open tasks on their working days, again when a holiday came between."""
+        for close in self:
+            working = self.env["ipai.finance.calendar"]._working_days(close.company_id)
+            for task in close.sudo().task_ids.filtered("close_line_id"):
+                task._plan_for(close._day_of(task.close_line_id, working))
+            days = [close._day_of(line, working) for line in close.template_id.line_ids]
+            close.sudo().target_close_date = max(days, default=False)
+
+    @api.model
+    def _plan_open(self):
+        self.sudo().search([("state", "in", ("open", "in_review"))])._plan()
+
+    def action_review(self):
+        self.write({"state": "in_review"})
+
+    def action_lock(self):
+        """Errors: UserError while a task is open."""
+        for close in self:
+            waiting = close.task_ids.filtered(lambda task: task.state not in CLOSED)
+            if waiting:
+                raise UserError(_("%(close)s is not closed: %(count)s tasks are open.", close=close.name, count=len(waiting)))
+            close.write({"state": "locked", "actual_close_date": day_in_manila(fields.Datetime.now())})
+
+    @api.model
+    def _average_days(self, companies):
+        closes = self.sudo().search([("company_id", "in", companies.ids), ("state", "=", "locked")], limit=12, order="period desc")
+        return sum(closes.mapped("days_to_close")) / len(closes) if closes else 0.0

@@ -1,0 +1,131 @@
+from datetime import timedelta
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+
+from ..versions import ensure_unique
+from .bir_schedule import OPEN
+from .calendar import day_in_manila
+
+ENOUGH = 95.0
+
+
+class MonthlyReport(models.Model):
+    """A month of a company in numbers. SQL reads it as finance_ppm.monthly_reports."""
+
+    _name = "ipai.finance.monthly_report"
+    _description = "Monthly Compliance Report"
+    _order = "period desc, company_id"
+    _rec_name = "period"
+
+    company_id = fields.Many2one("res.company", required=True, readonly=True, index=True)
+    period = fields.Char(required=True, readonly=True, help="YYYY-MM: the month in which the deadlines lie.")
+    revision = fields.Integer(required=True, readonly=True, default=1)
+    generated_at = fields.Datetime(required=True, readonly=True)
+    total_forms = fields.Integer(readonly=True)
+    filed_on_time = fields.Integer(readonly=True)
+    filed_late = fields.Integer(readonly=True)
+    open_late = fields.Integer(readonly=True)
+    open_in_time = fields.Integer(readonly=True)
+    not_applicable = fields.Integer(readonly=True)
+    compliance_rate = fields.Float(string="On Time, %", readonly=True, help="Of all that was due; nothing was due when there are no forms.")
+    avg_completion = fields.Float(string="Completion, %", readonly=True)
+    avg_lead_days = fields.Float(string="Days Before the Deadline", readonly=True)
+    escalations = fields.Integer(readonly=True)
+    report_markdown = fields.Text(readonly=True)
+
+    def init(self):
+        ensure_unique(self, "company_id", "period")
+        # A view depends on its columns: it is made anew after they are.
+        self.env.cr.execute(
+            """
+            CREATE SCHEMA IF NOT EXISTS finance_ppm;
+            DROP VIEW IF EXISTS finance_ppm.monthly_reports;
+            CREATE VIEW finance_ppm.monthly_reports AS
+            SELECT report.id, company.name AS company, report.period, report.revision, report.generated_at, report.total_forms,
+                report.filed_on_time, report.filed_late + report.open_late AS late_filings,
+                CASE WHEN report.total_forms > 0 THEN report.compliance_rate END AS compliance_rate,
+                report.avg_completion, report.filed_on_time + report.filed_late AS status_filed, report.open_late AS status_late,
+                report.open_in_time AS status_open, report.not_applicable AS status_not_applicable, report.report_markdown
+            FROM ipai_finance_monthly_report report JOIN res_company company ON company.id = report.company_id
+            """
+        )
+
+    @api.model
+    def _drop_view(self):
+        """The schema goes with it unless somebody has put something of his own there."""
+        self.env.cr.execute("DROP VIEW IF EXISTS finance_ppm.monthly_reports")
+        self.env.cr.execute("SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace('finance_ppm')")
+        if not self.env.cr.fetchone():
+            self.env.cr.execute("DROP SCHEMA IF EXISTS finance_ppm")
+
+    @api.model
+    def _make(self, company, period):
+        """The report of a month, from what is known now. Asked again it is the same row, with a new revision when a number changed.
+
+        Errors: UserError when the period is no month.
+        """
+        try:
+            first = fields.Date.to_date(f"{period}-01")
+        except ValueError as error:
+            raise UserError(_("A month is written as 2026-01.")) from error
+        found = self.sudo().search([("company_id", "=", company.id), ("period", "=", period)])
+        numbers = self._numbers(company, first, fields.Date.end_of(first, "month"))
+        if found and all(found[name] == value for name, value in numbers.items()):
+            return found
+        values = {
+            **numbers,
+            "generated_at": fields.Datetime.now(),
+            "report_markdown": self._as_markdown(company, period, numbers),
+        }
+        if found:
+            found.write({**values, "revision": found.revision + 1})
+            return found
+        return self.sudo().create({**values, "company_id": company.id, "period": period})
+
+    @api.model
+    def _numbers(self, company, first, last):
+        filings = self.env["ipai.finance.bir_schedule"].sudo().search(
+            [("company_id", "=", company.id), ("filing_deadline", ">=", first), ("filing_deadline", "<=", last)]
+        )
+        due = filings.filtered(lambda one: one.state in (*OPEN, "filed"))
+        filed = due.filtered(lambda one: one.state == "filed")
+        on_time = filed.filtered(lambda one: not one.is_late)
+        late = due.filtered(lambda one: one.state in OPEN and one.is_late)
+        leads = [(one.filing_deadline - day_in_manila(one.filed_on)).days for one in filed]
+        steps = self.env["ipai.finance.escalation_log"].sudo().search_count([("task_id.bir_schedule_id", "in", filings.ids)])
+        return {
+            "total_forms": len(due),
+            "filed_on_time": len(on_time),
+            "filed_late": len(filed - on_time),
+            "open_late": len(late),
+            "open_in_time": len(due - filed - late),
+            "not_applicable": len(filings.filtered(lambda one: one.state == "not_applicable")),
+            "compliance_rate": round(100 * len(on_time) / len(due), 2) if due else 0.0,
+            "avg_completion": round(sum(due.mapped("completion_pct")) / len(due), 2) if due else 0.0,
+            "avg_lead_days": round(sum(leads) / len(leads), 2) if leads else 0.0,
+            "escalations": steps,
+        }
+
+    @api.model
+    def _as_markdown(self, company, period, numbers):
+        rate = f"{numbers['compliance_rate']:.1f} %" if numbers["total_forms"] else _("nothing was due")
+        lines = [f"# {company.name}, {period}", "", _("On time: %s", rate), ""]
+        return "\n".join([*lines, *(f"- {self._fields[name].string}: {value}" for name, value in numbers.items())])
+
+    @api.model
+    def _run_month(self):
+        """The reports of last month, for all companies that file; the director hears of one that is not good enough."""
+        self.env["ipai.finance.bir_schedule"]._mark_late()
+        last = self.env["ipai.finance.calendar"]._today().replace(day=1) - timedelta(days=1)
+        for company in self.env["ipai.finance.filer"].sudo().search([]).company_id:
+            report = self._make(company, last.strftime("%Y-%m"))
+            is_bad = report.open_late or (report.total_forms and report.compliance_rate < ENOUGH)
+            self.env["ipai.finance.alert"]._queue(
+                report,
+                kind="report",
+                dedupe_key=f"report:{company.id}:{report.period}:{report.revision}",
+                severity="critical" if is_bad else "normal",
+                subject=_("BIR compliance of %(company)s, %(period)s", company=company.name, period=report.period),
+                body_md=report.report_markdown,
+            )

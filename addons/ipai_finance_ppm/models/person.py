@@ -1,0 +1,54 @@
+from odoo import api, fields, models
+
+from ..versions import GROUPS_OF_USER, ensure_unique
+
+ROLES = [("staff", "Staff"), ("supervisor", "Supervisor"), ("manager", "Manager"), ("director", "Director")]
+GROUP_OF_ROLE = {"staff": "user", "supervisor": "supervisor", "manager": "manager", "director": "director"}
+
+
+class Person(models.Model):
+    _name = "ipai.finance.person"
+    _description = "Finance Person"
+    _order = "code"
+    _rec_names_search = ["code", "name"]
+
+    code = fields.Char(required=True)
+    name = fields.Char(required=True)
+    company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company, index=True)
+    user_id = fields.Many2one("res.users", string="User")
+    email = fields.Char()
+    mattermost_handle = fields.Char()
+    role = fields.Selection(ROLES, required=True, default="staff")
+    manager_id = fields.Many2one("ipai.finance.person", string="Reports To")
+    backup_id = fields.Many2one("ipai.finance.person", string="Backup")
+    absent_from = fields.Date()
+    absent_to = fields.Date()
+    active = fields.Boolean(default=True)
+
+    def init(self):
+        ensure_unique(self, "company_id", "code")
+
+    def _present(self, today):
+        """Who stands in on a day: the person, or whoever of its backups is there. Nobody there: the person all the same."""
+        self.ensure_one()
+        asked = self.browse()
+        one = self
+        while one and one not in asked:
+            if not (one.absent_from and one.absent_from <= today <= (one.absent_to or today)):
+                return one
+            asked |= one
+            one = one.backup_id
+        return self
+
+    @api.model
+    def _of_role(self, company, role):
+        """Who answers for a role in a company: absent people are represented."""
+        today = self.env["ipai.finance.calendar"]._today()
+        people = self.sudo().search([("company_id", "=", company.id), ("role", "=", role)])
+        return self.sudo().union(*(one._present(today) for one in people))
+
+    def action_grant_access(self):
+        """Gives the user the group of the role. Whoever may not change users may not do this either."""
+        for person in self.filtered("user_id"):
+            group = self.env.ref(f"ipai_finance_ppm.group_{GROUP_OF_ROLE[person.role]}")
+            person.user_id.write({GROUPS_OF_USER: [(4, group.id)]})

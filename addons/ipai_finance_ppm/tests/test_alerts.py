@@ -1,0 +1,112 @@
+from odoo.exceptions import AccessError
+from odoo.tests import tagged
+
+from .common import FinanceCase
+
+
+@tagged("post_install", "-at_install")
+class TestAlerts(FinanceCase):
+    roles = ("supervisor", "director", "auditor")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.people = {role: cls.person(role) for role in ("supervisor", "manager", "director")}
+
+    def tell(self, moment):
+        with self.at(moment):
+            self.Filing._tell_deadlines()
+        return self.alerts(("kind", "=", "deadline"))
+
+    def test_each_threshold_once(self):
+        self.make("1601-C", "2026-01")
+        told = []
+        for day in range(1, 14):
+            for hour in (8, 9):
+                told.append(len(self.tell(f"2026-02-{day:02} {hour:02}:00")))
+        # Due on the 10th: told on the 3rd (7), 5th (5), 7th (3), 9th (1), 10th (0), and each day after it.
+        self.assertEqual(told[::2], [0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8])
+        self.assertEqual(told[1::2], told[::2], "a second run on a day tells nothing")
+        self.assertEqual(self.alerts().mapped("severity"), ["normal"] * 2 + ["critical"] * 6)
+        self.assertIn("due today", self.alerts()[4].subject)
+        self.assertIn("overdue since 2026-02-10", self.alerts()[5].subject)
+
+    def test_a_day_without_a_run_loses_nothing(self):
+        self.make("1601-C", "2026-01")
+        self.assertEqual(len(self.tell("2026-02-04 08:00")), 1)
+        self.assertEqual(len(self.tell("2026-02-06 08:00")), 2)
+
+    def test_severity_goes_to_a_role(self):
+        filing = self.make("1601-C", "2026-01")
+        self.assertEqual(self.tell("2026-02-03 08:00").recipient_ids, self.people["supervisor"])
+        with self.at("2026-01-28 08:00"):
+            self.Filing._make_tasks()
+        filing.task_ids.filtered(lambda task: task.finance_stage != "approval").write({"state": "1_done"})
+        third = self.tell("2026-02-07 08:00")[-1]
+        self.assertEqual((third.severity, third.recipient_ids), ("high", self.people["manager"]))
+        last = self.tell("2026-02-09 08:00")[-1]
+        self.assertEqual((last.severity, last.recipient_ids), ("critical", self.people["director"]))
+
+    def test_who_is_absent_is_represented(self):
+        supervisor = self.people["supervisor"]
+        supervisor.write({"absent_from": "2026-02-01", "absent_to": "2026-02-05", "backup_id": self.people["manager"].id})
+        self.make("1601-C", "2026-01")
+        self.assertEqual(self.tell("2026-02-03 08:00").recipient_ids, self.people["manager"])
+        supervisor.backup_id = supervisor
+        self.make("0619-E", "2026-01")
+        self.assertEqual(self.tell("2026-02-03 09:00")[-1].recipient_ids, supervisor, "somebody has to hear it")
+
+    def test_done_filings_are_silent(self):
+        filing = self.make("1601-C", "2026-01", not_applicable_reason="no employees")
+        filing.action_not_applicable()
+        self.assertFalse(self.tell("2026-02-10 08:00"))
+
+    def test_a_missed_deadline_is_told_within_the_quarter_hour(self):
+        filing = self.make("1601-C", "2026-01")
+        for moment, count in (("2026-02-10 23:45", 0), ("2026-02-11 00:00", 1), ("2026-02-11 00:15", 1)):
+            with self.at(moment):
+                self.Filing._tell_missed()
+            self.assertEqual(len(self.alerts(("kind", "=", "missed"))), count, moment)
+        self.assertTrue(filing.is_late)
+        self.assertEqual(self.alerts().recipient_ids, self.people["director"])
+
+    def test_what_moved_overtakes_what_was_queued(self):
+        self.make("1601-C", "2026-06")
+        queued = self.tell("2026-07-03 08:00")
+        self.Holiday.create({"date": "2026-07-10", "name": "Example Day", "proclamation": "Proclamation 9999"})
+        self.assertEqual(queued.state, "cancelled")
+        self.assertEqual(len(self.tell("2026-07-06 08:00")), 2, "and the new day is told anew")
+
+    def test_one_mail_for_each_person(self):
+        for form in ("1601-C", "0619-E", "0619-F"):
+            self.make(form, "2026-01", reference='"<b>quoted</b>" & more')
+        self.tell("2026-02-03 08:00")
+        mails = self.env["mail.mail"].search([])
+        self.env["ipai.finance.alert"]._deliver()
+        sent = self.env["mail.mail"].search([]) - mails
+        sent = sent.filtered(lambda mail: mail.email_to == "supervisor@example.com")
+        self.assertEqual(len(sent), 1)
+        self.assertIn("and 2 more", sent.subject)
+        self.assertEqual(sent.body_html.count("<h3>"), 3)
+        self.assertNotIn("<b>quoted</b>", sent.body_html)
+        self.assertEqual(set(self.alerts().mapped("state")), {"sent"})
+        self.env["ipai.finance.alert"]._deliver()
+        self.assertEqual(len(self.env["mail.mail"].search([("email_to", "=", "supervisor@example.com")]) - mails), 1)
+
+    def test_whom_nobody_can_reach_is_told_as_a_failure(self):
+        self.env["ipai.finance.person"].search([("company_id", "=", self.company.id)]).unlink()
+        self.make("1601-C", "2026-01")
+        alert = self.tell("2026-02-03 08:00")
+        self.env["ipai.finance.alert"]._deliver()
+        self.assertEqual(alert.state, "failed")
+        self.assertTrue(alert.error)
+
+    def test_acknowledging(self):
+        self.make("1601-C", "2026-01")
+        alert = self.tell("2026-02-03 08:00")
+        with self.assertRaises(AccessError):
+            alert.with_user(self.auditor).action_ack()
+        with self.assertRaises(AccessError):
+            alert.with_user(self.director).write({"state": "acked"})
+        alert.with_user(self.supervisor).action_ack()
+        self.assertEqual((alert.state, alert.acked_by), ("acked", self.supervisor))

@@ -1,0 +1,57 @@
+from odoo.exceptions import UserError
+from odoo.tests import tagged
+
+from .common import FinanceCase
+
+
+@tagged("post_install", "-at_install")
+class TestReport(FinanceCase):
+    def make_month(self):
+        """February 2026: one filed in time, one filed late, one open and late, one that does not apply."""
+        for form, values in (
+            ("1601-C", {"state": "filed", "filed_on": "2026-02-06 02:00:00", "confirmation_no": "EX-1"}),
+            ("0619-E", {"state": "filed", "filed_on": "2026-02-12 02:00:00", "confirmation_no": "EX-2"}),
+            ("0619-F", {}),
+            ("1600-VT", {"state": "not_applicable", "not_applicable_reason": "nothing withheld"}),
+        ):
+            self.make(form, "2026-01").write(values or {"reference": ""})
+
+    def test_a_month_in_numbers(self):
+        self.make_month()
+        with self.at("2026-03-01 09:00"):
+            self.Filing._mark_late()
+            report = self.env["ipai.finance.monthly_report"]._make(self.company, "2026-02")
+            again = self.env["ipai.finance.monthly_report"]._make(self.company, "2026-02")
+        names = ("total_forms", "filed_on_time", "filed_late", "open_late", "open_in_time", "not_applicable")
+        self.assertEqual([report[name] for name in names], [3, 1, 1, 1, 0, 1])
+        self.assertEqual((report.compliance_rate, report.avg_lead_days), (33.33, 1.0))
+        self.assertEqual((again, again.revision), (report, 1))
+        self.filings(("form_code", "=", "0619-F")).write({"state": "filed", "filed_on": "2026-03-02 02:00:00", "confirmation_no": "EX-3"})
+        report._make(self.company, "2026-02")
+        self.assertEqual((report.revision, report.filed_late, report.open_late), (2, 2, 0))
+
+    def test_a_month_in_which_nothing_was_due(self):
+        report = self.env["ipai.finance.monthly_report"]._make(self.company, "2026-02")
+        self.assertEqual((report.total_forms, report.compliance_rate), (0, 0))
+        self.assertIn("nothing was due", report.report_markdown)
+        with self.assertRaises(UserError):
+            report._make(self.company, "2026-13")
+
+    def test_the_month_is_that_of_manila(self):
+        director = self.person("director")
+        self.make_month()
+        with self.at("2026-03-01 00:30"):
+            for _again in range(2):
+                self.env["ipai.finance.monthly_report"]._run_month()
+        report = self.env["ipai.finance.monthly_report"].search([("company_id", "=", self.company.id)])
+        self.assertEqual(report.mapped("period"), ["2026-02"])
+        alert = self.alerts(("kind", "=", "report"))
+        self.assertEqual((len(alert), alert.severity, alert.recipient_ids), (1, "critical", director))
+
+    def test_the_logframe_measures(self):
+        self.make_month()
+        with self.at("2026-03-01 09:00"):
+            self.Filing._mark_late()
+            outcome = self.env.ref("ipai_finance_ppm.logframe_O1").with_context(allowed_company_ids=self.company.ids)
+            self.assertAlmostEqual(outcome.actual, 100 / 3)
+        self.assertEqual(self.env["ipai.finance.logframe"].search_count([]), 12)

@@ -1,0 +1,87 @@
+import { spawn } from "node:child_process";
+import { cp, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { parse } from "yaml";
+import { folder, home, psql, root, run, sql, until, urls } from "./sandbox.ts";
+
+/** The project's addons in the practice stack's Odoo, on a database of their own: a copy of the stack's. */
+
+const addons = join(home, "addons");
+const port = Number(new URL(urls.odoo[0] ?? "").port) + 5;
+
+interface OdooConfig {
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Words for `runuser`: Odoo as the stack runs it, on that database and with the addons. A subcommand, such as `shell`, comes first. */
+async function odooWith(database: string, words: readonly string[], subcommand: readonly string[] = []) {
+  const { odoo: given } = parse(await readFile(join(folder, "ipai.yaml"), "utf8")).stacks.sandbox as {
+    odoo: OdooConfig;
+  };
+  const conf = await readFile(join(folder, "odoo.conf"), "utf8");
+  const paths = /^addons_path = (.*)$/m.exec(conf)?.[1];
+  const variables = Object.entries(given.environment).map(([name, value]) => `${name}=${value}`);
+  const options = [...subcommand, "-c", `${folder}/odoo.conf`, "-d", database, `--db-filter=^${database}$`];
+  const own = [`--addons-path=${paths},${addons}`, `--http-port=${port}`, "--max-cron-threads=0", "--workers=0"];
+  return ["-u", "odoo", "--", "/usr/bin/env", ...variables, ...given.command, ...options, ...own, ...words];
+}
+
+const copyScript = `
+set -euo pipefail
+cd /
+runuser -u postgres -- pg_dump -h "$1" -p "$2" -Fc odoo | runuser -u postgres -- pg_restore -h "$1" -p "$2" -d "$3"
+cp -al -- "$4/odoo" "$4/$3"
+`;
+
+export async function makeDatabase(database: string): Promise<void> {
+  await cp(join(root, "addons"), addons, { recursive: true });
+  await sql(`create database ${database} owner odoo`, "postgres");
+  const port = psql[psql.indexOf("-p") + 1] ?? "";
+  const args = ["-c", copyScript, "copy", join(folder, "run"), port, database, join(folder, "odoo/filestore")];
+  const copied = await run("bash", args);
+  expect([copied.exitCode, copied.stderr]).toEqual([0, ""]);
+}
+
+export async function removeDatabase(database: string): Promise<void> {
+  await sql(`drop database if exists ${database} with (force)`, "postgres");
+  await rm(addons, { recursive: true, force: true });
+  await rm(join(folder, "odoo/filestore", database), { recursive: true, force: true });
+}
+
+/** Runs Odoo once, and what it told that is more than information. */
+export async function runOdoo(database: string, words: readonly string[]) {
+  const args = await odooWith(database, [...words, "--stop-after-init"]);
+  const { stderr, exitCode } = await run("runuser", args, { timeoutMs: 300_000, directory: "/" });
+  const lines = stderr.split("\n");
+  return {
+    exitCode,
+    complaints: lines.filter((line) => /^\d{4}-\d\d-\d\d \S+ \d+ (?:WARNING|ERROR|CRITICAL) /.test(line)),
+    tests: lines.filter((line) => /FAIL|ERROR|Error|tests in|of \d+ tests/.test(line)).join("\n"),
+  };
+}
+
+/** Types into Odoo's shell, and what it complained of. */
+export async function typeIntoShell(database: string, typed: string): Promise<void> {
+  const args = await odooWith(database, ["--log-level=warn"], ["shell"]);
+  const { exitCode, stderr } = await run("runuser", args, { directory: "/", stdin: typed });
+  expect([exitCode, stderr.trim()]).toEqual([0, ""]);
+}
+
+/** An Odoo that serves that database until it is stopped. */
+export async function serve(database: string) {
+  const url = `http://127.0.0.1:${port}`;
+  const server = spawn("runuser", await odooWith(database, []), { stdio: "ignore", cwd: "/" });
+  await until("it serves", () =>
+    fetch(`${url}/web/login`).then(
+      ({ status }) => status === 200,
+      () => false,
+    ),
+  );
+  const stop = async () => {
+    server.kill("SIGTERM");
+    await until("the server has ended", async () => server.exitCode !== null || server.signalCode !== null);
+  };
+  return { url, stop };
+}
