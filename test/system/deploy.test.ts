@@ -474,14 +474,14 @@ describe("a rehearsal", () => {
     await call("ipai.demo.entry", "write", [Number(await id("entry_licence"))], { name: "Licence, as agreed" });
     return call<number>("ir.ui.view", "create", {
       ...{ name: "By hand", model: "ipai.demo.entry", inherit_id: Number(await id("entry_view_form")) },
-      arch: `<xpath expr="//field[@placeholder='Note']" position="attributes"><attribute name="class">big</attribute></xpath>`,
+      arch: `<xpath expr="//field[@filename='document_name']" position="attributes"><attribute name="class">big</attribute></xpath>`,
     });
   };
   /** The release, and what its update does that no log says. */
   const eventful = async ({ lay, edit, put }: Draft) => {
     await lay("good");
     await edit("ipai_demo_ledger/data/entries.xml", "215000.00", "216000.00");
-    await edit("ipai_demo_ledger/views/entry_views.xml", 'placeholder="Note"', 'placeholder="Remark"');
+    await edit("ipai_demo_ledger/views/entry_views.xml", ' filename="document_name"', "");
     await edit(
       "ipai_demo_ledger/views/entry_views.xml",
       "</odoo>",
@@ -511,7 +511,7 @@ describe("a rehearsal", () => {
     expect(found?.found.come).toContainEqual(expect.stringMatching(/^column ipai_demo_entry\./));
     expect(found?.found).toMatchObject({
       invalidViews: [
-        expect.stringMatching(`^By hand \\(${own}\\) ipai.demo.entry: .*placeholder='Note'.* cannot be located`),
+        expect.stringMatching(`^By hand \\(${own}\\) ipai.demo.entry: .*filename='document_name'.* cannot be located`),
       ],
       kept: ["ipai.demo.entry ipai_demo_ledger.entry_campaign: amount"],
       keptBefore: ["ipai.demo.entry ipai_demo_ledger.entry_licence: name"],
