@@ -1,9 +1,12 @@
 import { z } from "zod";
 import { command } from "../../runbook/action.ts";
 import { type Commit, type Git, parseCommits, parseTreeChanges } from "../../stack/git.ts";
+import { externalFunctions } from "../../stack/odoo/external.ts";
+import type { Odoo } from "../../stack/odoo/odoo.ts";
 import {
   parseReleaseScan,
   type ReleaseScan,
+  type ScannedAddon,
   scanRelease,
   usualConfigurationFiles,
   usualImageFiles,
@@ -40,7 +43,7 @@ export interface Wanted {
 }
 
 export async function readDeployFacts(reader: FactReader, { to: wanted, install }: Wanted): Promise<DeployFacts> {
-  const to = await resolve(reader, requireGit(reader.stack), wanted);
+  const to = await resolveCommit(reader, requireGit(reader.stack), wanted);
   const facts = await readCommitFacts(reader, to, { install });
   const { from, updates, installs, code, databaseBytes } = facts;
   if (from === to && updates.length + installs.length + code.length === 0) throw NothingToDeploy({ commit: to });
@@ -103,7 +106,7 @@ export function requireGit({ git, name }: Stack): Git {
 }
 
 /** What no commit has would be lost, or run without anybody knowing. What git does not know counts where code lies. */
-async function requireClean(reader: FactReader, git: Git): Promise<void> {
+export async function requireClean(reader: FactReader, git: Git): Promise<void> {
   const folders = codeFolders(reader.stack);
   const isCode = (path: string) => folders.some((folder) => folder === "." || path.startsWith(`${folder}/`));
   const changes = parseTreeChanges(await reader.jsonLines(git.changes()));
@@ -120,7 +123,7 @@ export function codeFolders({ config: { source, odoo } }: Stack): readonly strin
   return source.addons ?? below.map((path) => path.slice(source.repository.length + 1) || ".");
 }
 
-function scannedFolders(stack: Stack) {
+export function scannedFolders(stack: Stack) {
   const { image = [], configuration = [] } = stack.config.source ?? {};
   return {
     addons: codeFolders(stack),
@@ -130,7 +133,7 @@ function scannedFolders(stack: Stack) {
 }
 
 /** A commit that is named in full is the plan's own: it is looked for before the remote is asked. */
-async function resolve(reader: FactReader, git: Git, wanted: string | null): Promise<string> {
+export async function resolveCommit(reader: FactReader, git: Git, wanted: string | null): Promise<string> {
   if (wanted !== null && /^[0-9a-f]{40}$/.test(wanted)) {
     const known = await reader.maybe(reader.text(git.resolve(wanted)));
     if (known !== undefined) return known;
@@ -145,42 +148,34 @@ async function resolve(reader: FactReader, git: Git, wanted: string | null): Pro
 
 /** Odoo refuses a module whose Python packages or programs are missing, but only when it is installed or updated. */
 async function requireExternal(reader: FactReader, scan: ReleaseScan, changed: readonly string[]): Promise<void> {
-  const { odoo } = reader.stack;
   const wanted = scan.addons.filter(({ name }) => changed.includes(name));
-  const pairs = wanted.flatMap(({ name, external }) => [
-    ...external.python.map((one) => ({ name, what: "python", one })),
-    ...external.bin.map((one) => ({ name, what: "program", one })),
-  ]);
-  if (pairs.length === 0) return;
-  const words = pairs.map(({ what, one }) => `${what}:${one}`);
-  const asked = command(odoo.place, odoo.as(["/usr/bin/env", "python3", "-c", externalScript, ...words]));
-  const missing = names.parse(await reader.json(asked));
-  if (missing.length === 0) return;
-  const told = pairs.filter(({ what, one }) => missing.includes(`${what}:${one}`));
-  throw DependencyMissing({
-    missing: told
-      .map(({ name, what, one }) => `${name} needs the ${what === "python" ? "Python package" : "program"} ${one}`)
-      .join(", "),
-  });
+  const lacking = await findLacking(reader, reader.stack.odoo, wanted);
+  if (lacking.length === 0) return;
+  throw DependencyMissing({ missing: lacking.map(({ name, what }) => `${name} needs the ${what}`).join(", ") });
 }
 
-/** As Odoo itself looks: a distribution's name, with a version it may have, or what can be imported. */
-const externalScript = `import importlib.metadata, importlib.util, json, re, shutil, sys
+/** What modules need besides, and this Odoo does not have. */
+export async function findLacking(
+  reader: FactReader,
+  odoo: Odoo,
+  modules: readonly Pick<ScannedAddon, "name" | "external">[],
+): Promise<readonly { readonly name: string; readonly what: string }[]> {
+  const pairs = modules.flatMap(({ name, external }) => [
+    ...external.python.map((one) => ({ name, word: `python:${one}`, what: `Python package ${one}` })),
+    ...external.bin.map((one) => ({ name, word: `program:${one}`, what: `program ${one}` })),
+  ]);
+  if (pairs.length === 0) return [];
+  const words = pairs.map(({ word }) => word);
+  const asked = command(odoo.place, odoo.as(["/usr/bin/env", "python3", "-c", externalScript, ...words]));
+  const missing = names.parse(await reader.json(asked));
+  return pairs.filter(({ word }) => missing.includes(word));
+}
 
-def has_python(wanted):
-    name = re.split(r"[^A-Za-z0-9._-]", wanted.strip(), maxsplit=1)[0]
-    try:
-        importlib.metadata.distribution(name)
-        return True
-    except importlib.metadata.PackageNotFoundError:
-        try:
-            return importlib.util.find_spec(name) is not None
-        except (ImportError, ValueError):
-            return False
-
+const externalScript = `import json, sys
+${externalFunctions}
 def has(word):
     what, _, name = word.partition(":")
-    return has_python(name) if what == "python" else shutil.which(name) is not None
+    return has_python(name) if what == "python" else has_program(name)
 
 print(json.dumps([word for word in sys.argv[1:] if not has(word)]))
 `;

@@ -3,7 +3,6 @@ import { command } from "../../runbook/action.ts";
 import type { Act, Plan, Step } from "../../runbook/plan.ts";
 import { concat, join, output, prefixed, runId, suffixed, type Text } from "../../runbook/value.ts";
 import { pathExists } from "../../stack/files.ts";
-import { structureLinesSql } from "../../stack/odoo/sql.ts";
 import { createScratchCluster, type ScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { unpackIn } from "../../stack/transfer.ts";
@@ -19,8 +18,9 @@ import {
   withScratch,
 } from "../backup/set.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
-import { change, read } from "../steps.ts";
+import { change } from "../steps.ts";
 import { successCriteria } from "../upgrade/criteria.ts";
+import { compareStructures, noteStructure } from "../upgrade/found.ts";
 import { workDirectory } from "../upgrade/upgrade.ts";
 import { short } from "./code.ts";
 import { boundTo, notesOf } from "./deploy.ts";
@@ -100,6 +100,7 @@ function rehearsal(stack: Stack, facts: RehearseFacts): readonly Step[] {
   if (restic === undefined) throw RehearsalWithoutBackup({ stack: stack.name });
   const folder = join(`${stack.config.workDirectory}/rehearsal/`, runId);
   const cluster = createScratchCluster(stack.config, stack.runtime, folder);
+  const ask = (text: string) => cluster.query(copyName, text);
   const load = { source: databaseOfSet, jobs: jobsOf(stack.config, set.cores), databaseBytes: set.databaseBytes };
   return [
     workDirectory(stack),
@@ -112,17 +113,17 @@ function rehearsal(stack: Stack, facts: RehearseFacts): readonly Step[] {
         restoreInScratch(cluster, folder, load),
         ...silence(stack, cluster, copyName),
         moveFilestore(stack, folder),
-        note(stack, cluster, folder, "before"),
+        noteStructure(stack, ask, folder, "before"),
         update(stack, cluster, folder, facts),
-        note(stack, cluster, folder, "after"),
+        noteStructure(stack, ask, folder, "after"),
       ]),
-      compare(stack, folder),
+      compareStructures(stack, folder),
     ]),
     noteRehearsal(stack, facts),
   ];
 }
 
-function takeCode(stack: Stack, folder: Text, commit: string): Act {
+export function takeCode(stack: Stack, folder: Text, commit: string): Act {
   const git = requireGit(stack);
   const code = suffixed(folder, "/code");
   const archive = git.as(["git", "archive", "--format=tar", commit]);
@@ -164,58 +165,26 @@ function update(stack: Stack, cluster: ScratchCluster, folder: Text, facts: Rehe
   );
 }
 
-/** Odoo's own folders as they are, those of the source from the release's code. */
-function addonsOption(stack: Stack, folder: Text, addonsPath: readonly string[]): Text {
-  const inRelease = new Map(stack.config.odoo.addons.map((path, index) => [path, codeFolders(stack)[index]]));
+/** Odoo's own folders as they are, or where `elsewhere` says that they lie; those of the source from the release's code. */
+export function addonsOption(
+  stack: Stack,
+  folder: Text,
+  addonsPath: readonly string[],
+  elsewhere = (path: string) => path,
+): Text {
+  const inRelease = inSource(stack);
   const paths = addonsPath.map((path): Text => {
-    const below = inRelease.get(path);
-    return below === undefined ? path : suffixed(folder, below === "." ? "/code" : `/code/${below}`);
+    const below = inRelease(path);
+    return below === undefined ? elsewhere(path) : suffixed(folder, below === "." ? "/code" : `/code/${below}`);
   });
   return paths.reduce<Text>((all, path, index) => concat(all, index === 0 ? "" : ",", path), "--addons-path=");
 }
 
-function note(stack: Stack, cluster: ScratchCluster, folder: Text, when: "before" | "after"): Act {
-  const into = suffixed(folder, `/structure-${when}`);
-  return read(
-    {
-      id: `structure ${when}`,
-      title: `Note structure and rows ${when} the update`,
-      action: { ...cluster.query(copyName, structureLinesSql + rowsSql), into },
-      outputs: {},
-    },
-    { verify: [pathExists(stack.tools, into, "it is noted")], timeoutSeconds: 3600 },
-  );
+/** The folder of the source that one of Odoo's is taken from. */
+export function inSource(stack: Stack): (path: string) => string | undefined {
+  const folders = new Map(stack.config.odoo.addons.map((path, index) => [path, codeFolders(stack)[index]]));
+  return (path) => folders.get(path);
 }
-
-/** Every table's number of rows, a line each. */
-const rowsSql = `
-select format('select ''rows %s '' || count(*) from %s', c.relname, c.oid::regclass)
-  from pg_class c where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace order by c.relname collate "C" \\gexec
-`;
-
-/** What is only on one side, and what Odoo warned of: the first so many of each, and how many there are. */
-function compare(stack: Stack, folder: Text): Act {
-  const log = join(`${stack.config.workDirectory}/runs/`, runId, "/update.log");
-  const sides = [suffixed(folder, "/structure-before"), suffixed(folder, "/structure-after")] as const;
-  return read({
-    id: "compare",
-    title: "Compare before and after",
-    action: command(stack.tools, ["sh", "-c", compareScript, "compare", ...sides, log]),
-    outputs: { found: { from: "stdout", as: "json" } },
-  });
-}
-
-const compareScript = `
-set -eu
-export LC_ALL=C
-sort -u "$1" > "$1.sorted"
-sort -u "$2" > "$2.sorted"
-list() { head -n 200 | jq -R . | jq -s .; }
-gone=$(comm -23 "$1.sorted" "$2.sorted" | list)
-come=$(comm -13 "$1.sorted" "$2.sorted" | list)
-warned=$(sed -n 's/^[0-9-]* [0-9:,]* [0-9]* \\(WARNING [^ ]* .*\\)/\\1/p' "$3" | sort | uniq | list)
-jq -n --argjson gone "$gone" --argjson come "$come" --argjson warned "$warned" '{$gone, $come, $warned}'
-`;
 
 function noteRehearsal(stack: Stack, { release, set }: RehearseFacts): Act {
   const modules = Object.fromEntries([...release.updates, ...release.installs].map(({ name, to }) => [name, to]));
