@@ -121,11 +121,9 @@ describe.skipIf(!isPossible)("migration scripts", () => {
   });
 
   it.each([
-    ["before", "migrate 02_b.sql", "performed"],
-    ["spawned", "migrate 02_b.sql", "spawned"],
-    ["verified", "migrate 01_a.sql", "recorded"],
-    ["in Python", "migrate 03_c.py", "performed"],
-    ["in Python, under way", "migrate 03_c.py", "spawned"],
+    ["under way", "migrate 02_b.sql", "spawned"],
+    ["between two", "migrate 01_a.sql", "recorded"],
+    ["after its end, in Python", "migrate 03_c.py", "performed"],
   ] as const)("run once each when the program is killed: %s", async (_, step, at) => {
     const plan = await planFor({
       "01_a.sql": did("a"),
