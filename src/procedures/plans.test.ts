@@ -310,7 +310,7 @@ const linked = stackOf(
   ),
 );
 const major = {
-  ...{ from: "18.0", to: "19.0", at: "/opt/odoo/18", code: { from: "1".repeat(40), to: "2".repeat(40) } },
+  ...{ from: "18.0", to: "19.0", at: "/opt/odoo/18", code: { from: "1".repeat(40), to: "2".repeat(40), commits: [] } },
   addonsPath: ["/opt/odoo/current/addons", "/srv/sandbox/addons"],
   scripts: [
     toScript("18_to_19/02_names.sql", "select 1;\n"),

@@ -181,6 +181,8 @@ describe("an upgrade with scripts", () => {
     expect(report).toMatchObject({ id, state: "serving" });
     expect(report?.scripts.map(({ name }) => name)).toEqual(["01_first.sql", "02_second.py", "03_third.sql"]);
     expect(report?.found.come).toContain("rows effects 3");
+    const [release] = parsed<{ id: string; kind: string }[]>(await ipai(["deployments", "--json"]));
+    expect(release).toMatchObject({ id, kind: "series" });
   });
 
   it("that it has had runs none of them again, and refuses one that changed", async () => {

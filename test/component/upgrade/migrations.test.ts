@@ -89,7 +89,8 @@ describe.skipIf(!isPossible)("migration scripts", () => {
     const files = {
       "01_first.sql": did("first"),
       "02_second.py": python("cr.execute('insert into effects values (%s)', ['second ' + version])"),
-      "10_third.sql": `create table made (id int);\n${did("third")}`,
+      // As large as one may be.
+      "10_third.sql": `create table made (id int);\n${did("third")}-- ${"x".repeat(999_000 - 100)}`,
       "README.md": "What they are for",
     };
     const plan = await planFor(files);

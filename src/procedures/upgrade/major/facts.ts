@@ -1,4 +1,5 @@
 import { command } from "../../../runbook/action.ts";
+import { type Commit, parseCommits } from "../../../stack/git.ts";
 import { type AvailableModule, parseAvailable } from "../../../stack/odoo/available.ts";
 import { parseInventory, seriesOfProgram } from "../../../stack/odoo/inventory.ts";
 import {
@@ -12,7 +13,7 @@ import { parseReleaseScan, type ReleaseScan, scanRelease } from "../../../stack/
 import type { Stack } from "../../../stack/stack.ts";
 import type { Successor } from "../../../stack/successor.ts";
 import { CodeBroken } from "../../deployment/errors.ts";
-import { findLacking, requireClean, resolveCommit, scannedFolders } from "../../deployment/facts.ts";
+import { findLacking, requireClean, requireGit, resolveCommit, scannedFolders } from "../../deployment/facts.ts";
 import { addonsPathOf, inSource } from "../../deployment/rehearse.ts";
 import type { FactReader } from "../../procedure.ts";
 import type { Running } from "../../running.ts";
@@ -45,7 +46,7 @@ export interface MajorFacts {
   /** The folder that the link leads to now. */
   readonly at: string;
   /** Commits of the source; undefined when the stack has none. */
-  readonly code: { readonly from: string; readonly to: string } | undefined;
+  readonly code: { readonly from: string; readonly to: string; readonly commits: readonly Commit[] } | undefined;
   /** Odoo's folders of modules, as its configuration names them. */
   readonly addonsPath: readonly string[];
   /** Those that the database still has to have. */
@@ -54,7 +55,7 @@ export interface MajorFacts {
   readonly had: readonly string[];
   /** Every installed module that stays, with the version that Odoo will note. */
   readonly versions: Readonly<Record<string, string>>;
-  /** The managed ones among them. */
+  /** Those of the source among them, or without one the managed ones: their code is known. */
   readonly managed: readonly ModuleVersions[];
   readonly running: Running;
   readonly databaseBytes: number;
@@ -81,7 +82,7 @@ export async function readMajorFacts(reader: FactReader, wanted: Wanted): Promis
     from,
     to: wanted.to,
     at,
-    code: code === undefined ? undefined : { from: code.from, to: code.to },
+    code: code === undefined ? undefined : { from: code.from, to: code.to, commits: await readCommits(reader, code) },
     addonsPath,
     scripts,
     had,
@@ -121,6 +122,10 @@ async function readCode(reader: FactReader, ref: string | null): Promise<Release
   const [to, from] = [await resolveCommit(reader, git, ref), await reader.text(git.head())];
   await requireClean(reader, git);
   return parseReleaseScan(await reader.jsonLines(scanRelease(git, { from, to, ...scannedFolders(stack) })));
+}
+
+async function readCommits({ stack, jsonLines }: FactReader, { from, to }: ReleaseScan): Promise<readonly Commit[]> {
+  return parseCommits(await jsonLines(requireGit(stack).log(from, to)));
 }
 
 /** The source's own count as its commit has them; all others as they lie on the disk. */
@@ -202,7 +207,8 @@ async function readManaged(
   return modules.flatMap(({ name, version }) => {
     const to = versions[name];
     const addon = found.find((one) => one.name === name);
-    if (to === undefined || addon === undefined || !matches(name, config.odoo.modules)) return [];
+    const isOwn = code !== undefined || matches(name, config.odoo.modules);
+    if (to === undefined || addon === undefined || !isOwn) return [];
     return [{ name, folder: addon.folder, hash: addon.hash, from: version ?? "none", to }];
   });
 }

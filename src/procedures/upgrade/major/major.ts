@@ -17,6 +17,7 @@ import { withFolder } from "../../backup/set.ts";
 import { checkOut, seenCode, short, unchangedTree } from "../../deployment/code.ts";
 import { pivot } from "../../deployment/deploy.ts";
 import { requireGit } from "../../deployment/facts.ts";
+import { noteRelease, noteSize } from "../../deployment/release.ts";
 import { smokeTests } from "../../deployment/smoke.ts";
 import { whileInMaintenance } from "../../maintenance/bracket.ts";
 import type { FactReader, Procedure } from "../../procedure.ts";
@@ -122,6 +123,7 @@ function steps(stack: Stack, given: MajorInput, facts: RehearsedFacts): readonly
       ...whileOdooStopped(stack, running.odoo, [
         nobodyElse(stack, "unused"),
         readBefore(stack),
+        noteSize(stack),
         copyDatabase(stack, names, facts.databaseBytes),
         copyFilestore(stack, names),
         withFolder(stack, folder, "upgrade", [
@@ -142,7 +144,14 @@ function steps(stack: Stack, given: MajorInput, facts: RehearsedFacts): readonly
     ]),
     pivot,
     noteMajor(stack, facts, { id: "serving", title: "Note that it serves", state: "serving" }),
+    ...(code === undefined ? [] : [noteAsRelease(stack, facts, code)]),
   ];
+}
+
+/** What a deployment after it, or a rollback, counts from. */
+function noteAsRelease(stack: Stack, { managed }: MajorFacts, code: NonNullable<MajorFacts["code"]>): Act {
+  const modules = { updates: managed, installs: [], code: [] };
+  return noteRelease(stack, { ...code, ...modules }, { kind: "series", snapshot: true });
 }
 
 const backUp: ProcedureStep = {
@@ -279,7 +288,7 @@ function hashesOf({ managed }: MajorFacts): Readonly<Record<string, string>> {
 /** Facts of an upgrade and of its rehearsal. */
 export function boundTo({ from, to, at, code, scripts, had, versions, managed, running }: MajorFacts): Plan["facts"] {
   return {
-    ...{ from, to, at, code: code === undefined ? null : { ...code }, had },
+    ...{ from, to, at, code: code === undefined ? null : { from: code.from, to: code.to }, had },
     scripts: scripts.map(({ name, checksum }) => ({ name, checksum })),
     versions,
     managed: managed.map(({ name, hash }) => ({ name, hash })),
@@ -294,7 +303,9 @@ export function notesOf({ code, scripts, had, versions, managed }: MajorFacts): 
     ...managed.slice(0, 20).map(({ name, from, to }) => `${name}: ${from} → ${to}`),
     ...(managed.length > 20 ? [`and ${managed.length - 20} more of one's own`] : []),
     ...(code === undefined ? ["This stack has no source, so no scripts of one's own are run."] : []),
-    ...(code === undefined || code.from === code.to ? [] : [`Code: ${short(code.from)} → ${short(code.to)}`]),
+    ...(code === undefined || code.from === code.to
+      ? []
+      : [`Code: ${short(code.from)} → ${short(code.to)}, ${code.commits.length} commits`]),
     ...scripts.map(({ name, checksum }) => `Script: ${name} (${checksum.slice(0, 12)})`),
     ...had.map((name) => `Script that the database has had: ${name}`),
   ];
