@@ -29,7 +29,7 @@ export const WrongSuccessor = defineError<{ folder: string; found: string; wante
   "upgrade.wrong_successor",
   {
     exitCode: 23,
-    message: (d) => `The Odoo in ${d.folder} is of series ${d.found}, not ${d.wanted}. ${untouched}`,
+    message: (d) => `In ${d.folder} lies ${d.found}, and not one of series ${d.wanted}. ${untouched}`,
     hint: () => "odoo.upgrade.to names a folder for each series. Is it the right one?",
   },
 );

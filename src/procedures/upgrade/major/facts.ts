@@ -77,7 +77,8 @@ export async function readMajorFacts(reader: FactReader, wanted: Wanted): Promis
   const { scripts, had } = await readScripts(reader, folderOf(from, wanted.to), code);
   if (from !== wanted.to && wanted.upgradePath.length + scripts.length + had.length === 0)
     throw NoUpgradeScripts({ from, to: wanted.to, folder: folderOf(from, wanted.to) });
-  const versions = versionsAfter(names, available, wanted.to);
+  const staying = names.filter((name) => !wanted.without.includes(name));
+  const versions = versionsAfter(staying, available, wanted.to);
   return {
     from,
     to: wanted.to,
@@ -105,7 +106,8 @@ async function requireLink(reader: FactReader, successor: Successor): Promise<st
   const at = await reader.text(successor.where);
   if (at === "") throw LinkElsewhere({ link: successor.link, found: at });
   await requireFolder(reader, successor.folder);
-  const found = seriesOfProgram(await reader.text(successor.odoo.version()));
+  const printed = await reader.maybe(reader.text(successor.odoo.version()));
+  const found = printed === undefined ? "none that starts" : seriesOfProgram(printed);
   if (found !== successor.series) throw WrongSuccessor({ folder: successor.folder, found, wanted: successor.series });
   return at;
 }
