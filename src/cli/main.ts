@@ -15,6 +15,7 @@ import { changing, json, planned, run } from "./program/register.ts";
 import { registerResources } from "./program/resources.ts";
 import { registerRestore } from "./program/restore.ts";
 import { registerService } from "./program/service.ts";
+import { registerUpgrade } from "./program/upgrade.ts";
 import { registerWal } from "./program/wal.ts";
 import { version } from "./version.ts";
 
@@ -158,20 +159,7 @@ registerRecovery(program);
 
 registerDeployment(program);
 
-planned(program.command("upgrade"))
-  .description("update modules whose code changed, and take it back if anything is not as it should be")
-  .argument("[modules...]", "modules to update; all changed ones without it")
-  .option("--accept-lost-crons", "accept that active scheduled actions disappear")
-  .action(
-    run(async (context, modules, options) =>
-      (await import("./commands/run.ts")).runProcedure(
-        context,
-        "upgrade",
-        { modules, acceptLostCrons: options["acceptLostCrons"] === true },
-        options,
-      ),
-    ),
-  );
+registerUpgrade(program);
 
 const procedures = program.command("procedures").description("what can be run: what ipai brings, and your own");
 json(procedures.command("list", { isDefault: true }))

@@ -26,6 +26,7 @@ export const rules: readonly ((given: Given) => readonly Broken[])[] = [
   ensureStacksAreThere,
   ensureOneWayIn,
   ensureRepositoriesAreThere,
+  ensureLinkIsUsed,
 ];
 
 /** The variable that `${NAME}` names. */
@@ -294,4 +295,24 @@ function ensureOneWayIn({ config }: Given): readonly Broken[] {
 function splitOption(option: string): readonly [key: string, value: string] {
   const at = option.indexOf("=");
   return [option.slice(0, at), option.slice(at + 1)];
+}
+
+/** A link that no service starts by would be pointed elsewhere, and the old Odoo would go on. */
+function ensureLinkIsUsed({ config }: Given): readonly Broken[] {
+  return Object.entries(config.stacks).flatMap(([name, { odoo, runtime, services }]) => {
+    if (odoo.upgrade === undefined || !("native" in runtime)) return [];
+    const { link } = odoo.upgrade;
+    const usesLink = (command: readonly string[]) => command.some((word) => word.startsWith(`${link}/`));
+    const commands: readonly (readonly [readonly PropertyKey[], readonly string[]])[] = [
+      [["stacks", name, "odoo", "command"], odoo.command],
+      ...services.odoo.flatMap((service) => {
+        const defined = runtime.native.services[service.name];
+        const path = ["stacks", name, "runtime", "native", "services", service.name, "command"];
+        return defined !== undefined && "command" in defined ? [[path, defined.command] as const] : [];
+      }),
+    ];
+    return commands
+      .filter(([, command]) => !usesLink(command))
+      .map(([path]) => ({ path, message: `${path.join(".")}: must name what lies below the link ${link}` }));
+  });
 }

@@ -153,6 +153,20 @@ const odoo = z
       .default("ipai_*")
       .transform((patterns) => (typeof patterns === "string" ? [patterns] : patterns))
       .describe("Names of the managed modules; * stands for any text"),
+    upgrade: z
+      .strictObject({
+        link: absolutePath.describe(
+          "A symbolic link to the folder of the Odoo that serves; odoo.command, environment, config and addons, and the services' commands, name what lies in that folder by way of it",
+        ),
+        to: z
+          .record(
+            z.string().regex(/^\d+\.\d+$/, "must be a series such as 19.0"),
+            absolutePath.describe("The folder that the link will lead to"),
+          )
+          .describe("Where the Odoo of another series lies, by series"),
+      })
+      .optional()
+      .describe("How `ipai upgrade major` finds the Odoo of another series, and brings it into place"),
   })
   .describe("The Odoo installation");
 

@@ -5,6 +5,7 @@ import { hashPlan } from "../runbook/hash.ts";
 import { type Plan, walk } from "../runbook/plan.ts";
 import { renderPlan } from "../runbook/render.ts";
 import { validatePlan } from "../runbook/validate.ts";
+import { toScript } from "../stack/odoo/migrations.ts";
 import { createStack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
@@ -39,6 +40,8 @@ import { sandboxDown } from "./sandbox/down.ts";
 import { sandboxUp } from "./sandbox/up.ts";
 import { schedulesOf } from "./schedules.ts";
 import type { UpgradeFacts } from "./upgrade/facts.ts";
+import { upgradeMajor } from "./upgrade/major/major.ts";
+import { rehearseMajor } from "./upgrade/major/rehearsal.ts";
 import { upgrade } from "./upgrade/upgrade.ts";
 
 /** Every plan as text, word for word: a change of what will run on somebody's production shows in the review. */
@@ -296,6 +299,37 @@ const brought = {
 };
 const exported = { backup: "20260101t000000_abcd", ...sized, present: brought.present };
 
+/** Its Odoo is found by way of a link. */
+const linked = stackOf(
+  sandboxConfig({
+    ...settings,
+    odoo: { ...settings.odoo, command: ["/opt/odoo/current/odoo-bin"], addons: ["/opt/odoo/current/addons"] },
+  }).replace(
+    '"modules": "ipai_*"',
+    '"modules": "ipai_*", "upgrade": { "link": "/opt/odoo/current", "to": { "19.0": "/opt/odoo/19" } }',
+  ),
+);
+const major = {
+  ...{ from: "18.0", to: "19.0", at: "/opt/odoo/18", code: { from: "1".repeat(40), to: "2".repeat(40), commits: [] } },
+  addonsPath: ["/opt/odoo/current/addons", "/srv/sandbox/addons"],
+  scripts: [
+    toScript("18_to_19/02_names.sql", "select 1;\n"),
+    toScript("18_to_19/03_more.py", "def migrate(cr, version):\n    pass\n"),
+  ],
+  had: ["18_to_19/01_first.sql"],
+  versions: { base: "19.0.1.3", ipai_demo_ledger: "19.0.1.1.0" },
+  managed: [
+    {
+      ...{ name: "ipai_demo_ledger", folder: "ipai_demo_ledger", hash: "hash-of-ipai_demo_ledger" },
+      ...{ from: "18.0.1.0.0", to: "19.0.1.1.0" },
+    },
+  ],
+  running: serving,
+  databaseBytes: 500_000_000,
+  rehearsed: undefined,
+};
+const toNineteen = upgradeMajor.input.parse({ to: "19.0" });
+
 const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["backup", backup.plan(stack, { reason: "by-hand" }, { ...sized, isRepositoryThere: true, isFilestoreNear: true })],
   [
@@ -385,6 +419,22 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["copy-serve", serveStaging.plan(stack, { id: "staging", port: 8899 }, {})],
   ["copy-remove", removeStaging.plan(stack, { id: "staging" }, { by: "ana", openedAt: "2026-01-01T00:00:00Z" })],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
+  ["upgrade-major", upgradeMajor.plan(linked, toNineteen, major)],
+  [
+    "upgrade-major-without-source",
+    upgradeMajor.plan(
+      linked,
+      { ...toNineteen, upgradePath: ["/opt/openupgrade"], load: ["base", "openupgrade_framework"], approval: false },
+      { ...major, code: undefined, scripts: [], had: [], managed: [], rehearsed: 600 },
+    ),
+  ],
+  [
+    "upgrade-rehearsal",
+    rehearseMajor.plan(linked, rehearseMajor.input.parse({ to: "19.0" }), {
+      upgrade: major,
+      set: { backup: "20260101t000000_abcd", ...sized },
+    }),
+  ],
   [
     "upgrade-doorless",
     upgrade.plan(doorless, { modules: [], acceptLostCrons: false }, { ...running, maintenance: undefined }),
@@ -504,5 +554,24 @@ describe("the plan of", () => {
     expect(new Set(hashes).size).toBe(hashes.length);
     // The size only forecasts: a database that grows does not void an approval.
     expect(hashOf({ ...running, databaseBytes: 1 })).toBe(hashes[0]);
+  });
+
+  it("an upgrade to another series has another identity for every fact that it is bound to", () => {
+    const hashOf = (facts: typeof major) => hashPlan(upgradeMajor.plan(linked, toNineteen, facts));
+    const [script, other] = major.scripts;
+    if (script === undefined || other === undefined) throw new Error("The facts have two scripts");
+    const others: readonly (typeof major)[] = [
+      { ...major, at: "/opt/odoo/17" },
+      { ...major, code: { ...major.code, to: "3".repeat(40) } },
+      { ...major, scripts: [{ ...script, text: "select 2;\n" }, other] },
+      { ...major, scripts: [script] },
+      { ...major, had: [] },
+      { ...major, versions: { ...major.versions, base: "19.0.1.4" } },
+      { ...major, managed: major.managed.map((one) => ({ ...one, hash: "edited" })) },
+      { ...major, running: { ...serving, odoo: ["odoo-core"] } },
+    ];
+    const hashes = [major, ...others].map(hashOf);
+    expect(new Set(hashes).size).toBe(hashes.length);
+    expect(hashOf({ ...major, databaseBytes: 1 })).toBe(hashes[0]);
   });
 });

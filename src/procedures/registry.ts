@@ -58,6 +58,9 @@ import { composeFill } from "./sandbox/compose-fill.ts";
 import { composeUp } from "./sandbox/compose-up.ts";
 import { sandboxDown } from "./sandbox/down.ts";
 import { sandboxUp } from "./sandbox/up.ts";
+import { upgradeMajor } from "./upgrade/major/major.ts";
+import { recordMajor } from "./upgrade/major/record.ts";
+import { rehearseMajor } from "./upgrade/major/rehearsal.ts";
 import { upgrade } from "./upgrade/upgrade.ts";
 import "./backup/errors.ts";
 import "./backup/past/errors.ts";
@@ -71,6 +74,7 @@ import "./deployment/errors.ts";
 import "./maintenance/errors.ts";
 import "./recovery/errors.ts";
 import "./upgrade/errors.ts";
+import "./upgrade/major/errors.ts";
 
 /** Every procedure of the program itself. A new one is a file in its chapter and a line here. */
 export const builtIn: readonly AnyProcedure[] = [
@@ -105,6 +109,8 @@ export const builtIn: readonly AnyProcedure[] = [
   rehearse,
   rollback,
   upgrade,
+  upgradeMajor,
+  rehearseMajor,
   databaseCheck,
   maintenanceOn,
   maintenanceOff,
@@ -175,6 +181,7 @@ export function createCallRegistry(records: Records, ports: CallPorts): CallRegi
     ["deployment.ask_again@1", askMoment(readerOf)],
     ["deployment.record@1", recordRelease(records, timesOf)],
     ["deployment.record_rehearsal@1", recordRehearsal(records, timesOf)],
+    ["upgrade.record_major@1", recordMajor(records, timesOf)],
     ["maintenance.record_integrity@1", recordIntegrity(records)],
     ["monitoring.watch@1", keepHealth(records, checkHealth, tell)],
     ["recovery.begin_drill@1", beginDrill(records)],

@@ -20,6 +20,7 @@ import { createNativeRuntime } from "./runtime/native.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { createServerFiles, type ServerFiles } from "./server-files.ts";
 import { createSiblingSources, primary, siblingPrefix } from "./sources.ts";
+import { findSuccessor, type Successor } from "./successor.ts";
 import { createLookUp, createUpstreams, type LookUp, type Upstreams } from "./upstreams.ts";
 import "./errors.ts";
 
@@ -65,6 +66,8 @@ export interface Stack {
   readonly serverFiles: ServerFiles | undefined;
   /** A machine on which nothing of the stack is left, for its recovery. */
   readonly ground: Ground;
+  /** The Odoo of another series that the configuration names; undefined when it names none. */
+  successor(series: string): Successor | undefined;
   /** A secret of this stack's configuration by its path, for whoever starts a process. */
   secret(name: string): Secret;
 }
@@ -106,6 +109,7 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
     pgbackrest: createPgBackRest(config, runtime),
     serverFiles: createServerFiles(config, runtime),
     ground: createGround(config, runtime, own),
+    successor: (series) => findSuccessor(config, runtime, series),
     secret: (name) => {
       const found = secrets[name];
       if (found === undefined) throw Bug({ what: `the secret ${name} is not configured` });

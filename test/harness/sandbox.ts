@@ -230,7 +230,10 @@ export async function leftovers(): Promise<readonly string[]> {
   const folders: string[] = [];
   for (const path of found.stdout.split("\n").filter((line) => line !== "")) {
     const content = await run(find, [...findArgs, path, "-mindepth", "1", "-print", "-quit"]);
-    if (content.stdout !== "" || !/\/(proof|restore|past|find|export|copies|recover|drill|rehearsal)$/.test(path))
+    if (
+      content.stdout !== "" ||
+      !/\/(proof|restore|past|find|export|copies|recover|drill|rehearsal|upgrade)$/.test(path)
+    )
       folders.push(path);
   }
   return [...databases, ...sessions, ...held, ...folders, ...(await runningPrograms())];

@@ -4,11 +4,12 @@ import { concat, join, output, prefixed, runId, suffixed, type Text } from "../.
 import { pathExists } from "../../stack/files.ts";
 import { effectsScript } from "../../stack/odoo/effects.ts";
 import type { Copy } from "../../stack/odoo/odoo.ts";
-import { activeCronsSql, cronsSql, structureLinesSql } from "../../stack/odoo/sql.ts";
+import { activeCronsSql, cronsSql } from "../../stack/odoo/sql.ts";
 import type { ScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { copyName } from "../backup/copy.ts";
 import { read } from "../steps.ts";
+import { differencesScript, noteStructure } from "../upgrade/found.ts";
 
 /** What an update does to a copy: its state is noted before and after, and compared. */
 
@@ -46,27 +47,9 @@ export function noteState(
   { when, modules, options }: { when: When; modules: readonly string[]; options: readonly Text[] },
 ): readonly Act[] {
   const crons = when === "before" ? [] : [noteCrons(on)];
-  return [noteStructure(on, when), askOdoo(on, { when, modules, options }), ...crons];
+  const ask = (text: string) => on.cluster.query(copyName, text);
+  return [noteStructure(on.stack, ask, on.folder, when), askOdoo(on, { when, modules, options }), ...crons];
 }
-
-function noteStructure({ stack, cluster, folder }: Rehearsed, when: When): Act {
-  const into = suffixed(folder, `/structure-${when}`);
-  return read(
-    {
-      id: `structure ${when}`,
-      title: `Note structure and rows ${when} the update`,
-      action: { ...cluster.query(copyName, structureLinesSql + rowsSql), into },
-      outputs: {},
-    },
-    { verify: [pathExists(stack.tools, into, "it is noted")], timeoutSeconds: 3600 },
-  );
-}
-
-/** Every table's number of rows, a line each. */
-const rowsSql = `
-select format('select ''rows %s '' || count(*) from %s', c.relname, c.oid::regclass)
-  from pg_class c where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace order by c.relname collate "C" \\gexec
-`;
 
 function askOdoo(
   { stack, folder }: Rehearsed,
@@ -119,16 +102,7 @@ export function compareStates({ stack, folder }: Pick<Rehearsed, "stack" | "fold
 /** For the step that notes it. */
 export const found = output("compare", "found");
 
-const compareScript = `
-set -eu
-export LC_ALL=C
-cd -- "$1"
-for when in before after; do sort -u "structure-$when" > "$when.sorted"; done
-list() { head -n 200 | jq -R . | jq -s .; }
-gone=$(comm -23 before.sorted after.sorted | list)
-come=$(comm -13 before.sorted after.sorted | list)
-warned=$(sed -n 's/^[0-9-]* [0-9:,]* [0-9]* \\(WARNING [^ ]* .*\\)/\\1/p' "$2" | sort | uniq | list)
-exec jq -n --argjson gone "$gone" --argjson come "$come" --argjson warned "$warned" --slurpfile before odoo-before --slurpfile after odoo-after \\
+const compareScript = `${differencesScript}found --slurpfile before odoo-before --slurpfile after odoo-after \\
   --slurpfile were crons-before --slurpfile are crons-after "$3"
 `;
 

@@ -2,9 +2,12 @@ import { z } from "zod";
 import { command } from "../../runbook/action.ts";
 import { type Commit, type Git, parseCommits, parseTreeChanges } from "../../stack/git.ts";
 import type { SourceImage } from "../../stack/images.ts";
+import { externalFunctions } from "../../stack/odoo/external.ts";
+import type { Odoo } from "../../stack/odoo/odoo.ts";
 import {
   parseReleaseScan,
   type ReleaseScan,
+  type ScannedAddon,
   scanRelease,
   usualConfigurationFiles,
   usualImageFiles,
@@ -46,7 +49,7 @@ export interface Wanted {
 }
 
 export async function readDeployFacts(reader: FactReader, { to: wanted, install }: Wanted): Promise<DeployFacts> {
-  const to = await resolve(reader, requireGit(reader.stack), wanted);
+  const to = await resolveCommit(reader, requireGit(reader.stack), wanted);
   const facts = await readCommitFacts(reader, to, { install });
   const { from, updates, installs, code, databaseBytes } = facts;
   if (from === to && updates.length + installs.length + code.length === 0) throw NothingToDeploy({ commit: to });
@@ -78,10 +81,8 @@ export async function readCommitFacts(
   const scan = parseReleaseScan(scanned);
   const changes = judgeChanges(scan, { ...installed, available: names.parse(available) }, install);
   const { updates, installs, code } = changes;
-  const needs = needsOf(
-    scan,
-    [...updates, ...installs, ...code].map(({ name }) => name),
-  );
+  const changed = [...updates, ...installs, ...code].map(({ name }) => name);
+  const needs = needsOf(scan.addons.filter(({ name }) => changed.includes(name)));
   const images = await readImages(reader, scan);
   const isBuilt = isForCommands(stack, images);
   if (!isBuilt) await requireExternal(reader, needs);
@@ -111,7 +112,7 @@ export function requireGit({ git, name }: Stack): Git {
 }
 
 /** What no commit has would be lost, or run without anybody knowing. What git does not know counts where code lies. */
-async function requireClean(reader: FactReader, git: Git): Promise<void> {
+export async function requireClean(reader: FactReader, git: Git): Promise<void> {
   const folders = codeFolders(reader.stack);
   const isCode = (path: string) => folders.some((folder) => folder === "." || path.startsWith(`${folder}/`));
   const changes = parseTreeChanges(await reader.jsonLines(git.changes()));
@@ -128,7 +129,7 @@ export function codeFolders({ config: { source, odoo } }: Stack): readonly strin
   return source.addons ?? below.map((path) => path.slice(source.repository.length + 1) || ".");
 }
 
-function scannedFolders(stack: Stack) {
+export function scannedFolders(stack: Stack) {
   const { image = [], configuration = [] } = stack.config.source ?? {};
   return {
     addons: codeFolders(stack),
@@ -138,7 +139,7 @@ function scannedFolders(stack: Stack) {
 }
 
 /** A commit that is named in full is the plan's own: it is looked for before the remote is asked. */
-async function resolve(reader: FactReader, git: Git, wanted: string | null): Promise<string> {
+export async function resolveCommit(reader: FactReader, git: Git, wanted: string | null): Promise<string> {
   if (wanted !== null && /^[0-9a-f]{40}$/.test(wanted)) {
     const known = await reader.maybe(reader.text(git.resolve(wanted)));
     if (known !== undefined) return known;
@@ -157,13 +158,12 @@ export interface Need {
   readonly one: string;
 }
 
-function needsOf(scan: ReleaseScan, changed: readonly string[]): readonly Need[] {
-  return scan.addons
-    .filter(({ name }) => changed.includes(name))
-    .flatMap(({ name, external }) => [
-      ...external.python.map((one) => ({ name, what: "python", one }) as const),
-      ...external.bin.map((one) => ({ name, what: "program", one }) as const),
-    ]);
+/** What modules need besides, by their manifests. */
+export function needsOf(addons: readonly Pick<ScannedAddon, "name" | "external">[]): readonly Need[] {
+  return addons.flatMap(({ name, external }) => [
+    ...external.python.map((one) => ({ name, what: "python", one }) as const),
+    ...external.bin.map((one) => ({ name, what: "program", one }) as const),
+  ]);
 }
 
 function wordOf({ what, one }: Need): string {
@@ -177,36 +177,28 @@ export function askFor(needs: readonly Need[]): readonly [string, ...string[]] {
 
 /** Odoo refuses a module whose Python packages or programs are missing, but only when it is installed or updated. */
 export async function requireExternal(reader: FactReader, needs: readonly Need[]): Promise<void> {
-  const { odoo } = reader.stack;
-  if (needs.length === 0) return;
-  const asked = command(odoo.place, odoo.as(["/usr/bin/env", ...askFor(needs)]));
-  const missing = names.parse(await reader.json(asked));
-  const told = needs.filter((need) => missing.includes(wordOf(need)));
-  if (told.length === 0) return;
-  throw DependencyMissing({
-    missing: told
-      .map(({ name, what, one }) => `${name} needs the ${what === "python" ? "Python package" : "program"} ${one}`)
-      .join(", "),
-  });
+  const lacking = await findLacking(reader, reader.stack.odoo, needs);
+  if (lacking.length === 0) return;
+  throw DependencyMissing({ missing: lacking.map((need) => `${need.name} needs the ${sayNeed(need)}`).join(", ") });
 }
 
-/** As Odoo itself looks: a distribution's name, with a version it may have, or what can be imported. */
-const externalScript = `import importlib.metadata, importlib.util, json, re, shutil, sys
+/** What this Odoo does not have of it. */
+export async function findLacking(reader: FactReader, odoo: Odoo, needs: readonly Need[]): Promise<readonly Need[]> {
+  if (needs.length === 0) return [];
+  const asked = command(odoo.place, odoo.as(["/usr/bin/env", ...askFor(needs)]));
+  const missing = names.parse(await reader.json(asked));
+  return needs.filter((need) => missing.includes(wordOf(need)));
+}
 
-def has_python(wanted):
-    name = re.split(r"[^A-Za-z0-9._-]", wanted.strip(), maxsplit=1)[0]
-    try:
-        importlib.metadata.distribution(name)
-        return True
-    except importlib.metadata.PackageNotFoundError:
-        try:
-            return importlib.util.find_spec(name) is not None
-        except (ImportError, ValueError):
-            return False
+export function sayNeed({ what, one }: Need): string {
+  return `${what === "python" ? "Python package" : "program"} ${one}`;
+}
 
+const externalScript = `import json, sys
+${externalFunctions}
 def has(word):
     what, _, name = word.partition(":")
-    return has_python(name) if what == "python" else shutil.which(name) is not None
+    return has_python(name) if what == "python" else has_program(name)
 
 print(json.dumps([word for word in sys.argv[1:] if not has(word)]))
 `;

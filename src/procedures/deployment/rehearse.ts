@@ -130,7 +130,7 @@ function rehearsal(stack: Stack, facts: RehearseFacts): readonly Step[] {
   ];
 }
 
-function takeCode(stack: Stack, folder: Text, commit: string): Act {
+export function takeCode(stack: Stack, folder: Text, commit: string): Act {
   const git = requireGit(stack);
   const code = suffixed(folder, "/code");
   const archive = git.as(["git", "archive", "--format=tar", commit]);
@@ -164,14 +164,25 @@ function update({ stack, cluster, folder }: Rehearsed, { release }: RehearseFact
   );
 }
 
-/** Odoo's own folders as they are, those of the source from the release's code. */
-function addonsOption(stack: Stack, folder: Text, addonsPath: readonly string[]): Text {
-  const inRelease = new Map(stack.config.odoo.addons.map((path, index) => [path, codeFolders(stack)[index]]));
+/** Odoo's own folders as they are, or where `elsewhere` says that they lie; those of the source from the release's code. */
+export function addonsOption(
+  stack: Stack,
+  folder: Text,
+  addonsPath: readonly string[],
+  elsewhere = (path: string) => path,
+): Text {
+  const inRelease = inSource(stack);
   const paths = addonsPath.map((path): Text => {
-    const below = inRelease.get(path);
-    return below === undefined ? path : suffixed(folder, below === "." ? "/code" : `/code/${below}`);
+    const below = inRelease(path);
+    return below === undefined ? elsewhere(path) : suffixed(folder, below === "." ? "/code" : `/code/${below}`);
   });
   return paths.reduce<Text>((all, path, index) => concat(all, index === 0 ? "" : ",", path), "--addons-path=");
+}
+
+/** The folder of the source that one of Odoo's is taken from. */
+export function inSource(stack: Stack): (path: string) => string | undefined {
+  const folders = new Map(stack.config.odoo.addons.map((path, index) => [path, codeFolders(stack)[index]]));
+  return (path) => folders.get(path);
 }
 
 function noteRehearsal(stack: Stack, { release, set }: RehearseFacts): Act {

@@ -11,11 +11,11 @@ import type { Changes } from "./changes.ts";
 
 /** What was deployed, when, by whom, and how to go back to what was before. */
 
-const releaseKinds = ["code", "database", "rollback"] as const;
+const releaseKinds = ["code", "database", "series", "rollback"] as const;
 
 const release = z.object({
   id: z.string(),
-  /** `code`: processes were restarted one by one; `database`: with an update; `rollback`: an earlier one was put back. */
+  /** `code`: processes were restarted one by one; `database`: with an update; `series`: to another series of Odoo; `rollback`: an earlier one was put back. */
   kind: z.enum(releaseKinds),
   from: z.string(),
   commit: z.string(),

@@ -6,7 +6,7 @@ import type { Update } from "./facts.ts";
 import { namesOf } from "./snapshot.ts";
 
 /** Asks the database that was updated. */
-type Ask = (text: string, values?: Readonly<Record<string, Text>>) => SqlAction;
+export type Ask = (text: string, values?: Readonly<Record<string, Text>>) => SqlAction;
 
 /**
  * Odoo exits with 0 for a misspelled module, missing code, and a constraint that could not be added. An update counts as done
@@ -17,6 +17,19 @@ export function successCriteria(
   facts: Pick<Update, "changes" | "installs">,
   ask: Ask = (text, values) => stack.postgres.query(stack.config.odoo.database, text, values),
 ): readonly Probe[] {
+  const modules = [...facts.changes, ...(facts.installs ?? [])];
+  const versions = Object.fromEntries(modules.map((module) => [module.name, module.to]));
+  return [
+    ...logCriteria(
+      stack,
+      modules.map(({ name }) => name),
+    ),
+    ...databaseCriteria(ask, versions),
+  ];
+}
+
+/** What the run's log of an update must say, and must not. `loaded`: modules that it must name. */
+export function logCriteria(stack: Stack, loaded: readonly string[] = []): readonly Probe[] {
   const { log } = namesOf(stack);
   const { tools: host } = stack;
   const grep = (title: string, pattern: string, code: string): Probe => ({
@@ -35,13 +48,17 @@ export function successCriteria(
     with: 1,
     code: "upgrade.not_loaded",
   });
-  const modules = [...facts.changes, ...(facts.installs ?? [])];
-  const versions = JSON.stringify(Object.fromEntries(modules.map((module) => [module.name, module.to])));
   return [
     grep("the log has no error", " (ERROR|CRITICAL) ", "upgrade.log_errors"),
     grep("the log has no warning that means failure", failureWarnings, "upgrade.log_errors"),
     seen("the log says that the modules are loaded", "Modules loaded."),
-    ...modules.map((module) => seen(`the log says that ${module.name} was loaded`, `Module ${module.name} loaded`)),
+    ...loaded.map((name) => seen(`the log says that ${name} was loaded`, `Module ${name} loaded`)),
+  ];
+}
+
+/** What the database must say. `versions`: of modules that must be installed. */
+export function databaseCriteria(ask: Ask, versions: Readonly<Record<string, string>>): readonly Probe[] {
+  return [
     {
       title: "no module is between two states",
       action: ask(pendingModulesSql),
@@ -52,7 +69,7 @@ export function successCriteria(
     },
     {
       title: "every module is installed at the version of its code",
-      action: ask(versionMismatchSql, { versions }),
+      action: ask(versionMismatchSql, { versions: JSON.stringify(versions) }),
       output: { from: "stdout" },
       compare: "absent",
       with: "",

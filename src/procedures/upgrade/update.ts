@@ -1,6 +1,6 @@
 import type { Probe } from "../../runbook/action.ts";
 import type { Act, Step } from "../../runbook/plan.ts";
-import { output } from "../../runbook/value.ts";
+import { output, type Text } from "../../runbook/value.ts";
 import { activeCronsSql, lostCronsSql, newCronsSql, recordHashesSql, structureSql } from "../../stack/odoo/sql.ts";
 import { otherSessionsSql } from "../../stack/postgres.ts";
 import type { Stack } from "../../stack/stack.ts";
@@ -15,7 +15,7 @@ import { namesOf, snapshotDatabase, snapshotFilestore, swapBack } from "./snapsh
  */
 export function updateModules(stack: Stack, facts: Update, acceptLostCrons: boolean): readonly Step[] {
   return [
-    require({ id: "alone", title: "Nobody else uses the database", probe: aloneProbe(stack) }, { attempts: 5 }),
+    nobodyElse(stack, "alone"),
     readBefore(stack),
     snapshotDatabase(stack, facts.databaseBytes),
     snapshotFilestore(stack),
@@ -25,8 +25,8 @@ export function updateModules(stack: Stack, facts: Update, acceptLostCrons: bool
   ];
 }
 
-function aloneProbe(stack: Stack): Probe {
-  return {
+export function nobodyElse(stack: Stack, id: string): Act {
+  const probe: Probe = {
     title: "no other session is on the database",
     action: stack.postgres.query("postgres", otherSessionsSql, { name: stack.config.odoo.database }),
     output: { from: "stdout" },
@@ -34,9 +34,10 @@ function aloneProbe(stack: Stack): Probe {
     with: "",
     code: "upgrade.database_busy",
   };
+  return require({ id, title: "Nobody else uses the database", probe }, { attempts: 5 });
 }
 
-function readBefore(stack: Stack): Act {
+export function readBefore(stack: Stack): Act {
   return read({
     id: "before",
     title: "Note the active scheduled actions and the structure of the database",
@@ -70,8 +71,7 @@ function update(stack: Stack, facts: Update): Act {
 }
 
 /** Rows of `ir_cron` are never rewritten: lost ones fail the upgrade, new ones are named. */
-function compareCrons(stack: Stack, acceptLostCrons: boolean): Act {
-  const { database } = namesOf(stack);
+export function compareCrons(stack: Stack, acceptLostCrons: boolean, database: Text = namesOf(stack).database): Act {
   const before = output("before", "crons");
   const lost: Probe = {
     title: "every scheduled action that was active still is",

@@ -34,7 +34,7 @@ export interface DatabaseNames {
   readonly before: Text;
 }
 
-interface Names extends DatabaseNames {
+export interface Names extends DatabaseNames {
   readonly pastFiles: Text;
   readonly beforeFiles: Text;
 }
@@ -209,7 +209,7 @@ function swapDatabase({ postgres }: Stack, { database, past, before }: DatabaseN
   return change(
     {
       id: "swap",
-      title: "Put the past in the place of the present",
+      title: "Put it in the place of the present",
       action: postgres.query("postgres", swapDatabasesSql, { live: database, copy: past, aside: before }),
     },
     {
@@ -237,7 +237,7 @@ function placeDatabase({ postgres }: Stack, { database, past, before }: Database
   return change(
     {
       id: "swap",
-      title: "Put the past in its place",
+      title: "Put it in its place",
       action: postgres.query("postgres", swapDatabasesSql, { live: database, copy: past, aside: before }),
     },
     {
@@ -262,7 +262,7 @@ function swapFiles({ tools: host, odoo }: Stack, { database, pastFiles, beforeFi
   return change(
     { id: "swap files", title: "Put its filestore in place", action: swapTree(host, live, pastFiles, beforeFiles) },
     {
-      done: pathIsAbsent(host, pastFiles, "the filestore of the past is in its place"),
+      done: pathIsAbsent(host, pastFiles, "its filestore is in its place"),
       verify: [
         pathExists(host, live, "the filestore is there"),
         pathExists(host, beforeFiles, "the present's filestore is kept"),
@@ -292,7 +292,7 @@ function placeFiles(stack: Stack): Act {
   return change(
     { id: "swap files", title: "Put its filestore in place", action: rename(pastFiles, live) },
     {
-      done: pathIsAbsent(host, pastFiles, "the filestore of the past is in its place"),
+      done: pathIsAbsent(host, pastFiles, "its filestore is in its place"),
       verify: [pathExists(host, live, "the filestore is there")],
       undo: [
         takeBack(

@@ -1,0 +1,195 @@
+import { mkdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { configWith, refusal, testFolder } from "../harness/backups.ts";
+import { strike } from "../harness/kill.ts";
+import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
+import { type Draft, deployed, push } from "../harness/repository.ts";
+import {
+  environment,
+  folder,
+  ipai,
+  leftovers,
+  parsed,
+  type RunJson,
+  run,
+  serves,
+  sql,
+  until,
+  urls,
+} from "../harness/sandbox.ts";
+
+/**
+ * Upgrades of a real Odoo that is found by way of a link, within its own series: what serves is exchanged as it is between two series, and
+ * Odoo's own update of all modules can succeed without anybody's upgrade scripts.
+ */
+
+interface ReportJson {
+  readonly id: string;
+  readonly state: string;
+  readonly scripts: readonly { readonly name: string }[];
+  readonly found: { readonly come: readonly string[]; readonly gone: readonly string[] };
+}
+
+let desk: string;
+let config: string;
+let series: string;
+let link: string;
+const homes = { now: "", next: "" };
+
+/** The same stack, with its Odoo by way of a link. */
+beforeAll(async () => {
+  expect((await ipai(["demo", "up"])).exitCode).toBe(0);
+  desk = await testFolder();
+  link = join(desk, "current");
+  const definition = await readFile(join(folder, "ipai.yaml"), "utf8");
+  const program = /"command": \[\s*"[^"]*python3",\s*"([^"]+)"/.exec(definition)?.[1] ?? "";
+  homes.now = program.replace(/\/(usr\/bin\/odoo|odoo-bin)$/, "");
+  homes.next = join(desk, "next");
+  await symlink(homes.now, link);
+  await symlink(homes.now, homes.next);
+  const conf = join(desk, "odoo.conf");
+  const byLink = (text: string) => text.replaceAll(`${homes.now}/`, `${link}/`).replaceAll(`${folder}/odoo.conf`, conf);
+  await writeFile(conf, byLink(await readFile(join(folder, "odoo.conf"), "utf8")));
+  series = (await sql("select latest_version from ir_module_module where name = 'base'"))
+    .split(".")
+    .slice(0, 2)
+    .join(".");
+  config = await configWith(join(desk, "ipai.yaml"), (stack, stacks) => {
+    const { odoo, ...rest } = JSON.parse(byLink(JSON.stringify(stack))) as { odoo: object };
+    stacks["sandbox"] = {
+      ...rest,
+      odoo: { ...odoo, upgrade: { link, to: { [series]: homes.next, "99.0": homes.next } } },
+    };
+  });
+});
+afterAll(async () => {
+  expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
+});
+
+const words = (...args: readonly string[]) => ["--config", config, "upgrade", "major", "--to", series, ...args];
+const upgrade = async (...args: readonly string[]) =>
+  parsed<RunJson>(await ipai([...words(...args), "--yes", "--json"]));
+const refused = async (...args: readonly string[]) => refusal(await ipai([...words(...args), "--yes", "--json"]));
+const reports = async () =>
+  parsed<readonly ReportJson[]>(await ipai(["--config", config, "upgrade", "report", "--json"]));
+const everythingServes = async () => (await Promise.all([urls.public, ...urls.odoo].map(serves))).every(Boolean);
+const database = async () =>
+  sql("select string_agg(datname, ' ' order by datname) from pg_database where datname like 'odoo%'");
+const script = async ({ folder: clone }: Draft, name: string, text: string) => {
+  const file = join(clone, `migrations/${series.replace(".0", "")}_to_${series.replace(".0", "")}`, name);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
+};
+/** What the scripts did, in the order in which they did it; empty where none was run. */
+const effects = (of = "odoo") =>
+  sql(
+    `select coalesce((xpath('//what/text()', query_to_xml('select string_agg(what, '' '') as what from effects', false, true, '')))[1]::text, '') from pg_class where relname = 'effects'`,
+    of,
+  );
+
+describe("an upgrade that is refused", () => {
+  it.each([
+    ["to a series whose Odoo nobody named", ["--to", "98.0"], "upgrade.no_successor"],
+    ["to a series that the folder has not", ["--to", "99.0"], "upgrade.wrong_successor"],
+    ["with a folder of scripts that is not there", ["--upgrade-path", "/nowhere"], "upgrade.folder_missing"],
+    ["without a module that fits", ["--without", "ipai_demo_ledger"], "upgrade.without_unknown"],
+  ])("%s changes nothing", async (_, args, code) => {
+    expect((await refused(...args)).code).toBe(code);
+    expect(await everythingServes()).toBe(true);
+  });
+
+  it("names every module that does not fit before anything starts", async () => {
+    const commit = await push(
+      "What does not fit",
+      async ({ folder: clone, edit }) => {
+        await rm(join(clone, "ipai_demo_report"), { recursive: true });
+        await edit("ipai_demo_ledger/__manifest__.py", '"base"', '"base", "nobody_has_this"');
+      },
+      "attempt",
+    );
+    const { code, message } = await refused("--ref", commit);
+    expect(code).toBe("upgrade.modules_incompatible");
+    expect(message).toContain("ipai_demo_ledger (needs nobody_has_this, which nobody has)");
+    expect(message).toContain(`ipai_demo_report (no code for ${series})`);
+  });
+});
+
+describe("an upgrade with scripts", () => {
+  const chain = async (draft: Draft) => {
+    await draft.lay("good");
+    await script(
+      draft,
+      "01_first.sql",
+      "create table effects (id serial, what text);\ninsert into effects (what) values ('first');\n",
+    );
+    await script(
+      draft,
+      "02_second.py",
+      "def migrate(cr, version):\n    cr.execute('insert into effects (what) values (%s)', ['second'])\n",
+    );
+    await script(draft, "03_third.sql", "insert into effects (what) values ('third');\n");
+  };
+
+  it("that fails is taken back, and the old one serves with every row", async () => {
+    const [before, at] = [await fingerprintAtRest(), await deployed()];
+    const commit = await push(
+      "A script that fails",
+      async (draft) => {
+        await chain(draft);
+        await script(draft, "04_fourth.sql", "insert into effects (what) values ('half');\nselect 1 / 0;\n");
+      },
+      "attempt",
+    );
+    const ended = await upgrade("--ref", commit, "--no-backup");
+    expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "upgrade.migration_failed" } });
+    expect(ended.error?.message).toContain("division by zero");
+    expect([await readlink(link), await deployed(), await everythingServes()]).toEqual([homes.now, at, true]);
+    expect([await database(), await fingerprint()]).toEqual(["odoo", before]);
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it("that is killed between two of them is resumed, waits for somebody's word, and runs each once", async () => {
+    const commit = await push("The next series", chain);
+    await strike(
+      { program: "src/cli/main.ts", args: [...words("--no-backup"), "--yes"], env: environment },
+      "do:closed/stopped/folder/migrate 01_first.sql:recorded",
+    );
+    const [struck] = parsed<RunJson[]>(await ipai(["runs", "--json"]));
+    const id = struck?.run ?? "";
+    expect([await readlink(link), await effects(), await effects(`odoo_next_${id}`)]).toEqual([homes.now, "", "first"]);
+    const resumed = ipai(["--config", config, "runs", "resume", id, "--json"], { timeoutMs: 600_000 });
+    // It serves, and nobody is let in: by the services' own addresses one may look.
+    await until("it serves", async () => (await Promise.all(urls.odoo.map(serves))).every(Boolean), 300_000);
+    await until("it waits", async () => (await reports())[0]?.state === "tried");
+    expect([await serves(urls.public), await readlink(link)]).toEqual([false, homes.next]);
+    expect((await run("curl", ["--silent", urls.public])).stdout).toContain("Practice stack");
+    expect((await ipai(["--config", config, "runs", "signal", id, "let-in"])).exitCode).toBe(0);
+    expect(parsed<RunJson>(await resumed)).toMatchObject({ outcome: "succeeded" });
+    expect(await effects()).toBe("first second third");
+    expect(await sql("select string_agg(name, ' ' order by at) from ipai.migrations")).toMatch(
+      /^\d+_to_\d+\/01_first\.sql \S+\/02_second\.py \S+\/03_third\.sql$/,
+    );
+    expect(await sql("select latest_version from ir_module_module where name = 'ipai_demo_ledger'")).toMatch(
+      /1\.1\.0$/,
+    );
+    expect([await deployed(), await everythingServes()]).toEqual([commit, true]);
+    // The one of before is kept, and knows of no script.
+    expect(await database()).toBe(`odoo odoo_before_${id}`);
+    expect(await effects(`odoo_before_${id}`)).toBe("");
+    const [report] = await reports();
+    expect(report).toMatchObject({ id, state: "serving" });
+    expect(report?.scripts.map(({ name }) => name)).toEqual(["01_first.sql", "02_second.py", "03_third.sql"]);
+    expect(report?.found.come).toContain("rows effects 3");
+    const [release] = parsed<{ id: string; kind: string }[]>(await ipai(["deployments", "--json"]));
+    expect(release).toMatchObject({ id, kind: "series" });
+  });
+
+  it("that it has had runs none of them again, and refuses one that changed", async () => {
+    const plan = await ipai(words("--plan"));
+    expect(plan.stdout).toMatch(/Script that the database has had: \S+\/03_third\.sql/);
+    expect(plan.stdout).not.toContain("Run ");
+    const commit = await push("Changed afterwards", (draft) => script(draft, "01_first.sql", "select 1;\n"), "attempt");
+    expect((await refused("--ref", commit)).code).toBe("upgrade.migration_changed");
+  });
+});
