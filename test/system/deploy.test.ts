@@ -510,9 +510,10 @@ describe("a rehearsal", () => {
     expect(found?.updateSeconds).toBeGreaterThan(0.5);
     expect(found?.found.come).toContainEqual(expect.stringMatching(/^column ipai_demo_entry\./));
     expect(found?.found).toMatchObject({
-      invalidViews: [
-        expect.stringMatching(`^By hand \\(${own}\\) ipai.demo.entry: .*filename='document_name'.* cannot be located`),
-      ],
+      // The view that it was put into shows it too, and so does whatever else is.
+      invalidViews: expect.arrayContaining([
+        expect.stringMatching(`^By hand \\(${own}\\) ipai.demo.entry: .*filename=.*document_name.* cannot be located`),
+      ]),
       kept: ["ipai.demo.entry ipai_demo_ledger.entry_campaign: amount"],
       keptBefore: ["ipai.demo.entry ipai_demo_ledger.entry_licence: name"],
       cronsLost: ["ipai_demo_ledger.cron_post_due_entries|Demo Ledger: post due entries"],
