@@ -11,7 +11,7 @@ import { registerMaintenance } from "./program/maintenance.ts";
 import { registerPast } from "./program/past.ts";
 import { registerPeople } from "./program/people.ts";
 import { registerRecovery } from "./program/recovery.ts";
-import { changing, json, planned, run } from "./program/register.ts";
+import { begun, changing, json, planned, run } from "./program/register.ts";
 import { registerResources } from "./program/resources.ts";
 import { registerRestore } from "./program/restore.ts";
 import { registerService } from "./program/service.ts";
@@ -187,7 +187,7 @@ planned(program.command("run"))
   .argument("<name and input...>", "its name, then NAME=VALUE for each input")
   .action(
     run(async (context, words, options) =>
-      (await import("./commands/procedures.ts")).runNamed(context, words as string[], options),
+      (await import("./commands/procedures.ts")).runNamed(context, words as string[], begun(options)),
     ),
   );
 

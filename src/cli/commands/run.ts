@@ -25,8 +25,8 @@ export interface RunOptions {
   readonly yes?: boolean;
   readonly wait?: boolean;
   readonly json?: boolean;
-  /** When it is to begin, as it was typed; now when absent. */
-  readonly at?: string;
+  /** When it is to begin, as it was typed; now when absent. Not `at`, which of a restore is the instant that is meant. */
+  readonly begins?: string | undefined;
   /** What a run that succeeded has to show. */
   readonly show?: (app: App, run: Run) => Promise<Shown>;
   /** It is one part of what was asked for: with --json the last one alone is told. */
@@ -52,7 +52,7 @@ export async function runProcedure(
 ): Promise<number> {
   await using app = await context.openApp();
   const stack = app.stack(context.globals.stack);
-  const at = options.at === undefined ? undefined : parseFuture(options.at, stack.config.timezone, new Date());
+  const at = options.begins === undefined ? undefined : parseFuture(options.begins, stack.config.timezone, new Date());
   const plan = await app.plan(procedure, stack.name, input, at);
   if (options.json !== true && options.script !== true)
     for (const line of await aside(app, stack, plan)) context.terminal.err(line);

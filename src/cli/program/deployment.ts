@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { changing, json, planned, run } from "./register.ts";
+import { begun, changing, json, planned, run } from "./register.ts";
 
 /** Releases: brought, corrected, taken back, listed. */
 export function registerDeployment(program: Command): void {
@@ -28,7 +28,7 @@ export function registerDeployment(program: Command): void {
           acceptLostCrons: acceptLostCrons === true,
           override: override === undefined ? null : { reason: override },
         };
-        return (await import("../commands/run.ts")).runProcedure(context, "deploy", input, options);
+        return (await import("../commands/run.ts")).runProcedure(context, "deploy", input, begun(options ?? {}));
       }),
     );
   planned(program.command("hotfix"))
@@ -42,7 +42,7 @@ export function registerDeployment(program: Command): void {
       run(async (context, options) => {
         const { to = null, verify } = options as { to?: string; verify?: string };
         const input = { to, verify: verify === undefined ? null : toCheck(verify) };
-        return (await import("../commands/run.ts")).runProcedure(context, "hotfix", input, options ?? {});
+        return (await import("../commands/run.ts")).runProcedure(context, "hotfix", input, begun(options ?? {}));
       }),
     );
   registerRehearsals(program);

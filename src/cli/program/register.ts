@@ -19,6 +19,11 @@ export const planned = (target: Command) =>
     'begin then, if the plan is still the same: "2026-11-26 22:00" in the stack\'s zone, or "in 90m"',
   );
 
+/** What such a command was given, as a run takes it. */
+export function begun<T extends object>(options: T): T & { readonly begins: string | undefined } {
+  return { ...options, begins: (options as { readonly at?: string }).at };
+}
+
 export const json = (target: Command) => target.option("--json", "print JSON");
 
 type Options = Readonly<Record<string, unknown>>;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { changing, json, planned, run } from "./register.ts";
+import { begun, changing, json, planned, run } from "./register.ts";
 
 /** New versions: of modules, and of Odoo itself. */
 export function registerUpgrade(program: Command): void {
@@ -14,7 +14,7 @@ export function registerUpgrade(program: Command): void {
           context,
           "upgrade",
           { modules, acceptLostCrons: options["acceptLostCrons"] === true },
-          options,
+          begun(options),
         ),
       ),
     );
