@@ -86,38 +86,46 @@ export async function testFolder(): Promise<string> {
 
 const override = join(folder, "compose.override.yaml");
 
-/**
- * A folder of a test that the stack's programs see too, with the disks that are mounted in it, also later. Containers of a project get it
- * under the path that it has here.
- */
+/** A folder of a test that the stack's programs see too, with the disks that are mounted in it, also later. */
 export async function sharedFolder(): Promise<string> {
   const path = await testFolder();
-  if (!isCompose) return path;
-  // Mounts are handed on only by a folder that is a mount itself, and says so.
-  await shell(`mount --bind ${path} ${path} && mount --make-shared ${path}`);
-  const volume = { type: "bind", source: path, target: path, bind: { propagation: "rslave" } };
-  const services = Object.fromEntries(working.map((name) => [name, { volumes: [volume] }]));
-  await writeFile(override, JSON.stringify({ services }));
-  await renew();
+  if (isCompose) await share(path);
   return path;
 }
 
 /** Removes it; what was mounted in it has to be gone. */
 export async function removeShared(path: string): Promise<void> {
-  if (isCompose) {
-    await rm(override);
-    await renew();
-    await shell(`umount ${path}`);
-  }
+  if (isCompose) await unshare(path);
   await rm(path, { recursive: true });
 }
 
-/** The services of a project that `ipai` works in. */
-const working = ["tools", "odoo-tools"];
+/**
+ * Gives a folder to the two containers where `ipai` works, under the path that it has here, and to the services that are named with what
+ * else they shall have.
+ */
+export async function share(path: string, more: Readonly<Record<string, object>> = {}): Promise<void> {
+  // Mounts are handed on only by a folder that is a mount itself, and says so.
+  await shell(`mount --bind ${path} ${path} && mount --make-shared ${path}`);
+  const volume = { type: "bind", source: path, target: path, bind: { propagation: "rslave" } };
+  const services = Object.entries({ tools: {}, "odoo-tools": {}, ...more }).map(([name, given]) => [
+    name,
+    { ...given, volumes: [volume] },
+  ]);
+  await writeFile(override, JSON.stringify({ services: Object.fromEntries(services) }));
+  await renew(services.map(([name]) => name as string));
+}
+
+/** Takes it away again. */
+export async function unshare(path: string): Promise<void> {
+  const { services } = JSON.parse(await readFile(override, "utf8")) as { services: object };
+  await rm(override);
+  await renew(Object.keys(services));
+  await shell(`umount ${path}`);
+}
 
 /** Makes containers anew that are not as their project now says. */
-async function renew(): Promise<void> {
-  const ended = await compose("up", "--detach", "--wait", ...working);
+async function renew(names: readonly string[]): Promise<void> {
+  const ended = await compose("up", "--detach", "--wait", ...names);
   if (ended.exitCode !== 0) throw new Error(ended.stderr);
 }
 

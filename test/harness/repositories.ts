@@ -58,12 +58,17 @@ export const s3Lacks = (() => {
   }
 })();
 
-/** Again on the same folder and port it has what it had. */
-export async function serveS3(folder: string, port: number, certificate = makeCertificate()): Promise<S3Server> {
+/** Again on the same folder and port it has what it had. `address`: another of this machine's than the loopback. */
+export async function serveS3(
+  folder: string,
+  port: number,
+  certificate = makeCertificate(),
+  address = "127.0.0.1",
+): Promise<S3Server> {
   await mkdir(folder, { recursive: true });
   const [access, secret] = ["backup", "a-secret-key"];
   const { certificate: file, key } = certificate;
-  const given = JSON.stringify({ folder, port, access, secret, certificate: file, key });
+  const given = JSON.stringify({ folder, address, port, access, secret, certificate: file, key });
   const script = join(import.meta.dirname, "s3-server.py");
   const server = spawn("/usr/bin/python3", [script, given], { stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface({ input: server.stdout });
@@ -74,7 +79,7 @@ export async function serveS3(folder: string, port: number, certificate = makeCe
   ended.catch(() => undefined);
   return {
     port,
-    url: `https://127.0.0.1:${port}`,
+    url: `https://${address}:${port}`,
     environment: { AWS_ACCESS_KEY_ID: `test:${access}`, AWS_SECRET_ACCESS_KEY: secret, SSL_CERT_FILE: file },
     certificate,
     stop: () => end(server),

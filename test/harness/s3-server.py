@@ -3,11 +3,11 @@
 Its first argument is a JSON object:
 
   folder       where everything lies; what is there already is served on
-  port         0 for any
+  address      where it listens, port: 0 for any
   access, secret   the only user's keys
   certificate, key   files: it speaks TLS
 
-It prints its port when it answers. The four servers that Swift consists of run in this one process, on the loopback."""
+It prints its port when it answers. The four servers that Swift consists of run in this one process, three of them on the loopback alone."""
 import array
 import json
 import os
@@ -59,8 +59,8 @@ def serve(socket, application):
     eventlet.spawn(wsgi.server, socket, application, log=Quiet(), log_output=False)
 
 
-def listen(port=0):
-    return eventlet.listen(("127.0.0.1", port))
+def listen(address="127.0.0.1", port=0):
+    return eventlet.listen((address, port))
 
 
 sockets = {name: listen() for name in ("account", "container", "object")}
@@ -112,7 +112,7 @@ for factory, more in (
     application = factory(settings, **more)(application)
 application = with_cache(application)
 
-socket = listen(options.get("port", 0))
+socket = listen(options["address"], options.get("port", 0))
 port = socket.getsockname()[1]
 if "certificate" in options:
     socket = eventlet.wrap_ssl(socket, certfile=options["certificate"], keyfile=options["key"], server_side=True)

@@ -61,15 +61,15 @@ export interface Certificate extends Disposable {
   readonly key: string;
 }
 
-/** For this machine, signed by nobody but itself. */
-export function makeCertificate(): Certificate {
+/** For this machine, under these names, signed by nobody but itself. */
+export function makeCertificate(names = "IP:127.0.0.1,DNS:localhost"): Certificate {
   const folder = mkdtempSync(join(tmpdir(), "ipai-smtp-"));
   const [certificate, key] = [join(folder, "certificate"), join(folder, "key")];
   execFileSync(
     "openssl",
     [
       ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
-      ...["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
+      ...["-subj", "/CN=localhost", "-addext", `subjectAltName=${names}`],
       ...["-out", certificate, "-keyout", key],
     ],
     { stdio: "ignore" },
