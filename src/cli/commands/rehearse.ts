@@ -1,8 +1,9 @@
 import { listRehearsals, type Rehearsal } from "../../procedures/deployment/rehearsal.ts";
-import { ResourceUnknown } from "../../procedures/resources.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
+import { renderFound, section } from "../render/found.ts";
 import { duration, instant, table } from "../render/text.ts";
+import { showReports } from "./reports.ts";
 import { type RunOptions, runProcedure, type Shown } from "./run.ts";
 
 /** Rehearsals of updates: done, and what they found. */
@@ -23,21 +24,14 @@ async function showFound(app: App, run: { readonly id: string; readonly stack: s
   return { json: { rehearsal: found ?? null }, text: found === undefined ? "" : renderRehearsal(found) };
 }
 
-export async function showRehearsals(
+export function showRehearsals(
   context: Context,
   id: string | undefined,
   options: { readonly json?: boolean },
 ): Promise<number> {
-  await using app = await context.openApp();
-  const stack = app.stack(context.globals.stack);
-  const all = await listRehearsals(app.records, stack.name);
-  const one = id === undefined ? undefined : all.find((known) => known.id === id);
-  if (id !== undefined && one === undefined) throw ResourceUnknown({ id });
-  if (options.json === true) context.terminal.out(JSON.stringify(one ?? all, null, 2));
-  else if (one !== undefined) context.terminal.out(renderRehearsal(one));
-  else if (all.length === 0) context.terminal.out(`Nothing was rehearsed for ${stack.name} yet.`);
-  else context.terminal.out(renderAll(all, stack.config.timezone));
-  return 0;
+  const list = (app: App, stack: { readonly name: string }) => listRehearsals(app.records, stack.name);
+  const none = (stack: string) => `Nothing was rehearsed for ${stack} yet.`;
+  return showReports(context, { list, render: renderRehearsal, renderAll, none }, id, options);
 }
 
 function renderAll(all: readonly Rehearsal[], timezone: string): string {
@@ -49,17 +43,9 @@ function renderAll(all: readonly Rehearsal[], timezone: string): string {
 }
 
 export function renderRehearsal({ commit, backup, updateSeconds, modules, found }: Rehearsal): string {
-  const section = (title: string, lines: readonly string[]) =>
-    lines.length === 0 ? [] : ["", `${title}:`, ...lines.map((line) => `  ${line}`)];
   return [
     `${commit.slice(0, 10)} on backup ${backup}: the update took ${duration(updateSeconds)}.`,
-    ...section(
-      "Modules",
-      Object.entries(modules).map(([name, version]) => `${name} ${version}`),
-    ),
-    ...section("Only before", found.gone),
-    ...section("Only after", found.come),
-    ...section("Odoo warned", found.warned),
+    ...renderFound(modules, found),
     ...section("Views that are invalid afterwards", found.invalidViews),
     ...section("Scheduled actions that are lost", found.cronsLost),
     ...section("Scheduled actions that are new", found.cronsNew),

@@ -1,8 +1,9 @@
-import { ResourceUnknown } from "../../procedures/resources.ts";
 import { listMajor, type MajorReport } from "../../procedures/upgrade/major/record.ts";
 import type { App } from "../app.ts";
 import type { Context } from "../context.ts";
+import { renderFound, section } from "../render/found.ts";
 import { duration, instant, table } from "../render/text.ts";
+import { showReports } from "./reports.ts";
 import { type RunOptions, runProcedure, type Shown } from "./run.ts";
 
 /** Upgrades to another series, rehearsed or done, and what they found. */
@@ -39,21 +40,14 @@ async function showFound(app: App, run: { readonly id: string; readonly stack: s
   return { json: { report: found ?? null }, text: found === undefined ? "" : renderReport(found) };
 }
 
-export async function showReports(
+export function showMajor(
   context: Context,
   id: string | undefined,
   options: { readonly json?: boolean },
 ): Promise<number> {
-  await using app = await context.openApp();
-  const stack = app.stack(context.globals.stack);
-  const all = await listMajor(app.records, stack.name);
-  const one = id === undefined ? undefined : all.find((known) => known.id === id);
-  if (id !== undefined && one === undefined) throw ResourceUnknown({ id });
-  if (options.json === true) context.terminal.out(JSON.stringify(one ?? all, null, 2));
-  else if (one !== undefined) context.terminal.out(renderReport(one));
-  else if (all.length === 0) context.terminal.out(`No upgrade to another series was tried on ${stack.name} yet.`);
-  else context.terminal.out(renderAll(all, stack.config.timezone));
-  return 0;
+  const list = (app: App, stack: { readonly name: string }) => listMajor(app.records, stack.name);
+  const none = (stack: string) => `No upgrade to another series was tried on ${stack} yet.`;
+  return showReports(context, { list, render: renderReport, renderAll, none }, id, options);
 }
 
 function renderAll(all: readonly MajorReport[], timezone: string): string {
@@ -65,20 +59,12 @@ function renderAll(all: readonly MajorReport[], timezone: string): string {
 }
 
 function renderReport({ from, to, state, backup, scripts, updateSeconds, modules, found }: MajorReport): string {
-  const section = (title: string, lines: readonly string[]) =>
-    lines.length === 0 ? [] : ["", `${title}:`, ...lines.map((line) => `  ${line}`)];
   return [
     `${from} to ${to}, ${state}${backup === null ? "" : ` on backup ${backup}`}: the update took ${duration(updateSeconds)}.`,
     ...section(
       "Scripts",
       scripts.map(({ name, seconds }) => `${name}: ${duration(seconds)}`),
     ),
-    ...section(
-      "Modules",
-      Object.entries(modules).map(([name, version]) => `${name} ${version}`),
-    ),
-    ...section("Only before", found.gone),
-    ...section("Only after", found.come),
-    ...section("Odoo warned", found.warned),
+    ...renderFound(modules, found),
   ].join("\n");
 }

@@ -38,7 +38,7 @@ export function registerUpgrade(program: Command): void {
     .argument("[run]")
     .action(
       run(async (context, id, options) =>
-        (await import("../commands/upgrade.ts")).showReports(context, id as string | undefined, options),
+        (await import("../commands/upgrade.ts")).showMajor(context, id as string | undefined, options),
       ),
     );
 }

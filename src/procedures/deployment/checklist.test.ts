@@ -122,8 +122,11 @@ describe("the checklist", () => {
     });
   });
 
+  const withFound = (more: Partial<Rehearsal["found"]>) => ({ ...rehearsal, found: { ...rehearsal.found, ...more } });
   it.each<[string, Rehearsal | undefined, boolean, boolean, Status]>([
     ["that passed", rehearsal, true, true, "ok"],
+    ["after which a view is invalid", withFound({ invalidViews: ["one"] }), true, true, "warn"],
+    ["after which a scheduled action is lost", withFound({ cronsLost: ["one"] }), true, true, "warn"],
     ["that nobody asks for", undefined, false, true, "warn"],
     ["that is asked for", undefined, true, true, "fail"],
     ["of code alone", undefined, true, false, "ok"],

@@ -152,14 +152,22 @@ function judgeAccess({ scan }: DeployFacts): Said {
 /** As strict as the refusal of a deployment that has to be rehearsed and was not, and in its words. */
 function judgeRehearsal(facts: DeployFacts, rehearsal: Rehearsal | undefined, mustBeRehearsed: boolean): Said {
   if (!changesDatabase(facts)) return ok("Only code changes: there is no update to rehearse.");
-  if (rehearsal !== undefined) {
-    const warned = rehearsal.found.warned.length;
-    const seconds = Math.ceil(rehearsal.updateSeconds);
-    return ok(`It passed on ${rehearsal.backup}: the update took ${seconds} s, Odoo warned of ${warned} things.`);
-  }
+  if (rehearsal !== undefined) return judgeFound(rehearsal);
   const { message: text, hint: next } = NotRehearsed({ commit: short(facts.to) });
   if (mustBeRehearsed) return { status: "fail", text, next };
   return { status: "warn", text: `Nobody has rehearsed ${short(facts.to)} from ${short(facts.from)}.`, next };
+}
+
+/** The update passed; what it breaks beside that no update fails of. */
+function judgeFound({ id, backup, updateSeconds, found: { warned, invalidViews, cronsLost } }: Rehearsal): Said {
+  const text = `It passed on ${backup}: the update took ${Math.ceil(updateSeconds)} s, Odoo warned of ${warned.length} things.`;
+  const [views, crons] = [invalidViews.length, cronsLost.length];
+  if (views + crons === 0) return ok(text);
+  return {
+    status: "warn",
+    text: `${text} ${views} views become invalid and ${crons} scheduled actions are lost.`,
+    next: `\`ipai rehearsals ${id}\` names them.`,
+  };
 }
 
 export function changesDatabase({ updates, installs }: Pick<DeployFacts, "updates" | "installs">): boolean {
