@@ -164,9 +164,9 @@ async function inMounts(): Promise<string> {
   return `nsenter --mount --pid --target ${pid.trim()}`;
 }
 
-/** A restic that was killed leaves its lock in the repository. */
+/** A restic that was killed leaves its lock in the repository: a whole one, which has its name; before that it is an unfinished file. */
 async function leaveLock(): Promise<void> {
-  const script = `"$@" </dev/zero >/dev/null 2>&1 & until [ -n "$(ls ${repository}/locks)" ]; do sleep 0.1; done; kill -KILL $!`;
+  const script = `"$@" </dev/zero >/dev/null 2>&1 & until ls ${repository}/locks | grep -qxE '[0-9a-f]{64}'; do sleep 0.1; done; kill -KILL $!`;
   await there("bash", "-c", script, "die", ...resticOn(repository), "backup", "--stdin");
   expect(await readdir(join(repository, "locks"))).toHaveLength(1);
 }
