@@ -1,6 +1,6 @@
-import { chown, cp, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chown, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { folder, root, run } from "./sandbox.ts";
 
 /** Releases of the practice modules, pushed to the remote of the stack's source as a developer would. */
@@ -72,7 +72,10 @@ function draftIn(clone: string): Draft {
       if (!text.includes(from)) throw new Error(`${path} has no ${JSON.stringify(from)}`);
       await writeFile(join(clone, path), text.replace(from, to));
     },
-    put: (path, text) => writeFile(join(clone, path), text),
+    put: async (path, text) => {
+      await mkdir(dirname(join(clone, path)), { recursive: true });
+      await writeFile(join(clone, path), text);
+    },
     lay: async (release) => {
       for (const layer of release === "good" ? ["good"] : ["good", "broken"])
         await cp(join(root, "sandbox/releases", layer), clone, { recursive: true });

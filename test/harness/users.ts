@@ -39,6 +39,7 @@ export async function comeAndGo(perSecond = 25): Promise<{ stop(): Promise<Answe
         if (fault !== undefined || late !== undefined) failures.push(`${what}: ${fault ?? late}`);
         if (fault === undefined) good[what].push(endedAt);
       });
+  const beganAt = performance.now();
   const timer = setInterval(() => {
     const index = requests++;
     const [what, work] = index % 3 === 0 ? (["POST", read(cookie)] as const) : (["GET", page(cookie)] as const);
@@ -52,8 +53,10 @@ export async function comeAndGo(perSecond = 25): Promise<{ stop(): Promise<Answe
     stop: async () => {
       clearInterval(timer);
       socket.end();
+      const endedAt = performance.now();
       await Promise.all(pending);
-      const outSeconds = Math.max(gapsOf(good.GET), gapsOf(good.POST)) / 1000;
+      const out = (instants: readonly number[]) => gapsOf([beganAt, ...instants, endedAt]) / 1000;
+      const outSeconds = Math.max(out(good.GET), out(good.POST));
       return { requests, websockets, failures, slowestMs: Math.round(slowestMs), outSeconds };
     },
   };

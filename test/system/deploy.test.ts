@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configWith, prove, refusal } from "../harness/backups.ts";
@@ -292,10 +292,8 @@ describe.runIf(isCompose)("a release that changes an image of the project", () =
   const says = (what: string) => `FROM ${process.env["IPAI_IMAGE_ODOO"]}\nUSER root\n${what}\nUSER odoo\n`;
   const write =
     (what: string) =>
-    async ({ folder: clone, put }: Draft) => {
-      await mkdir(join(clone, "image"), { recursive: true });
-      await put("image/Dockerfile", says(what));
-    };
+    ({ put }: Draft) =>
+      put("image/Dockerfile", says(what));
   /** What a file of the image says, in each of the containers that are made of it. */
   const seen = async () => {
     const answers = containers.map((name) => ["exec", container(name), "cat", "/etc/ipai-test"]);
@@ -426,8 +424,6 @@ describe("a release that is refused", () => {
 
 describe("a release that changes the database", () => {
   const script = (name: string, text: string) => async (draft: Draft) => {
-    const { mkdir } = await import("node:fs/promises");
-    await mkdir(join(draft.folder, "ipai_demo_ledger/migrations/1.0.1"), { recursive: true });
     await draft.put(`ipai_demo_ledger/migrations/1.0.1/${name}`, `def migrate(cr, version):\n    ${text}\n`);
     await draft.edit("ipai_demo_ledger/__manifest__.py", '"1.0.0"', '"1.0.1"');
   };

@@ -6,17 +6,9 @@ import { pathExists } from "../../stack/files.ts";
 import { createScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { unpackIn } from "../../stack/transfer.ts";
-import { copyName, moveFilestore, silence } from "../backup/copy.ts";
-import { jobsOf, type ProofFacts, readProofFacts } from "../backup/facts.ts";
-import {
-  aboutSet,
-  databaseOfSet,
-  fetchSet,
-  requireServer,
-  restoreInScratch,
-  withFolder,
-  withScratch,
-} from "../backup/set.ts";
+import { copyName } from "../backup/copy.ts";
+import { type ProofFacts, readProofFacts } from "../backup/facts.ts";
+import { onCopy } from "../backup/on-copy.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
 import { change } from "../steps.ts";
 import { successCriteria } from "../upgrade/criteria.ts";
@@ -106,26 +98,20 @@ function rehearsal(stack: Stack, facts: RehearseFacts): readonly Step[] {
   const modules = release.updates.map(({ name }) => name);
   const own = cluster.odooOptions;
   const released = [...own, addonsOption(stack, folder, facts.addonsPath)];
-  const load = { source: databaseOfSet, jobs: jobsOf(stack.config, set.cores), databaseBytes: set.databaseBytes };
+  const copy = { repository: restic, set, cluster, folder, what: "rehearsal" };
   return [
     workDirectory(stack),
-    withFolder(stack, folder, "rehearsal", [
-      takeCode(stack, folder, release.to),
-      ...fetchSet(stack, restic, set, folder),
-      aboutSet(stack, folder),
-      withScratch(cluster, [
-        requireServer(cluster),
-        restoreInScratch(cluster, folder, load),
-        // Silencing switches them off.
-        noteActiveCrons(on),
-        ...silence(stack, cluster, copyName),
-        moveFilestore(stack, folder),
+    onCopy(stack, copy, {
+      first: [takeCode(stack, folder, release.to)],
+      // Silencing switches them off.
+      restored: [noteActiveCrons(on)],
+      silenced: [
         ...noteState(on, { when: "before", modules, options: own }),
         update(on, facts, released),
         ...noteState(on, { when: "after", modules, options: released }),
-      ]),
-      compareStates(on),
-    ]),
+      ],
+      last: [compareStates(on)],
+    }),
     noteRehearsal(stack, facts),
   ];
 }

@@ -3,17 +3,9 @@ import type { Plan, Step } from "../../../runbook/plan.ts";
 import { join, prefixed, runId, suffixed } from "../../../runbook/value.ts";
 import { createScratchCluster } from "../../../stack/scratch.ts";
 import type { Stack } from "../../../stack/stack.ts";
-import { copyName, moveFilestore, silence } from "../../backup/copy.ts";
-import { jobsOf, type ProofFacts, readProofFacts } from "../../backup/facts.ts";
-import {
-  aboutSet,
-  databaseOfSet,
-  fetchSet,
-  requireServer,
-  restoreInScratch,
-  withFolder,
-  withScratch,
-} from "../../backup/set.ts";
+import { copyName } from "../../backup/copy.ts";
+import { type ProofFacts, readProofFacts } from "../../backup/facts.ts";
+import { onCopy } from "../../backup/on-copy.ts";
 import { RehearsalWithoutBackup } from "../../deployment/errors.ts";
 import type { FactReader, Procedure } from "../../procedure.ts";
 import { workDirectory } from "../upgrade.ts";
@@ -75,22 +67,12 @@ function steps(stack: Stack, given: RehearsalInput, { upgrade, set }: Facts): re
   if (restic === undefined) throw RehearsalWithoutBackup({ stack: stack.name });
   const folder = join(`${stack.config.workDirectory}/upgrade/`, runId);
   const cluster = createScratchCluster(stack.config, stack.runtime, folder);
-  const load = { source: databaseOfSet, jobs: jobsOf(stack.config, set.cores), databaseBytes: set.databaseBytes };
   const odooOptions = [...cluster.odooOptions, prefixed("--data-dir=", suffixed(folder, "/odoo"))];
   const ground = { database: copyName, query: cluster.query, odooOptions };
+  const copy = { repository: restic, set, cluster, folder, what: "rehearsal" };
   return [
     workDirectory(stack),
-    withFolder(stack, folder, "rehearsal", [
-      ...fetchSet(stack, restic, set, folder),
-      aboutSet(stack, folder),
-      withScratch(cluster, [
-        requireServer(cluster),
-        restoreInScratch(cluster, folder, load),
-        ...silence(stack, cluster, copyName),
-        moveFilestore(stack, folder),
-        ...upgradeCopy(stack, folder, ground, { ways: given, facts: upgrade }),
-      ]),
-    ]),
+    onCopy(stack, copy, { silenced: upgradeCopy(stack, folder, ground, { ways: given, facts: upgrade }) }),
     noteMajor(stack, upgrade, { id: "note", title: "Note what was found", state: "rehearsed", backup: set.backup }),
   ];
 }
