@@ -67,7 +67,6 @@ compose_suites() {
   suite compose-script --project system test/system/script.test.ts -t "a backup is made"
   suite compose-recovery --project system test/system/recovery.test.ts
   suite compose-crash --project crash test/crash/stack.test.ts -t "update:spawned|swap database:spawned|record:spawned"
-  unset IPAI_TEST_RUNTIME
 }
 
 # What a killed run of the tests left behind, or a suite that failed, would hold the stack that the next one takes: its programs, the tool
@@ -85,7 +84,14 @@ clear_away() {
     done 2>/dev/null
   done
   rm -rf "$folder"
-  if [[ -e $engine ]]; then docker ps -aq | xargs -r docker rm -f -v >/dev/null; fi
+  if [[ -e $engine && $folder == *-compose ]]; then docker ps -aq | xargs -r docker rm -f -v >/dev/null; fi
+}
+
+# What follows in this shell has a practice stack of its own, beside the one of the others.
+own_stack() {
+  export IPAI_TEST_PORT=$((port + $2)) IPAI_TEST_HOME=$home-$1
+  home=$IPAI_TEST_HOME
+  clear_away "$home"
 }
 
 stop_engine() {
@@ -94,12 +100,12 @@ stop_engine() {
 engine=$results/docker.pid
 trap 'stop_engine; rm -rf "$results"' EXIT
 
-home=${IPAI_TEST_HOME:-/var/lib/ipai-test}
+home=${IPAI_TEST_HOME:-/var/lib/ipai-test} port=${IPAI_TEST_PORT:-28080}
 clear_away "$home"
 
 # The first practice stack of a machine takes a minute to install. The small tests, which mostly wait, leave time for that; the suite
 # that needs the stack brings it up itself if this did not.
-IPAI_HOME=$home IPAI_SANDBOX_PORT=${IPAI_TEST_PORT:-28080} bin/ipai demo up >/dev/null 2>&1 &
+IPAI_HOME=$home IPAI_SANDBOX_PORT=$port bin/ipai demo up >/dev/null 2>&1 &
 stack=$!
 
 check lint biome check .
@@ -107,21 +113,22 @@ check types tsc
 suite unit-and-component --project unit --project component
 wait "$stack"
 if [[ ${1:-quick} == all ]]; then
-  # They mostly wait, and need nothing of the practice stack.
+  # Beside the system suites: what waits most of the time, and what has a practice stack of its own.
   (
     suite component-long --project component-long
     suite crash-engine --project crash-engine
-  ) >"$results/long.log" 2>&1 &
-  long=$!
+    (own_stack compose 400 && compose_suites)
+    # Each point on its own was shown once; what CI shows again is bounded.
+    own_stack crash 500
+    for name in stack past deploy; do suite "crash-$name" --project crash "test/crash/$name.test.ts"; done
+    suite crash-restore --project crash test/crash/restore.test.ts -t "side/load:spawned|side/closed/stopped/swap:perf|meets somebody"
+    suite crash-restore-set --project crash test/crash/restore-set.test.ts -t "load:spawned|while it is taken back"
+  ) >"$results/beside.log" 2>&1 &
+  beside=$!
   # A stack of its own for each file: what one leaves of its damage is nobody else's.
   for file in test/system/*.test.ts; do suite "$(basename "$file" .test.ts)" --project system "$file"; done
-  wait "$long"
-  cat "$results/long.log"
-  # Each point on its own was shown once; what CI shows again is bounded.
-  for name in stack past deploy; do suite "crash-$name" --project crash "test/crash/$name.test.ts"; done
-  suite crash-restore --project crash test/crash/restore.test.ts -t "side/load:spawned|side/closed/stopped/swap:perf|meets somebody"
-  suite crash-restore-set --project crash test/crash/restore-set.test.ts -t "load:spawned|while it is taken back"
-  compose_suites
+  wait "$beside"
+  cat "$results/beside.log"
   if [[ -z ${IPAI_ODOO_HOME:-} ]]; then
     skip odoo-18 'the practice stack on Odoo 18, because IPAI_ODOO_HOME names no Odoo (Debian has no package of 18)'
   fi

@@ -5,6 +5,7 @@ import { at, backups, configWith, refusal, testFolder } from "../harness/backups
 import { strike } from "../harness/kill.ts";
 import { bring, edit, fingerprint, fingerprintAtRest, installedCode } from "../harness/release.ts";
 import {
+  basePort,
   checks,
   container,
   type Ended,
@@ -26,7 +27,7 @@ import { hasNetworks, type Sshd, startSshd } from "../harness/sshd.ts";
  * The same stack on another machine: the command line sits in a network of its own, and reaches the stack through a real OpenSSH
  * server, over a cable that can be cut.
  */
-const namespace = "ipai-far";
+const namespace = `ipai-far-${basePort}`;
 let sshd: Sshd;
 let desk: string;
 let config: string;

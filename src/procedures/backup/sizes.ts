@@ -1,3 +1,5 @@
+import { median } from "../median.ts";
+
 /** A backup that is much smaller or larger than those before it may be whole, and of something that is not. */
 
 export interface Sizes {
@@ -24,15 +26,9 @@ export function findSizeFaults(last: Sizes, earlier: readonly Sizes[]): readonly
   return (["database", "filestore"] as const).flatMap((what) => {
     const known = earlier.flatMap((sizes) => sizes[what] ?? []).slice(0, earlierMax);
     const bytes = last[what];
-    const usualBytes = medianOf(known);
+    const usualBytes = median(known) ?? 0;
     if (bytes === null || usualBytes === 0 || known.length < earlierMin) return [];
     const percent = Math.round((100 * bytes) / usualBytes);
     return percent < usualPercent.least || percent > usualPercent.most ? [{ what, bytes, usualBytes, percent }] : [];
   });
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const [low = 0, high = 0] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.floor(sorted.length / 2)]];
-  return (low + high) / 2;
 }

@@ -276,6 +276,10 @@ describe("the downtime", () => {
     expect(forecastDowntime({ updateSeconds: 30 }, [{ ...release, kind: "code" }], sizes)).toBe(30 + 2 + 6);
     // 100 MB/s, and 12 s for all the rest.
     expect(forecastDowntime({ updateSeconds: 30 }, [release], { ...sizes, databaseBytes: 500_000_000 })).toBe(47);
+    // Of two, what lies between them: 12 s and 8 s.
+    const quicker = { ...release, downtimeSeconds: release.downtimeSeconds - 4 };
+    const both = forecastDowntime({ updateSeconds: 30 }, [release, quicker], { ...sizes, databaseBytes: 500_000_000 });
+    expect(both).toBe(45);
   });
 });
 

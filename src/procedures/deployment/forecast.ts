@@ -1,10 +1,11 @@
+import { median } from "../median.ts";
 import { copyBytesPerSecond } from "../upgrade/snapshot.ts";
 import type { Rehearsal } from "./rehearsal.ts";
 import type { Release } from "./release.ts";
 
 /**
- * Seconds that stopping, checking, starting and asking take where no deployment measured it yet: some, and some for each service, as two quiet
- * processors do it.
+ * Seconds that stopping, checking, starting and asking take where no deployment measured it yet: some, and some for each service: 6 s for the
+ * three of the practice stack, which on two quiet processors took 3.0 to 5.4 s (docs/tested.md).
  */
 const usualSeconds = (services: number) => 3 + services;
 /** So many of the last deployments tell what it takes here. */
@@ -33,9 +34,4 @@ export function forecastError({
 }: Pick<Release, "forecastSeconds" | "downtimeSeconds">): number | undefined {
   if (forecastSeconds === null || downtimeSeconds === 0) return undefined;
   return (forecastSeconds - downtimeSeconds) / downtimeSeconds;
-}
-
-function median(values: readonly number[]): number | undefined {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
 }
