@@ -1,6 +1,7 @@
 import type { StackConfig } from "../../config/schema.ts";
 import { type Command, type CommandAction, command, type HttpAction, type Probe } from "../../runbook/action.ts";
 import { prefixed, suffixed, type Text, type Value } from "../../runbook/value.ts";
+import { explained } from "../restic.ts";
 import type { Argv, Runtime } from "../runtime/runtime.ts";
 import { inventoryScript } from "./inventory.ts";
 
@@ -164,13 +165,14 @@ function oneOff(
 }
 
 function loggedTo(log: Text, host: string, odoo: Command): CommandAction {
-  return { kind: "command", host, pipeline: [odoo, { argv: ["tee", log] }], exitCodes: updateExitCodes };
+  return explained({ kind: "command", host, pipeline: [odoo, { argv: ["tee", log] }], exitCodes: updateExitCodes });
 }
 
 /** What Odoo's exit codes mean for an update (measured). 0 alone proves nothing. */
 const updateExitCodes = {
   1: "odoo.update_crashed",
   2: "odoo.bad_options",
+  28: "host.disk_full",
   137: "odoo.update_killed",
   143: "odoo.update_killed",
   255: "odoo.update_failed",
