@@ -1,7 +1,6 @@
 import type { StackConfig } from "../../config/schema.ts";
 import { type Command, type CommandAction, command, type HttpAction, type Probe } from "../../runbook/action.ts";
 import { prefixed, suffixed, type Text, type Value } from "../../runbook/value.ts";
-import { explained } from "../restic.ts";
 import type { Argv, Runtime } from "../runtime/runtime.ts";
 import { inventoryScript } from "./inventory.ts";
 
@@ -165,8 +164,13 @@ function oneOff(
 }
 
 function loggedTo(log: Text, host: string, odoo: Command): CommandAction {
-  return explained({ kind: "command", host, pipeline: [odoo, { argv: ["tee", log] }], exitCodes: updateExitCodes });
+  const pipeline = [odoo, { argv: ["tee", log], mergeStderr: true }, { argv: ["awk", noticeFull] }] as const;
+  return { kind: "command", host, pipeline, exitCodes: updateExitCodes };
 }
+
+/** A full disk, of the database or of the log, has no exit code of its own. */
+const noticeFull =
+  "{ print; fflush() } tolower($0) ~ /no space left on device|disk quota exceeded/ { full = 28 } END { exit full }";
 
 /** What Odoo's exit codes mean for an update (measured). 0 alone proves nothing. */
 const updateExitCodes = {
