@@ -20,9 +20,11 @@ def is_full(said):
     disk = os.statvfs(".")
     return "write" in said and (disk.f_bavail * disk.f_frsize < 1 << 20 or (disk.f_files > 0 and disk.f_favail == 0))
 
-def remove_dead_lock(name):
+def path_of(lock):
+    return os.path.abspath(os.fsdecode(git("rev-parse", "--git-path", lock)).rstrip("\n"))
+
+def remove_dead(lock):
     """Whoever works with a lock holds it open."""
-    lock = os.path.abspath(os.fsdecode(git("rev-parse", "--git-path", name)).rstrip("\n"))
     if os.path.lexists(lock) and os.lstat(lock).st_uid == os.geteuid() and not any(file == lock for file in open_files()):
         os.unlink(lock)
 
@@ -64,9 +66,9 @@ def halves(commit):
     return found
 
 def take_back(paths):
-    """On a full disk the files fit, as they did before. Git's list of them may not, and stays the one that fits them."""
+    """All goes before any comes back: on a full disk they fit then, as they did. Git's list of files may not, and stays the one that fits them."""
     for path, was_there in paths:
-        if not was_there:
+        if os.path.lexists(path):
             os.unlink(path)
     known = b"".join(os.fsencode(path) + b"\0" for path, was_there in paths if was_there)
     if known:
@@ -74,15 +76,17 @@ def take_back(paths):
         subprocess.run(["git", *words], input=known, stderr=subprocess.DEVNULL)
 
 commit = sys.argv[1]
-for name in ("index.lock", "HEAD.lock"):
-    remove_dead_lock(name)
-for is_last in (False, True):
+locks = [path_of(name) for name in ("index.lock", "HEAD.lock")]
+for lock in locks:
+    remove_dead(lock)
+for _ in ("as it is", "when half of it was taken back"):
     said = checkout(commit)
     if said is None:
         sys.exit(0)
     # Taking back makes room.
     full = is_full(said)
-    paths = halves(commit)
+    # A git that works is at it itself.
+    paths = [] if any(map(os.path.lexists, locks)) else halves(commit)
     if paths:
         take_back(paths)
     if full:
