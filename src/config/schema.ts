@@ -148,6 +148,11 @@ const odoo = z
     database: databaseName.default("odoo").describe("Name of the database"),
     dataDirectory: absolutePath.default("/var/lib/odoo").describe("Odoo's data_dir; the filestore is below it"),
     addons: z.array(absolutePath).default([]).describe("Folders with the modules that are managed"),
+    startSeconds: seconds
+      .default(180)
+      .describe(
+        "Seconds that a service may take from its start until it shows its login page: two or three are usual, and a release that needs longer is taken back",
+      ),
     modules: z
       .union([text, z.array(text)], "must be a pattern or a list of patterns")
       .default("ipai_*")

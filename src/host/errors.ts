@@ -20,6 +20,12 @@ export const CommandFailed = defineError<{ program: string; exitCode: number; si
   },
 );
 
+export const DiskFull = defineError<{ program: string; exitCode: number; output: string }>("host.disk_full", {
+  exitCode: 35,
+  message: (d) => `${d.program} found a disk full.${fullLine(d.output)}`,
+  hint: () => "`df -h` and `df -i` on the host name the disk. Free some space there, then run the command again.",
+});
+
 export const StartFailed = defineError<{ program: string; reason: string }>("host.start_failed", {
   exitCode: 30,
   retryable: true,
@@ -199,6 +205,19 @@ function lastLine(output: string): string {
   const lines = output.trimEnd().split("\n");
   const line = (lines.findLast((each) => /\b(error|fatal|panic)\b/i.test(each)) ?? lines.at(-1) ?? "").trim();
   return line === "" ? "" : ` It said: ${excerpt(line)}`;
+}
+
+/** As the C library, PostgreSQL, git and quotas say it. */
+const full = /no space left on device|disk quota exceeded|out of diskspace/i;
+
+/** A program's last lines say that a disk is full. */
+export function saysFull(output: string): boolean {
+  return full.test(output);
+}
+
+function fullLine(output: string): string {
+  const line = output.split("\n").find((each) => full.test(each));
+  return line === undefined ? "" : ` It said: ${excerpt(line)}`;
 }
 
 function excerpt(text: string): string {

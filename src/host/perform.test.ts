@@ -81,6 +81,16 @@ describe("exit codes", () => {
     expect(error).toMatchObject({ code: DumpFailed.code, details: { program: "sh", exitCode: 3, output: "broken" } });
   });
 
+  it("without a meaning mean a full disk when that is what was said", async () => {
+    const script = "echo 'tee: /srv/log: No space left on device' >&2; exit 3";
+    const action = (exitCodes: Readonly<Record<number, string>>) =>
+      command("local", ["sh", "-c", script], { exitCodes });
+    const error = await failure(action({}));
+    expect(error.code).toBe("host.disk_full");
+    expect(error.message).toBe("sh found a disk full. It said: tee: /srv/log: No space left on device");
+    expect(await failure(action({ 3: "test.dump_failed" }))).toMatchObject({ code: DumpFailed.code });
+  });
+
   it("name the program of a pipeline that failed", async () => {
     const action: Action = { kind: "command", host: "local", pipeline: [{ argv: ["false"] }, { argv: ["cat"] }] };
     expect(await failure(action)).toMatchObject({ details: { program: "false", exitCode: 1 } });

@@ -6,12 +6,14 @@ import {
   CommandCancelled,
   CommandFailed,
   CommandTimeout,
+  DiskFull,
   engineFault,
   HttpTimeout,
   HttpUnreachable,
   OutputTooLarge,
   PermissionDenied,
   ProgramNotFound,
+  saysFull,
   UnknownCall,
 } from "./errors.ts";
 import { type CommandResult, decisiveCommand, type Executor, type Pipeline, type RunOptions } from "./executor.ts";
@@ -169,7 +171,8 @@ function toActionResult(result: CommandResult): ActionResult {
 function failure(command: Pick<CommandAction, "exitCodes">, pipeline: Pipeline, result: CommandResult): Error {
   const { exitCode, signal } = result;
   const details = { program: decisiveCommand(pipeline, result.exitCodes).argv[0], exitCode, output: printed(result) };
-  const code = command.exitCodes?.[exitCode];
+  // Programs seldom have an exit code of their own for it, psql neither.
+  const code = command.exitCodes?.[exitCode] ?? (saysFull(details.output) ? DiskFull.code : undefined);
   const meant = code === undefined ? undefined : (catalogue.get(code) as ErrorDefinition<object> | undefined);
   return (
     meant?.(details) ??

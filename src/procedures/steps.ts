@@ -83,12 +83,9 @@ export function serving(stack: Stack, service: string, address: Address, code = 
     id: `serve ${service}`,
     title: `Wait until ${service} serves its login page`,
     probe: { ...stack.odoo.isReady(service, address), code },
-    timeoutSeconds: readySeconds,
+    timeoutSeconds: stack.config.odoo.startSeconds,
   });
 }
-
-/** 1.4 s to 3 s are usual; a first start after an update may have to build the assets. */
-const readySeconds = 180;
 
 /** Keeps Odoo stopped, its schedulers with it, while the body runs, whatever happens in it; afterwards each service serves again. */
 export function whileOdooStopped(stack: Stack, services: readonly string[], body: readonly Step[]): readonly Step[] {
@@ -106,7 +103,7 @@ function servingTogether(stack: Stack, names: readonly string[]): Wait {
     id: `serve ${all}`,
     title: `Wait until ${all} ${names.length === 1 ? "serves its" : "serve their"} login page`,
     probe: { ...stack.odoo.areReady(services), code: "odoo.not_serving" },
-    timeoutSeconds: readySeconds,
+    timeoutSeconds: stack.config.odoo.startSeconds,
   });
 }
 

@@ -1,20 +1,30 @@
 /**
  * Brings a commit into a work tree, in Python. Git alone cannot go on after it was killed: its lock is left, and it takes the files that
  * it had written already for somebody's changes. They are told from such by their content, which is that of the commit, or the
- * beginning of it; then half of a checkout is taken back, and it is done again.
+ * beginning of it; then half of a checkout is taken back, and it is done again. Where a disk runs full git leaves files cut off, and HEAD
+ * where it was: they are taken back too, and that ends it with 28.
  */
 export const checkoutScript = String.raw`import os, subprocess, sys
 
 def git(*words, **options):
     return subprocess.run(["git", *words], check=True, stdout=subprocess.PIPE, **options).stdout
 
-def checkout(commit, **options):
+def checkout(commit):
+    """What keeps git from it; None when it is done."""
     words = ["checkout", "--quiet", "--detach", "--no-overwrite-ignore", "--no-recurse-submodules", commit, "--"]
-    return subprocess.run(["git", *words], **options).returncode == 0
+    ended = subprocess.run(["git", *words], stderr=subprocess.PIPE)
+    return None if ended.returncode == 0 else ended.stderr.decode("utf-8", "replace")
 
-def remove_dead_lock(name):
+def is_full(said):
+    """Git does not tell a full disk from others that cannot be written."""
+    disk = os.statvfs(".")
+    return "write" in said and (disk.f_bavail * disk.f_frsize < 1 << 20 or (disk.f_files > 0 and disk.f_favail == 0))
+
+def path_of(lock):
+    return os.path.abspath(os.fsdecode(git("rev-parse", "--git-path", lock)).rstrip("\n"))
+
+def remove_dead(lock):
     """Whoever works with a lock holds it open."""
-    lock = os.path.abspath(os.fsdecode(git("rev-parse", "--git-path", name)).rstrip("\n"))
     if os.path.lexists(lock) and os.lstat(lock).st_uid == os.geteuid() and not any(file == lock for file in open_files()):
         os.unlink(lock)
 
@@ -56,19 +66,32 @@ def halves(commit):
     return found
 
 def take_back(paths):
+    """All goes before any comes back: on a full disk they fit then, as they did. Git's list of files may not, and stays the one that fits them."""
     for path, was_there in paths:
-        if not was_there:
+        if os.path.lexists(path):
             os.unlink(path)
     known = b"".join(os.fsencode(path) + b"\0" for path, was_there in paths if was_there)
     if known:
-        git("--literal-pathspecs", "checkout", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul", "HEAD", input=known)
+        words = ["--literal-pathspecs", "checkout", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul", "HEAD"]
+        subprocess.run(["git", *words], input=known, stderr=subprocess.DEVNULL)
 
 commit = sys.argv[1]
-for name in ("index.lock", "HEAD.lock"):
-    remove_dead_lock(name)
-if not checkout(commit, stderr=subprocess.DEVNULL):
-    paths = halves(commit)
+locks = [path_of(name) for name in ("index.lock", "HEAD.lock")]
+for lock in locks:
+    remove_dead(lock)
+for _ in ("as it is", "when half of it was taken back"):
+    said = checkout(commit)
+    if said is None:
+        sys.exit(0)
+    # Taking back makes room.
+    full = is_full(said)
+    # A git that works is at it itself.
+    paths = [] if any(map(os.path.lexists, locks)) else halves(commit)
     if paths:
         take_back(paths)
-    sys.exit(0 if checkout(commit) else 1)
+    if full:
+        print(said.rstrip(), "No space left on device", sep="\n", file=sys.stderr)
+        sys.exit(28)
+print(said.rstrip(), file=sys.stderr)
+sys.exit(1)
 `;

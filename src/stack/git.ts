@@ -81,7 +81,10 @@ export function createGit(place: string, { repository, remote, branch }: GitSour
     }),
     log: (from, to) => lines(["log", "-z", ...logOptions, range(from, to), "--"], commitsScript),
     checkout: (commit) =>
-      as(["/usr/bin/python3", "-", commit], { stdin: checkoutScript, exitCodes: { 1: "git.checkout_refused" } }),
+      as(["/usr/bin/python3", "-", commit], {
+        stdin: checkoutScript,
+        exitCodes: { 1: "git.checkout_refused", 28: "host.disk_full" },
+      }),
     isAt: (commit) => ({
       title: "the work tree is at the commit",
       action: git(["rev-parse", "--verify", "HEAD^{commit}"]),

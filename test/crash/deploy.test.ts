@@ -4,6 +4,7 @@ import { type Program, strike } from "../harness/kill.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
 import { type Draft, deployed, push } from "../harness/repository.ts";
 import { environment, ipai, leftovers, parsed, type RunJson, serves, sql, urls } from "../harness/sandbox.ts";
+import { whileWatched } from "../harness/users.ts";
 
 /** Deployments that are killed: resumed, they end as they would have ended, with one release in place and everything serving. */
 
@@ -63,7 +64,9 @@ it.each<[string, number?]>([
   const before = await deployed();
   const commit = await push("A release with a view that is wrong", ({ lay }) => lay("broken"), "attempt");
   const content = await fingerprintAtRest();
-  const ended = await survive(point, afterMs, "deploy", "--to", commit, "--no-backup");
+  const ended = await whileWatched(`kill -9 at ${point}, resumed at once`, () =>
+    survive(point, afterMs, "deploy", "--to", commit, "--no-backup"),
+  );
   expect(ended.outcome).toBe("failed-and-undone");
   expect(await fingerprint()).toBe(content);
   expect([await deployed(), await everythingServes(), await leftovers()]).toEqual([before, true, []]);

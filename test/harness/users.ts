@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { logIn } from "./odoo.ts";
-import { folder, isCompose, urls } from "./sandbox.ts";
+import { folder, isCompose, serves, until, urls } from "./sandbox.ts";
 
 /** Users at the public address: pages, calls and a websocket, counted answer by answer. */
 
@@ -60,6 +60,27 @@ export async function comeAndGo(perSecond = 25): Promise<{ stop(): Promise<Answe
       return { requests, websockets, failures, slowestMs: Math.round(slowestMs), outSeconds };
     },
   };
+}
+
+/** Does something, and tells for how long nobody had the login page at the public address meanwhile, for docs/tested.md. */
+export async function whileWatched<T>(what: string, work: () => Promise<T>): Promise<T> {
+  const good: number[] = [];
+  let isOver = false;
+  const looking = (async () => {
+    while (!isOver) {
+      if (await serves(urls.public)) good.push(performance.now());
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await until("users have the login page", () => serves(urls.public));
+    good.push(performance.now());
+  })();
+  try {
+    return await work();
+  } finally {
+    isOver = true;
+    await looking;
+    process.stdout.write(`users out for ${(gapsOf(good) / 1000).toFixed(1)} s: ${what}\n`);
+  }
 }
 
 /** The certificate of a project's proxy is one of its own making. */

@@ -22,7 +22,7 @@ import {
   until,
   urls,
 } from "../harness/sandbox.ts";
-import { comeAndGo } from "../harness/users.ts";
+import { comeAndGo, whileWatched } from "../harness/users.ts";
 
 /** Releases out of a git repository, brought into a stack that people use. */
 
@@ -442,7 +442,7 @@ describe("a release that changes the database", () => {
     const before = await deployed();
     const commit = await push(`A release with ${what}`, work, "attempt");
     const [content, active] = [await fingerprintAtRest(), await crons()];
-    const ended = await run("deploy", "--to", commit, "--no-backup");
+    const ended = await whileWatched(what, () => run("deploy", "--to", commit, "--no-backup"));
     expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code } });
     expect([await fingerprint(), await crons()]).toEqual([content, active]);
     expect([await deployed(), await everythingServes(), await leftovers()]).toEqual([before, true, []]);
@@ -455,7 +455,8 @@ describe("a release that changes the database", () => {
       Object.assign(stack["urls"] as object, { smoke: [{ path: "/ipai/nothing" }] });
     });
     const content = await fingerprintAtRest();
-    const ended = await run("--config", config, "deploy", "--to", commit, "--no-backup");
+    const args = ["--config", config, "deploy", "--to", commit, "--no-backup"];
+    const ended = await whileWatched("a smoke test that is red", () => run(...args));
     expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "deploy.smoke_failed" } });
     expect(await fingerprint()).toBe(content);
     expect([await deployed(), await everythingServes(), await leftovers()]).toEqual([before, true, []]);

@@ -220,12 +220,18 @@ export function hashesAfter(
   return { ...recorded, ...Object.fromEntries(wanted.map((addon) => [addon.name, addon.hash])) };
 }
 
-/** The snapshot is a full copy, and the update itself may rewrite tables: one and a half times the database must be free. */
+/**
+ * The snapshot is a full copy, and the update itself may rewrite tables: one and a half times the database must be free. The server writes
+ * the copy to its log as well, of which it keeps this much.
+ */
 export async function requireSpace(reader: FactReader, databaseBytes: number): Promise<void> {
   const { directory, freeBytes } = await readServerDisk(reader);
-  const needed = Math.ceil(databaseBytes * 1.5);
+  const needed = Math.ceil(databaseBytes * 1.5 + Math.min(databaseBytes, logBytesMost));
   if (freeBytes < needed) throw NoSpace({ directory, free: String(freeBytes), needed: String(needed) });
 }
+
+/** PostgreSQL's own max_wal_size, where nobody sets another one. */
+const logBytesMost = 1 << 30;
 
 export function matches(name: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) =>

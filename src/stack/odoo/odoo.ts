@@ -164,13 +164,19 @@ function oneOff(
 }
 
 function loggedTo(log: Text, host: string, odoo: Command): CommandAction {
-  return { kind: "command", host, pipeline: [odoo, { argv: ["tee", log] }], exitCodes: updateExitCodes };
+  const pipeline = [odoo, { argv: ["tee", log], mergeStderr: true }, { argv: ["awk", noticeFull] }] as const;
+  return { kind: "command", host, pipeline, exitCodes: updateExitCodes };
 }
+
+/** A full disk, of the database or of the log, has no exit code of its own. */
+const noticeFull =
+  "{ print; fflush() } tolower($0) ~ /no space left on device|disk quota exceeded/ { full = 28 } END { exit full }";
 
 /** What Odoo's exit codes mean for an update (measured). 0 alone proves nothing. */
 const updateExitCodes = {
   1: "odoo.update_crashed",
   2: "odoo.bad_options",
+  28: "host.disk_full",
   137: "odoo.update_killed",
   143: "odoo.update_killed",
   255: "odoo.update_failed",

@@ -225,6 +225,35 @@ describe("a checkout that was killed", () => {
   });
 });
 
+describe.runIf(process.getuid?.() === 0)("a disk that is full", () => {
+  it("keeps the commit that is there whole, and takes the next one when there is room", async () => {
+    const small = await mkdtemp(join(folder, "small-"));
+    await perform(command("local", ["mount", "-t", "tmpfs", "-o", "size=4m", "none", small]));
+    try {
+      const files = (size: number) =>
+        Object.fromEntries(
+          Array.from({ length: 20 }, (_, index) => [`addons/a/f${index}.py`, "x".repeat(size + index)]),
+        );
+      const one = await commit(remote, files(20_000));
+      await git(small, "clone", "--quiet", remote, "tree");
+      const two = await commit(remote, { ...files(60_000), "addons/a/a.py": undefined, "addons/a/new.py": "n\n" });
+      const tree = createGit("local", { repository: join(small, "tree"), remote: "origin", branch: "main" });
+      await perform(tree.fetch());
+      await perform(
+        command("local", ["sh", "-c", 'dd if=/dev/zero of="$1" bs=4k || :', "fill", join(small, "filler")]),
+      );
+      await expect(perform(tree.checkout(two))).rejects.toMatchObject({ code: "host.disk_full" });
+      expect(await told(tree.isClean(["addons"]))).toBe("");
+      expect(await text(tree.head())).toBe(one);
+      await rm(join(small, "filler"));
+      await perform(tree.checkout(two));
+      expect([await text(tree.head()), await told(tree.isClean(["addons"]))]).toEqual([two, ""]);
+    } finally {
+      await perform(command("local", ["umount", small]));
+    }
+  });
+});
+
 describe.runIf(process.getuid?.() === 0)("a repository of somebody else", () => {
   const owner = 12_345;
   const owned = (path: string) => perform(command("local", ["chown", "-R", `${owner}:${owner}`, path]));

@@ -1,0 +1,71 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { shell } from "./programs.ts";
+import { container, environment, folder, isCompose, run } from "./sandbox.ts";
+
+/** A disk of its own, which a test fills, in the place of a folder of the stack; what was there before is on it, and is put back with what became of it. */
+export interface SmallDisk {
+  /** A script that leaves not a byte of room. */
+  readonly fill: string;
+  /** Makes room again. */
+  empty(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** What has files open in the folder, or has it mounted, stands still while another disk is put there. */
+interface Holder {
+  stop(): Promise<void>;
+  start(): Promise<void>;
+}
+
+export async function smallDisk(path: string, roomMegabytes: number, holder: Holder): Promise<SmallDisk> {
+  const aside = await mkdtemp(join(tmpdir(), "ipai-disk-"));
+  const filler = join(path, "filler");
+  await holder.stop();
+  await shell(`cp -a ${path}/. ${aside}
+    mount -t tmpfs -o size=$(($(du -sm ${aside} | cut -f 1) + ${roomMegabytes}))m none ${path}
+    chmod --reference=${aside} ${path}
+    chown --reference=${aside} ${path}
+    cp -a ${aside}/. ${path}`);
+  await holder.start();
+  return {
+    fill: `dd if=/dev/zero of=${filler} bs=4k status=none || true`,
+    empty: () => rm(filler, { force: true }),
+    remove: async () => {
+      await rm(filler, { force: true });
+      await holder.stop();
+      await shell(`find ${aside} -mindepth 1 -delete
+        cp -a ${path}/. ${aside}
+        umount ${path}
+        find ${path} -mindepth 1 -delete
+        cp -a ${aside}/. ${path}
+        rm -rf ${aside}`);
+      await holder.start();
+    },
+  };
+}
+
+/** The server of the database. */
+export const databaseServer: Holder = isCompose
+  ? containers("database")
+  : { stop: () => cluster("stop", "-m", "fast"), start: () => cluster("start") };
+
+/** Nobody: files are opened by their names, and closed again. */
+const nobody: Holder = { stop: async () => undefined, start: async () => undefined };
+
+/** Whoever has the tree of the code mounted. */
+export const codeReaders: Holder = isCompose
+  ? containers("odoo-accounting", "odoo-core", "odoo-marketing", "odoo-tools", "tools")
+  : nobody;
+
+function containers(...names: readonly string[]): Holder {
+  const docker = (word: string) => shell(`docker ${word} ${names.map(container).join(" ")}`);
+  return { stop: () => docker("stop"), start: () => docker("start") };
+}
+
+async function cluster(...words: readonly string[]): Promise<void> {
+  const env = { ...environment, PG_CLUSTER_CONF_ROOT: join(folder, "postgresql") };
+  const ended = await run("pg_ctlcluster", ["15", "sandbox", ...words], { env });
+  if (ended.exitCode !== 0) throw new Error(ended.stderr);
+}

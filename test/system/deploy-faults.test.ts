@@ -1,0 +1,181 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { at, configWith, removeShared, runJson, sharedFolder } from "../harness/backups.ts";
+import { shell } from "../harness/programs.ts";
+import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
+import { type Draft, deployed, push } from "../harness/repository.ts";
+import { folder, ipai, leftovers, root, serves, sql, urls } from "../harness/sandbox.ts";
+import { codeReaders, databaseServer, type SmallDisk, smallDisk } from "../harness/small-disk.ts";
+import { whileWatched } from "../harness/users.ts";
+
+/**
+ * Deployments that meet what is no fault of the release: a disk that runs full, a control database that goes away, a service that nobody can
+ * wait for. The old release serves again afterwards, or all of the new one does; never half of it.
+ */
+
+const isLong = process.env["IPAI_TEST_LONG"] !== undefined;
+const entry = "ipai_demo_ledger/models/entry.py";
+const crons = () => sql("select string_agg(id || cron_name || active, ',' order by id) from ir_cron");
+const everythingServes = async () => (await Promise.all([urls.public, ...urls.odoo].map(serves))).every(Boolean);
+const release = ({ lay }: Draft) => lay("good");
+
+/** What a release that is taken back leaves as it was. */
+const everything = async () => [await deployed(), await fingerprint(), await crons()];
+
+afterAll(async () => {
+  expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
+});
+
+/** A deployment that something happens to ends with what was there before. */
+async function fails(what: string, args: readonly string[], options: Parameters<typeof runJson>[1] = {}) {
+  await fingerprintAtRest();
+  const before = await everything();
+  const ended = await whileWatched(what, () => runJson(args, options));
+  return { ended, isAsBefore: async () => expect(await everything()).toEqual(before) };
+}
+
+/** Nothing of it is left that could be in somebody's way. */
+async function nothingIsStuck(): Promise<void> {
+  expect([await everythingServes(), await leftovers()]).toEqual([true, []]);
+}
+
+describe("a disk that runs full", () => {
+  let commit = "";
+  beforeAll(async () => {
+    commit = await push("The release", release, "attempt");
+  });
+
+  async function runsFull(disk: SmallDisk, what: string, point: string, config: readonly string[] = []): Promise<void> {
+    const args = [...config, "deploy", "--to", commit, "--no-backup"];
+    const { ended, isAsBefore } = await fails(`${what} before ${point}`, args, at(point, disk.fill));
+    await disk.empty();
+    expect([ended.outcome, ended.error?.code]).toEqual(["failed-and-undone", "host.disk_full"]);
+    await isAsBefore();
+    await nothingIsStuck();
+  }
+
+  describe("under the database", () => {
+    let disk: SmallDisk;
+    beforeAll(async () => {
+      disk = await smallDisk(join(folder, "data"), 300, databaseServer);
+    });
+    afterAll(() => disk.remove());
+
+    it.each(["do:closed/stopped/snapshot:before", "do:closed/stopped/update:before"])("at %s", async (point) => {
+      await runsFull(disk, "the database's disk full", point);
+    });
+  });
+
+  describe("under the working folder", () => {
+    let desk: string;
+    let work: string;
+    let config: string;
+    beforeAll(async () => {
+      desk = await sharedFolder();
+      work = join(desk, "work");
+      await mkdir(work);
+      await shell(`mount -t tmpfs -o size=50m none ${work}`);
+      config = await configWith(join(desk, "ipai.yaml"), (stack) => {
+        stack["workDirectory"] = work;
+      });
+    });
+    afterAll(async () => {
+      await shell(`umount ${work}`);
+      await removeShared(desk);
+    });
+
+    it.each(["do:work:before", "do:closed/stopped/update:before"])("at %s", async (point) => {
+      const disk = {
+        fill: `dd if=/dev/zero of=${work}/filler bs=4k status=none || true`,
+        empty: () => rm(join(work, "filler")),
+        remove: async () => undefined,
+      };
+      await runsFull(disk, "the working folder's disk full", point, ["--config", config]);
+    });
+  });
+
+  describe("under the code", () => {
+    let disk: SmallDisk;
+    beforeAll(async () => {
+      disk = await smallDisk(join(folder, "addons"), 50, codeReaders);
+    });
+    afterAll(() => disk.remove());
+
+    it("at do:closed/stopped/checkout:before", async () => {
+      await runsFull(disk, "the code's disk full", "do:closed/stopped/checkout:before");
+    });
+
+    it("when code alone is brought", async () => {
+      const say = await push("Say more", ({ edit }) => edit(entry, "class Entry", "# more\nclass Entry"), "attempt");
+      const options = at("do:checkout:before", disk.fill);
+      const { ended, isAsBefore } = await fails("the code's disk full, code alone", ["deploy", "--to", say], options);
+      await disk.empty();
+      expect([ended.outcome, ended.error?.code]).toEqual(["failed-and-undone", "host.disk_full"]);
+      await isAsBefore();
+      await nothingIsStuck();
+    });
+  });
+});
+
+describe("a service that never becomes healthy", () => {
+  const impatient = () =>
+    configWith(join(folder, "impatient.yaml"), (stack) => {
+      Object.assign(stack["odoo"] as object, { startSeconds: 20 });
+    });
+  /** An update loads it, a server does not. */
+  const unhealthy = `import sys\nif "--stop-after-init" not in sys.argv:\n    import nobody_has_this\nfrom odoo`;
+
+  it("with code alone stays out of nginx until the old code is there, and no user notices", async () => {
+    const breaks = ({ edit }: Draft) => edit(entry, "from odoo", "import nobody_has_this\nfrom odoo");
+    const commit = await push("Import what is not there", breaks, "attempt");
+    const args = ["--config", await impatient(), "deploy", "--to", commit];
+    const { ended, isAsBefore } = await fails("never healthy, code alone", args);
+    expect([ended.outcome, ended.error?.code]).toEqual(["failed-and-undone", "odoo.not_serving"]);
+    await isAsBefore();
+    await nothingIsStuck();
+  });
+
+  it.runIf(isLong)("with an update is waited for as long as it may take, and taken back (IPAI_TEST_LONG)", async () => {
+    const breaks = async ({ lay, edit }: Draft) => {
+      await lay("good");
+      await edit(entry, "from odoo", unhealthy);
+    };
+    const commit = await push("Import what is not there, when it serves", breaks, "attempt");
+    const args = ["--config", await impatient(), "deploy", "--to", commit, "--no-backup"];
+    const { ended, isAsBefore } = await fails("never healthy, with an update", args);
+    expect([ended.outcome, ended.error?.code]).toEqual(["failed-and-undone", "odoo.not_serving"]);
+    await isAsBefore();
+    await nothingIsStuck();
+  });
+});
+
+describe("a control database that is restarted", () => {
+  /** It is away for three seconds, while the step goes on. */
+  const restart = `${root}/bin/ipai control stop
+    setsid sh -c 'sleep 3; exec ${root}/bin/ipai runs --json' > /dev/null 2>&1 < /dev/null &`;
+
+  it("while a release is taken back does not keep the old one from serving", async () => {
+    const commit = await push("A release with a view that is wrong", ({ lay }) => lay("broken"), "attempt");
+    const options = at("undo:closed/stopped/update~swap database:before", restart);
+    const args = ["deploy", "--to", commit, "--no-backup"];
+    const { ended, isAsBefore } = await fails("the control database restarted, taken back", args, options);
+    expect([ended.outcome, ended.error?.code]).toEqual(["failed-and-undone", "odoo.update_failed"]);
+    await isAsBefore();
+    await nothingIsStuck();
+  });
+
+  // The last one: the disks' release stands afterwards.
+  it("while a release is brought does not keep it from being brought", async () => {
+    const commit = await push("The release", release, "attempt");
+    const args = ["deploy", "--to", commit, "--no-backup"];
+    const ended = await whileWatched("the control database restarted", () =>
+      runJson(args, at("do:closed/stopped/update:spawned", restart)),
+    );
+    expect([ended.outcome, ended.error]).toEqual(["succeeded", undefined]);
+    expect([await deployed(), await everythingServes()]).toEqual([commit, true]);
+    expect(await sql("select latest_version from ir_module_module where name = 'ipai_demo_report'")).toMatch(
+      /1\.1\.0$/,
+    );
+  });
+});
