@@ -7,6 +7,7 @@ import {
   environmentOf,
   explained,
   gently,
+  lookedInto,
   type NamedRepository,
   openRemote,
   type Prunable,
@@ -42,6 +43,7 @@ function createCopy(stack: StackConfig, tools: string, name: string, copy: CopyC
   return {
     ...readable,
     ...shared,
+    ...lookedInto(tools, copy.repository),
     name,
     repository: copy.repository,
     appendOnly: copy.appendOnly,

@@ -9,6 +9,8 @@ export interface Prunable {
   isInitialised(): Probe;
   /** Removes the locks that killed restic processes left behind; those of living ones stay. */
   unlock(): CommandAction;
+  /** There is no lock, living or dead: of a repository in a folder, which can be looked into without its password. */
+  readonly isUnlocked?: Probe;
   list(): CommandAction;
   /** Takes snapshots, by restic's own ids, out of the repository. What only they needed is still there: see `prune`. */
   forget(snapshots: readonly string[]): CommandAction;
@@ -30,7 +32,8 @@ export interface Readable {
   /** The stack whose sets are meant; others may keep theirs in the same repository. */
   readonly owner: string;
   list(): CommandAction;
-  exists(backup: Text): Probe;
+  /** `prefix`: a program that starts restic, or answers in its place. */
+  exists(backup: Text, prefix?: readonly Text[]): Probe;
   /** Writes a backup's content, or a part of it, into a folder; restic checks the hash of every blob that it reads. */
   fetch(backup: Text, folder: Text, part?: SetPart): CommandAction;
   /** Bytes that a backup takes when it is read back, as JSON. */
@@ -60,6 +63,8 @@ export interface Restic extends Prunable, Readable {
    * `summary`, then the repository's `growth`.
    */
   store(folder: Text, taken: Text, reason: string): CommandAction;
+  /** Whether this run's backup is there, before and after it is stored; `note` is the file that what `store` prints is kept in. */
+  isStored(note: Text): { readonly before: Probe; readonly after: Probe };
   /** Reads every byte of the repository and checks it, also what only other backups need. */
   check(): CommandAction;
 }
@@ -95,6 +100,7 @@ export function createRestic(stack: StackConfig, tools: string): Restic | undefi
   if (backup === undefined) return undefined;
   const { repository } = backup;
   const restic = createProgram(stack, tools, environmentOf(backup, "backup"), backup.options);
+  const readable = createReadable(stack.name, restic);
   return {
     repository,
     isInitialised: () => ({
@@ -120,15 +126,37 @@ export function createRestic(stack: StackConfig, tools: string): Restic | undefi
           ],
         ),
       ),
+    isStored: (note) => ({
+      before: readable.exists(runId, ["sh", "-c", begunScript, "ask", note]),
+      after: readable.exists(
+        runId,
+        isFolder(repository) ? ["sh", "-c", wholeScript, "ask", note, `${repository}/snapshots`] : [],
+      ),
+    }),
     check: () => explained(restic(["check", "--read-data", ...bare], { exitCodes: readExitCodes })),
-    ...createReadable(stack.name, restic),
+    ...readable,
     ...createPrunable(stack, restic),
+    ...lookedInto(tools, repository),
   };
 }
 
 /** Here, or behind an address. */
 export function isFolder(repository: string): boolean {
   return repository.startsWith("/");
+}
+
+/** To open a repository takes half a second of a processor for its key, by intent: what the folder itself tells is not asked of restic. */
+export function lookedInto(tools: string, repository: string): Pick<Prunable, "isUnlocked"> {
+  if (!isFolder(repository)) return {};
+  const script = '[ ! -d "$1" ] || exec find "$1" -type f -print -quit';
+  const isUnlocked: Probe = {
+    title: "the repository has no lock",
+    action: command(tools, ["sh", "-c", script, "look", `${repository}/locks`]),
+    output: { from: "stdout" },
+    compare: "absent",
+    with: "",
+  };
+  return { isUnlocked };
 }
 
 /** What restic needs to find a repository and to open it; `path` is where the configuration says so. `RESTIC_FROM_` is what it copies from. */
@@ -213,9 +241,9 @@ export function createReadable(owner: string, restic: Program): Omit<Readable, "
   return {
     owner,
     list: () => listOf(owner, restic),
-    exists: (wanted) => ({
+    exists: (wanted, prefix = []) => ({
       title: "the repository has this backup",
-      action: restic(["snapshots", "--json", ...select(wanted)], { exitCodes: openExitCodes }),
+      action: restic(["snapshots", "--json", ...select(wanted)], { exitCodes: openExitCodes }, prefix),
       output: { from: "stdout" },
       compare: "has",
       with: '"id"',
@@ -293,6 +321,19 @@ size() { du -sb -- "$RESTIC_REPOSITORY" | cut -f 1; }
 before=$(size) && cd -- "$folder" || exit
 "$@" || { code=$?; [ "$code" != 3 ] || restic forget latest --host "$host" --tag "$tag" >&2; exit "$code"; }
 printf '{"message_type":"growth","bytes":%s}\\n' "$(($(size) - before))"
+`;
+
+/** Without an account of it nothing was begun. One that could not be made, on a full disk, costs a second storing of the same after a crash. */
+const begunScript = '[ ! -e "$1" ] || { shift && exec "$@"; }';
+
+/** A snapshot's file has the SHA-256 of its content as its name. Where that is not found, with no room for an account too, restic is asked. */
+const wholeScript = `
+id=$(jq -Rr 'fromjson? | select(.message_type == "summary") | .snapshot_id' "$1" 2>/dev/null | tail -n 1)
+for file in "$2/$id"*; do
+  [ -z "$id" ] || [ "$(sha256sum < "$file")" != "\${file##*/}  -" ] || { echo '"id"'; exit; }
+done
+shift 2
+exec "$@"
 `;
 
 /** Behind an address nothing can be measured. restic itself tells what it added, after compression, since 0.17: before, nothing is told. */

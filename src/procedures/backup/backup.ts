@@ -16,6 +16,7 @@ import { NoRepository } from "./errors.ts";
 import { type BackupFacts, jobsOf, knownRepository, readBackupFacts } from "./facts.ts";
 import { readInstant, resticTime, snapshot, takenAt, withFilesHeld } from "./hold.ts";
 import { limitNotes } from "./limits.ts";
+import { unlock } from "./locks.ts";
 import { aboutSql, attachmentsSql, globalsSql, manifestSql, rolesSql, sequencesSql } from "./manifest.ts";
 import { type SetReason, setReasons } from "./retention.ts";
 import { withFullDisk, withWorkingFolder, workingFolder } from "./working-folder.ts";
@@ -55,10 +56,7 @@ function planBackup(stack: Stack, { reason }: BackupInput, facts: BackupFacts): 
     notes: notesOf(stack, restic, facts),
     steps: [
       ...(facts.isRepositoryThere ? [] : [makeRepository(restic)]),
-      change(
-        { id: "unlock", title: "Remove locks of dead backups", action: restic.unlock() },
-        { verify: [restic.isInitialised()] },
-      ),
+      unlock(restic),
       withWorkingFolder(stack, folder, [
         noteRepository(stack, restic),
         withFilesHeld(stack, [
@@ -264,14 +262,16 @@ function findLostAttachments(stack: Stack, folder: string): Act {
 
 /** restic's own account goes to a file, so that a run which was killed in between still finds it. Without room for it the set counts all the same. */
 function store(restic: Restic, folder: string, reason: SetReason): Act {
+  const note = `${folder}/stored`;
   const action = restic.store(`${folder}/set`, resticTime, reason);
   const noted: CommandAction = {
     ...action,
-    pipeline: [...action.pipeline, { argv: ["sh", "-c", 'tee -- "$1" || :', "note", `${folder}/stored`] }],
+    pipeline: [...action.pipeline, { argv: ["sh", "-c", 'tee -- "$1" || :', "note", note] }],
   };
+  const { before, after } = restic.isStored(note);
   return change(
     { id: "store", title: "Store the set in the repository", action: noted },
-    { done: restic.exists(runId), verify: [restic.exists(runId)], timeoutSeconds: 12 * 3600 },
+    { done: before, verify: [after], timeoutSeconds: 12 * 3600 },
   );
 }
 

@@ -10,6 +10,7 @@ import { change, read, require } from "../steps.ts";
 import { NoCopies, NoRepository } from "./errors.ts";
 import { listSnapshots } from "./facts.ts";
 import { limitNotes } from "./limits.ts";
+import { unlock } from "./locks.ts";
 import { notRead } from "./repositories.ts";
 
 const input = z.object({});
@@ -64,9 +65,10 @@ function copyTo(stack: Stack, copy: RepositoryCopy, newest: string): readonly Ac
       { id: `make ${name}`, title: `Create the repository ${name}`, action: copy.initialise() },
       { ...go, done: copy.isInitialised(), verify: [copy.isInitialised()], timeoutSeconds: 1200 },
     ),
-    change(
-      { id: `unlock ${name}`, title: `Remove locks of dead processes in ${name}`, action: copy.unlock() },
-      { ...go, verify: [copy.isInitialised()], timeoutSeconds: 1200 },
+    unlock(
+      copy,
+      { id: `unlock ${name}`, title: `Remove locks of dead processes in ${name}` },
+      { ...go, timeoutSeconds: 1200 },
     ),
     change(
       { id: `copy ${name}`, title: `Bring what ${name} does not have`, action: copy.receive() },

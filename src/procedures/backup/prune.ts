@@ -13,6 +13,7 @@ import { type BackupEntry, findContradicted, listCatalogue, proofStateOf } from 
 import { noteSets } from "./copies.ts";
 import { AppendOnly, NoRepository, NothingRemoved, RepositoryUnknown } from "./errors.ts";
 import { listSets, listSnapshots, type SetInRepository } from "./facts.ts";
+import { unlock } from "./locks.ts";
 import { findRepositoryState } from "./repositories.ts";
 import { judgeSets, type StoredSet, type Verdict } from "./retention.ts";
 
@@ -162,13 +163,6 @@ function notesOf(
     ),
     ...missing.map((id) => `${id} is in the catalogue and not in the repository: somebody else removed it`),
   ];
-}
-
-export function unlock(restic: Prunable): Act {
-  return change(
-    { id: "unlock", title: "Remove locks of dead backups", action: restic.unlock() },
-    { verify: [restic.isInitialised()] },
-  );
 }
 
 /** By the repository's own ids, so that nothing is removed but what the plan names. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createRestic, explained, type Restic } from "../../../src/stack/restic.ts";
 import "../../../src/procedures/backup/errors.ts";
-import { type CommandAction, command } from "../../../src/runbook/action.ts";
+import { type CommandAction, command, type Probe } from "../../../src/runbook/action.ts";
 import { perform, practiceStack } from "../../harness/perform.ts";
 
 /** restic itself on repositories of a few kilobytes: what it is asked, and what its answers are taken for. */
@@ -85,6 +85,31 @@ describe("a repository", () => {
     expect(JSON.parse((await perform(restic.print("one", "about"))).stdout)).toEqual({ databaseBytes: 5 });
     expect(JSON.parse((await perform(restic.measure("one"))).stdout)).toMatchObject({ total_size: 10_021 });
     await perform(restic.check());
+  });
+
+  it("in a folder is looked into, which needs no password, and asked where that does not tell", async () => {
+    const { restic, repository } = await open("looked");
+    const { restic: without } = await open("looked", "no-such-password");
+    const note = join(folder, "looked.note");
+    const answer = async (probe: Probe | undefined) => (await perform(probe?.action ?? restic.list())).stdout.trim();
+    await perform(restic.initialise());
+    expect(await answer(without.isUnlocked)).toBe("");
+    await writeFile(join(repository, "locks", "a".repeat(64)), "");
+    expect(await answer(without.isUnlocked)).toContain("a".repeat(64));
+    await rm(join(repository, "locks", "a".repeat(64)));
+    // Nothing was begun.
+    expect(await answer(without.isStored(note).before)).toBe("");
+    const stored = await perform(restic.store(source, taken, "by-hand"));
+    // The account found no room, or is on its way: restic itself is asked.
+    expect(await answer(restic.isStored(note).after)).toContain('"id"');
+    await writeFile(note, "");
+    expect(await answer(restic.isStored(note).before)).toContain('"id"');
+    await expect(answer(without.isStored(note).after)).rejects.toMatchObject({ code: "backup.repository_unreadable" });
+    await writeFile(note, stored.stdout);
+    expect(await answer(without.isStored(note).after)).toBe('"id"');
+    const [name = ""] = await readdir(join(repository, "snapshots"));
+    await flip(join(repository, "snapshots", name), 5);
+    await expect(answer(without.isStored(note).after)).rejects.toMatchObject({ code: "backup.repository_unreadable" });
   });
 
   it("that cannot read a file takes its half of a backup out again", async () => {
