@@ -285,6 +285,27 @@ class BirSchedule(models.Model):
         self.sudo().search([("state", "in", OPEN)])._put_dates()
         self.env["ipai.finance.close"]._plan_open()
 
+    @api.model
+    def _would_move(self, rules):
+        """Which open filings other rules would give another deadline, of those that the user sees. Changes nothing.
+
+        Returns pairs of a filing and its deadline by those rules.
+        """
+        filings = self.search([("state", "in", OPEN), ("override_deadline", "=", False)])
+        filers = {one.company_id: one for one in self.env["ipai.finance.filer"].sudo().search([("company_id", "in", filings.company_id.ids)])}
+        moves = []
+        for filing in filings:
+            filer = filing._filer_of(filers.get(filing.company_id))
+            try:
+                answer = get_filing(rules, filer, filing.form_code, filing.period_covered)
+            except (RuleError, ValueError):
+                # Its period is none any more: it keeps its dates.
+                continue
+            deadline = fields.Date.to_date(answer["effective"])
+            if deadline != filing.filing_deadline:
+                moves.append((filing, deadline))
+        return moves
+
     # Tasks
 
     @api.model
@@ -421,6 +442,28 @@ class BirSchedule(models.Model):
                 }
                 for one in filings
             ],
+        }
+
+    # For the monthly report
+
+    def _as_tally(self):
+        """How many of these were due, filed in time, and late, filed or not."""
+        on_time = self.filtered(lambda one: one.state == "filed" and not one.is_late)
+        return {"total": len(self), "onTime": len(on_time), "late": len(self.filtered("is_late"))}
+
+    def _as_reported(self):
+        filed = day_in_manila(self.filed_on) if self.filed_on else None
+        return {
+            "form": self.form_code,
+            "period": " ".join(filter(None, (self.period_covered, self.reference))),
+            "deadline": str(self.filing_deadline),
+            "status": self.status,
+            "filedOn": str(filed) if filed else None,
+            "late": self.is_late,
+            "daysLate": max(0, (filed - self.filing_deadline).days) if filed else None,
+            "preparedBy": self.supervisor_id.name or None,
+            "confirmation": self.confirmation_no or None,
+            "reason": self.not_applicable_reason or None,
         }
 
     # The day

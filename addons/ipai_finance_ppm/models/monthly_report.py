@@ -8,6 +8,7 @@ from .bir_schedule import OPEN
 from .calendar import day_in_manila
 
 ENOUGH = 95.0
+STAGE_OWNERS = (("preparation", "supervisor_id"), ("review", "reviewer_id"), ("approval", "approver_id"))
 
 
 class MonthlyReport(models.Model):
@@ -33,6 +34,7 @@ class MonthlyReport(models.Model):
     avg_lead_days = fields.Float(string="Days Before the Deadline", readonly=True)
     escalations = fields.Integer(readonly=True)
     report_markdown = fields.Text(readonly=True)
+    details = fields.Json(readonly=True, help="The filings, and the tallies of forms, people, levels and closes, as they were then.")
 
     def init(self):
         ensure_unique(self, "company_id", "period")
@@ -70,11 +72,13 @@ class MonthlyReport(models.Model):
         except ValueError as error:
             raise UserError(_("A month is written as 2026-01.")) from error
         found = self.sudo().search([("company_id", "=", company.id), ("period", "=", period)])
-        numbers = self._numbers(company, first, fields.Date.end_of(first, "month"))
-        if found and all(found[name] == value for name, value in numbers.items()):
+        last = fields.Date.end_of(first, "month")
+        numbers, details = self._numbers(company, first, last), self._details(company, first, last)
+        if found and found.details == details and all(found[name] == value for name, value in numbers.items()):
             return found
         values = {
             **numbers,
+            "details": details,
             "generated_at": fields.Datetime.now(),
             "report_markdown": self._as_markdown(company, period, numbers),
         }
@@ -105,6 +109,34 @@ class MonthlyReport(models.Model):
             "avg_completion": round(sum(due.mapped("completion_pct")) / len(due), 2) if due else 0.0,
             "avg_lead_days": round(sum(leads) / len(leads), 2) if leads else 0.0,
             "escalations": steps,
+        }
+
+    @api.model
+    def _details(self, company, first, last):
+        """What the numbers are made of, as JSON: what is open and late has no days, which would be others every day."""
+        filings = self.env["ipai.finance.bir_schedule"].sudo().search(
+            [("company_id", "=", company.id), ("filing_deadline", ">=", first), ("filing_deadline", "<=", last)]
+        )
+        due = filings.filtered(lambda one: one.state in (*OPEN, "filed"))
+        steps = self.env["ipai.finance.escalation_log"].sudo().search([("task_id.bir_schedule_id", "in", filings.ids)])
+        closes = self.env["ipai.finance.close"].sudo().search(
+            [("company_id", "=", company.id), ("target_close_date", ">=", first), ("target_close_date", "<=", last)]
+        )
+        return {
+            "escalations": [
+                {"level": level, "count": len(of_level)} for level, of_level in sorted(steps.grouped("level").items())
+            ],
+            "closes": [one._as_tally() for one in closes.sorted("period")],
+            "byForm": [
+                {"form": form.code, "name": form.name, **of_form._as_tally()}
+                for form, of_form in sorted(due.grouped("form_id").items(), key=lambda one: one[0].code)
+            ],
+            "byPerson": [
+                {"person": user.name or None, "stage": stage, **of_user._as_tally()}
+                for stage, field in STAGE_OWNERS
+                for user, of_user in sorted(due.grouped(field).items(), key=lambda one: one[0].name or "")
+            ],
+            "filings": [one._as_reported() for one in filings if one.state != "cancelled"],
         }
 
     @api.model
