@@ -148,7 +148,7 @@ class Sheet {
     const size = cells.some(([, value]) => value.length > 14) ? 10 : 15;
     for (const [index, [label, value]] of cells.entries()) {
       const x = left + index * room;
-      write(this.#page, value, { x, y: this.#y }, { size, face: "bold", width: room - 6, lines: 2 });
+      write(this.#page, value, { x, y: this.#y + (15 - size) }, { size, face: "bold", width: room - 6 });
       write(this.#page, label, { x, y: this.#y + 20 }, { size: 8.5, color: gray, width: room - 6 });
     }
     this.#y += 40;
