@@ -13,7 +13,7 @@ import { unzip } from "./zip.ts";
  * which day it is, or on the hour.
  */
 export async function workAtTheDesk(database: string): Promise<void> {
-  const key = (await typeIntoShell(database, prepared)).trim();
+  const [key = "", staff = ""] = (await typeIntoShell(database, prepared)).trim().split("\n");
   const { url, stop } = await serve(database);
   const place = await mkdtemp(join(tmpdir(), "finance-desk-"));
   try {
@@ -21,7 +21,7 @@ export async function workAtTheDesk(database: string): Promise<void> {
     await moveDeadlines(finance, database);
     await climbTheLadder(finance, database);
     await reportMonths(finance, database, place);
-    await beRefused(place, url, key);
+    await beRefused(place, url, { key, staff });
     await seeTheChain();
   } finally {
     await stop();
@@ -31,13 +31,14 @@ export async function workAtTheDesk(database: string): Promise<void> {
 
 type Finance = (...args: readonly string[]) => Promise<Ended>;
 
-/** A manager with a key, a filing that was late, and one that still is, with a task. */
+/** A manager and one of the staff with their keys, a filing that was late, and one that still is, with a task. */
 const prepared = `
 from datetime import timedelta
 from odoo import Command, fields
-group = env.ref('ipai_finance_ppm.group_manager')
 groups = 'group_ids' if 'group_ids' in env['res.users']._fields else 'groups_id'
-manager = env['res.users'].create({'name': 'Manager Example', 'login': 'desk_manager', groups: [Command.link(group.id)]})
+def user(role, group):
+    link = Command.link(env.ref('ipai_finance_ppm.group_' + group).id)
+    return env['res.users'].create({'name': role + ' Example', 'login': 'desk_' + group, groups: [link]})
 env['ipai.finance.person'].create({'code': 'D', 'name': 'Director Example', 'role': 'director', 'email': 'director@example.com'})
 def file(form, period, **values):
     form = env['ipai.finance.bir_form'].search([('code', '=', form)])
@@ -47,7 +48,8 @@ late = file('1601-C', '2025-02')
 project = env['ipai.finance.filer']._project_of(late.company_id)
 env['project.task'].create({'name': 'Example task', 'project_id': project.id, 'bir_schedule_id': late.id, 'date_deadline': '2025-03-05 09:00:00'})
 until = fields.Datetime.now() + timedelta(days=1)
-print(env['res.users.apikeys'].with_user(manager)._generate(None, 'desk', until))
+for one in user('Manager', 'manager'), user('Staff', 'user'):
+    print(env['res.users.apikeys'].with_user(one)._generate(None, 'desk', until))
 env.cr.commit()
 `;
 
@@ -150,7 +152,17 @@ async function reportMonths(finance: Finance, database: string, place: string): 
   expect([...unzip(await readFile(join(place, "filings.xlsx"))).keys()]).toContain("xl/worksheets/sheet1.xml");
 }
 
-async function beRefused(place: string, url: string, key: string): Promise<void> {
+async function beRefused(
+  place: string,
+  url: string,
+  { key, staff }: { readonly key: string; readonly staff: string },
+): Promise<void> {
+  const absent = await (await commandOf(place, url, key))("alerts", "--ack", "999999999", "--json");
+  expect([absent.exitCode, parsed<{ error: { code: string } }>(absent).error.code]).toEqual([22, "finance.refused"]);
+  const forbidden = await (await commandOf(place, url, staff))("escalate", "--json");
+  expect([forbidden.exitCode, parsed<{ error: { code: string } }>(forbidden).error.code]).toEqual([
+    ...[24, "finance.not_allowed"],
+  ]);
   const serving = parse(await readFile(join(folder, "ipai.yaml"), "utf8")).stacks.sandbox.services.odoo[0]
     .url as string;
   for (const [address, given, code, exitCode] of [
@@ -171,10 +183,11 @@ async function seeTheChain(): Promise<void> {
   ).filter(({ action }) => action.startsWith("finance."));
   const told = links.map(({ action, detail }) => `${action.slice(8)} ${detail["what"]}`);
   expect(told).toEqual([
-    ...["asked holiday add", "done holiday add", "asked holiday add", "failed holiday add"],
-    ...["asked extension add", "done extension add", "asked escalate", "done escalate"],
+    ...["asked holiday add", "done holiday add", "asked extension add", "done extension add"],
+    ...["asked escalate", "done escalate"],
     ...["asked alert acknowledge", "done alert acknowledge", "asked escalate", "done escalate"],
     ...Array.from({ length: 4 }, () => ["asked report", "done report"]).flat(),
+    ...["asked alert acknowledge", "failed alert acknowledge", "asked escalate", "failed escalate"],
   ]);
   expect((await ipai(["audit", "verify"])).exitCode).toBe(0);
 }

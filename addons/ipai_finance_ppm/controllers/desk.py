@@ -1,7 +1,6 @@
 import re
 
-from odoo import _, fields, http
-from odoo.http import request
+from odoo import fields, http
 
 from ..models.bir_schedule import OPEN
 from ..models.calendar import day_in_manila, split_words
@@ -23,30 +22,30 @@ class Desk(http.Controller):
     """
 
     @door(f"{PATH}filings", ANYBODY, methods=("GET",))
-    def filings(self, env, _sent):
-        asked = asks(state=str, year=str)
+    def filings(self, env, sent):
+        asked = take(sent, state=str, year=str)
         if asked["state"] not in (None, "open", "all"):
-            raise Refusal(400, "no_state", _("Ask for “open” filings, or “all”."))
+            raise Refusal(400, "no_state", "Ask for “open” filings, or “all”.")
         terms = [] if asked["state"] == "all" else [("state", "in", OPEN)]
         return {"filings": [as_filing(one) for one in env["ipai.finance.bir_schedule"].search(terms + in_year("filing_deadline", asked["year"]))]}
 
     @door(f"{PATH}alerts", ANYBODY, methods=("GET",))
-    def alerts(self, env, _sent):
-        asks()
+    def alerts(self, env, sent):
+        take(sent)
         return {"alerts": [as_alert(one) for one in env["ipai.finance.alert"].search([("state", "in", OPEN_ALERTS)])]}
 
     @door(f"{PATH}alerts/<int:alert>/ack", ANYBODY)
     def acknowledge(self, env, sent):
-        take(sent)
-        alert = env["ipai.finance.alert"].search([("id", "=", request.params["alert"])])
+        asked = take(sent, alert=int)
+        alert = env["ipai.finance.alert"].search([("id", "=", asked["alert"])])
         if not alert:
-            raise Refusal(404, "not_found", _("There is no alert %s.", request.params["alert"]))
+            raise Refusal(404, "not_found", f"There is no alert {asked['alert']}.")
         alert.action_ack()
         return {"alert": as_alert(alert)}
 
     @door(f"{PATH}holidays", ANYBODY, methods=("GET",))
-    def holidays(self, env, _sent):
-        asked = asks(year=str)
+    def holidays(self, env, sent):
+        asked = take(sent, year=str)
         return {"holidays": [as_holiday(one) for one in env["ipai.finance.holiday"].search(in_year("date", asked["year"]), order="date, id")]}
 
     @door(f"{PATH}holidays", ANYBODY)
@@ -65,13 +64,13 @@ class Desk(http.Controller):
         }
         known = holidays.search([("date", "=", values["date"])]).filtered(lambda one: (one.regions or "") == regions)
         if known:
-            raise Refusal(409, "known", _("%(day)s is entered already: %(name)s.", day=known.date, name=known.name))
+            raise Refusal(409, "known", f"{known.date} is entered already: {known.name}.")
         rules = env["ipai.finance.calendar"]._rules(holiday=holidays.new(values))
         return enter(env, holidays, values, rules, asked["preview"])
 
     @door(f"{PATH}extensions", ANYBODY, methods=("GET",))
-    def extensions(self, env, _sent):
-        asks()
+    def extensions(self, env, sent):
+        take(sent)
         return {"extensions": [as_extension(one) for one in env["ipai.finance.deadline_extension"].search([])]}
 
     @door(f"{PATH}extensions", ANYBODY)
@@ -83,7 +82,7 @@ class Desk(http.Controller):
         extensions.check_access("create")
         issued_on, due_from, due_until, new_deadline = (a_day(asked[name]) for name in days)
         if not due_from <= due_until <= new_deadline:
-            raise Refusal(400, "no_extension", _("An extension leads from the first deadline over the last one to a later day."))
+            raise Refusal(400, "no_extension", "An extension leads from the first deadline over the last one to a later day.")
         values = {
             "authority": asked["authority"],
             "form_ids": [(6, 0, forms_of(env, asked["forms"]).ids)],
@@ -106,13 +105,12 @@ class Desk(http.Controller):
         return {"steps": [as_step(one) for one in steps.with_env(env)._filtered_access("read").sorted("id")]}
 
     @door(f"{PATH}reports", ANYBODY, methods=("GET",))
-    def reports(self, env, _sent):
-        return {"reports": reports_of(env, a_month(asks(period=str)["period"]))}
+    def reports(self, env, sent):
+        return {"reports": reports_of(env, a_month(take(sent, period=str)["period"]))}
 
     @door(f"{PATH}reports/<string:period>", SUPERVISOR)
     def make_reports(self, env, sent):
-        take(sent)
-        period = a_month(request.params["period"])
+        period = a_month(take(sent, period=str)["period"])
         env["ipai.finance.monthly_report"].sudo()._run_month(period)
         return {"reports": reports_of(env, period)}
 
@@ -120,14 +118,10 @@ class Desk(http.Controller):
 # What was asked for
 
 
-def asks(**types):
-    return take(request.httprequest.args.to_dict(), **types)
-
-
 def require(asked, *names):
     for name in names:
         if not asked[name]:
-            raise Refusal(400, "missing_key", _("Say “%s”.", name))
+            raise Refusal(400, "missing_key", f"Say “{name}”.")
 
 
 def a_day(given):
@@ -136,12 +130,12 @@ def a_day(given):
             raise ValueError
         return fields.Date.to_date(given)
     except ValueError as error:
-        raise Refusal(400, "no_day", _("%s is no day. One is written as 2026-01-31.", given)) from error
+        raise Refusal(400, "no_day", f"{given} is no day. One is written as 2026-01-31.") from error
 
 
 def a_month(given):
     if not MONTH.fullmatch(given or ""):
-        raise Refusal(400, "no_month", _("A month is written as 2026-01."))
+        raise Refusal(400, "no_month", "A month is written as 2026-01.")
     return given
 
 
@@ -149,14 +143,14 @@ def in_year(field, year):
     if year is None:
         return []
     if not YEAR.fullmatch(year):
-        raise Refusal(400, "no_year", _("A year is written as 2026."))
+        raise Refusal(400, "no_year", "A year is written as 2026.")
     return [(field, ">=", f"{year}-01-01"), (field, "<=", f"{year}-12-31")]
 
 
 def words(given):
     """Regions as they are kept: a text, whose words have commas between them."""
     if not all(isinstance(one, str) and split_words(one) == [one] for one in given or []):
-        raise Refusal(400, "no_region", _("Each region is one word, as filers name their place."))
+        raise Refusal(400, "no_region", "Each region is one word, as filers name their place.")
     return ", ".join(given or [])
 
 
@@ -165,7 +159,7 @@ def chosen(model, **given):
     for name, value in given.items():
         known = [key for key, _label in model._fields[name].selection]
         if value is not None and value not in known:
-            raise Refusal(400, "no_choice", _("“%(value)s” is none of %(known)s.", value=value, known=", ".join(known)))
+            raise Refusal(400, "no_choice", f"“{value}” is none of {', '.join(known)}.")
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -173,7 +167,7 @@ def forms_of(env, codes):
     forms = env["ipai.finance.bir_form"].search([("code", "in", codes)])
     for code in codes:
         if code not in forms.mapped("code"):
-            raise Refusal(400, "no_form", _("There is no form %s in the catalogue.", code))
+            raise Refusal(400, "no_form", f"There is no form {code} in the catalogue.")
     return forms
 
 
