@@ -347,6 +347,8 @@ class BirSchedule(models.Model):
         """Puts what is due within a week, due today or overdue into the outbox: once for each threshold, overdue once a day."""
         today = self.env["ipai.finance.calendar"]._today()
         alerts = self.env["ipai.finance.alert"]
+        if not alerts._take_turn("deadline"):
+            return alerts
         for filing in self.sudo().search([("state", "in", OPEN), ("filing_deadline", "<=", today + timedelta(days=THRESHOLDS[-1]))]):
             left = (filing.filing_deadline - today).days
             step = f"overdue:{today}" if left < 0 else next(days for days in THRESHOLDS if days >= left)
@@ -365,6 +367,8 @@ class BirSchedule(models.Model):
         """A deadline that has just passed is critical at once, not in the morning."""
         self._mark_late()
         alerts = self.env["ipai.finance.alert"]
+        if not alerts._take_turn("missed"):
+            return alerts
         yesterday = self.env["ipai.finance.calendar"]._today() - timedelta(days=1)
         for filing in self.sudo().search([("state", "in", OPEN), ("is_late", "=", True), ("filing_deadline", ">=", yesterday)]):
             alerts |= alerts._queue(
@@ -394,9 +398,27 @@ class BirSchedule(models.Model):
             return _("%s is due today", self.name)
         return _("%(filing)s is due on %(day)s, in %(left)s days", filing=self.name, day=self.filing_deadline, left=left)
 
+    def _is_open(self):
+        return self.state in OPEN
+
     def _as_markdown(self):
-        lines = [f"- {self.company_id.name}", f"- {self.form_id.name}", *(f"- {one}" for one in self._reasons())]
-        return "\n".join(lines)
+        lines = [self.company_id.name, self.form_id.name, self._said_dates(), *self._reasons(), self._said_stage()]
+        return "\n".join(f"- {' '.join(line.split())}" for line in lines if line)
+
+    def _said_dates(self):
+        today, working = self.env["ipai.finance.calendar"]._today(), self.env["ipai.finance.calendar"]._working_days(self.company_id)
+        left = sum(1 for days in range(1, (self.filing_deadline - today).days + 1) if working.is_worked(today + timedelta(days=days)))
+        said = _("Due on %(day)s, by the rule on %(rule)s", day=self.filing_deadline, rule=self.statutory_deadline)
+        return _("%(said)s; working days left: %(left)s", said=said, left=left) if left else said
+
+    def _said_stage(self):
+        """At which stage it is, and with whom: the first that is not done."""
+        tasks = self.task_ids.filtered(lambda task: task.state not in CLOSED).sorted("date_deadline")
+        if not tasks:
+            return ""
+        stage = dict(tasks._fields["finance_stage"]._description_selection(self.env)).get(tasks[0].finance_stage, tasks[0].name)
+        who = ", ".join(tasks[0].user_ids.mapped("name"))
+        return _("%(stage)s, with %(who)s", stage=stage, who=who) if who else _("%s, with nobody", stage)
 
     @api.model
     def _on_time_rate(self, companies):

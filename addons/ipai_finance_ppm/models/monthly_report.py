@@ -146,14 +146,24 @@ class MonthlyReport(models.Model):
         return "\n".join([*lines, *(f"- {self._fields[name].string}: {value}" for name, value in numbers.items())])
 
     @api.model
-    def _run_month(self):
-        """The reports of last month, for all companies that file; the director hears of one that is not good enough."""
+    def _run_month(self, period=None):
+        """The reports of a month, last month when none is given, for all companies that file; the director hears of one that is not good enough.
+
+        Returns the alerts that were raised: none for a report that says what it said before.
+        Errors: UserError for what is no month, or one that has not begun.
+        """
+        alerts = self.env["ipai.finance.alert"]
+        if not alerts._take_turn("report"):
+            return alerts
         self.env["ipai.finance.bir_schedule"]._mark_late()
-        last = self.env["ipai.finance.calendar"]._today().replace(day=1) - timedelta(days=1)
+        today = self.env["ipai.finance.calendar"]._today()
+        period = period or (today.replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+        if period > today.strftime("%Y-%m"):
+            raise UserError(_("%s has not begun.", period))
         for company in self.env["ipai.finance.filer"].sudo().search([]).company_id:
-            report = self._make(company, last.strftime("%Y-%m"))
+            report = self._make(company, period)
             is_bad = report.open_late or (report.total_forms and report.compliance_rate < ENOUGH)
-            self.env["ipai.finance.alert"]._queue(
+            alerts |= alerts._queue(
                 report,
                 kind="report",
                 dedupe_key=f"report:{company.id}:{report.period}:{report.revision}",
@@ -161,3 +171,4 @@ class MonthlyReport(models.Model):
                 subject=_("BIR compliance of %(company)s, %(period)s", company=company.name, period=report.period),
                 body_md=report.report_markdown,
             )
+        return alerts
