@@ -24,7 +24,8 @@ class Refusal(Exception):
 
 
 def door(path, group, methods=("POST",)):
-    """A route that is a function of the environment and of what was sent, an object that is empty when nothing was. What it returns becomes JSON.
+    """A route that is a function of the environment and of what was sent: in the address, after its question mark, and as an object of JSON, which
+    is empty when nothing was. What it returns becomes JSON.
 
     The environment has the caller's rights, and a transaction of its own: kept when the function returns, taken back when it raises. It is given
     before its first question, so that a function may wait for others first and then see what they did.
@@ -32,13 +33,13 @@ def door(path, group, methods=("POST",)):
     """
 
     def put(function):
-        def answer(self, **_params):
+        def answer(self, **params):
             try:
                 if not request.env.user.has_group(group):
                     raise Refusal(403, "forbidden", "This is not for the user of this API key.")
-                body = _read()
+                sent = {**_read(), **params}
                 with request.env.registry.cursor() as cr:
-                    return request.make_json_response(function(self, request.env(cr=cr), body))
+                    return request.make_json_response(function(self, request.env(cr=cr), sent))
             except ASKED_AGAIN:
                 raise
             except Exception as error:
@@ -63,7 +64,7 @@ def take(sent, **types):
     return {name: sent.get(name) for name in types}
 
 
-JSON_TYPES = {bool: "true or false", int: "a whole number", str: "a text"}
+JSON_TYPES = {bool: "true or false", int: "a whole number", str: "a text", list: "a list"}
 
 
 def _read():
