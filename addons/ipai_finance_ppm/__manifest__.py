@@ -1,7 +1,7 @@
 {
     "name": "IPAI Finance PPM",
     "summary": "BIR filings by rules with reasons, month-end close, escalation and monthly reports",
-    "version": "1.0.0",
+    "version": "1.1.0",
     "license": "LGPL-3",
     "author": "IPAI Ops contributors",
     "category": "Accounting/Finance PPM",

@@ -2,8 +2,10 @@ from odoo.tools import SQL
 
 from .versions import GROUPS_OF_USER, IS_19
 
-GROUPS = ("user", "supervisor", "manager", "director", "auditor")
+GROUPS = ("user", "supervisor", "manager", "director", "auditor", "deliverer")
 TABLES = (
+    "heartbeat",
+    "digest",
     "escalation_log",
     "alert",
     "monthly_report",

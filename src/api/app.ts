@@ -15,6 +15,7 @@ import { BadRequest, NotFound, problemResponse, toProblem } from "./problem.ts";
 import * as audit from "./routes/audit.ts";
 import * as certificates from "./routes/certificates.ts";
 import * as events from "./routes/events.ts";
+import * as finance from "./routes/finance.ts";
 import { openHook } from "./routes/hooks.ts";
 import * as messages from "./routes/messages.ts";
 import * as people from "./routes/people.ts";
@@ -27,6 +28,7 @@ import * as stacks from "./routes/stacks.ts";
 export const endpoints: readonly Endpoint[] = [
   stacks,
   certificates,
+  finance,
   runs,
   events,
   schedules,

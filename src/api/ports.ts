@@ -5,6 +5,7 @@ import type { Run, Tables } from "../engine/journal.ts";
 import type { Answer } from "../engine/outbox.ts";
 import type { Records } from "../engine/records.ts";
 import type { Schedule } from "../engine/schedule.ts";
+import type { Alert, HeldExtension, HeldFiling, HeldHoliday, MonthlyReport } from "../finance/held.ts";
 import type { Plan } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
 import type { Hook } from "./hook.ts";
@@ -55,6 +56,17 @@ export interface StackEntry {
   /** Asks now what is asked before a release comes: of a branch, a tag or a commit, of the source's branch when null. */
   readonly checklist: (to: string | null) => Promise<Json>;
   readonly certificates: Certificates;
+  /** Throws `finance.not_configured` where the stack has no key for it. */
+  readonly finance: () => FinanceDesk;
+}
+
+/** What Odoo holds of Finance PPM, asked now. */
+export interface FinanceDesk {
+  readonly filings: (wanted: { readonly all: boolean; readonly year?: string }) => Promise<readonly HeldFiling[]>;
+  readonly alerts: () => Promise<readonly Alert[]>;
+  readonly holidays: (year?: string) => Promise<readonly HeldHoliday[]>;
+  readonly extensions: () => Promise<readonly HeldExtension[]>;
+  readonly reports: (period: string) => Promise<readonly MonthlyReport[]>;
 }
 
 /** What verifications of a stack's backups found, signed. */

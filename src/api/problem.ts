@@ -60,6 +60,8 @@ const statuses: Readonly<Record<string, number>> = {
   "run.not_found": 404,
   "schedule.unknown": 404,
   "config.unknown_stack": 404,
+  "finance.not_configured": 404,
+  "finance.odoo_away": 503,
   "internal.bug": 500,
 };
 

@@ -39,7 +39,7 @@ export const loginPassword = "urls.login.password";
 
 /** A stack's secrets by their path in the configuration; those that are there for procedures of the user's own, by their name. */
 export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> {
-  const { backup, services, urls } = stack;
+  const { backup, finance, services, urls } = stack;
   const all: Readonly<Record<string, Secret | undefined>> = {
     ...stack.secrets,
     "backup.wal.password": backup?.wal?.password,
@@ -48,6 +48,7 @@ export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> 
     "services.cache.password": services.cache?.password,
     "services.automation.apiKey": services.automation?.apiKey,
     [loginPassword]: urls.login?.password,
+    "finance.apiKey": finance?.apiKey,
     ...(backup === undefined ? {} : secretsOfRepository("backup", backup)),
     ...Object.assign(
       {},
@@ -149,7 +150,7 @@ function buildServe(parsed: ParsedConfig["serve"], reveal: Reveal): ServeConfig 
 }
 
 function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<StackConfig, "controlBackups"> {
-  const { backup, services, urls } = stack;
+  const { backup, finance, services, urls } = stack;
   const { login } = urls;
   const { cache, automation } = services;
   return {
@@ -159,6 +160,7 @@ function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<Stac
       Object.entries(stack.secrets).map(([secret, given]) => [secret, reveal(given) ?? new Secret("")]),
     ),
     urls: { ...urls, login: login === undefined ? undefined : { ...login, password: reveal(login.password) } },
+    finance: finance === undefined ? undefined : { apiKey: reveal(finance.apiKey) ?? new Secret("") },
     workDirectory: stack.workDirectory ?? workDirectoryOf(name, stack),
     backup:
       backup === undefined

@@ -142,7 +142,7 @@ function repeated<T extends readonly [readonly PropertyKey[], string]>(values: r
 function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
   const references: (readonly [readonly PropertyKey[], string | undefined])[] = [
     [["control", "database"], config.control.database === "embedded" ? undefined : config.control.database],
-    ...Object.entries(config.stacks).flatMap(([name, { backup, services, secrets, urls }]) => [
+    ...Object.entries(config.stacks).flatMap(([name, { backup, finance, services, secrets, urls }]) => [
       ...Object.entries(secrets).map(([secret, given]) => [["stacks", name, "secrets", secret], given] as const),
       [["stacks", name, "backup", "password"], backup?.password] as const,
       ...Object.entries(backup?.environment ?? {}).map(
@@ -161,6 +161,7 @@ function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
       [["stacks", name, "services", "cache", "password"], services.cache?.password] as const,
       [["stacks", name, "services", "automation", "apiKey"], services.automation?.apiKey] as const,
       [["stacks", name, "urls", "login", "password"], urls.login?.password] as const,
+      [["stacks", name, "finance", "apiKey"], finance?.apiKey] as const,
     ]),
     [["heartbeat", "url"], config.heartbeat?.url],
     [["serve", "secret"], config.serve.secret],
@@ -209,12 +210,12 @@ function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
     .filter(([path, text]) => /\$\{[A-Za-z_]\w*\}/.test(text) && !mayRefer(path))
     .map(([path, text]) => ({
       path,
-      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, the passwords under backup, what it and its copies have under environment, the keys under backup.wal.s3, services.cache.password, services.automation.apiKey, urls.login.password, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
+      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, the passwords under backup, what it and its copies have under environment, the keys under backup.wal.s3, services.cache.password, services.automation.apiKey, urls.login.password, finance.apiKey, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
     }));
 }
 
 const secretsOfStack =
-  /^(backup\.wal\.(password|s3\.(access|secret)Key)|services\.cache\.password|services\.automation\.apiKey|urls\.login\.password|backup\.(copies\.[^.]+\.)?(password|environment\.[^.]+))$/;
+  /^(backup\.wal\.(password|s3\.(access|secret)Key)|services\.cache\.password|services\.automation\.apiKey|urls\.login\.password|finance\.apiKey|backup\.(copies\.[^.]+\.)?(password|environment\.[^.]+))$/;
 
 function mayRefer(path: readonly PropertyKey[]): boolean {
   const [first, , ...inStack] = path;

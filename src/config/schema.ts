@@ -3,6 +3,7 @@ import type { AutomationConfig } from "./automation.ts";
 import { backup } from "./backup.ts";
 import { type ChannelConfig, channel } from "./channel.ts";
 import { deployments } from "./deployments.ts";
+import { finance } from "./finance.ts";
 import { recovery } from "./recovery.ts";
 import type { Secret } from "./secret.ts";
 import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
@@ -238,6 +239,7 @@ const stack = z
       .prefault({})
       .describe("Limits of the health checks"),
     backup,
+    finance,
     schedules: z
       .record(
         z.string().regex(/^[a-z][a-z0-9-]*$/, "must begin with a letter and have only a-z, 0-9 and -"),
@@ -335,11 +337,13 @@ export type ComposeProject = z.output<typeof compose>["compose"];
 export type ParsedConfig = z.output<typeof configSchema>;
 export type ParsedStack = z.output<typeof stack>;
 
-export interface StackConfig extends Omit<ParsedStack, "workDirectory" | "backup" | "services" | "secrets" | "urls"> {
+export interface StackConfig
+  extends Omit<ParsedStack, "workDirectory" | "backup" | "services" | "secrets" | "urls" | "finance"> {
   readonly name: string;
   readonly workDirectory: string;
   readonly secrets: Readonly<Record<string, Secret>>;
   readonly urls: Omit<ParsedStack["urls"], "login"> & { readonly login: WithSecret<ParsedStack["urls"]["login"]> };
+  readonly finance: { readonly apiKey: Secret } | undefined;
   /** Where this machine keeps backups of the control database; undefined for a stack on another one. */
   readonly controlBackups: string | undefined;
   readonly backup:

@@ -1,4 +1,4 @@
-import type { Json, Text, Value } from "./value.ts";
+import type { Json, SecretRef, Text, Value } from "./value.ts";
 
 /**
  * Actions: what a step does, as plain data. Rooms above build them (a `pg_dump` command, a query) and `host` performs them;
@@ -47,6 +47,8 @@ export interface HttpAction {
   readonly method: "GET" | "POST";
   readonly url: Text;
   readonly headers?: Readonly<Record<string, Value>>;
+  /** A key, sent as `Authorization: Bearer`. */
+  readonly bearer?: SecretRef;
   readonly body?: Value;
   /** File on the host with the certificate of a private authority that vouches for the server. */
   readonly authority?: string;

@@ -103,10 +103,12 @@ describe("HTTP", () => {
     const [first] = toCommand({ ...get, headers: { "X-Key": secret("n8n.key"), Accept: "text/plain" } }).pipeline;
     expect(first.env).toEqual({ HIDDEN: secret("n8n.key") });
     expect(first.argv.slice(0, 2)).toEqual(["sh", "-c"]);
-    expect(first.argv.slice(3, 6)).toEqual(["curl", "X-Key", "--disable"]);
+    expect(first.argv.slice(3, 6)).toEqual(["curl", "X-Key: ", "--disable"]);
     expect(first.argv).toContain("Accept: text/plain");
     const two = { "X-Key": secret("n8n.key"), "X-Other": secret("n8n.other") };
     expect(() => toCommand({ ...get, headers: two })).toThrow("one secret in a header, not several");
+    const [own] = toCommand({ ...get, bearer: secret("finance.apiKey") }).pipeline;
+    expect([own.env, own.argv[4]]).toEqual([{ HIDDEN: secret("finance.apiKey") }, "Authorization: Bearer "]);
   });
 });
 

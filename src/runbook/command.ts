@@ -51,10 +51,13 @@ export const curlTrailer = "\\n%{http_code}";
 /** --disable: no curlrc, which could follow redirects. It only counts as the first option. */
 function curl(action: HttpAction): CommandAction {
   const headers = Object.entries(action.headers ?? {});
-  const [hidden, ...more] = headers.flatMap(([name, value]) => (isSecret(value) ? [{ name, value }] : []));
+  const [hidden, ...more] = [
+    ...headers.flatMap(([name, value]) => (isSecret(value) ? [{ begin: `${name}: `, value }] : [])),
+    ...(action.bearer === undefined ? [] : [{ begin: "Authorization: Bearer ", value: action.bearer }]),
+  ];
   if (more.length > 0) throw new TypeError("A request hides one secret in a header, not several");
   const argv: [Text, ...Text[]] = [
-    ...(hidden === undefined ? (["curl"] as const) : (["sh", "-c", hiddenHeaderScript, "curl", hidden.name] as const)),
+    ...(hidden === undefined ? (["curl"] as const) : (["sh", "-c", hiddenHeaderScript, "curl", hidden.begin] as const)),
     "--disable",
     "--silent",
     "--show-error",
@@ -87,7 +90,7 @@ function isSecret(value: Value): value is SecretRef {
 }
 
 /** A header's secret comes in the environment and goes to curl through a descriptor: in an argument everybody could read it. */
-const hiddenHeaderScript = 'name=$1; shift; exec curl "$@" --header @/dev/fd/3 3<<END\n$name: $HIDDEN\nEND\n';
+const hiddenHeaderScript = 'begin=$1; shift; exec curl "$@" --header @/dev/fd/3 3<<END\n$begin$HIDDEN\nEND\n';
 
 /** The file appears whole or not at all, and survives a power cut: written aside, synced, renamed. */
 const writeScript =

@@ -7,6 +7,7 @@ import { createGit, type Git } from "./git.ts";
 import { createGround, type Ground } from "./ground.ts";
 import { createImages, type Images } from "./images.ts";
 import { createMaintenance, type Maintenance } from "./maintenance.ts";
+import { createFinanceDoor, type FinanceDoor } from "./odoo/finance.ts";
 import { createOdoo, type Odoo } from "./odoo/odoo.ts";
 import { createPgBackRest, type PgBackRest } from "./pgbackrest.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
@@ -35,6 +36,8 @@ export interface Stack {
   readonly runtime: Runtime;
   readonly postgres: Postgres;
   readonly odoo: Odoo;
+  /** Finance PPM in it. Absent when the configuration has no key for it. */
+  readonly finance: FinanceDoor | undefined;
   /** Absent when users can only be kept out by stopping the proxy. */
   readonly maintenance: Maintenance | undefined;
   /** Absent when the stack has no cache. */
@@ -80,6 +83,7 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
   const restic = createRestic(config, runtime.tools);
   const copies = createCopies(config, runtime.tools);
   const git = config.source === undefined ? undefined : createGit(config.host, config.source);
+  const odoo = createOdoo(config, runtime);
   const own = restic === undefined ? [] : [{ ...restic, name: primary }, ...copies];
   return {
     name: config.name,
@@ -88,7 +92,8 @@ export function createStack(config: StackConfig, siblings: readonly StackConfig[
     config,
     runtime,
     postgres: createPostgres(config, runtime),
-    odoo: createOdoo(config, runtime),
+    odoo,
+    finance: createFinanceDoor(config, odoo),
     maintenance: createMaintenance(config),
     redis: createRedis(config, runtime),
     upstreams: createUpstreams(config, runtime),

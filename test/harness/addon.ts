@@ -62,11 +62,12 @@ export async function runOdoo(database: string, words: readonly string[]) {
   };
 }
 
-/** Types into Odoo's shell, and what it complained of. */
-export async function typeIntoShell(database: string, typed: string): Promise<void> {
+/** Types into Odoo's shell, which has nothing to complain of; what it printed. */
+export async function typeIntoShell(database: string, typed: string): Promise<string> {
   const args = await odooWith(database, ["--log-level=warn"], ["shell"]);
-  const { exitCode, stderr } = await run("runuser", args, { directory: "/", stdin: typed });
+  const { exitCode, stdout, stderr } = await run("runuser", args, { directory: "/", stdin: typed });
   expect([exitCode, stderr.trim()]).toEqual([0, ""]);
+  return stdout;
 }
 
 /** An Odoo that serves that database until it is stopped. */

@@ -15,6 +15,7 @@ import { createRun } from "../../src/engine/journal.ts";
 import { createRecords } from "../../src/engine/records.ts";
 import { type Plan, undoClassOf } from "../../src/runbook/plan.ts";
 import { certificateOf } from "./certificate.ts";
+import { heldFinance } from "./finance.ts";
 import { createEngine, type EngineOptions, planOf, World } from "./plans.ts";
 import { testSecrets } from "./visitor.ts";
 
@@ -79,6 +80,7 @@ export async function startApi(control: Control, home: string, options: ApiOptio
             }
           : undefined,
     },
+    finance: () => heldFinance,
     checklist: async () => [
       { code: "IPAI-DEPLOY-010", title: "Freeze", status: "ok", text: "None is declared.", next: null },
     ],

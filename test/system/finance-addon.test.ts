@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeDatabase, removeDatabase, runOdoo, serve, typeIntoShell } from "../harness/addon.ts";
+import { workAtTheDesk } from "../harness/finance-desk.ts";
 import { isCompose, sql } from "../harness/sandbox.ts";
 
 /** The module ipai_finance_ppm on the practice stack's Odoo: its own tests, the commands of the runbook, and that it goes without a trace. */
@@ -68,6 +69,8 @@ describe.skipIf(isCompose)("the module ipai_finance_ppm", () => {
       await stop();
     }
   });
+
+  it("is worked with from a shell: each command, by a key, with the chain", () => workAtTheDesk(database));
 
   it("is uninstalled without a complaint, and leaves nothing", async () => {
     await typeIntoShell(

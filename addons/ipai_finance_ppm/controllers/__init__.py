@@ -1,1 +1,3 @@
 from . import dashboard
+from . import desk
+from . import outbox

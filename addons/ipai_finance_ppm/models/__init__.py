@@ -9,6 +9,8 @@ from . import project_task
 from . import bir_schedule
 from . import close
 from . import alert
+from . import digest
+from . import heartbeat
 from . import escalation_log
 from . import monthly_report
 from . import ir_cron

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError
 
@@ -12,8 +14,14 @@ HEARERS = {
 }
 
 
+# So long it is worth telling in the chat, which is asked for once a day at the least. After that the mail was all there was: whoever calls after
+# a week of silence is not told a week of old news.
+CHAT_AGE = timedelta(hours=26)
+LATEST = "SELECT coalesce(max(id), 0) FROM ipai_finance_alert WHERE kind = %s"
+
+
 class Alert(models.Model):
-    """The outbox: what is worth telling is put here once, by its key, and delivered from here."""
+    """The outbox: what is worth telling is put here once, by its key, and delivered from here: by mail and in the chat, each once."""
 
     _name = "ipai.finance.alert"
     _description = "Finance Alert"
@@ -50,19 +58,63 @@ class Alert(models.Model):
     sent_at = fields.Datetime(readonly=True)
     acked_by = fields.Many2one("res.users", readonly=True)
     acked_at = fields.Datetime(readonly=True)
+    raised_at = fields.Datetime(readonly=True)
+    digest_ids = fields.Many2many("ipai.finance.digest", string="Digests", readonly=True)
+    chat_state = fields.Selection(
+        [("waiting", "Waiting"), ("claimed", "Handed out"), ("told", "Told"), ("lapsed", "By mail alone")],
+        string="Chat",
+        compute="_compute_chat_state",
+    )
 
     def init(self):
         ensure_unique(self, "dedupe_key")
+
+    @api.depends("state", "raised_at", "digest_ids.state", "digest_ids.lease_until")
+    def _compute_chat_state(self):
+        now = fields.Datetime.now()
+        for alert in self:
+            digests = alert.sudo().digest_ids
+            if "delivered" in digests.mapped("state"):
+                alert.chat_state = "told"
+            elif digests.filtered(lambda one: one.state == "claimed" and one.lease_until > now):
+                alert.chat_state = "claimed"
+            else:
+                is_fresh = alert.raised_at and alert.raised_at > now - CHAT_AGE
+                alert.chat_state = "waiting" if is_fresh and alert.state not in ("acked", "cancelled") else "lapsed"
+
+    @api.model
+    def _waiting_for_chat(self):
+        """What nobody has told in the chat, nobody is about to, and what is still so. By the user's own rights."""
+        fresh = self.search([("raised_at", ">", fields.Datetime.now() - CHAT_AGE), ("state", "not in", ("acked", "cancelled"))], order="id")
+        return fresh.filtered(lambda alert: alert.chat_state == "waiting" and alert._is_still_so())
+
+    def _is_still_so(self):
+        """Not about what has been filed or done since."""
+        record = self.env[self.res_model].sudo().browse(self.res_id).exists()
+        return bool(record) and (self.kind == "report" or record._is_open())
+
+    @api.model
+    def _take_turn(self, kind=None):
+        """Waits until nobody else raises alerts, and lets nobody else until the end of this transaction. The first word of one that has the choice.
+
+        Answers False when alerts of this kind were raised since this transaction began: it does not see them, and what it was to raise has been
+        raised. A transaction that begins with this sees everything.
+        """
+        self.env.cr.execute("LOCK TABLE ipai_finance_alert IN SHARE ROW EXCLUSIVE MODE")
+        if kind is None:
+            return True
+        self.env.cr.execute(LATEST, [kind])
+        seen = self.env.cr.fetchone()
+        with self.env.registry.cursor() as fresh:
+            fresh.execute(LATEST, [kind])
+            return seen >= fresh.fetchone()
 
     @api.model
     def _queue(self, record, company=None, **values):
         """Puts one alert about a record into the outbox unless its key is there already. Returns it, or nothing.
 
-        `company` is for a record that may have none of its own.
-
-        Two that ask at once (a scheduled action and a person) wait for each other until the first has committed.
+        `company` is for a record that may have none of its own. Only whoever has the turn may call it.
         """
-        self.env.cr.execute("SELECT pg_advisory_xact_lock(hashtext('ipai.finance.alert'))")
         outbox = self.sudo()
         if outbox.search_count([("dedupe_key", "=", values["dedupe_key"])], limit=1):
             return outbox.browse()
@@ -73,6 +125,7 @@ class Alert(models.Model):
                 "res_id": record.id,
                 "company_id": company.id,
                 "recipient_ids": self._hearers(company, values["severity"]).ids,
+                "raised_at": fields.Datetime.now(),
                 **values,
             }
         )
@@ -87,10 +140,10 @@ class Alert(models.Model):
 
     @api.model
     def _overtake(self, record, kinds):
-        """What is still queued about a record is true no more."""
-        self.sudo().search(
-            [("state", "=", "queued"), ("res_model", "=", record._name), ("res_id", "in", record.ids), ("kind", "in", kinds)]
-        ).write({"state": "cancelled"})
+        """What still waits to be mailed or told in the chat about a record is true no more."""
+        about = [("res_model", "=", record._name), ("res_id", "in", record.ids), ("kind", "in", kinds)]
+        alerts = self.sudo().search([*about, ("state", "in", ("queued", "sent", "failed"))])
+        alerts.filtered(lambda alert: alert.state == "queued" or alert.chat_state == "waiting").write({"state": "cancelled"})
 
     @api.model
     def _deliver(self):
@@ -120,6 +173,9 @@ class Alert(models.Model):
             raise AccessError(_("Alerts are acknowledged by the people of Finance PPM."))
         self.check_access("read")
         self.sudo().write({"state": "acked", "acked_by": self.env.uid, "acked_at": fields.Datetime.now()})
+        # Whoever acknowledges an escalation has taken its task on: the ladder stands still.
+        tasks = self.filtered(lambda alert: alert.kind == "escalation").mapped("res_id")
+        self.env["project.task"].browse(tasks).exists().action_ack_escalation()
 
     @api.model
     def _run_quarter_hour(self):

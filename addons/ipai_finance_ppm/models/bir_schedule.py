@@ -285,6 +285,27 @@ class BirSchedule(models.Model):
         self.sudo().search([("state", "in", OPEN)])._put_dates()
         self.env["ipai.finance.close"]._plan_open()
 
+    @api.model
+    def _would_move(self, rules):
+        """Which open filings other rules would give another deadline, of those that the user sees. Changes nothing.
+
+        Returns pairs of a filing and its deadline by those rules.
+        """
+        filings = self.search([("state", "in", OPEN), ("override_deadline", "=", False)])
+        filers = {one.company_id: one for one in self.env["ipai.finance.filer"].sudo().search([("company_id", "in", filings.company_id.ids)])}
+        moves = []
+        for filing in filings:
+            filer = filing._filer_of(filers.get(filing.company_id))
+            try:
+                answer = get_filing(rules, filer, filing.form_code, filing.period_covered)
+            except (RuleError, ValueError):
+                # Its period is none any more: it keeps its dates.
+                continue
+            deadline = fields.Date.to_date(answer["effective"])
+            if deadline != filing.filing_deadline:
+                moves.append((filing, deadline))
+        return moves
+
     # Tasks
 
     @api.model
@@ -326,6 +347,8 @@ class BirSchedule(models.Model):
         """Puts what is due within a week, due today or overdue into the outbox: once for each threshold, overdue once a day."""
         today = self.env["ipai.finance.calendar"]._today()
         alerts = self.env["ipai.finance.alert"]
+        if not alerts._take_turn("deadline"):
+            return alerts
         for filing in self.sudo().search([("state", "in", OPEN), ("filing_deadline", "<=", today + timedelta(days=THRESHOLDS[-1]))]):
             left = (filing.filing_deadline - today).days
             step = f"overdue:{today}" if left < 0 else next(days for days in THRESHOLDS if days >= left)
@@ -344,6 +367,8 @@ class BirSchedule(models.Model):
         """A deadline that has just passed is critical at once, not in the morning."""
         self._mark_late()
         alerts = self.env["ipai.finance.alert"]
+        if not alerts._take_turn("missed"):
+            return alerts
         yesterday = self.env["ipai.finance.calendar"]._today() - timedelta(days=1)
         for filing in self.sudo().search([("state", "in", OPEN), ("is_late", "=", True), ("filing_deadline", ">=", yesterday)]):
             alerts |= alerts._queue(
@@ -373,9 +398,27 @@ class BirSchedule(models.Model):
             return _("%s is due today", self.name)
         return _("%(filing)s is due on %(day)s, in %(left)s days", filing=self.name, day=self.filing_deadline, left=left)
 
+    def _is_open(self):
+        return self.state in OPEN
+
     def _as_markdown(self):
-        lines = [f"- {self.company_id.name}", f"- {self.form_id.name}", *(f"- {one}" for one in self._reasons())]
-        return "\n".join(lines)
+        lines = [self.company_id.name, self.form_id.name, self._said_dates(), *self._reasons(), self._said_stage()]
+        return "\n".join(f"- {' '.join(line.split())}" for line in lines if line)
+
+    def _said_dates(self):
+        today, working = self.env["ipai.finance.calendar"]._today(), self.env["ipai.finance.calendar"]._working_days(self.company_id)
+        left = sum(1 for days in range(1, (self.filing_deadline - today).days + 1) if working.is_worked(today + timedelta(days=days)))
+        said = _("Due on %(day)s, by the rule on %(rule)s", day=self.filing_deadline, rule=self.statutory_deadline)
+        return _("%(said)s; working days left: %(left)s", said=said, left=left) if left else said
+
+    def _said_stage(self):
+        """At which stage it is, and with whom: the first that is not done."""
+        tasks = self.task_ids.filtered(lambda task: task.state not in CLOSED).sorted("date_deadline")
+        if not tasks:
+            return ""
+        stage = dict(tasks._fields["finance_stage"]._description_selection(self.env)).get(tasks[0].finance_stage, tasks[0].name)
+        who = ", ".join(tasks[0].user_ids.mapped("name"))
+        return _("%(stage)s, with %(who)s", stage=stage, who=who) if who else _("%s, with nobody", stage)
 
     @api.model
     def _on_time_rate(self, companies):
@@ -421,6 +464,28 @@ class BirSchedule(models.Model):
                 }
                 for one in filings
             ],
+        }
+
+    # For the monthly report
+
+    def _as_tally(self):
+        """How many of these were due, filed in time, and late, filed or not."""
+        on_time = self.filtered(lambda one: one.state == "filed" and not one.is_late)
+        return {"total": len(self), "onTime": len(on_time), "late": len(self.filtered("is_late"))}
+
+    def _as_reported(self):
+        filed = day_in_manila(self.filed_on) if self.filed_on else None
+        return {
+            "form": self.form_code,
+            "period": " ".join(filter(None, (self.period_covered, self.reference))),
+            "deadline": str(self.filing_deadline),
+            "status": self.status,
+            "filedOn": str(filed) if filed else None,
+            "late": self.is_late,
+            "daysLate": max(0, (filed - self.filing_deadline).days) if filed else None,
+            "preparedBy": self.supervisor_id.name or None,
+            "confirmation": self.confirmation_no or None,
+            "reason": self.not_applicable_reason or None,
         }
 
     # The day

@@ -31,17 +31,21 @@ class Calendar(models.AbstractModel):
         return day_in_manila(fields.Datetime.now())
 
     @api.model
-    def _rules(self):
-        """The question of the rule engine: the shipped catalogue, with the holidays and extensions that this database has."""
+    def _rules(self, holiday=None, extension=None):
+        """The question of the rule engine: the shipped catalogue, with the holidays and extensions that this database has.
+
+        `holiday`, `extension`: one besides that is not entered (`new`), for whoever asks what it would move.
+        """
+        extensions = self.env["ipai.finance.deadline_extension"].sudo()._as_rules()
         return {
             "catalogue": CATALOGUE,
-            "holidays": self._holidays(),
-            "extensions": self.env["ipai.finance.deadline_extension"].sudo()._as_rules(),
+            "holidays": self._holidays(holiday),
+            "extensions": [*extensions, *([extension._as_rule()] if extension else [])],
         }
 
     @api.model
-    def _holidays(self):
-        holidays = self.env["ipai.finance.holiday"].sudo().search([])
+    def _holidays(self, besides=None):
+        holidays = [*self.env["ipai.finance.holiday"].sudo().search([]), *(besides or [])]
         return {
             "proclaimedYears": [
                 one.date.year

@@ -178,6 +178,11 @@ class Close(models.Model):
                 raise UserError(_("%(close)s is not closed: %(count)s tasks are open.", close=close.name, count=len(waiting)))
             close.write({"state": "locked", "actual_close_date": day_in_manila(fields.Datetime.now())})
 
+    def _as_tally(self):
+        done = self.task_ids.filtered(lambda task: task.state in CLOSED)
+        days = self.days_to_close if self.actual_close_date else None
+        return {"period": self.period, "tasks": len(self.task_ids), "done": len(done), "days": days}
+
     @api.model
     def _average_days(self, companies):
         closes = self.sudo().search([("company_id", "in", companies.ids), ("state", "=", "locked")], limit=12, order="period desc")

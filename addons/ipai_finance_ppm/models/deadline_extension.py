@@ -53,18 +53,18 @@ class DeadlineExtension(models.Model):
 
     @api.model
     def _as_rules(self):
-        return [
-            {
-                "forms": one.form_ids.mapped("code"),
-                "dueFrom": str(one.due_from),
-                "dueUntil": str(one.due_until),
-                "newDeadline": str(one.new_deadline),
-                "regions": split_words(one.regions),
-                "authority": one.authority,
-                "confidence": one.confidence,
-            }
-            for one in self.search([("state", "=", "confirmed")])
-        ]
+        return [one._as_rule() for one in self.search([("state", "=", "confirmed")])]
+
+    def _as_rule(self):
+        return {
+            "forms": self.form_ids.mapped("code"),
+            "dueFrom": str(self.due_from),
+            "dueUntil": str(self.due_until),
+            "newDeadline": str(self.new_deadline),
+            "regions": split_words(self.regions),
+            "authority": self.authority,
+            "confidence": self.confidence,
+        }
 
     def action_confirm(self):
         self.write({"state": "confirmed"})

@@ -29,11 +29,12 @@ class EscalationLog(models.Model):
     @api.model
     def _run_ladder(self):
         """Takes each open finance task one step up, when it is due; straight to the director when a filing is due today or missed."""
-        now = fields.Datetime.now()
+        now, steps = fields.Datetime.now(), self.browse()
+        if not self.env["ipai.finance.alert"]._take_turn("escalation"):
+            return steps
         tasks = self.env["project.task"].sudo().search(
             [("is_finance_ppm", "=", True), ("date_deadline", "!=", False), ("state", "not in", CLOSED)]
         )
-        steps = self.browse()
         for company in tasks.company_id | self.env.company:
             working = self.env["ipai.finance.calendar"]._working_days(company)
             for task in tasks.filtered(lambda one: (one.company_id or self.env.company) == company):

@@ -8,6 +8,7 @@ from .bir_schedule import OPEN
 from .calendar import day_in_manila
 
 ENOUGH = 95.0
+STAGE_OWNERS = (("preparation", "supervisor_id"), ("review", "reviewer_id"), ("approval", "approver_id"))
 
 
 class MonthlyReport(models.Model):
@@ -33,6 +34,7 @@ class MonthlyReport(models.Model):
     avg_lead_days = fields.Float(string="Days Before the Deadline", readonly=True)
     escalations = fields.Integer(readonly=True)
     report_markdown = fields.Text(readonly=True)
+    details = fields.Json(readonly=True, help="The filings, and the tallies of forms, people, levels and closes, as they were then.")
 
     def init(self):
         ensure_unique(self, "company_id", "period")
@@ -70,11 +72,13 @@ class MonthlyReport(models.Model):
         except ValueError as error:
             raise UserError(_("A month is written as 2026-01.")) from error
         found = self.sudo().search([("company_id", "=", company.id), ("period", "=", period)])
-        numbers = self._numbers(company, first, fields.Date.end_of(first, "month"))
-        if found and all(found[name] == value for name, value in numbers.items()):
+        last = fields.Date.end_of(first, "month")
+        numbers, details = self._numbers(company, first, last), self._details(company, first, last)
+        if found and found.details == details and all(found[name] == value for name, value in numbers.items()):
             return found
         values = {
             **numbers,
+            "details": details,
             "generated_at": fields.Datetime.now(),
             "report_markdown": self._as_markdown(company, period, numbers),
         }
@@ -108,20 +112,58 @@ class MonthlyReport(models.Model):
         }
 
     @api.model
+    def _details(self, company, first, last):
+        """What the numbers are made of, as JSON: what is open and late has no days, which would be others every day."""
+        filings = self.env["ipai.finance.bir_schedule"].sudo().search(
+            [("company_id", "=", company.id), ("filing_deadline", ">=", first), ("filing_deadline", "<=", last)]
+        )
+        due = filings.filtered(lambda one: one.state in (*OPEN, "filed"))
+        steps = self.env["ipai.finance.escalation_log"].sudo().search([("task_id.bir_schedule_id", "in", filings.ids)])
+        closes = self.env["ipai.finance.close"].sudo().search(
+            [("company_id", "=", company.id), ("target_close_date", ">=", first), ("target_close_date", "<=", last)]
+        )
+        return {
+            "escalations": [
+                {"level": level, "count": len(of_level)} for level, of_level in sorted(steps.grouped("level").items())
+            ],
+            "closes": [one._as_tally() for one in closes.sorted("period")],
+            "byForm": [
+                {"form": form.code, "name": form.name, **of_form._as_tally()}
+                for form, of_form in sorted(due.grouped("form_id").items(), key=lambda one: one[0].code)
+            ],
+            "byPerson": [
+                {"person": user.name or None, "stage": stage, **of_user._as_tally()}
+                for stage, field in STAGE_OWNERS
+                for user, of_user in sorted(due.grouped(field).items(), key=lambda one: one[0].name or "")
+            ],
+            "filings": [one._as_reported() for one in filings if one.state != "cancelled"],
+        }
+
+    @api.model
     def _as_markdown(self, company, period, numbers):
         rate = f"{numbers['compliance_rate']:.1f} %" if numbers["total_forms"] else _("nothing was due")
         lines = [f"# {company.name}, {period}", "", _("On time: %s", rate), ""]
         return "\n".join([*lines, *(f"- {self._fields[name].string}: {value}" for name, value in numbers.items())])
 
     @api.model
-    def _run_month(self):
-        """The reports of last month, for all companies that file; the director hears of one that is not good enough."""
+    def _run_month(self, period=None):
+        """The reports of a month, last month when none is given, for all companies that file; the director hears of one that is not good enough.
+
+        Returns the alerts that were raised: none for a report that says what it said before.
+        Errors: UserError for what is no month, or one that has not begun.
+        """
+        alerts = self.env["ipai.finance.alert"]
+        if not alerts._take_turn("report"):
+            return alerts
         self.env["ipai.finance.bir_schedule"]._mark_late()
-        last = self.env["ipai.finance.calendar"]._today().replace(day=1) - timedelta(days=1)
+        today = self.env["ipai.finance.calendar"]._today()
+        period = period or (today.replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+        if period > today.strftime("%Y-%m"):
+            raise UserError(_("%s has not begun.", period))
         for company in self.env["ipai.finance.filer"].sudo().search([]).company_id:
-            report = self._make(company, last.strftime("%Y-%m"))
+            report = self._make(company, period)
             is_bad = report.open_late or (report.total_forms and report.compliance_rate < ENOUGH)
-            self.env["ipai.finance.alert"]._queue(
+            alerts |= alerts._queue(
                 report,
                 kind="report",
                 dedupe_key=f"report:{company.id}:{report.period}:{report.revision}",
@@ -129,3 +171,4 @@ class MonthlyReport(models.Model):
                 subject=_("BIR compliance of %(company)s, %(period)s", company=company.name, period=report.period),
                 body_md=report.report_markdown,
             )
+        return alerts

@@ -46,6 +46,9 @@ class ProjectTask(models.Model):
             vals = {**vals, "escalation_level": 0, "last_escalated_at": False, "escalation_ack_until": False}
         return super().write(vals)
 
+    def _is_open(self):
+        return self.state not in CLOSED
+
     def _plan_for(self, day):
         """Puts an open task on a day; one that is there already keeps its ladder."""
         deadline = end_of_business(day)

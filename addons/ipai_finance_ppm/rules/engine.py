@@ -139,6 +139,10 @@ class WorkingDays:
             return {"kind": "weekend", "day": day, "name": WEEKDAYS[day.weekday()], "confidence": "high"}
         return None
 
+    def is_worked(self, day):
+        """An estimated holiday is no day to count on."""
+        return not self.find_off(day) and day not in self.estimated
+
     def next(self, day):
         passed = []
         while off := self.find_off(day):
@@ -149,14 +153,14 @@ class WorkingDays:
     def before(self, day, count):
         while count:
             day -= timedelta(days=1)
-            if not self.find_off(day) and day not in self.estimated:
+            if self.is_worked(day):
                 count -= 1
         return day
 
     def after(self, day, count):
         while count:
             day += timedelta(days=1)
-            if not self.find_off(day) and day not in self.estimated:
+            if self.is_worked(day):
                 count -= 1
         return day
 

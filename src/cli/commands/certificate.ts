@@ -1,4 +1,4 @@
-import { open, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { inTransaction, record } from "../../engine/audit.ts";
 import { findCertificate, listCertificates } from "../../procedures/backup/certificate/calls.ts";
 import {
@@ -15,6 +15,7 @@ import {
 } from "../../procedures/backup/certificate/errors.ts";
 import { checkDocument, parseDocument } from "../../procedures/backup/certificate/sign.ts";
 import type { Context } from "../context.ts";
+import { writeNew } from "../new-file.ts";
 import { findOwnKey, loadSigner } from "../notary.ts";
 import { automationWords } from "../render/automation.ts";
 import { bytes, duration, instant, table } from "../render/text.ts";
@@ -36,7 +37,9 @@ export async function showCertificate(context: Context, wanted: string, options:
   if (found === undefined) throw CertificateNotFound({ of: wanted === "latest" ? `any backup of ${name}` : wanted });
   const { terminal } = context;
   if (options.pdf !== undefined) {
-    await writeNew(options.pdf, await (await loadPdf()).renderCertificate(found));
+    await writeNew(options.pdf, await (await loadPdf()).renderCertificate(found), (file) =>
+      CertificateFileExists({ file }),
+    );
     const detail = { digest: found.digest, to: options.pdf };
     const told = { actor: app.actor, action: "proof.exported", stack: name, subject: runOf(found), detail };
     await inTransaction(app.control.db, (tx) => record(tx, told, new Date()));
@@ -51,14 +54,6 @@ export async function showCertificate(context: Context, wanted: string, options:
 const loadPdf = () => import("../render/certificate-pdf.ts");
 
 const runOf = ({ certificate }: CertificateDocument) => certificate.verification.run;
-
-async function writeNew(path: string, content: Buffer): Promise<void> {
-  await using file = await open(path, "wx").catch((error: NodeJS.ErrnoException) => {
-    throw error.code === "EEXIST" ? CertificateFileExists({ file: path }) : error;
-  });
-  await file.writeFile(content);
-  await file.sync();
-}
 
 export async function listAll(context: Context, options: Options): Promise<number> {
   await using app = await context.openApp();

@@ -13,6 +13,7 @@ import { defineError } from "../../errors/error.ts";
 import { findCertificate, listCertificates } from "../../procedures/backup/certificate/calls.ts";
 import { exposureJson } from "../../procedures/backup/exposure/say.ts";
 import { readChecklist } from "../../procedures/deployment/checklist-facts.ts";
+import { createDesk } from "../../procedures/finance/desk.ts";
 import { createFactReader } from "../../procedures/procedure.ts";
 import type { Procedures } from "../../procedures/registry.ts";
 import { schedulesOf } from "../../procedures/schedules.ts";
@@ -117,6 +118,7 @@ function apiPorts(context: Context, app: App, { auth, worker, procedures }: Part
             return (await readChecklist(reader, { to, install: [] })) as unknown as Json;
           },
           certificates: certificatesOf(records, stack.name),
+          finance: () => createDesk(app.stack(stack.name), app.performer),
         },
       ]),
     ),

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
+import { registerFinanceDesk } from "./finance-desk.ts";
 import { json, run } from "./register.ts";
 
-/** Deadlines of filings with the BIR. These commands need neither a stack nor a configuration. */
+/** Deadlines of filings with the BIR. The first three need neither a stack nor a configuration. */
 export function registerFinance(program: Command): void {
   const finance = program.command("finance").description("what has to be filed with the BIR, by when, and why");
   json(filer(finance.command("calendar")))
@@ -33,6 +34,7 @@ export function registerFinance(program: Command): void {
         ),
       ),
     );
+  registerFinanceDesk(finance);
 }
 
 const filer = (target: Command) =>

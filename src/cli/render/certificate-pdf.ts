@@ -1,6 +1,4 @@
-import { fileURLToPath } from "node:url";
 import { inflateSync } from "node:zlib";
-import PDFDocument from "pdfkit";
 import type { AutomationTold } from "../../procedures/backup/automation/told.ts";
 import {
   type Book,
@@ -9,21 +7,30 @@ import {
   isBalanced,
 } from "../../procedures/backup/certificate/content.ts";
 import { CertificateUnreadable } from "../../procedures/backup/certificate/errors.ts";
+import {
+  bottom,
+  collect,
+  gray,
+  heading,
+  left,
+  newPage,
+  number,
+  type Page,
+  type Place,
+  rule,
+  type Style,
+  top,
+  width,
+  write,
+} from "./page.ts";
 
 /**
  * A certificate as one page of A4 for a file: everything that is on it is in the document, which is attached to it. The same document
  * gives the same bytes, so that a page that was changed shows. Black on white: it is read as a copy of a copy.
  */
 
-type Page = InstanceType<typeof PDFDocument>;
-
-const [left, right, top, bottom] = [54, 541, 44, 802] as const;
-const width = right - left;
 const gap = 22;
 const half = (width - gap) / 2;
-
-const faces = { regular: "400Regular/SourceSans3_400Regular", bold: "600SemiBold/SourceSans3_600SemiBold" } as const;
-const gray = "#444444";
 
 export async function renderCertificate(document: CertificateDocument): Promise<Buffer> {
   const { certificate } = document;
@@ -67,76 +74,12 @@ function whatFailed(page: Page, { failure }: Certificate, y: number): number {
 const attachedName = "certificate.json";
 
 function openPage({ verification, set, stack }: Certificate): Page {
-  const page = new PDFDocument({
-    ...{ size: "A4", margin: 0, pdfVersion: "1.7", subset: "PDF/A-3b", lang: "en" },
-    info: {
-      Title: `Backup verification certificate, ${stack.name}, ${set.id}`,
-      Author: verification.actor,
-      Producer: verification.program,
-      Creator: verification.program,
-      CreationDate: new Date(verification.endedAt),
-      ModDate: new Date(verification.endedAt),
-    },
-  } as ConstructorParameters<typeof PDFDocument>[0]);
-  for (const [name, file] of Object.entries(faces))
-    page.registerFont(name, fileURLToPath(import.meta.resolve(`@expo-google-fonts/source-sans-3/${file}.ttf`)));
-  return page;
-}
-
-function collect(page: Page): Promise<Buffer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const parts: Buffer[] = [];
-  page.on("data", (part: Buffer) => parts.push(part));
-  page.on("end", () => resolve(Buffer.concat(parts)));
-  page.on("error", reject);
-  return promise;
-}
-
-interface Place {
-  readonly x: number;
-  readonly y: number;
-}
-
-interface Style {
-  readonly size: number;
-  readonly face?: keyof typeof faces;
-  readonly color?: string;
-  readonly width?: number;
-  readonly align?: "left" | "right";
-  /** Lines that there is room for; what is longer ends with an ellipsis. */
-  readonly lines?: number;
-}
-
-/** Writes at a place, and says where it ended. */
-function write(page: Page, text: string, { x, y }: Place, style: Style): number {
-  const { size, face = "regular", color = "black", align = "left", lines = 1 } = style;
-  page.font(face).fontSize(size).fillColor(color);
-  const lineHeight = page.currentLineHeight(true);
-  const room = style.width ?? right - x;
-  page.text(text, x, y, {
-    width: room,
-    height: lines * lineHeight + 0.1,
-    align,
-    ellipsis: true,
-    features: ["tnum", "kern"],
+  return newPage({
+    title: `Backup verification certificate, ${stack.name}, ${set.id}`,
+    author: verification.actor,
+    program: verification.program,
+    at: new Date(verification.endedAt),
   });
-  const needed = page.heightOfString(text, { width: room });
-  return y + Math.min(needed, lines * lineHeight);
-}
-
-function rule(page: Page, y: number, weight = 0.5): void {
-  page.moveTo(left, y).lineTo(right, y).lineWidth(weight).strokeColor("black").stroke();
-}
-
-function heading(page: Page, text: string, { x, y }: Place, until: number = right): number {
-  const end = write(page, text, { x, y }, { size: 10.5, face: "bold" });
-  page
-    .moveTo(x, end + 1)
-    .lineTo(until, end + 1)
-    .lineWidth(0.5)
-    .strokeColor("black")
-    .stroke();
-  return end + 5;
 }
 
 function header(page: Page, { stack, verification }: Certificate): number {
@@ -372,10 +315,6 @@ function local(instant: string, timeZone: string): string {
 /** Without what its distribution says of the package. */
 function short(version: string): string {
   return version.split(" (", 1).join("");
-}
-
-function number(value: number): string {
-  return value.toLocaleString("en-US");
 }
 
 /** As it was summed up, with at least two decimals. */

@@ -1,0 +1,149 @@
+import { toCsv } from "../../finance/csv.ts";
+import type { Alert, HeldExtension, HeldFiling, HeldHoliday, MonthlyReport, Move, Step } from "../../finance/held.ts";
+import type { Terminal } from "../terminal.ts";
+import { instant, table } from "./text.ts";
+
+/** What Odoo holds of Finance PPM, for people and for spreadsheets. */
+
+type Styled = Pick<Terminal, "style">;
+
+export function renderFilings(terminal: Styled, filings: readonly HeldFiling[]): string {
+  if (filings.length === 0) return "Nothing is to be filed.";
+  const late = filings.filter(({ status }) => status === "late").length;
+  const rows = filings.map((filing) => [
+    filing.deadline,
+    filing.form,
+    periodOf(filing),
+    filing.company,
+    filing.status === "late" ? terminal.style("red", "late") : filing.status.replaceAll("_", " "),
+    `${Math.round(filing.completion)} %`,
+    filing.preparedBy ?? "",
+  ]);
+  const header = ["DEADLINE", "FORM", "PERIOD", "COMPANY", "STATUS", "DONE", "PREPARED BY"];
+  return `${table([header, ...rows])}\n\n${count(filings.length, "filing")}, ${late} late.`;
+}
+
+const periodOf = ({ period, reference }: Pick<HeldFiling, "period" | "reference">) =>
+  [period, reference].filter(Boolean).join(" ");
+
+const filingColumns = [
+  ...(["company", "form", "name", "period", "reference", "periodStart", "periodEnd", "statutory", "adjusted"] as const),
+  ...(["effective", "deadline", "payment", "preparation", "review", "approval", "state", "status"] as const),
+  ...(["completion", "preparedBy", "reviewedBy", "approvedBy", "filedOn", "confirmation", "confidence"] as const),
+];
+
+export function heldFilingsToCsv(filings: readonly HeldFiling[]): string {
+  return toCsv([
+    [...filingColumns, "why"],
+    ...filings.map((filing) => [
+      ...filingColumns.map((column) => String(filing[column] ?? "")),
+      filing.reasons.join("; "),
+    ]),
+  ]);
+}
+
+export function renderAlerts(terminal: Styled, alerts: readonly Alert[], timeZone: string): string {
+  if (alerts.length === 0) return "Nothing is open.";
+  const color = { critical: "red", high: "yellow", normal: "dim" } as const;
+  const rows = alerts.map(({ id, severity, at, company, subject, recipients, state }) => [
+    String(id),
+    terminal.style(color[severity], severity),
+    instant(at, timeZone),
+    company,
+    subject,
+    recipients.length === 0 ? "nobody" : recipients.join(", "),
+    state,
+  ]);
+  const header = ["ID", "SEVERITY", "SINCE", "COMPANY", "WHAT", "FOR", "STATE"];
+  return `${table([header, ...rows])}\n\nAcknowledge one: ipai finance alerts --ack ID`;
+}
+
+export function renderHolidays(holidays: readonly HeldHoliday[]): string {
+  if (holidays.length === 0) return "No holiday is entered.";
+  const rows = holidays.map(({ date, name, type, status, proclamation, regions }) => [
+    ...[date, type.replaceAll("_", " "), status, whereOf(regions), name, proclamation],
+  ]);
+  return table([["DATE", "TYPE", "STATUS", "WHERE", "NAME", "BY"], ...rows]);
+}
+
+export function renderExtensions(extensions: readonly HeldExtension[]): string {
+  if (extensions.length === 0) return "No extension is entered.";
+  const rows = extensions.map(({ authority, issuedOn, forms, dueFrom, dueUntil, newDeadline, regions, state }) => [
+    ...[authority, issuedOn, dueFrom === dueUntil ? dueFrom : `${dueFrom} to ${dueUntil}`, newDeadline],
+    ...[whereOf(regions), state, forms.join(" ")],
+  ]);
+  return table([["AUTHORITY", "ISSUED", "DUE", "INSTEAD", "WHERE", "STATE", "FORMS"], ...rows]);
+}
+
+const whereOf = (regions: readonly string[]) => (regions.length === 0 ? "nation" : regions.join(" "));
+
+/** `when`: before somebody has consented, or after it is done. */
+export function renderMoves(moves: readonly Move[], when: "before" | "after"): string {
+  if (moves.length === 0) return when === "before" ? "It would move no open filing." : "It moved no open filing.";
+  const rows = moves.map(({ company, form, period, from, to }) => [`  ${company}`, form, period, from, "→", to]);
+  const words = when === "before" ? "It would move" : "It moved";
+  return `${words} ${count(moves.length, "open filing")}:\n${table(rows)}`;
+}
+
+export function renderSteps(steps: readonly Step[]): string {
+  if (steps.length === 0) return "No step of the ladder is due.";
+  const rows = steps.map(({ level, company, task, reason, recipients }) => [
+    ...[String(level), company, task, reason, recipients.length === 0 ? "nobody" : recipients.join(", ")],
+  ]);
+  return table([["LEVEL", "COMPANY", "TASK", "WHY", "TOLD"], ...rows]);
+}
+
+/** A paragraph for each company. */
+export function renderReports(reports: readonly MonthlyReport[], timeZone: string): string {
+  if (reports.length === 0) return "No company files.";
+  return reports.map((report) => reportText(report, timeZone)).join("\n\n");
+}
+
+function reportText(report: MonthlyReport, timeZone: string): string {
+  const { company, period, revision, generatedAt, rate, total } = report;
+  const counts = [
+    `${total} due`,
+    `${report.filedOnTime} filed in time`,
+    `${report.filedLate} filed late`,
+    `${report.openLate} late and open`,
+    `${report.openInTime} open in time`,
+    `${report.notApplicable} not applicable`,
+  ];
+  const late = report.filings.filter((filing) => filing.late);
+  return [
+    `${company}, ${period}: ${rate === null ? "no filings due" : `${rate} % filed in time`}`,
+    `  ${counts.join(", ")}`,
+    ...late.map(
+      ({ form, period: of, deadline, daysLate, filedOn }) =>
+        `  ${form} ${of}, due ${deadline}: ${filedOn === null ? "not filed yet" : `filed ${filedOn}, ${count(daysLate ?? 0, "day")} late`}`,
+    ),
+    `  revision ${revision}, ${instant(generatedAt, timeZone)}`,
+  ].join("\n");
+}
+
+export function reportsToCsv(reports: readonly MonthlyReport[]): string {
+  const columns = [
+    "form",
+    "period",
+    "deadline",
+    "status",
+    "filedOn",
+    "late",
+    "daysLate",
+    "preparedBy",
+    "confirmation",
+  ] as const;
+  return toCsv([
+    ["company", "month", "revision", ...columns],
+    ...reports.flatMap(({ company, period, revision, filings }) =>
+      filings.map((filing) => [
+        ...[company, period, String(revision)],
+        ...columns.map((column) => String(filing[column] ?? "")),
+      ]),
+    ),
+  ]);
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,111 @@
+import type { FinanceDesk } from "../../src/api/ports.ts";
+import type { Alert, HeldExtension, HeldFiling, HeldHoliday, MonthlyReport, Move } from "../../src/finance/held.ts";
+
+/** What an Odoo with Finance PPM might hold: companies and people of no place. */
+
+export const filing: HeldFiling = {
+  ...{ id: 7, company: "Example Trading Corporation", form: "1601-C", name: "Monthly Remittance Return" },
+  ...{ period: "2026-09", reference: null, periodStart: "2026-09-01", periodEnd: "2026-09-30" },
+  ...{ statutory: "2026-10-10", adjusted: "2026-10-12", effective: "2026-10-12", deadline: "2026-10-12" },
+  ...{ payment: "2026-10-12", preparation: "2026-10-06", review: "2026-10-08", approval: "2026-10-09" },
+  ...{ state: "not_started", status: "late", completion: 100 / 3 },
+  ...{ preparedBy: "Staff Example", reviewedBy: null, approvedBy: "Manager Example" },
+  ...{ filedOn: null, confirmation: null, confidence: "high" },
+  reasons: ["10th of the next month (RR 2-98; RR 26-2002)", "2026-10-10 is a Saturday (RMC 65-2016)"],
+};
+
+export const filings: readonly HeldFiling[] = [
+  filing,
+  {
+    ...filing,
+    ...{ id: 8, company: "=Sample/Holdings: Incorporated of Many Words", form: "0619-E", period: "2026-10" },
+    ...{ statutory: "2026-11-10", adjusted: "2026-11-10", effective: "2026-11-10", deadline: "2026-11-10" },
+    ...{ status: "in_progress", state: "in_progress", reference: "amended" },
+  },
+];
+
+export const alert: Alert = {
+  ...{ id: 12, at: "2026-10-13T00:00:00Z", company: filing.company, kind: "missed", severity: "critical" },
+  ...{ state: "sent", subject: "1601-C 2026-09 is overdue since 2026-10-12", text: "- 10th of the next month" },
+  ...{ recipients: ["Director Example"], acknowledgedBy: null },
+};
+
+export const holiday: HeldHoliday = {
+  ...{ id: 3, date: "2026-11-02", name: "All Souls' Day", type: "special_nonworking", status: "proclaimed" },
+  ...{ proclamation: "Proclamation 1006 (2025)", regions: [], confidence: "high" },
+};
+
+export const extension: HeldExtension = {
+  ...{ id: 2, authority: "RMC 99-2026", issuedOn: "2026-10-09", forms: ["1601-C", "0619-E"], dueFrom: "2026-10-12" },
+  ...{ dueUntil: "2026-10-15", newDeadline: "2026-10-30", regions: ["Cebu"], source: null, state: "confirmed" },
+  confidence: "high",
+};
+
+export const move: Move = {
+  ...{ id: 7, company: filing.company, form: "1601-C", period: "2026-09", from: "2026-10-12", to: "2026-10-13" },
+};
+
+export const report: MonthlyReport = {
+  ...{ company: filing.company, period: "2026-10", revision: 2, generatedAt: "2026-11-01T01:00:00Z" },
+  ...{ total: 4, filedOnTime: 2, filedLate: 1, openLate: 1, openInTime: 0, notApplicable: 1 },
+  ...{ rate: 50, completion: 75, leadDays: 1.5 },
+  escalations: [
+    { level: 1, count: 3 },
+    { level: 3, count: 1 },
+  ],
+  closes: [{ period: "2026-09", tasks: 12, done: 12, days: 6 }],
+  byForm: [
+    {
+      form: "1601-C",
+      name: "Monthly Remittance Return of Income Taxes Withheld on Compensation",
+      total: 2,
+      onTime: 1,
+      late: 1,
+    },
+    {
+      form: "0619-E",
+      name: "Monthly Remittance Form of Creditable Income Taxes Withheld",
+      total: 2,
+      onTime: 1,
+      late: 1,
+    },
+  ],
+  byPerson: [
+    { person: "Staff Example", stage: "preparation", total: 3, onTime: 2, late: 1 },
+    { person: null, stage: "preparation", total: 1, onTime: 0, late: 1 },
+    { person: "Manager Example", stage: "approval", total: 4, onTime: 2, late: 2 },
+  ],
+  filings: [
+    {
+      ...{ form: "1601-C", period: "2026-09", deadline: "2026-10-12", status: "filed", filedOn: "2026-10-09" },
+      ...{ late: false, daysLate: 0, preparedBy: "Staff Example", confirmation: "EX-1", reason: null },
+    },
+    {
+      ...{ form: "0619-E", period: "2026-09", deadline: "2026-10-12", status: "filed", filedOn: "2026-10-14" },
+      ...{ late: true, daysLate: 2, preparedBy: "Staff Example", confirmation: "EX-2", reason: null },
+    },
+    {
+      ...{ form: "0619-F", period: "2026-09", deadline: "2026-10-12", status: "late", filedOn: null },
+      ...{ late: true, daysLate: null, preparedBy: null, confirmation: null, reason: null },
+    },
+    {
+      ...{ form: "1600-VT", period: "2026-09", deadline: "2026-10-12", status: "not_applicable", filedOn: null },
+      ...{ late: false, daysLate: null, preparedBy: null, confirmation: null, reason: "nothing was withheld" },
+    },
+  ],
+};
+
+export const emptyReport: MonthlyReport = {
+  ...report,
+  ...{ company: "Sample Holdings", revision: 1, total: 0, filedOnTime: 0, filedLate: 0, openLate: 0, notApplicable: 0 },
+  ...{ rate: null, completion: null, leadDays: null, escalations: [], closes: [] },
+  ...{ byForm: [], byPerson: [], filings: [] },
+};
+
+export const heldFinance: FinanceDesk = {
+  filings: async () => filings,
+  alerts: async () => [alert],
+  holidays: async () => [holiday],
+  extensions: async () => [extension],
+  reports: async () => [report, emptyReport],
+};
