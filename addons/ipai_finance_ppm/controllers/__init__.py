@@ -1,1 +1,1 @@
-from . import dashboard
+from . import calendar, dashboard

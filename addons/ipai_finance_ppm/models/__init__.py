@@ -11,4 +11,6 @@ from . import close
 from . import alert
 from . import escalation_log
 from . import monthly_report
+from . import dashboard
+from . import calendar_feed
 from . import ir_cron
