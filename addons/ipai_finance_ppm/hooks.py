@@ -1,5 +1,6 @@
 from odoo.tools import SQL
 
+from .models.calendar_feed import SCOPE
 from .versions import GROUPS_OF_USER, IS_19
 
 GROUPS = ("user", "supervisor", "manager", "director", "auditor", "deliverer")
@@ -36,7 +37,7 @@ def _put_groups_in_a_category(env):
     if IS_19:
         privilege = env["res.groups.privilege"].create({"name": "Finance PPM", "category_id": category.id})
         env["ir.model.data"].create(
-            {"module": "ipai_finance_ppm", "name": "privilege", "model": privilege._name, "res_id": privilege.id}
+            {"module": "ipai_finance_ppm", "name": "privilege", "model": privilege._name, "res_id": privilege.id, "noupdate": True}
         )
         values = {"privilege_id": privilege.id}
     else:
@@ -50,5 +51,6 @@ def uninstall(env):
     for table in TABLES:
         env.cr.execute(SQL("DELETE FROM %s", SQL.identifier(f"ipai_finance_{table}")))
     env.invalidate_all()
+    env["res.users.apikeys"].sudo().search([("scope", "=", SCOPE)]).unlink()
     env["ir.cron"]._drop_names_of_the_runbook()
     env["ipai.finance.monthly_report"]._drop_view()

@@ -8,11 +8,26 @@ import { setTimeout as sleep } from "node:timers/promises";
 export const chromium = "/usr/bin/chromium";
 export const hasChromium = existsSync(chromium);
 
+interface Message {
+  readonly id?: number;
+  readonly result?: never;
+  readonly error?: { readonly message: string };
+  readonly sessionId?: string;
+  readonly method?: string;
+  readonly params?: {
+    readonly type?: string;
+    readonly args?: readonly { readonly value?: unknown; readonly description?: string }[];
+    readonly entry?: { readonly level: string; readonly text: string; readonly url?: string };
+    readonly exceptionDetails?: { readonly text: string; readonly exception?: { readonly description?: string } };
+  };
+}
+
 export class Browser implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #folder: string;
   readonly #socket: WebSocket;
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+  readonly #pages = new Map<string, Page>();
   #next = 0;
 
   private constructor(process: ChildProcess, folder: string, socket: WebSocket) {
@@ -20,11 +35,8 @@ export class Browser implements AsyncDisposable {
     this.#folder = folder;
     this.#socket = socket;
     socket.addEventListener("message", ({ data }) => {
-      const { id, result, error } = JSON.parse(String(data)) as {
-        id?: number;
-        result?: never;
-        error?: { message: string };
-      };
+      const { id, result, error, ...event } = JSON.parse(String(data)) as Message;
+      if (event.sessionId !== undefined) this.#pages.get(event.sessionId)?.hear(event);
       const waiting = id === undefined ? undefined : this.#waiting.get(id);
       if (error === undefined) waiting?.resolve(result as never);
       else waiting?.reject(new Error(error.message));
@@ -70,7 +82,10 @@ export class Browser implements AsyncDisposable {
     const target = { url: "about:blank", browserContextId };
     const { targetId } = await this.send<{ targetId: string }>("Target.createTarget", target);
     const attached = await this.send<{ sessionId: string }>("Target.attachToTarget", { targetId, flatten: true });
-    return new Page(this, attached.sessionId);
+    const page = new Page(this, attached.sessionId);
+    this.#pages.set(attached.sessionId, page);
+    await Promise.all(["Runtime", "Log"].map((what) => page.send(`${what}.enable`)));
+    return page;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -82,6 +97,8 @@ export class Browser implements AsyncDisposable {
 }
 
 export class Page {
+  /** What the page's console has told as an error: exceptions that nobody caught, too. */
+  readonly complaints: string[] = [];
   readonly #browser: Browser;
   readonly #session: string;
 
@@ -92,6 +109,16 @@ export class Page {
 
   send<T>(method: string, params: object = {}): Promise<T> {
     return this.#browser.send<T>(method, params, this.#session);
+  }
+
+  hear({ method, params = {} }: Message): void {
+    const { type, args = [], entry, exceptionDetails: thrown } = params;
+    if (method === "Runtime.exceptionThrown")
+      this.complaints.push(thrown?.exception?.description ?? thrown?.text ?? "");
+    if (method === "Runtime.consoleAPICalled" && type === "error")
+      this.complaints.push(args.map(({ value, description }) => value ?? description).join(" "));
+    if (method === "Log.entryAdded" && entry?.level === "error")
+      this.complaints.push(`${entry.text} ${entry.url ?? ""}`);
   }
 
   async go(url: string): Promise<void> {
@@ -124,15 +151,16 @@ export class Page {
     await this.value(`${found}.click()`);
   }
 
-  /** A picture, in light or dark, of a window so wide. */
-  async picture(file: string, width: number, scheme: "light" | "dark"): Promise<void> {
+  /** A window so wide and so high, in light or dark. */
+  async size(width: number, scheme: "light" | "dark", height = 900): Promise<void> {
     await this.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
-    await this.send("Emulation.setDeviceMetricsOverride", {
-      width,
-      height: 900,
-      deviceScaleFactor: 1,
-      mobile: width < 600,
-    });
+    const metrics = { width, height, deviceScaleFactor: 1, mobile: width < 600 };
+    await this.send("Emulation.setDeviceMetricsOverride", metrics);
+  }
+
+  /** A picture, in light or dark, of a window so wide and so high. */
+  async picture(file: string, width: number, scheme: "light" | "dark", height = 900): Promise<void> {
+    await this.size(width, scheme, height);
     const { data } = await this.send<{ data: string }>("Page.captureScreenshot", { format: "png" });
     await writeFile(file, Buffer.from(data, "base64"));
   }

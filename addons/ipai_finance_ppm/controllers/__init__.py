@@ -1,3 +1,1 @@
-from . import dashboard
-from . import desk
-from . import outbox
+from . import calendar, dashboard, desk, outbox

@@ -47,7 +47,10 @@ COMPUTED = {
     "filer_kind",
     "efps_group",
     "is_late",
+    "calendar_sequence",
 }
+# What an event of a calendar says: another one is another version of it.
+TOLD = ("filing_deadline", "state")
 
 
 class BirSchedule(models.Model):
@@ -107,6 +110,7 @@ class BirSchedule(models.Model):
     logframe_id = fields.Many2one("ipai.finance.logframe", string="Logframe")
     task_ids = fields.One2many("project.task", "bir_schedule_id", string="Tasks")
     completion_pct = fields.Float(string="Completion, %", compute="_compute_completion_pct")
+    calendar_sequence = fields.Integer(readonly=True, copy=False, help="How often what calendars show of it has changed: their SEQUENCE.")
 
     def init(self):
         ensure_unique(self, "company_id", "form_id", "period_covered", "coalesce(reference, '')")
@@ -202,7 +206,12 @@ class BirSchedule(models.Model):
             raise AccessError(_("Deadlines are computed. Enter the holiday or the extension, or say which day holds instead."))
         if vals.keys() & {"override_deadline", "override_reason"} and not self._may_decide():
             raise AccessError(_("Which day holds instead is for a manager to say."))
+        told = {filing: [filing[field] for field in TOLD] for filing in self} if vals.keys() & set(TOLD) else {}
         done = super().write(vals)
+        for filing, before in told.items():
+            # The first date is no change.
+            if before[0] and [filing[field] for field in TOLD] != before:
+                super(BirSchedule, filing.sudo()).write({"calendar_sequence": filing.calendar_sequence + 1})
         if vals.keys() & {"override_deadline", "override_reason", "form_id", "period_covered", "company_id"}:
             self.sudo()._put_dates()
         return done
@@ -434,37 +443,6 @@ class BirSchedule(models.Model):
         )
         on_time = due.filtered(lambda one: one.state == "filed" and not one.is_late)
         return 100 * len(on_time) / len(due) if due else None
-
-    @api.model
-    def _dashboard(self, days):
-        """What the dashboard shows: open filings that are late or due within so many days, and the numbers above them."""
-        today = self.env["ipai.finance.calendar"]._today()
-        week = today + timedelta(days=7)
-        said = dict(self._fields["status"]._description_selection(self.env))
-        filings = self.search([("state", "in", OPEN), ("filing_deadline", "<=", today + timedelta(days=days))])
-        rate = self._on_time_rate(self.env.companies)
-        return {
-            "today": str(today),
-            "numbers": {
-                _("Late"): str(len(filings.filtered("is_late"))),
-                _("Due within 7 days"): str(len(filings.filtered(lambda one: today <= one.filing_deadline <= week))),
-                _("Open"): str(len(filings)),
-                _("Filed on time, 12 months"): "–" if rate is None else f"{rate:.0f} %",
-            },
-            "filings": [
-                {
-                    "id": one.id,
-                    "deadline": str(one.filing_deadline),
-                    "form": one.form_code,
-                    "period": one.period_covered,
-                    "company": one.company_id.name,
-                    "status": one.status,
-                    "said": said[one.status],
-                    "completion": one.completion_pct,
-                }
-                for one in filings
-            ],
-        }
 
     # For the monthly report
 

@@ -63,10 +63,20 @@ class Logframe(models.Model):
     @api.depends_context("allowed_company_ids")
     def _compute_actual(self):
         for one in self:
-            companies = one.company_id or self.env.companies
-            if one.measure == "on_time":
-                one.actual = self.env["ipai.finance.bir_schedule"]._on_time_rate(companies) or 0.0
-            elif one.measure == "close_days":
-                one.actual = self.env["ipai.finance.close"]._average_days(companies)
-            else:
-                one.actual = one.entered
+            one.actual = one._known_actual(self.env.companies) or 0.0
+
+    def _known_actual(self, companies):
+        """What was measured in those companies, or entered; None where there was nothing to measure yet."""
+        companies = self.company_id or companies
+        if self.measure == "on_time":
+            return self.env["ipai.finance.bir_schedule"]._on_time_rate(companies)
+        if self.measure == "close_days":
+            return self.env["ipai.finance.close"]._average_days(companies) or None
+        # A number in Odoo is never empty: where more is better, 0 is one that nobody has entered.
+        return self.entered if self.entered or self._is_less_better() else None
+
+    def _is_less_better(self):
+        return self.measure == "close_days" or self.target < self.baseline or not self.target
+
+    def _is_met(self, actual):
+        return actual <= self.target if self._is_less_better() else actual >= self.target

@@ -1,5 +1,6 @@
 from . import test_alerts
 from . import test_close
+from . import test_calendar_feed
 from . import test_dashboard
 from . import test_desk
 from . import test_door
@@ -8,3 +9,4 @@ from . import test_ladder
 from . import test_report
 from . import test_rights
 from . import test_runbook
+from . import test_translations

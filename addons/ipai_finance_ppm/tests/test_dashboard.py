@@ -6,29 +6,118 @@ from .common import FinanceCase
 
 @tagged("post_install", "-at_install")
 class TestDashboard(FinanceCase):
-    """What the page asks for; the page itself is asked for over HTTP by the project's system test."""
+    """What the page shows; the page itself is asked for over HTTP by the project's system test: a case of HTTP here would build all of Odoo's assets first."""
 
-    roles = ("auditor",)
+    roles = ("staff", "manager", "auditor")
 
-    def seen(self, user, moment="2026-02-11 08:00"):
+    def seen(self, user=None, moment="2026-02-11 08:00"):
         with self.at(moment):
-            self.Filing._mark_late()
-            return self.Filing.with_user(user)._dashboard(60)
+            return self.env["ipai.finance.dashboard"].with_user(user or self.auditor)._read_all(60)
+
+    def numbers(self, answer):
+        return {one["key"]: one["value"] for one in answer["numbers"]}
 
     def test_what_is_late_due_and_open(self):
         late, soon, later = self.make("1601-C", "2026-01"), self.make("0619-E", "2026-02"), self.make("1601-C", "2026-09")
         done = self.make("0619-F", "2026-01")
         done.write({"state": "filed", "filed_on": "2026-02-09 02:00:00", "confirmation_no": "EX-1"})
-        answer = self.seen(self.auditor)
+        answer = self.seen()
         self.assertEqual([one["id"] for one in answer["filings"]], [late.id, soon.id])
-        self.assertEqual(list(answer["numbers"].values()), ["1", "0", "2", "50 %"])
-        self.assertEqual([one["said"] for one in answer["filings"]], ["Late", "Not started"])
         self.assertNotIn(later.id, [one["id"] for one in answer["filings"]])
+        self.assertEqual(
+            self.numbers(answer), {"late": "1", "today": "0", "week": "0", "open": "2", "doubtful": "0", "rate": "50 %"}
+        )
+        self.assertEqual([(one["said"], one["leftSaid"]) for one in answer["filings"]], [("Late", "1 day late"), ("Not started", "in 27 days")])
+        counts = {one["status"]: one["count"] for one in answer["statuses"]}
+        self.assertEqual(counts, {"late": 1, "not_started": 1, "in_progress": 0, "submitted": 0, "filed": 1})
 
     def test_nothing_was_due(self):
-        self.assertEqual(list(self.seen(self.auditor)["numbers"].values()), ["0", "0", "0", "\u2013"])
+        answer = self.seen()
+        self.assertEqual(self.numbers(answer)["rate"], "–")
+        for empty in ("filings", "deadlines", "workload", "closes"):
+            self.assertEqual(answer[empty], [], empty)
+        self.assertEqual((answer["alerts"], sum(one["count"] for one in answer["statuses"])), ({"count": 0, "rows": []}, 0))
+
+    def test_done_against_deadline(self):
+        with self.at("2026-01-28 08:00"):
+            first, second = self.make("1601-C", "2026-01"), self.make("0619-E", "2026-01")
+            self.Filing._make_tasks()
+            self.assertEqual([str(first.prep_deadline), str(first.filing_deadline)], ["2026-02-04", "2026-02-10"])
+        (first | second).task_ids.filtered(lambda task: task.finance_stage == "prep")[:1].write({"state": "1_done"})
+        # Preparation was due the day before; one of two has done it.
+        (due,) = self.seen(moment="2026-02-05 08:00")["deadlines"]
+        self.assertEqual((due["day"], due["count"], due["expected"]), ("2026-02-10", 2, 33))
+        self.assertIn(due["completion"], (16, 17))
+
+    def test_workload(self):
+        with self.at("2026-01-28 08:00"):
+            self.make("1601-C", "2026-01", supervisor_id=self.staff.id)
+            self.Filing._make_tasks()
+        rows = self.seen(moment="2026-02-05 08:00")["workload"]
+        self.assertEqual(
+            rows,
+            [
+                {"name": self.staff.name, "overdue": 1, "soon": 0, "later": 0},
+                {"name": "Nobody", "overdue": 0, "soon": 2, "later": 0},
+            ],
+        )
+
+    def test_closes(self):
+        line = {"wbs_code": "1", "phase": "P", "name": "Count", "workday": 1}
+        lines = [(0, 0, line), (0, 0, {**line, "wbs_code": "2", "workday": 5})]
+        template = self.env["ipai.finance.close.template"].create({"name": "T", "line_ids": lines})
+        close = self.env["ipai.finance.close"].create({"company_id": self.company.id, "period": "2026-01", "template_id": template.id})
+        self.assertEqual(self.seen()["closes"], [], "a draft is nobody's business yet")
+        close.action_open()
+        (row,) = self.seen(moment="2026-02-04 08:00")["closes"]
+        self.assertEqual((row["done"], row["waiting"], row["overdue"], row["said"]), (0, 1, 1, "Open"))
+        self.assertEqual((row["target"], row["leftSaid"]), ("2026-02-06", "in 2 days"))
+
+    def test_logframe_is_a_tree_that_says_what_is_met(self):
+        rows = self.seen()["logframe"]
+        self.assertEqual([(one["code"], one["depth"]) for one in rows][:4], [("G1", 0), ("O1", 1), ("I1", 2), ("P1", 3)])
+        of = {one["code"]: one for one in rows}
+        self.assertEqual((of["O1"]["actual"], of["O1"]["verdict"]), ("–", "unknown"), "nothing was due")
+        self.make("1601-C", "2026-01")
+        missed = {one["code"]: one for one in self.seen()["logframe"]}["O1"]
+        self.assertEqual((missed["actual"], missed["target"], missed["verdict"]), ("0 %", "100 %", "missed"))
+        self.env.ref("ipai_finance_ppm.logframe_I1").entered = 2
+        self.assertEqual({one["code"]: one for one in self.seen()["logframe"]}["I1"]["verdict"], "met")
+
+    def test_of_each_record_the_last_alert_and_the_severe_ones_first(self):
+        first, second = self.make("1601-C", "2026-01"), self.make("0619-E", "2026-02")
+        queue = self.env["ipai.finance.alert"]._queue
+        for record, key, severity in ((first, "a", "normal"), (second, "b", "normal"), (first, "c", "critical")):
+            queue(record, kind="deadline", dedupe_key=f"test:{key}", severity=severity, subject=key, body_md="")
+        alerts = self.seen()["alerts"]
+        self.assertEqual(([one["subject"] for one in alerts["rows"]], alerts["count"]), (["c", "b"], 2))
+        self.assertEqual(len(alerts["rows"][0]["ids"]), 2)
+
+    def test_acknowledging_an_escalation_is_acknowledging_its_task(self):
+        with self.at("2026-01-28 08:00"):
+            filing = self.make("1601-C", "2026-01")
+            self.Filing._make_tasks()
+        with self.at("2026-02-04 12:00"):
+            self.env["ipai.finance.escalation_log"]._run_ladder()
+        alert = self.alerts(("kind", "=", "escalation"))[0]
+        alert.with_user(self.manager).action_ack()
+        self.assertEqual(self.env["project.task"].browse(alert.res_id).escalation_ack_by, self.manager)
+        self.assertIn(alert.res_id, filing.task_ids.ids)
+
+    def test_a_filing_with_its_tasks_is_one_alert(self):
+        with self.at("2026-01-28 08:00"):
+            filing = self.make("1601-C", "2026-01")
+            self.Filing._make_tasks()
+        with self.at("2026-02-11 08:00"):
+            self.Filing._tell_deadlines()
+            self.env["ipai.finance.escalation_log"]._run_ladder()
+        (row,) = self.seen()["alerts"]["rows"]
+        self.assertEqual((len(row["ids"]), row["severity"]), (1 + len(filing.task_ids), "critical"))
 
     def test_who_has_no_part_in_it_sees_nothing(self):
         other = new_test_user(self.env, "ppm_other", "base.group_user")
         with self.assertRaises(AccessError):
             self.seen(other)
+
+    def test_may_acknowledge(self):
+        self.assertEqual([self.seen(user)["mayAck"] for user in (self.staff, self.auditor)], [True, False])
