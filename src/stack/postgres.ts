@@ -231,13 +231,16 @@ select format('alter database %I is_template true', :'aside') from pg_database w
 commit;
 `;
 
-/**
- * Drops a database if there is no room for nine megabytes: the first connection to another one writes some hundred kilobytes, Odoo that
- * starts on it some more.
- */
+/** Nine megabytes: the first connection to another database writes some hundred kilobytes, an Odoo that starts some more. */
+const takeRoomSql = "create temporary table room as select number from generate_series(1, 250000) as number;";
+
+/** Fails without room. */
+export const roomSql = `${takeRoomSql} select 'there is room';`;
+
+/** Drops a database if there is no room. */
 export const makeRoomSql = `
 \\set ON_ERROR_STOP 0
-create temporary table room as select number from generate_series(1, 250000) as number;
+${takeRoomSql}
 \\set is_full :ERROR
 \\set ON_ERROR_STOP 1
 \\if :is_full

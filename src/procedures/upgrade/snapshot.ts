@@ -2,7 +2,7 @@ import type { Act } from "../../runbook/plan.ts";
 import { join, output, runId } from "../../runbook/value.ts";
 import { linkTree, pathExists, pathIsAbsent, removeTree, swapTree } from "../../stack/files.ts";
 import { structureSql } from "../../stack/odoo/sql.ts";
-import { copyDatabaseSql, dropDatabaseSql, makeRoomSql, swapDatabasesSql } from "../../stack/postgres.ts";
+import { copyDatabaseSql, dropDatabaseSql, makeRoomSql, roomSql, swapDatabasesSql } from "../../stack/postgres.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, read, takeBack } from "../steps.ts";
 
@@ -107,11 +107,24 @@ export function swapBack(stack: Stack): readonly Act[] {
         verify: [pathExists(host, odoo.filestoreOf(database), "the filestore is there")],
       },
     ),
-    takeBack({
-      id: "room",
-      title: "Remove the failed database at once if its disk is full",
-      action: postgres.query("postgres", makeRoomSql, { name: failed }),
-    }),
+    takeBack(
+      {
+        id: "room",
+        title: "Remove the failed database at once if its disk is full",
+        action: postgres.query("postgres", makeRoomSql, { name: failed }),
+      },
+      {
+        verify: [
+          {
+            title: "there is room on the disk of the database",
+            action: postgres.query("postgres", roomSql),
+            output: { from: "stdout" },
+            compare: "eq",
+            with: "there is room",
+          },
+        ],
+      },
+    ),
     read(
       {
         id: "compare",
