@@ -22,7 +22,7 @@ export const CommandFailed = defineError<{ program: string; exitCode: number; si
 
 export const DiskFull = defineError<{ program: string; exitCode: number; output: string }>("host.disk_full", {
   exitCode: 35,
-  message: (d) => `${d.program} found a disk full.${fullLine(d.output)}`,
+  message: (d) => `A disk ran full.${fullLine(d.output)}`,
   hint: () => "`df -h` and `df -i` on the host name the disk. Free some space there, then run the command again.",
 });
 

@@ -87,7 +87,7 @@ describe("exit codes", () => {
       command("local", ["sh", "-c", script], { exitCodes });
     const error = await failure(action({}));
     expect(error.code).toBe("host.disk_full");
-    expect(error.message).toBe("sh found a disk full. It said: tee: /srv/log: No space left on device");
+    expect(error.message).toBe("A disk ran full. It said: tee: /srv/log: No space left on device");
     expect(await failure(action({ 3: "test.dump_failed" }))).toMatchObject({ code: DumpFailed.code });
   });
 

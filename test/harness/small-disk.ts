@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { shell } from "./programs.ts";
-import { container, environment, folder, isCompose, run } from "./sandbox.ts";
+import { container, environment, folder, isCompose, project, run } from "./sandbox.ts";
 
 /** A disk of its own, which a test fills, in the place of a folder of the stack; what was there before is on it, and is put back with what became of it. */
 export interface SmallDisk {
@@ -13,18 +13,24 @@ export interface SmallDisk {
   remove(): Promise<void>;
 }
 
+interface Room {
+  readonly megabytes: number;
+  readonly filler: string;
+}
+
 /** What has files open in the folder, or has it mounted, stands still while another disk is put there. */
 interface Holder {
   stop(): Promise<void>;
   start(): Promise<void>;
 }
 
-export async function smallDisk(path: string, roomMegabytes: number, holder: Holder): Promise<SmallDisk> {
+/** `filler`: a name below the folder that is in nobody's way. */
+export async function smallDisk(path: string, room: Room, holder: Holder = nobody): Promise<SmallDisk> {
   const aside = await mkdtemp(join(tmpdir(), "ipai-disk-"));
-  const filler = join(path, "filler");
+  const filler = join(path, room.filler);
   await holder.stop();
   await shell(`cp -a ${path}/. ${aside}
-    mount -t tmpfs -o size=$(($(du -sm ${aside} | cut -f 1) + ${roomMegabytes}))m none ${path}
+    mount -t tmpfs -o size=$(($(du -sm ${aside} | cut -f 1) + ${room.megabytes}))m none ${path}
     chmod --reference=${aside} ${path}
     chown --reference=${aside} ${path}
     cp -a ${aside}/. ${path}`);
@@ -44,6 +50,13 @@ export async function smallDisk(path: string, roomMegabytes: number, holder: Hol
       await holder.start();
     },
   };
+}
+
+/** Where this machine has the data of the database server. */
+export async function databaseFolder(): Promise<string> {
+  if (!isCompose) return join(folder, "data");
+  const words = ["volume", "inspect", "--format", "{{.Mountpoint}}", `${project}_database`];
+  return (await run("docker", words)).stdout.trim();
 }
 
 /** The server of the database. */

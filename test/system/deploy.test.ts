@@ -165,24 +165,20 @@ describe("code alone", () => {
     expect(await deployed()).toBe(commit);
   });
 
-  // Three minutes, since a start may take that long.
-  it.skipIf(process.env["IPAI_TEST_LONG"] === undefined)(
-    "that nothing can be started with is taken back, and no request fails (IPAI_TEST_LONG)",
-    async () => {
-      const before = await deployed();
-      await push("Import what is not there", ({ edit }) =>
-        edit(entry, "from odoo", "import nobody_has_this\nfrom odoo"),
-      );
-      const users = await comeAndGo();
-      const ended = await run("deploy");
-      const answers = await users.stop();
-      expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "odoo.not_serving" } });
-      expect(answers.failures).toEqual([]);
-      expect([await deployed(), await everythingServes()]).toEqual([before, true]);
-      await push("Take it out again", ({ edit }) => edit(entry, "import nobody_has_this\n", ""));
-    },
-    600_000,
-  );
+  it("that nothing can be started with is taken back when it has had its time, and no request fails", async () => {
+    const before = await deployed();
+    const impatient = await configWith(join(folder, "impatient.yaml"), (stack) => {
+      Object.assign(stack["odoo"] as object, { startSeconds: 20 });
+    });
+    await push("Import what is not there", ({ edit }) => edit(entry, "from odoo", "import nobody_has_this\nfrom odoo"));
+    const users = await comeAndGo();
+    const ended = await run("--config", impatient, "deploy");
+    const answers = await users.stop();
+    expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "odoo.not_serving" } });
+    expect(answers.failures).toEqual([]);
+    expect([await deployed(), await everythingServes()]).toEqual([before, true]);
+    await push("Take it out again", ({ edit }) => edit(entry, "import nobody_has_this\n", ""));
+  });
 });
 
 interface ChecklistJson {

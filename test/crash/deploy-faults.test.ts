@@ -1,12 +1,11 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { at, configWith, removeShared, runJson, sharedFolder } from "../harness/backups.ts";
-import { shell } from "../harness/programs.ts";
+import { at, configWith, prove, removeShared, runJson, sharedFolder } from "../harness/backups.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
 import { type Draft, deployed, push } from "../harness/repository.ts";
 import { folder, ipai, leftovers, root, serves, sql, urls } from "../harness/sandbox.ts";
-import { codeReaders, databaseServer, type SmallDisk, smallDisk } from "../harness/small-disk.ts";
+import { codeReaders, databaseFolder, databaseServer, type SmallDisk, smallDisk } from "../harness/small-disk.ts";
 import { whileWatched } from "../harness/users.ts";
 
 /**
@@ -14,7 +13,6 @@ import { whileWatched } from "../harness/users.ts";
  * wait for. The old release serves again afterwards, or all of the new one does; never half of it.
  */
 
-const isLong = process.env["IPAI_TEST_LONG"] !== undefined;
 const entry = "ipai_demo_ledger/models/entry.py";
 const crons = () => sql("select string_agg(id || cron_name || active, ',' order by id) from ir_cron");
 const everythingServes = async () => (await Promise.all([urls.public, ...urls.odoo].map(serves))).every(Boolean);
@@ -23,6 +21,7 @@ const release = ({ lay }: Draft) => lay("good");
 /** What a release that is taken back leaves as it was. */
 const everything = async () => [await deployed(), await fingerprint(), await crons()];
 
+beforeAll(prove);
 afterAll(async () => {
   expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
 });
@@ -58,7 +57,7 @@ describe("a disk that runs full", () => {
   describe("under the database", () => {
     let disk: SmallDisk;
     beforeAll(async () => {
-      disk = await smallDisk(join(folder, "data"), 300, databaseServer);
+      disk = await smallDisk(await databaseFolder(), { megabytes: 400, filler: "filler" }, databaseServer);
     });
     afterAll(() => disk.remove());
 
@@ -69,28 +68,24 @@ describe("a disk that runs full", () => {
 
   describe("under the working folder", () => {
     let desk: string;
-    let work: string;
     let config: string;
+    let disk: SmallDisk;
     beforeAll(async () => {
       desk = await sharedFolder();
-      work = join(desk, "work");
+      const work = join(desk, "work");
       await mkdir(work);
-      await shell(`mount -t tmpfs -o size=50m none ${work}`);
+      disk = await smallDisk(work, { megabytes: 50, filler: "filler" });
       config = await configWith(join(desk, "ipai.yaml"), (stack) => {
         stack["workDirectory"] = work;
       });
     });
     afterAll(async () => {
-      await shell(`umount ${work}`);
+      await disk.remove();
       await removeShared(desk);
     });
 
-    it.each(["do:work:before", "do:closed/stopped/update:before"])("at %s", async (point) => {
-      const disk = {
-        fill: `dd if=/dev/zero of=${work}/filler bs=4k status=none || true`,
-        empty: () => rm(join(work, "filler")),
-        remove: async () => undefined,
-      };
+    it("at do:closed/stopped/update:before", async () => {
+      const point = "do:closed/stopped/update:before";
       await runsFull(disk, "the working folder's disk full", point, ["--config", config]);
     });
   });
@@ -98,7 +93,7 @@ describe("a disk that runs full", () => {
   describe("under the code", () => {
     let disk: SmallDisk;
     beforeAll(async () => {
-      disk = await smallDisk(join(folder, "addons"), 50, codeReaders);
+      disk = await smallDisk(join(folder, "addons"), { megabytes: 50, filler: ".git/filler" }, codeReaders);
     });
     afterAll(() => disk.remove());
 
@@ -118,36 +113,26 @@ describe("a disk that runs full", () => {
   });
 });
 
-describe("a service that never becomes healthy", () => {
-  const impatient = () =>
-    configWith(join(folder, "impatient.yaml"), (stack) => {
-      Object.assign(stack["odoo"] as object, { startSeconds: 20 });
-    });
-  /** An update loads it, a server does not. */
-  const unhealthy = `import sys\nif "--stop-after-init" not in sys.argv:\n    import nobody_has_this\nfrom odoo`;
+/** An update loads it, a server does not. */
+const unhealthy = `import sys
+if "--stop-after-init" not in sys.argv:
+    import nobody_has_this
+from odoo`;
 
-  it("with code alone stays out of nginx until the old code is there, and no user notices", async () => {
-    const breaks = ({ edit }: Draft) => edit(entry, "from odoo", "import nobody_has_this\nfrom odoo");
-    const commit = await push("Import what is not there", breaks, "attempt");
-    const args = ["--config", await impatient(), "deploy", "--to", commit];
-    const { ended, isAsBefore } = await fails("never healthy, code alone", args);
-    expect([ended.outcome, ended.error?.code]).toEqual(["failed-and-undone", "odoo.not_serving"]);
-    await isAsBefore();
-    await nothingIsStuck();
+it("a service that never becomes healthy after an update is waited for as long as it may take, and taken back", async () => {
+  const config = await configWith(join(folder, "impatient.yaml"), (stack) => {
+    Object.assign(stack["odoo"] as object, { startSeconds: 30 });
   });
-
-  it.runIf(isLong)("with an update is waited for as long as it may take, and taken back (IPAI_TEST_LONG)", async () => {
-    const breaks = async ({ lay, edit }: Draft) => {
-      await lay("good");
-      await edit(entry, "from odoo", unhealthy);
-    };
-    const commit = await push("Import what is not there, when it serves", breaks, "attempt");
-    const args = ["--config", await impatient(), "deploy", "--to", commit, "--no-backup"];
-    const { ended, isAsBefore } = await fails("never healthy, with an update", args);
-    expect([ended.outcome, ended.error?.code]).toEqual(["failed-and-undone", "odoo.not_serving"]);
-    await isAsBefore();
-    await nothingIsStuck();
-  });
+  const breaks = async ({ lay, edit }: Draft) => {
+    await lay("good");
+    await edit(entry, "from odoo", unhealthy);
+  };
+  const commit = await push("Import what is not there, when it serves", breaks, "attempt");
+  const args = ["--config", config, "deploy", "--to", commit, "--no-backup"];
+  const { ended, isAsBefore } = await fails("never healthy, with an update", args);
+  expect([ended.outcome, ended.error?.code]).toEqual(["failed-and-undone", "odoo.not_serving"]);
+  await isAsBefore();
+  await nothingIsStuck();
 });
 
 describe("a control database that is restarted", () => {
