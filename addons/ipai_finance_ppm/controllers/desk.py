@@ -11,7 +11,7 @@ PATH = "/ipai/finance/ppm/api/"
 ANYBODY = "base.group_user"
 SUPERVISOR = "ipai_finance_ppm.group_supervisor"
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-YEAR = re.compile(r"\d{4}")
+YEAR = re.compile(r"[12]\d{3}")
 # What nobody has acknowledged, and is still so.
 OPEN_ALERTS = ("queued", "sent", "failed")
 
@@ -62,9 +62,9 @@ class Desk(http.Controller):
             "regions": regions or False,
             **chosen(holidays, holiday_type=asked["type"], status=asked["status"], confidence=asked["confidence"]),
         }
-        known = holidays.search([("date", "=", values["date"])]).filtered(lambda one: (one.regions or "") == regions)
-        if known:
-            raise Refusal(409, "known", f"{known.date} is entered already: {known.name}.")
+        of_day = holidays.with_context(active_test=False).search([("date", "=", values["date"])])
+        if known := of_day.filtered(lambda one: (one.regions or "") == regions):
+            raise Refusal(409, "known", f"{known.date} is entered already: {known.name}{'' if known.active else ' (archived)'}.")
         rules = env["ipai.finance.calendar"]._rules(holiday=holidays.new(values))
         return enter(env, holidays, values, rules, asked["preview"])
 
@@ -95,6 +95,9 @@ class Desk(http.Controller):
             "state": "confirmed",
             **chosen(extensions, confidence=asked["confidence"]),
         }
+        same = [(name, "=", values[name]) for name in ("authority", "due_from", "due_until", "new_deadline", "regions")]
+        if extensions.search(same).filtered(lambda one: set(one.form_ids.mapped("code")) == set(asked["forms"])):
+            raise Refusal(409, "known", f"{asked['authority']} is entered already.")
         rules = env["ipai.finance.calendar"]._rules(extension=extensions.new(values))
         return enter(env, extensions, values, rules, asked["preview"])
 
@@ -164,6 +167,8 @@ def chosen(model, **given):
 
 
 def forms_of(env, codes):
+    if not all(isinstance(code, str) for code in codes):
+        raise Refusal(400, "no_form", "A form is named by its code, such as 1601-C.")
     forms = env["ipai.finance.bir_form"].search([("code", "in", codes)])
     for code in codes:
         if code not in forms.mapped("code"):

@@ -185,9 +185,6 @@ class Alert(models.Model):
         for alert in self.filtered(lambda one: one.kind == "escalation" and one.state not in ("acked", "cancelled")):
             self.env[alert.res_model].browse(alert.res_id).exists().action_ack_escalation()
         self.sudo().write({"state": "acked", "acked_by": self.env.uid, "acked_at": fields.Datetime.now()})
-        # Whoever acknowledges an escalation has taken its task on: the ladder stands still.
-        tasks = self.filtered(lambda alert: alert.kind == "escalation").mapped("res_id")
-        self.env["project.task"].browse(tasks).exists().action_ack_escalation()
 
     @api.model
     def _run_quarter_hour(self):

@@ -61,6 +61,8 @@ class TestDesk(FinanceCase):
         self.assertEqual(self.answer("manager", "add_holiday", **HOLIDAY)["moves"], before)
         self.assertEqual(str(filing.filing_deadline), "2026-07-13")
         self.assert_refused("manager", 409, "known", "add_holiday", **HOLIDAY)
+        self.Holiday.search([("name", "=", "Example Day")]).active = False
+        self.assert_refused("manager", 409, "known", "add_holiday", **HOLIDAY)
 
     def test_an_estimated_holiday_moves_nothing(self):
         filing = self.make("1601-C", "2026-06")
@@ -76,6 +78,7 @@ class TestDesk(FinanceCase):
         self.assertEqual([(one["id"], one["to"]) for one in mine], [(filing.id, "2026-07-20")])
         self.answer("manager", "add_extension", **EXTENSION)
         self.assertEqual(str(filing.filing_deadline), "2026-07-20")
+        self.assert_refused("manager", 409, "known", "add_extension", **EXTENSION)
         self.assertEqual(str(decided.filing_deadline), "2026-07-09")
         self.assertEqual(str(other.filing_deadline), "2026-05-11")
         (held,) = [one for one in self.answer("staff", "extensions")["extensions"] if one["authority"] == "RMC 99-2026"]
@@ -92,7 +95,7 @@ class TestDesk(FinanceCase):
             ({**HOLIDAY, "move": True}, "unknown_key"),
         ):
             self.assert_refused("manager", 400, code, "add_holiday", **body)
-        for body, code in (({**EXTENSION, "forms": ["2550M"]}, "no_form"), ({**EXTENSION, "dueUntil": "2026-07-09"}, "no_extension")):
+        for body, code in (({**EXTENSION, "forms": ["2550M"]}, "no_form"), ({**EXTENSION, "forms": [1]}, "no_form"), ({**EXTENSION, "dueUntil": "2026-07-09"}, "no_extension")):
             self.assert_refused("manager", 400, code, "add_extension", **body)
         self.assert_refused("staff", 400, "no_year", "filings", year="26")
         self.assert_refused("staff", 400, "no_state", "filings", state="late")
