@@ -129,6 +129,7 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
     expect(found.map(({ code, status }) => `${code} ${status}`)).toEqual([
       "IPAI-AUTOMATION-001 ok",
       "IPAI-AUTOMATION-002 ok",
+      "IPAI-AUTOMATION-004 ok",
     ]);
   });
 
@@ -181,6 +182,7 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
     expect(found.map(({ code, status }) => `${code} ${status}`)).toEqual([
       "IPAI-AUTOMATION-001 fail",
       "IPAI-AUTOMATION-002 fail",
+      "IPAI-AUTOMATION-004 ok",
     ]);
     const status = await ipai(["--config", config, "status"], { env: env() });
     expect(status.stdout).toContain(`${run.run} has n8n without its workflows as JSON.`);
