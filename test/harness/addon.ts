@@ -80,7 +80,7 @@ export async function makeKey(database: string, group: string): Promise<string> 
 groups = [(6, 0, [env.ref('base.group_user').id, env.ref('ipai_finance_ppm.${group}').id])]
 companies = [(6, 0, env['res.company'].search([]).ids)]
 user = env['res.users'].create({'name': 'A Program', 'login': '${login}', 'company_ids': companies, GROUPS_OF_USER: groups})
-open('${file}', 'w').write(env['res.users.apikeys'].with_user(user).sudo()._generate('rpc', 'a program', False)) and None
+open('${file}', 'w').write(env['res.users.apikeys'].with_user(user).sudo()._generate('rpc', 'a program', False))
 env.cr.commit()
 `,
   );
