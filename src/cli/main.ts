@@ -8,6 +8,7 @@ import { registerFiles } from "./program/files.ts";
 import { registerFinance } from "./program/finance.ts";
 import { registerItself } from "./program/itself.ts";
 import { registerMaintenance } from "./program/maintenance.ts";
+import { registerN8n } from "./program/n8n.ts";
 import { registerPast } from "./program/past.ts";
 import { registerPeople } from "./program/people.ts";
 import { registerRecovery } from "./program/recovery.ts";
@@ -346,6 +347,7 @@ registerItself(program);
 program.commandsGroup("Who, and who did what:");
 registerPeople(program);
 registerFinance(program);
+registerN8n(program);
 
 await program.parseAsync();
 await allWritten(process.stdout, process.stderr);

@@ -22,6 +22,13 @@ describe("the automation of a stack", () => {
     expect(secretsOf(stack)["services.automation.apiKey"]?.reveal()).toBe("k");
   });
 
+  it("may have the key of Odoo that its credential needs, a secret too", () => {
+    const stack = parse(', odooKey: "${ODOO_KEY}"', { N8N_KEY: "k", ODOO_KEY: "o" });
+    if (stack === undefined) throw new TypeError("no stack");
+    expect(secretsOf(stack)["services.automation.odooKey"]?.reveal()).toBe("o");
+    expect(() => parse(', odooKey: "${ODOO_KEY}"')).toThrow("ODOO_KEY is not set");
+  });
+
   it.each([
     ["a key that is not in the environment", "", {}, "the environment variable N8N_KEY is not set"],
     ["a service that is another's", ", name: nginx", undefined, "nginx is used twice under services"],

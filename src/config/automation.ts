@@ -17,6 +17,11 @@ export const automation = z
     apiKey: environmentReference.describe(
       "A key of its public API as ${NAME}, from the environment: of its owner, who sees every workflow",
     ),
+    odooKey: environmentReference
+      .optional()
+      .describe(
+        "An API key of Odoo as ${NAME}, from the environment: of the user as whom n8n asks Odoo what is due (group Deliverer). Needed by `ipai n8n sync` while n8n has no credential of its own",
+      ),
     database: databaseName
       .optional()
       .describe(
@@ -48,4 +53,7 @@ export const automation = z
 
 type Parsed = NonNullable<z.output<typeof automation>>;
 
-export type AutomationConfig = Omit<Parsed, "apiKey"> & { readonly apiKey: Secret };
+export type AutomationConfig = Omit<Parsed, "apiKey" | "odooKey"> & {
+  readonly apiKey: Secret;
+  readonly odooKey?: Secret | undefined;
+};

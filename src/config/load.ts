@@ -47,6 +47,7 @@ export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> 
     "backup.wal.s3.secretKey": backup?.wal?.s3?.secretKey,
     "services.cache.password": services.cache?.password,
     "services.automation.apiKey": services.automation?.apiKey,
+    "services.automation.odooKey": services.automation?.odooKey,
     [loginPassword]: urls.login?.password,
     "finance.apiKey": finance?.apiKey,
     ...(backup === undefined ? {} : secretsOfRepository("backup", backup)),
@@ -180,7 +181,13 @@ function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<Stac
       ...services,
       cache: cache === undefined ? undefined : { ...cache, password: reveal(cache.password) },
       automation:
-        automation === undefined ? undefined : { ...automation, apiKey: reveal(automation.apiKey) ?? new Secret("") },
+        automation === undefined
+          ? undefined
+          : {
+              ...automation,
+              apiKey: reveal(automation.apiKey) ?? new Secret(""),
+              odooKey: reveal(automation.odooKey),
+            },
     },
   };
 }

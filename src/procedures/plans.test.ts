@@ -29,6 +29,8 @@ import { walVerify } from "./backup/wal/verify.ts";
 import { databaseCheck } from "./maintenance/database-check.ts";
 import { maintenanceOff } from "./maintenance/off.ts";
 import { maintenanceOn } from "./maintenance/on.ts";
+import { shippedWorkflows } from "./monitoring/flows/shipped.ts";
+import { syncWorkflows } from "./monitoring/flows/sync.ts";
 import { recoverDatabase } from "./recovery/database.ts";
 import { drill } from "./recovery/drill.ts";
 import { forgetDamaged } from "./recovery/forget.ts";
@@ -156,6 +158,11 @@ const withAutomation = createStack({
     },
   },
 });
+/** Somebody has changed the hour of a workflow. */
+const editedFlows = shippedWorkflows.slice(1, 2).map((shipped) => ({
+  ...{ shipped, is: "different" as const, isActive: true, differs: ["node Schedule"] },
+  former: { ...shipped, nodes: shipped.nodes.slice(0, 1) },
+}));
 const provingEach = createStack({
   ...stack.config,
   backup: stack.config.backup && { ...stack.config.backup, verify: "every" },
@@ -341,6 +348,7 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
     backup.plan(withAutomation, { reason: "by-hand" }, { ...sized, isRepositoryThere: true, isFilestoreNear: true }),
   ],
   ["database-check", databaseCheck.plan(stack, {}, sized)],
+  ["n8n-sync", syncWorkflows.plan(withAutomation, {}, { flows: editedFlows })],
   ["backup-verify", verifyBackup.plan(stack, { backup: "latest" }, { backup: "20260101t000000_abcd", ...sized })],
   ["backup-prune", pruneBackups.plan(keepingLittle, { repository: "primary" }, aged)],
   ["backup-prune-copy", pruneBackups.plan(keepingLittle, { repository: "offsite" }, aged)],

@@ -45,6 +45,7 @@ import { recordIntegrity } from "./maintenance/integrity.ts";
 import { maintenanceOff } from "./maintenance/off.ts";
 import { maintenanceOn } from "./maintenance/on.ts";
 import type { HealthReport } from "./monitoring/check.ts";
+import { syncWorkflows } from "./monitoring/flows/sync.ts";
 import { keepHealth, watch } from "./monitoring/watch.ts";
 import type { AnyProcedure, FactReader } from "./procedure.ts";
 import { recoverDatabase } from "./recovery/database.ts";
@@ -72,6 +73,7 @@ import "./backup/staging/errors.ts";
 import "./backup/wal/errors.ts";
 import "./deployment/errors.ts";
 import "./maintenance/errors.ts";
+import "./monitoring/flows/errors.ts";
 import "./recovery/errors.ts";
 import "./upgrade/errors.ts";
 import "./upgrade/major/errors.ts";
@@ -119,6 +121,7 @@ export const builtIn: readonly AnyProcedure[] = [
   forgetDamaged,
   drill,
   watch,
+  syncWorkflows,
   sandboxUp,
   composeUp,
   composeFill,

@@ -70,9 +70,41 @@ export async function typeIntoShell(database: string, typed: string): Promise<st
   return stdout;
 }
 
+/** An API key of a new user in a group, of all companies: as a person makes it for a program. */
+export async function makeKey(database: string, group: string): Promise<string> {
+  const file = join(folder, "odoo", `key-${group}`);
+  const login = `${group}@example.com`;
+  await typeIntoShell(
+    database,
+    `from odoo.addons.ipai_finance_ppm.versions import GROUPS_OF_USER
+groups = [(6, 0, [env.ref('base.group_user').id, env.ref('ipai_finance_ppm.${group}').id])]
+companies = [(6, 0, env['res.company'].search([]).ids)]
+user = env['res.users'].create({'name': 'A Program', 'login': '${login}', 'company_ids': companies, GROUPS_OF_USER: groups})
+open('${file}', 'w').write(env['res.users.apikeys'].with_user(user).sudo()._generate('rpc', 'a program', False))
+env.cr.commit()
+`,
+  );
+  const key = await readFile(file, "utf8");
+  await rm(file);
+  return key;
+}
+
+/** Of every row of every table who wrote it last: the same again means that nothing was written. */
+export async function fingerprint(database: string): Promise<string> {
+  const rows = `select coalesce(sum(xmin::text::bigint), 0) || '/' || count(*) from %I.%I`;
+  return sql(
+    `select string_agg(relname || (query_to_xml(format('${rows.replaceAll("'", "''")}', schemaname, relname), true, true, '')::text), '' order by relname)
+     from pg_stat_user_tables`,
+    database,
+  );
+}
+
+/** Where that Odoo serves. */
+export const addonUrl = `http://127.0.0.1:${port}`;
+
 /** An Odoo that serves that database until it is stopped. */
 export async function serve(database: string) {
-  const url = `http://127.0.0.1:${port}`;
+  const url = addonUrl;
   const server = spawn("runuser", await odooWith(database, []), { stdio: "ignore", cwd: "/" });
   await until("it serves", () =>
     fetch(`${url}/web/login`).then(

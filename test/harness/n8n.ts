@@ -37,10 +37,12 @@ interface Wanted {
   readonly databasePort: number;
   readonly port: number;
   readonly user: string;
+  /** More of its environment, which expressions in workflows may read. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** As a service of `runtime.native.services`: the user is who owns its database `n8n`, too. */
-export function n8nService({ home, socket, databasePort, port, user }: Wanted) {
+export function n8nService({ home, socket, databasePort, port, user, environment = {} }: Wanted) {
   return {
     command: [node, join(installed, "node_modules/n8n/bin/n8n"), "start"],
     user,
@@ -52,6 +54,7 @@ export function n8nService({ home, socket, databasePort, port, user }: Wanted) {
       N8N_EXPRESSION_ENGINE: "legacy",
       ...{ N8N_RUNNERS_ENABLED: "false", N8N_DIAGNOSTICS_ENABLED: "false", N8N_TEMPLATES_ENABLED: "false" },
       ...{ N8N_VERSION_NOTIFICATIONS_ENABLED: "false", N8N_PERSONALIZATION_ENABLED: "false" },
+      ...environment,
     },
     pidFile: join(home, "n8n.pid"),
     log: join(home, "n8n.log"),
@@ -69,10 +72,20 @@ export async function createKey(url: string): Promise<string> {
   const owner = { email: "owner@example.com", firstName: "O", lastName: "W", password: "Practice-123" };
   const set = await post(`${url}/rest/owner/setup`, owner);
   const cookie = set.headers.getSetCookie().map((one) => one.split(";", 1)[0] ?? "");
-  const scopes = ["create", "list", "read", "activate"].map((verb) => `workflow:${verb}`);
+  const scopes = ["create", "list", "read", "update", "delete", "activate", "deactivate"].map(
+    (verb) => `workflow:${verb}`,
+  );
   const wanted = { label: "tests", expiresAt: null, scopes: [...scopes, "credential:create"] };
   const made = await post(`${url}/rest/api-keys`, wanted, { Cookie: cookie.join("; ") });
   return ((await made.json()) as { data: { rawApiKey: string } }).data.rawApiKey;
+}
+
+interface Edited {
+  readonly id: string;
+  readonly name: string;
+  readonly nodes: readonly { readonly name: string }[];
+  readonly connections: object;
+  readonly settings: { readonly executionOrder: string; readonly timezone: string };
 }
 
 export class N8n {
@@ -91,6 +104,22 @@ export class N8n {
 
   async activate(workflow: string): Promise<void> {
     await post(`${this.#url}/api/v1/workflows/${workflow}/activate`, {}, { "X-N8N-API-KEY": this.#key });
+  }
+
+  /** Somebody edits a workflow: another time of its schedule. */
+  async reschedule(name: string, expression: string): Promise<void> {
+    const headers = { "X-N8N-API-KEY": this.#key, "Content-Type": "application/json" };
+    const answer = await fetch(`${this.#url}/api/v1/workflows?limit=250`, { headers });
+    const { data } = (await answer.json()) as { data: Edited[] };
+    const found = data.find((one) => one.name === name);
+    if (found === undefined) throw new Error(`n8n has no workflow ${name}`);
+    const { id, nodes, connections, settings } = found;
+    const rule = { interval: [{ field: "cronExpression", expression }] };
+    const edited = nodes.map((node) => (node.name === "Schedule" ? { ...node, parameters: { rule } } : node));
+    const { executionOrder, timezone } = settings;
+    const body = JSON.stringify({ name, nodes: edited, connections, settings: { executionOrder, timezone } });
+    const put = await fetch(`${this.#url}/api/v1/workflows/${id}`, { method: "PUT", headers, body });
+    if (!put.ok) throw new Error(`n8n answers ${put.status}: ${await put.text()}`);
   }
 
   /** Names of the first workflows, as far as one page goes. */

@@ -6,6 +6,7 @@ import { listFilings } from "../../src/finance/filings.ts";
 import { filerSchema } from "../../src/finance/schema.ts";
 import { shippedRules } from "../../src/finance/shipped.ts";
 import { makeDatabase, removeDatabase, runOdoo, serve, typeIntoShell } from "../harness/addon.ts";
+import { askAtOnce } from "../harness/ask-at-once.ts";
 import { Browser, hasChromium, type Page } from "../harness/browser.ts";
 import { workAtTheDesk } from "../harness/finance-desk.ts";
 import { isCompose, root, sql } from "../harness/sandbox.ts";
@@ -231,6 +232,9 @@ describe.skipIf(isCompose)("the module ipai_finance_ppm", () => {
   });
 
   it("is worked with from a shell: each command, by a key, with the chain", () => workAtTheDesk(database));
+
+  it("answers programs that have a key, refuses as JSON, and hands out each thing once to those who ask at once", () =>
+    askAtOnce(database));
 
   it("is uninstalled without a complaint, and leaves nothing", async () => {
     await typeIntoShell(

@@ -5,6 +5,16 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/load.ts";
 import { WebhookFailed } from "../../src/procedures/deployment/errors.ts";
 import { createStack, type Stack } from "../../src/stack/stack.ts";
+import {
+  addonUrl,
+  fingerprint,
+  makeDatabase,
+  makeKey,
+  removeDatabase,
+  runOdoo,
+  serve,
+  typeIntoShell,
+} from "../harness/addon.ts";
 import { configWith, restic, runJson, testFolder } from "../harness/backups.ts";
 import { callingWorkflow, createKey, installN8n, makeHome, N8n, n8nService, testedWorkflow } from "../harness/n8n.ts";
 import { perform } from "../harness/perform.ts";
@@ -25,7 +35,10 @@ let key = "none yet";
 let n8n: N8n;
 let target: Receiver;
 
-const env = () => ({ N8N_API_KEY: key });
+/** In the place of Mattermost. */
+let chat: Receiver;
+let odooKey = "none yet";
+const env = () => ({ N8N_API_KEY: key, ODOO_API_KEY: odooKey });
 const change = (...args: readonly string[]) => runJson(["--config", config, ...args], { env: env() });
 const ask = async <T>(...args: readonly string[]) =>
   parsed<T>(await ipai(["--config", config, ...args, "--json"], { env: env() }));
@@ -63,14 +76,24 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
     await makeHome(home, user);
     await sql(`create database n8n owner ${user}`, "postgres");
     const databasePort = Number(process.env["IPAI_TEST_PORT"] ?? 28_080) + 1;
+    chat = await new Receiver().listen();
+    const environment = { ODOO_URL: addonUrl, MATTERMOST_WEBHOOK_URL: `http://127.0.0.1:${chat.port}/hooks/x` };
     config = await configWith(join(await testFolder(), "ipai.yaml"), (definition) => {
       const { runtime, services } = definition as unknown as {
         runtime: { native: { services: Record<string, object> } };
         services: Record<string, object>;
       };
-      runtime.native.services["n8n"] = n8nService({ home, socket: join(folder, "run"), databasePort, port, user });
+      runtime.native.services["n8n"] = n8nService({
+        home,
+        socket: join(folder, "run"),
+        databasePort,
+        port,
+        user,
+        environment,
+      });
       services["automation"] = {
         ...{ name: "n8n", url, apiKey: "${N8N_API_KEY}", database: "n8n", keyFile: join(home, ".n8n/config") },
+        odooKey: "${ODOO_API_KEY}",
       };
     });
     target = await new Receiver().listen();
@@ -88,7 +111,7 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
   });
   afterAll(async () => {
     await power("stop");
-    await target.close();
+    await Promise.all([target.close(), chat.close()]);
     for (const name of (await sql("select datname from pg_database where datname like 'n8n%'", "postgres")).split(
       "\n",
     )) {
@@ -106,6 +129,7 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
     expect(found.map(({ code, status }) => `${code} ${status}`)).toEqual([
       "IPAI-AUTOMATION-001 ok",
       "IPAI-AUTOMATION-002 ok",
+      "IPAI-AUTOMATION-004 ok",
     ]);
   });
 
@@ -158,6 +182,7 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
     expect(found.map(({ code, status }) => `${code} ${status}`)).toEqual([
       "IPAI-AUTOMATION-001 fail",
       "IPAI-AUTOMATION-002 fail",
+      "IPAI-AUTOMATION-004 ok",
     ]);
     const status = await ipai(["--config", config, "status"], { env: env() });
     expect(status.stdout).toContain(`${run.run} has n8n without its workflows as JSON.`);
@@ -184,5 +209,102 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
     await until("the webhook is there", async () => (await perform(action).catch(() => undefined)) !== undefined);
     await until("its workflow has run", async () => target.requests.at(-1)?.body.includes("sandbox") === true);
     expect(JSON.parse(target.requests.at(-1)?.body ?? "")).toEqual({ test: true, stack: "sandbox" });
+  });
+
+  describe("with the shipped workflows, and an Odoo that decides", () => {
+    const database = "n8n_flows";
+    const alert = "Finance PPM: BIR deadline alert";
+    let odoo: Awaited<ReturnType<typeof serve>>;
+    const texts = () => chat.requests.map(({ body }) => (JSON.parse(body) as { text: string }).text);
+    const status = () => ask<{ name: string; is: string }[]>("n8n", "status").then((all) => all.map(({ is }) => is));
+    const call = (body: object) =>
+      fetch(`${url}/webhook/bir-deadline-alert`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    const digests = (state: string) =>
+      sql(`select count(*) from ipai_finance_digest where state = '${state}'`, database).then(Number);
+    /** A filing that is due today, and what is told about it by mail is sent. */
+    const due = (reference: string) =>
+      typeIntoShell(
+        database,
+        `day = env['ipai.finance.calendar']._today()
+form = env['ipai.finance.bir_form'].search([('code', '=', '1601-C')])
+company = env['res.company'].search([], limit=1)
+env['ipai.finance.person'].search([('code', '=', 'D1')]) or env['ipai.finance.person'].create({'code': 'D1', 'name': 'Dora', 'role': 'director', 'email': 'dora@example.com', 'company_id': company.id})
+env['ipai.finance.bir_schedule'].create({'company_id': company.id, 'form_id': form.id, 'period_covered': '2026-01', 'reference': ${JSON.stringify(reference)}, 'override_deadline': day, 'override_reason': 'test'})
+env['ipai.finance.bir_schedule']._tell_deadlines()
+env['ipai.finance.alert']._run_quarter_hour()
+env.cr.commit()
+`,
+      );
+
+    beforeAll(async () => {
+      await makeDatabase(database);
+      expect((await runOdoo(database, ["-i", "ipai_finance_ppm"])).exitCode).toBe(0);
+      // The filings of the year, of which some are due on the day of the test, are not what is told here.
+      await sql("update ipai_finance_bir_schedule set state = 'cancelled'", database);
+      odooKey = await makeKey(database, "group_deliverer");
+      odoo = await serve(database);
+    });
+    afterAll(async () => {
+      await odoo.stop();
+      await removeDatabase(database);
+    });
+
+    it("puts them there, active, with a credential of its own, and does nothing the second time", async () => {
+      expect(await status()).toEqual(Array(5).fill("missing"));
+      const planned = await ipai(["--config", config, "n8n", "sync", "--plan"], { env: env() });
+      expect([planned.exitCode, planned.stdout.includes(`Add ${alert}`)]).toEqual([0, true]);
+      expect(await status()).toEqual(Array(5).fill("missing"));
+      const run = await change("n8n", "sync");
+      expect([run.outcome, run.error]).toEqual(["succeeded", undefined]);
+      expect(await status()).toEqual(Array(5).fill("as shipped"));
+      await until("the chat has the test", async () => texts().some((text) => text.includes("TEST")));
+      expect((await change("n8n", "sync")).steps.map(({ id }) => id)).toEqual(["test"]);
+    });
+
+    it("answers the runbook's call with a test in the chat, and writes nothing in Odoo", async () => {
+      const before = await fingerprint(database);
+      chat.requests.length = 0;
+      const answer = await call({ test: true, form: "1601-C", days_until_deadline: 7 });
+      const said = await answer.json();
+      expect([answer.status, said]).toMatchObject([200, { test: true, form: "1601-C", days_until_deadline: 7 }]);
+      await until("the chat has it", async () => texts().some((text) => text.includes("1601-C, 7 days")));
+      expect((await call({ tset: true })).status).toBe(400);
+      expect([await fingerprint(database), chat.requests.length]).toEqual([before, 1]);
+    });
+
+    it("tells what is due once in the chat and once by mail, whatever it is called, though the chat fails first", async () => {
+      chat.requests.length = 0;
+      const refusals = 2;
+      chat.behave = (_, response) => {
+        response.statusCode = chat.requests.length <= refusals ? 500 : 200;
+        response.end("ok");
+      };
+      await due('"quoted"\n🎉 @all');
+      const answers = await Promise.all([call({}), call({})]);
+      expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+      await until("it is delivered", async () => (await digests("delivered")) === 1, 60_000);
+      expect([chat.requests.length, await digests("claimed"), await digests("failed")]).toEqual([refusals + 1, 0, 0]);
+      const text = texts().at(-1) ?? "";
+      expect([text.includes('"quoted" 🎉'), text.includes("@all")]).toEqual([true, false]);
+      expect((await call({})).status).toBe(200);
+      expect(await digests("delivered")).toBe(1);
+      expect(await sql("select count(*) from mail_mail where email_to = 'dora@example.com'", database)).toBe("1");
+    });
+
+    it("is put back as it was when the test fails, and says what somebody has changed", async () => {
+      await new N8n(url, key).reschedule(alert, "0 6 * * *");
+      expect((await status())[1]).toBe("different");
+      await odoo.stop();
+      const run = await change("n8n", "sync");
+      expect([run.outcome, run.error?.code]).toEqual(["failed-and-undone", WebhookFailed.code]);
+      expect((await status())[1]).toBe("different");
+      odoo = await serve(database);
+      expect((await change("n8n", "sync")).outcome).toBe("succeeded");
+      expect((await status())[1]).toBe("as shipped");
+    });
   });
 });

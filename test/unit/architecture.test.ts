@@ -93,6 +93,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   host: ["runbook", "config/secret.ts", "errors"],
   engine: ["host", "runbook", "config/secret.ts", "errors"],
   procedures: [
+    "n8n",
     "engine/message.ts",
     "engine/records.ts",
     "engine/schedule.ts",

@@ -21,6 +21,8 @@ class TestDoor(FinanceCase):
         cls.env["ipai.finance.bir_schedule"].search([("company_id", "!=", cls.company.id)]).write({"state": "cancelled"})
 
     def ask(self, route, sent=None):
+        # A request begins with nothing in its cache.
+        self.env.invalidate_all()
         return getattr(Outbox, route).plain(Outbox(), self.env(user=self.deliverer), sent or {})
 
     def told(self, route="deadlines", moment="2026-02-10 08:00", **sent):

@@ -1,12 +1,13 @@
 import type { Automation } from "../../stack/automation.ts";
+import type { Stack } from "../../stack/stack.ts";
 import { type Answer, type Check, type Judgement, judgeAnswer } from "./check.ts";
 
-/** n8n: whether it is there, and whether it would give a backup its workflows. What its workflows do is theirs. */
+/** n8n: whether it is there, whether it would give a backup its workflows, and whether it still asks Odoo what is due. */
 
 /** Less than a check may take, so that curl itself says what it waited for. */
 const answerSeconds = 7;
 
-export function automationChecks(automation: Automation): readonly Check[] {
+export function automationChecks(stack: Stack, automation: Automation): readonly Check[] {
   const { address } = automation;
   return [
     {
@@ -20,7 +21,30 @@ export function automationChecks(automation: Automation): readonly Check[] {
       actions: [automation.askWithKey(answerSeconds)],
       judge: ([answer]) => judgeStatus(answer, keyHint(address, answer), '"data"'),
     },
+    {
+      ...{ code: "IPAI-AUTOMATION-004", title: "Calls of the automation", unit: "hours ago" },
+      actions: [stack.postgres.query(stack.config.odoo.database, lastCallSql)],
+      judge: ([answer]) =>
+        judgeAnswer(answer, silentHours, "Odoo's database does not say when n8n last asked it.", judgeCall),
+    },
   ];
+}
+
+/** One that never called has no workflow yet (`ipai n8n status`); without the module there is nobody to call. */
+const lastCallSql = `
+select coalesce((xpath('//hours/text()', query_to_xml(
+    'select floor(extract(epoch from now() at time zone ''UTC'' - max(called_at)) / 3600) as hours from ipai_finance_heartbeat', false, true, '')))[1]::text, '')
+  where to_regclass('ipai_finance_heartbeat') is not null;
+`;
+/** It asks every two hours, and Odoo tells what is older than this by mail alone. */
+const silentHours = 26;
+
+function judgeCall({ stdout }: { readonly stdout: string }): Judgement {
+  const threshold = silentHours;
+  const value = stdout.trim() === "" ? null : Number(stdout);
+  if (value === null || value <= threshold) return { status: "ok", value, threshold };
+  const hint = `n8n has not asked Odoo what is due for ${value} hours: the chat is told nothing, mails alone go on. \`ipai n8n status\` says whether its workflows are active; n8n's list of executions, what became of them.`;
+  return { status: "warn", value, threshold, hint };
 }
 
 /** While it starts, n8n answers every question with 200 and a text. */

@@ -50,6 +50,16 @@ describe("n8n", () => {
     expect(judge("IPAI-AUTOMATION-002", page(200, '{"data": []}')).status).toBe("ok");
   });
 
+  it("is missed when it asked Odoo and does so no more", () => {
+    for (const [answer, status, value] of [
+      ["26", "ok", 26],
+      ["27", "warn", 27],
+      ["", "ok", null],
+    ] as const)
+      expect(judge("IPAI-AUTOMATION-004", said(`${answer}\n`))).toMatchObject({ status, value });
+    expect(judge("IPAI-AUTOMATION-004", failed("host.program_not_found")).status).toBe("unknown");
+  });
+
   it("is not asked where there is none", () => {
     const codes = healthChecks(createStack(sandbox)).map(({ code }) => code);
     expect(codes.filter((code) => code.startsWith("IPAI-AUTOMATION"))).toEqual([]);

@@ -26,7 +26,7 @@ export function healthChecks(stack: Stack): readonly Check[] {
     http(stack),
     ...(redis === undefined ? [] : [cache(stack, redis)]),
     crons(stack),
-    ...(automation === undefined ? [] : automationChecks(automation)),
+    ...(automation === undefined ? [] : automationChecks(stack, automation)),
     ...(maintenance === undefined ? [] : [maintenanceMode(stack, maintenance)]),
     ...(pgbackrest === undefined ? [] : [archivedWal(stack, pgbackrest)]),
     ...(fileSnapshots === undefined || everySeconds === undefined

@@ -1,0 +1,32 @@
+import { z } from "zod";
+import type { Stack } from "../../../stack/stack.ts";
+import { createWorkflows, type Workflow, type WorkflowFound, type Workflows } from "../../../stack/workflows.ts";
+import type { FactReader } from "../../procedure.ts";
+import { NoAutomation } from "./errors.ts";
+import { shippedWorkflows } from "./shipped.ts";
+
+/** What n8n has of the workflows that are shipped. */
+
+const record = z.record(z.string(), z.unknown());
+const found: z.ZodType<WorkflowFound> = z.object({
+  is: z.enum(["as shipped", "missing", "inactive", "different"]),
+  isActive: z.boolean(),
+  differs: z.array(z.string()),
+  former: z.object({ name: z.string(), nodes: z.array(record), connections: record, settings: record }).nullable(),
+});
+
+export interface FlowFound extends WorkflowFound {
+  readonly shipped: Workflow;
+}
+
+export async function readFlows({ stack, json }: FactReader): Promise<readonly FlowFound[]> {
+  const workflows = requireWorkflows(stack);
+  const read = async (shipped: Workflow) => ({ ...found.parse(await json(workflows.look(shipped))), shipped });
+  return Promise.all(shippedWorkflows.map(read));
+}
+
+export function requireWorkflows(stack: Stack): Workflows {
+  const workflows = createWorkflows(stack);
+  if (workflows === undefined) throw NoAutomation({ stack: stack.name });
+  return workflows;
+}

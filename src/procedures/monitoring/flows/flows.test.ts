@@ -1,0 +1,95 @@
+import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../../config/load.ts";
+import { Secret } from "../../../config/secret.ts";
+import { createStack } from "../../../stack/stack.ts";
+import { sandboxConfig } from "../../sandbox/definition.ts";
+import type { FlowFound } from "./facts.ts";
+import { shippedWorkflows, testedPath } from "./shipped.ts";
+import { syncWorkflows } from "./sync.ts";
+
+/** The shipped workflows, and what of them is put. That n8n takes them is shown on a real one. */
+
+const settings = {
+  folder: "/srv/s",
+  basePort: 18_080,
+  odoo: { command: ["/usr/bin/odoo"], addons: [], environment: {} },
+};
+const { sandbox } = parseConfig(sandboxConfig(settings), "ipai.yaml", {}).stacks;
+if (sandbox === undefined) throw new TypeError("the configuration has no practice stack");
+const automation = { url: "http://127.0.0.1:5678", apiKey: new Secret("k"), name: undefined };
+const stack = createStack({
+  ...sandbox,
+  services: { ...sandbox.services, automation: { ...automation, database: undefined, keyFile: undefined } },
+});
+const found = (is: FlowFound["is"], differs: readonly string[] = []): FlowFound[] =>
+  shippedWorkflows.map((shipped) => ({
+    ...{ shipped, is, differs, isActive: is === "as shipped", former: is === "missing" ? null : shipped },
+  }));
+const stepsOf = (flows: readonly FlowFound[]) => syncWorkflows.plan(stack, {}, { flows }).steps;
+
+interface Node {
+  readonly name: string;
+  readonly type: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly credentials?: Readonly<Record<string, { readonly id: string | null }>>;
+  readonly webhookId?: string;
+  readonly retryOnFail?: boolean;
+}
+
+describe.each(shippedWorkflows.map((one) => [one.name, one] as const))(
+  "%s",
+  (_, { nodes: all, settings, connections }) => {
+    const nodes = all as unknown as readonly Node[];
+    const ofType = (type: string) => nodes.filter((node) => node.type === `n8n-nodes-base.${type}`);
+
+    it("is small, in Manila's time, and tells of its failures", () => {
+      expect(nodes.length).toBeLessThanOrEqual(8);
+      expect(settings["timezone"]).toBe("Asia/Manila");
+      const names = shippedWorkflows.map(({ name }) => name);
+      if (ofType("errorTrigger").length === 0) expect(names).toContain(settings["errorWorkflow"]);
+    });
+
+    it("has no secret and no address in it, and tries again", () => {
+      for (const { parameters, credentials = {}, retryOnFail } of ofType("httpRequest")) {
+        expect([retryOnFail, parameters["url"]]).toEqual([true, expect.stringMatching(/^=\{\{ \$env\.[A-Z_]+ \}\}/)]);
+        expect(Object.values(credentials).every(({ id }) => id === null)).toBe(true);
+      }
+    });
+
+    it("is wired to nodes that are there, and its webhook is the same each time", () => {
+      const targets = Object.values(connections as Record<string, { main: { node: string }[][] }>).flatMap(({ main }) =>
+        main.flat().map(({ node }) => node),
+      );
+      expect(nodes.map(({ name }) => name)).toEqual(expect.arrayContaining([...targets, ...Object.keys(connections)]));
+      for (const { webhookId } of ofType("webhook")) expect(webhookId).toMatch(/^[0-9a-f-]{36}$/);
+    });
+  },
+);
+
+describe("ipai n8n sync", () => {
+  it("calls a path that a workflow has", () => {
+    expect(JSON.stringify(shippedWorkflows)).toContain(`"path":"${testedPath.replace("/webhook/", "")}"`);
+  });
+
+  it("only tests what is as shipped", () => {
+    expect(stepsOf(found("as shipped")).map(({ id }) => id)).toEqual(["test"]);
+  });
+
+  it("says what it does with each, and takes back to what was", () => {
+    const titles = (is: FlowFound["is"], differs?: readonly string[]) =>
+      stepsOf(found(is, differs).slice(1, 2)).map((step) => ("title" in step ? step.title : ""));
+    expect(titles("missing")[0]).toBe("Add Finance PPM: BIR deadline alert");
+    expect(titles("inactive")[0]).toBe("Activate Finance PPM: BIR deadline alert");
+    expect(titles("different", ["node Schedule", "setting timezone"])[0]).toBe(
+      "Change Finance PPM: BIR deadline alert: node Schedule, setting timezone",
+    );
+    const undone = (is: FlowFound["is"]) => {
+      const [step] = stepsOf(found(is));
+      return step?.kind === "act" && Array.isArray(step.undo) ? step.undo.map(({ id }) => id) : [];
+    };
+    expect([undone("missing"), undone("different")]).toEqual([
+      ["remove Finance PPM: failure"],
+      ["put back Finance PPM: failure"],
+    ]);
+  });
+});

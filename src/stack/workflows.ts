@@ -1,0 +1,221 @@
+import { type CommandAction, command, type Probe } from "../runbook/action.ts";
+import { secret } from "../runbook/value.ts";
+import type { Stack } from "./stack.ts";
+
+/**
+ * Workflows that the project ships, in the stack's n8n: looked at, put, and taken back, through its public API. Each is known by its name, since
+ * n8n chooses ids itself, and so are the credential and the workflow for failures that it names. A credential's secret is never asked for.
+ */
+
+/** As a file of `n8n/`, and as n8n takes it. */
+export interface Workflow {
+  readonly name: string;
+  readonly nodes: readonly Readonly<Record<string, unknown>>[];
+  readonly connections: Readonly<Record<string, unknown>>;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** What `lookAtWorkflow` prints. */
+export interface WorkflowFound {
+  /** In a word: what n8n has is what is shipped, and works; or why not. */
+  readonly is: "as shipped" | "missing" | "inactive" | "different";
+  readonly isActive: boolean;
+  /** What of it differs: `node Schedule`, `settings`. */
+  readonly differs: readonly string[];
+  /** What n8n has, to be put back; null when it has none. */
+  readonly former: Workflow | null;
+}
+
+export interface Workflows {
+  look(shipped: Workflow): CommandAction;
+  isAsShipped(shipped: Workflow): Probe;
+  /** Puts it there and activates it. A credential that n8n does not have under the name is made. */
+  put(shipped: Workflow): CommandAction;
+  /** Puts back what was there, as active as it was. */
+  putBack(former: Workflow, isActive: boolean): CommandAction;
+  isPutBack(former: Workflow): Probe;
+  /** Removes what was not there before. */
+  remove(shipped: Workflow): CommandAction;
+  isMissing(shipped: Workflow): Probe;
+}
+
+export function createWorkflows({ config, tools }: Stack): Workflows | undefined {
+  const { automation } = config.services;
+  if (automation === undefined) return undefined;
+  const keys = {
+    N8N_API_KEY: secret("services.automation.apiKey"),
+    ...(automation.odooKey === undefined ? {} : { ODOO_API_KEY: secret("services.automation.odooKey") }),
+  };
+  const ask = (verb: string, workflow: Workflow, more: readonly string[] = []) =>
+    command(tools, ["/usr/bin/python3", "-", automation.url, verb, JSON.stringify(workflow), ...more], {
+      stdin: workflowScript,
+      env: keys,
+      exitCodes: {
+        1: "automation.workflow_refused",
+        3: "automation.unreachable",
+        4: "automation.key_refused",
+        5: "automation.workflow_ambiguous",
+        6: "automation.credential_missing",
+      },
+    });
+  const look = (shipped: Workflow) => ask("look", shipped);
+  const probe = (shipped: Workflow, title: string, is: WorkflowFound["is"]): Probe => ({
+    ...{ title, action: look(shipped), output: { from: "stdout", as: "json", pick: ["is"] } },
+    ...{ compare: "eq", with: is, code: "automation.workflow_refused" },
+  });
+  return {
+    look,
+    isAsShipped: (shipped) => probe(shipped, `${shipped.name} is as it is shipped, and active`, "as shipped"),
+    put: (shipped) => ask("put", shipped),
+    putBack: (former, isActive) => ask("back", former, [isActive ? "active" : "inactive"]),
+    isPutBack: (former) => ({
+      ...probe(former, `${former.name} is as it was`, "as shipped"),
+      output: { from: "stdout", as: "json", pick: ["differs"] },
+      ...{ compare: "absent", with: "" },
+    }),
+    remove: (shipped) => ask("remove", shipped),
+    isMissing: (shipped) => probe(shipped, `${shipped.name} is not there`, "missing"),
+  };
+}
+
+/**
+ * What n8n adds of its own (ids, dates, where nodes stand on the canvas) is no difference. It takes no more than its documented keys, so what it
+ * says of a workflow is cut down to them before it is sent back. Only a workflow with something that starts it can be active.
+ */
+const workflowScript = `
+import json, os, sys, urllib.error, urllib.parse, urllib.request
+url, verb, text, *more = sys.argv[1:]
+wanted = json.loads(text)
+NODE = "id name type typeVersion position parameters credentials webhookId disabled notes notesInFlow executeOnce alwaysOutputData retryOnFail maxTries waitBetweenTries onError".split()
+SETTINGS = "executionOrder timezone errorWorkflow executionTimeout saveExecutionProgress saveManualExecutions saveDataErrorExecution saveDataSuccessExecution callerPolicy callerIds".split()
+COMPARED = [key for key in NODE if key not in ("id", "position", "notes", "notesInFlow")]
+STARTERS = ("n8n-nodes-base.scheduleTrigger", "n8n-nodes-base.webhook")
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *given):
+        return None
+browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
+def end(code, words):
+    print(words, file=sys.stderr)
+    sys.exit(code)
+def ask(method, path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"X-N8N-API-KEY": os.environ["N8N_API_KEY"], "Accept": "application/json", "Content-Type": "application/json"}
+    try:
+        with browser.open(urllib.request.Request(url + "/api/v1" + path, data, headers, method=method), timeout=60) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        said = error.read(2000).decode("utf-8", "replace").replace("\\n", " ")
+        code = 4 if error.code in (401, 403) else 3 if error.code >= 500 else 1
+        end(code, "n8n answers %d to %s %s: %s" % (error.code, method, path.split("?")[0], said if path != "/credentials" else "not told"))
+    except (OSError, ValueError) as error:
+        end(3, str(getattr(error, "reason", error)))
+def every():
+    cursor, found = None, []
+    while True:
+        query = urllib.parse.urlencode({"limit": "100", **({} if cursor is None else {"cursor": cursor})})
+        answer = ask("GET", "/workflows?" + query)
+        found += [one for one in answer["data"] if not one.get("isArchived")]
+        cursor = answer.get("nextCursor")
+        if not cursor:
+            return found
+def find(name):
+    found = [one for one in workflows if one["name"] == name]
+    if len(found) > 1:
+        end(5, "n8n has %d workflows that are called %s" % (len(found), name))
+    return found[0] if found else None
+def cut(workflow):
+    nodes = [{key: node[key] for key in NODE if node.get(key) is not None} for node in workflow["nodes"]]
+    settings = {key: workflow["settings"][key] for key in SETTINGS if key in (workflow.get("settings") or {})}
+    return {"name": workflow["name"], "nodes": nodes, "connections": workflow["connections"], "settings": settings}
+def named(workflow):
+    workflow = json.loads(json.dumps(cut(workflow)))
+    failure = workflow["settings"].get("errorWorkflow")
+    names = {one["id"]: one["name"] for one in workflows}
+    if failure in names:
+        workflow["settings"]["errorWorkflow"] = names[failure]
+    for node in workflow["nodes"]:
+        for kind, credential in node.get("credentials", {}).items():
+            node["credentials"][kind] = {"name": credential["name"], "is": credential.get("id") is not None}
+    return workflow
+def compared(workflow):
+    return {node["name"]: {key: node[key] for key in COMPARED if key in node} for node in workflow["nodes"]}
+def differences(shipped, present):
+    shipped, present = named(shipped), named(present)
+    for node in shipped["nodes"]:
+        for credential in node.get("credentials", {}).values():
+            credential["is"] = True
+    one, other = compared(shipped), compared(present)
+    nodes = ["node " + name for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
+    wires = [] if shipped["connections"] == present["connections"] else ["connections"]
+    settings = ["setting " + key for key, value in sorted(shipped["settings"].items()) if present["settings"].get(key) != value]
+    return nodes + wires + settings
+def can_be_active(workflow):
+    return any(node["type"] in STARTERS and not node.get("disabled") for node in workflow["nodes"])
+def filled(workflow, present=None):
+    workflow = cut(workflow)
+    if "errorWorkflow" in workflow["settings"]:
+        failure = find(workflow["settings"]["errorWorkflow"])
+        if failure:
+            workflow["settings"]["errorWorkflow"] = failure["id"]
+    if present:
+        workflow["settings"] = {**cut(present)["settings"], **workflow["settings"]}
+    for node in workflow["nodes"]:
+        for kind, credential in node.get("credentials", {}).items():
+            credential["id"] = known(kind, credential["name"]) if credential.get("id") is None else credential["id"]
+    return workflow
+def known(kind, name):
+    for workflow in workflows:
+        for node in workflow["nodes"]:
+            credential = node.get("credentials", {}).get(kind, {})
+            if credential.get("name") == name and credential.get("id"):
+                return credential["id"]
+    return None
+def lacking(workflow):
+    return {(kind, one["name"]) for node in workflow["nodes"] for kind, one in node.get("credentials", {}).items() if one.get("id") is None}
+def store(workflow, present):
+    return ask("PUT", "/workflows/" + present["id"], workflow) if present else ask("POST", "/workflows", workflow)
+def give(workflow, kind, name):
+    if kind != "httpBearerAuth" or not os.environ.get("ODOO_API_KEY"):
+        end(6, "n8n has no credential that is called %s" % name)
+    made = ask("POST", "/credentials", {"name": name, "type": kind, "data": {"token": os.environ["ODOO_API_KEY"]}})
+    for node in workflow["nodes"]:
+        if node.get("credentials", {}).get(kind, {}).get("name") == name:
+            node["credentials"][kind]["id"] = made["id"]
+def put():
+    present = find(wanted["name"])
+    if not present or differences(wanted, present):
+        # n8n itself finds a credential by its name, when a workflow is new to it.
+        stored = store(filled(wanted, present), present)
+        lacks = lacking(stored)
+        if lacks:
+            workflow = cut(stored)
+            for kind, name in sorted(lacks):
+                give(workflow, kind, name)
+            stored = store(workflow, stored)
+        present = stored
+    if can_be_active(wanted) and not present.get("active"):
+        ask("POST", "/workflows/%s/activate" % present["id"])
+def back():
+    present = find(wanted["name"])
+    stored = store(cut(wanted), present)
+    if can_be_active(wanted):
+        ask("POST", "/workflows/%s/%s" % (stored["id"], "activate" if more == ["active"] else "deactivate"))
+def remove():
+    present = find(wanted["name"])
+    if present:
+        ask("DELETE", "/workflows/" + present["id"])
+def look():
+    present = find(wanted["name"])
+    if not present:
+        return {"is": "missing", "isActive": False, "differs": [], "former": None}
+    differs, is_active = differences(wanted, present), bool(present.get("active"))
+    state = "different" if differs else "as shipped" if is_active or not can_be_active(wanted) else "inactive"
+    return {"is": state, "isActive": is_active, "differs": differs, "former": cut(present)}
+try:
+    workflows = every()
+    answer = {"look": look, "put": put, "back": back, "remove": remove}[verb]()
+    if answer:
+        print(json.dumps(answer))
+except (KeyError, TypeError, ValueError) as error:
+    end(1, "n8n answers something else than its documented API: %r" % error)
+`;
