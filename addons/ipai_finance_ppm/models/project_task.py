@@ -44,7 +44,10 @@ class ProjectTask(models.Model):
         if "date_deadline" in vals:
             # Another deadline, another ladder.
             vals = {**vals, "escalation_level": 0, "last_escalated_at": False, "escalation_ack_until": False}
-        return super().write(vals)
+        done = super().write(vals)
+        if "date_deadline" in vals or vals.get("state") in CLOSED:
+            self.env["ipai.finance.alert"]._overtake(self.filtered("is_finance_ppm"), ["escalation"])
+        return done
 
     def _is_open(self):
         return self.state not in CLOSED
