@@ -156,8 +156,8 @@ class Year {
     if (moment.does === "file" || moment.does === "notApplicable") {
       if (moment.does === "file") filing.filedOn = moment.filedOn ?? this.now;
       filing.state = moment.does === "file" ? "filed" : "not_applicable";
-      this.overtake((one) => one.subjectOf === filing && one.kind !== "report");
-      this.overtake((one) => filing.tasks.some((task) => one.subjectOf === task));
+      this.drop((one) => one.subjectOf === filing);
+      this.drop((one) => filing.tasks.some((task) => one.subjectOf === task));
       return;
     }
     const task = filing.tasks.find(({ stage }) => stage === moment.stage);
@@ -165,7 +165,7 @@ class Year {
     if (moment.does === "acknowledge") task.heardUntil = later(this.now, 8 * 60);
     else {
       task.isDone = true;
-      this.overtake((one) => one.subjectOf === task);
+      this.drop((one) => one.subjectOf === task);
     }
   }
 
@@ -292,7 +292,7 @@ class Year {
       subjectOf: filing,
     });
     // The newer one says it better than one that has reached nobody.
-    if (told !== undefined) this.overtake((one) => one !== told && one.kind === "deadline" && one.subjectOf === filing);
+    if (told !== undefined) this.drop((one) => one !== told && one.kind === "deadline" && one.subjectOf === filing);
   }
 
   private tellMissed(): void {
@@ -439,10 +439,12 @@ class Year {
 
   /** What waits for its mail, or for the chat, which asks once a day: it is fresh for so long. */
   private overtake(isIt: (alert: Alert) => boolean): void {
-    for (const alert of this.alerts.filter(isIt)) {
-      const isPending = alert.waiting.length > 0 || later(alert.raisedAt, hoursFresh * 60) > this.now;
-      if (isPending) Object.assign(alert, { state: "cancelled", waiting: [] });
-    }
+    this.drop(isIt, (alert) => later(alert.raisedAt, hoursFresh * 60) > this.now);
+  }
+
+  private drop(isIt: (alert: Alert) => boolean, isFresh = (_: Alert) => false): void {
+    for (const alert of this.alerts.filter(isIt))
+      if (alert.waiting.length > 0 || isFresh(alert)) Object.assign(alert, { state: "cancelled", waiting: [] });
   }
 
   /** What the mail server did not take is known of when it is looked at again; after an hour of it, it is told in Odoo. */

@@ -149,11 +149,20 @@ class Alert(models.Model):
         return people
 
     @api.model
-    def _overtake(self, record, kinds, but=None):
-        """What has not reached everybody yet by mail or waits to be told in the chat about a record is true no more."""
-        about = [("res_model", "=", record._name), ("res_id", "in", record.ids), ("kind", "in", kinds)]
-        alerts = self.sudo().search([*about, ("state", "in", ("queued", "sent", "failed"))]) - (but or self.browse())
+    def _overtake(self, record, kinds):
+        """What still waits to be mailed or told in the chat about a record is true no more."""
+        alerts = self._about(record, kinds)
         alerts.filtered(lambda alert: alert._is_unsent() or alert.chat_state == "waiting").write({"state": "cancelled"})
+
+    @api.model
+    def _drop(self, record, kinds, but=None):
+        """What still waits to be mailed about a record is mailed no more; whether it is told in the chat is seen when that is asked for."""
+        (self._about(record, kinds) - (but or self)).filtered(lambda alert: alert._is_unsent()).write({"state": "cancelled"})
+
+    @api.model
+    def _about(self, record, kinds):
+        about = [("res_model", "=", record._name), ("res_id", "in", record.ids), ("kind", "in", kinds)]
+        return self.sudo().search([*about, ("state", "in", ("queued", "sent", "failed"))])
 
     def _is_unsent(self):
         return self.state != "sent" or bool({"outgoing", "exception"} & set(self.mail_ids.mapped("state")))

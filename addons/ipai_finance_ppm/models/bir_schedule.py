@@ -215,8 +215,8 @@ class BirSchedule(models.Model):
             if before[0] and [filing[field] for field in TOLD] != before:
                 super(BirSchedule, filing.sudo()).write({"calendar_sequence": filing.calendar_sequence + 1})
         if vals.get("state", OPEN[0]) not in OPEN:
-            self.env["ipai.finance.alert"]._overtake(self, ["deadline", "missed"])
-            self.env["ipai.finance.alert"]._overtake(self.sudo().task_ids, ["escalation"])
+            self.env["ipai.finance.alert"]._drop(self, ["deadline", "missed"])
+            self.env["ipai.finance.alert"]._drop(self.sudo().task_ids, ["escalation"])
         if vals.keys() & {"override_deadline", "override_reason", "form_id", "period_covered", "company_id"}:
             self.sudo()._put_dates()
         return done
@@ -377,7 +377,7 @@ class BirSchedule(models.Model):
             )
             if told:
                 # Whoever has not got the last one gets this one instead.
-                alerts._overtake(filing, ["deadline"], but=told)
+                alerts._drop(filing, ["deadline"], but=told)
             alerts |= told
         return alerts
 

@@ -45,8 +45,11 @@ class ProjectTask(models.Model):
             # Another deadline, another ladder.
             vals = {**vals, "escalation_level": 0, "last_escalated_at": False, "escalation_ack_until": False}
         done = super().write(vals)
-        if "date_deadline" in vals or vals.get("state") in CLOSED:
-            self.env["ipai.finance.alert"]._overtake(self.filtered("is_finance_ppm"), ["escalation"])
+        alerts, finance = self.env["ipai.finance.alert"], self.filtered("is_finance_ppm")
+        if "date_deadline" in vals:
+            alerts._overtake(finance, ["escalation"])
+        elif vals.get("state") in CLOSED:
+            alerts._drop(finance, ["escalation"])
         return done
 
     def _is_open(self):
