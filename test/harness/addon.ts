@@ -3,7 +3,7 @@ import { cp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { parse } from "yaml";
-import { folder, home, psql, root, run, sql, until, urls } from "./sandbox.ts";
+import { type Ended, folder, home, psql, root, run, sql, until, urls } from "./sandbox.ts";
 
 /** The project's addons in the practice stack's Odoo, on a database of their own: a copy of the stack's. */
 
@@ -64,8 +64,7 @@ export async function runOdoo(database: string, words: readonly string[]) {
 
 /** Types into Odoo's shell, which has nothing to complain of; what it printed. */
 export async function typeIntoShell(database: string, typed: string): Promise<string> {
-  const args = await odooWith(database, ["--log-level=warn"], ["shell"]);
-  const { exitCode, stdout, stderr } = await run("runuser", args, { directory: "/", stdin: typed });
+  const { exitCode, stdout, stderr } = await askShell(database, typed);
   expect([exitCode, stderr.trim()]).toEqual([0, ""]);
   return stdout;
 }
@@ -101,6 +100,12 @@ export async function fingerprint(database: string): Promise<string> {
 
 /** Where that Odoo serves. */
 export const addonUrl = `http://127.0.0.1:${port}`;
+
+/** Types into Odoo's shell, and what it answered. */
+export async function askShell(database: string, typed: string, timeoutMs?: number): Promise<Ended> {
+  const args = await odooWith(database, ["--log-level=warn"], ["shell"]);
+  return run("runuser", args, { directory: "/", stdin: typed, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+}
 
 /** An Odoo that serves that database until it is stopped. */
 export async function serve(database: string) {

@@ -3,6 +3,7 @@
   rcpt, data   answers in turn, the last one for good: null to take it, "450 4.7.1 Later", or "drop" to close the connection
   refused      addresses that it does not know
   tls          "starttls", "implicit", or absent; then `certificate` and `key` are files
+  port         where it listens; without it, wherever there is room
   login        {"user": …, "password": …}: nothing is taken without it
 
 It prints its port, and then every mail that it took to the end, one line of JSON each."""
@@ -73,7 +74,7 @@ async def serve():
     if "login" in options:
         settings.update(authenticator=authenticate, auth_required=True, auth_require_tls=tls == "starttls")
     server = await asyncio.get_running_loop().create_server(
-        lambda: SMTP(behaviour, **settings), "127.0.0.1", 0, ssl=context() if tls == "implicit" else None
+        lambda: SMTP(behaviour, **settings), "127.0.0.1", options.get("port", 0), ssl=context() if tls == "implicit" else None
     )
     say(server.sockets[0].getsockname()[1])
     await server.serve_forever()

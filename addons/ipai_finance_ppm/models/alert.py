@@ -3,7 +3,7 @@ from datetime import timedelta
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError
 
-from ..versions import ensure_unique
+from ..versions import GROUPS_OF_USER, ensure_unique
 
 SEVERITIES = [("normal", "Normal"), ("high", "High"), ("critical", "Critical")]
 # Who hears of it first; when nobody has that role, the next in line.
@@ -12,6 +12,9 @@ HEARERS = {
     "high": ("manager", "supervisor", "director", "staff"),
     "normal": ("supervisor", "manager", "staff", "director"),
 }
+# When the mail server takes nothing for so long, it is told in Odoo; tried again each quarter of an hour it is for so long.
+TOLD_OTHERWISE_AFTER = timedelta(hours=1)
+TRIED_FOR = timedelta(days=7)
 
 
 # So long it is worth telling in the chat, which is asked for once a day at the least. After that the mail was all there was: whoever calls after
@@ -55,6 +58,9 @@ class Alert(models.Model):
         index=True,
     )
     error = fields.Char(readonly=True)
+    mail_ids = fields.Many2many("mail.mail", string="Mails", readonly=True, groups="base.group_system")
+    failing_since = fields.Datetime(readonly=True, help="When the mail server first did not take it.")
+    is_told_otherwise = fields.Boolean(readonly=True, help="It could not be mailed: there is an activity for it.")
     sent_at = fields.Datetime(readonly=True)
     acked_by = fields.Many2one("res.users", readonly=True)
     acked_at = fields.Datetime(readonly=True)
@@ -113,22 +119,26 @@ class Alert(models.Model):
     def _queue(self, record, company=None, **values):
         """Puts one alert about a record into the outbox unless its key is there already. Returns it, or nothing.
 
+        What was overtaken and is true again, as after an extension that is withdrawn, is put there again, for whoever has not got it.
+
         `company` is for a record that may have none of its own. Only whoever has the turn may call it.
         """
         outbox = self.sudo()
-        if outbox.search_count([("dedupe_key", "=", values["dedupe_key"])], limit=1):
+        known = outbox.search([("dedupe_key", "=", values["dedupe_key"])])
+        if known and known.state != "cancelled":
             return outbox.browse()
         company = company or record.company_id
-        return outbox.create(
-            {
-                "res_model": record._name,
-                "res_id": record.id,
-                "company_id": company.id,
-                "recipient_ids": self._hearers(company, values["severity"]).ids,
-                "raised_at": fields.Datetime.now(),
-                **values,
-            }
-        )
+        alert = {
+            "res_model": record._name,
+            "res_id": record.id,
+            "company_id": company.id,
+            "recipient_ids": [(6, 0, self._hearers(company, values["severity"]).ids)],
+            "raised_at": fields.Datetime.now(),
+            **values,
+        }
+        if known:
+            known.write({**alert, "state": "queued", "error": False, "failing_since": False})
+        return known or outbox.create(alert)
 
     @api.model
     def _hearers(self, company, severity):
@@ -141,23 +151,87 @@ class Alert(models.Model):
     @api.model
     def _overtake(self, record, kinds):
         """What still waits to be mailed or told in the chat about a record is true no more."""
+        alerts = self._about(record, kinds)
+        alerts.filtered(lambda alert: alert._is_unsent() or alert.chat_state == "waiting").write({"state": "cancelled"})
+
+    @api.model
+    def _drop(self, record, kinds, but=None):
+        """What still waits to be mailed about a record is mailed no more; whether it is told in the chat is seen when that is asked for."""
+        (self._about(record, kinds) - (but or self)).filtered(lambda alert: alert._is_unsent()).write({"state": "cancelled"})
+
+    @api.model
+    def _about(self, record, kinds):
         about = [("res_model", "=", record._name), ("res_id", "in", record.ids), ("kind", "in", kinds)]
-        alerts = self.sudo().search([*about, ("state", "in", ("queued", "sent", "failed"))])
-        alerts.filtered(lambda alert: alert.state == "queued" or alert.chat_state == "waiting").write({"state": "cancelled"})
+        return self.sudo().search([*about, ("state", "in", ("queued", "sent", "failed"))])
+
+    def _is_unsent(self):
+        return self.state != "sent" or bool({"outgoing", "exception"} & set(self.mail_ids.mapped("state")))
 
     @api.model
     def _deliver(self):
-        """Mails what is queued: one message for each person, with all that is for this person. What nobody can get has failed, and says why."""
-        queued = self.sudo().search([("state", "=", "queued")], order="id")
-        reachable = queued.filtered(lambda alert: any(one.email or one.user_id.email for one in alert.recipient_ids))
-        (queued - reachable).write({"state": "failed", "error": _("Nobody with an e-mail address has a role in this company.")})
+        """Mails what is queued: one message for each person, with all that this person has not got. What nobody can get has failed, and says why."""
+        now = fields.Datetime.now()
+        tried = ["|", ("failing_since", "=", False), ("failing_since", ">", now - TRIED_FOR)]
+        queued = self.sudo().search([("state", "in", ("queued", "failed")), *tried], order="id")
+        reachable = queued.filtered(lambda alert: any(one._address() for one in alert.recipient_ids))
+        (queued - reachable)._fail(_("Nobody with an e-mail address has a role in this company."))
         for person in reachable.recipient_ids:
-            own = reachable.filtered(lambda alert: person in alert.recipient_ids).sorted(
+            own = reachable.filtered(lambda alert: person in alert._waiting()).sorted(
                 lambda alert: ("critical", "high", "normal").index(alert.severity)
             )
-            if address := person.email or person.user_id.email:
-                self.env["mail.mail"].sudo().create(own._as_mail(address))
-        reachable.write({"state": "sent", "sent_at": fields.Datetime.now()})
+            if own:
+                mail = self.env["mail.mail"].sudo().create(own._as_mail(person._address()))
+                own.write({"mail_ids": [(4, mail.id)]})
+        reachable.write({"state": "sent", "sent_at": now, "error": False})
+        if reachable:
+            # Odoo's queue of mails runs once an hour.
+            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
+
+    def _waiting(self):
+        """Who has not got it, nor has a mail under way."""
+        told = self.mail_ids.filtered(lambda mail: mail.state in ("outgoing", "sent", "received")).mapped("email_to")
+        return self.recipient_ids.filtered(lambda person: person._address() and person._address() not in told)
+
+    @api.model
+    def _take_back(self):
+        """What the mail server did not take is queued again, for whoever has not got it: Odoo itself never tries twice."""
+        now = fields.Datetime.now()
+        alerts = self.sudo().search([("mail_ids.state", "=", "exception")])
+        refused = alerts.mail_ids.filtered(lambda mail: mail.state == "exception")
+        for alert in alerts.filtered(lambda one: one.state == "sent"):
+            why = (alert.mail_ids & refused)[:1].failure_reason
+            alert.write({"state": "queued", "error": why, "failing_since": alert.failing_since or now})
+            if now - alert.failing_since >= TOLD_OTHERWISE_AFTER:
+                alert._fail(why)
+        refused.write({"state": "cancel"})
+
+    def _fail(self, why):
+        """It cannot be mailed: it says so, and is told in Odoo, once."""
+        for alert in self:
+            if (alert.state, alert.error) != ("failed", why):
+                alert.write({"state": "failed", "error": why})
+            if not alert.is_told_otherwise:
+                alert.is_told_otherwise = True
+                alert._tell_in_odoo()
+
+    def _tell_in_odoo(self):
+        """An activity for the recipients that are users, or for whoever keeps the registers when there are none."""
+        record = self.env[self.res_model].browse(self.res_id).exists()
+        if not record or "activity_ids" not in record._fields:
+            return
+        keeper = self.env.ref("ipai_finance_ppm.group_manager")
+        keepers = self.env["res.users"].search([(GROUPS_OF_USER, "in", keeper.ids), ("company_ids", "in", self.company_id.ids)])
+        for user in self.recipient_ids.user_id or keepers:
+            seen = record.with_user(user).with_context(allowed_company_ids=user.company_ids.ids)
+            if seen.has_access("read"):
+                # It would be mailed, too.
+                record.with_context(mail_activity_quick_update=True).activity_schedule(
+                    "mail.mail_activity_data_todo",
+                    date_deadline=self.env["ipai.finance.calendar"]._today(),
+                    summary=self.subject,
+                    note=_("It could not be mailed: %s", self.error),
+                    user_id=user.id,
+                )
 
     def _as_mail(self, address):
         first = self[0].subject
@@ -188,6 +262,8 @@ class Alert(models.Model):
 
     @api.model
     def _run_quarter_hour(self):
-        """Tells a missed deadline within a quarter of an hour, and delivers what is queued."""
+        """Tells a missed deadline and whatever else is for the director within a quarter of an hour, and delivers what is queued."""
         self.env["ipai.finance.bir_schedule"]._tell_missed()
+        self.env["ipai.finance.escalation_log"]._run_ladder(least=3)
+        self._take_back()
         self._deliver()

@@ -30,6 +30,8 @@ TASKS = (
 TASKS_AHEAD = timedelta(days=14)
 # Days before the deadline on which it is told; overdue, it is told every day.
 THRESHOLDS = (0, 1, 3, 5, 7)
+# An open task is in progress by itself; in these states somebody has put it.
+BEGUN = (*CLOSED, "02_changes_requested", "03_approved")
 # What the rule engine answers: nobody types it.
 COMPUTED = {
     "period_start",
@@ -212,6 +214,9 @@ class BirSchedule(models.Model):
             # The first date is no change.
             if before[0] and [filing[field] for field in TOLD] != before:
                 super(BirSchedule, filing.sudo()).write({"calendar_sequence": filing.calendar_sequence + 1})
+        if vals.get("state", OPEN[0]) not in OPEN:
+            self.env["ipai.finance.alert"]._drop(self, ["deadline", "missed"])
+            self.env["ipai.finance.alert"]._drop(self.sudo().task_ids, ["escalation"])
         if vals.keys() & {"override_deadline", "override_reason", "form_id", "period_covered", "company_id"}:
             self.sudo()._put_dates()
         return done
@@ -251,8 +256,9 @@ class BirSchedule(models.Model):
                 filing.message_post(
                     body=_("The deadline moved from %(old)s to %(new)s: %(why)s", old=before, new=filing.filing_deadline, why="; ".join(new))
                 )
-                filing._plan_tasks()
                 self.env["ipai.finance.alert"]._overtake(filing, ["deadline", "missed"])
+            # A holiday before the deadline moves the stages alone.
+            filing._plan_tasks()
 
     def _keep_dates(self, why):
         if why not in [one["text"] for one in self.shift_reason]:
@@ -361,7 +367,7 @@ class BirSchedule(models.Model):
         for filing in self.sudo().search([("state", "in", OPEN), ("filing_deadline", "<=", today + timedelta(days=THRESHOLDS[-1]))]):
             left = (filing.filing_deadline - today).days
             step = f"overdue:{today}" if left < 0 else next(days for days in THRESHOLDS if days >= left)
-            alerts |= alerts._queue(
+            told = alerts._queue(
                 filing,
                 kind="deadline",
                 dedupe_key=f"deadline:{filing.id}:{filing.filing_deadline}:{step}",
@@ -369,6 +375,10 @@ class BirSchedule(models.Model):
                 subject=filing._headline(left),
                 body_md=filing._as_markdown(),
             )
+            if told:
+                # Whoever has not got the last one gets this one instead.
+                alerts._drop(filing, ["deadline"], but=told)
+            alerts |= told
         return alerts
 
     @api.model
@@ -395,7 +405,7 @@ class BirSchedule(models.Model):
         if left <= 0:
             return "critical"
         approval = self.task_ids.filtered(lambda task: task.finance_stage == "approval")
-        is_slow = self.completion_pct < 50 or (left <= 1 and not approval.filtered(lambda task: task.state in CLOSED))
+        is_slow = self.completion_pct < 50 or (left <= 1 and not approval.filtered(lambda task: task.state in BEGUN))
         if left <= 3:
             return "critical" if is_slow else "high"
         return "normal"

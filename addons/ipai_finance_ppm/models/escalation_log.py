@@ -27,19 +27,22 @@ class EscalationLog(models.Model):
     recipient_ids = fields.Many2many(related="alert_id.recipient_ids")
 
     @api.model
-    def _run_ladder(self):
-        """Takes each open finance task one step up, when it is due; straight to the director when a filing is due today or missed."""
+    def _run_ladder(self, least=1):
+        """Takes each open finance task one step up, when it is due; straight to the director when a filing is due today or missed.
+
+        `least`: only to that level and above.
+        """
         now, steps = fields.Datetime.now(), self.browse()
         if not self.env["ipai.finance.alert"]._take_turn("escalation"):
             return steps
         tasks = self.env["project.task"].sudo().search(
-            [("is_finance_ppm", "=", True), ("date_deadline", "!=", False), ("state", "not in", CLOSED)]
+            [("is_finance_ppm", "=", True), ("date_deadline", "!=", False), ("state", "not in", CLOSED), ("escalation_level", "<", 3)]
         )
         for company in tasks.company_id | self.env.company:
             working = self.env["ipai.finance.calendar"]._working_days(company)
             for task in tasks.filtered(lambda one: (one.company_id or self.env.company) == company):
                 level, reason = self._wanted(task, now, working)
-                if level > task.escalation_level and not self._waits(task, level, now):
+                if level >= least and level > task.escalation_level and not self._waits(task, level, now):
                     steps |= self._take(task, company, level, reason)
         return steps
 
@@ -51,7 +54,7 @@ class EscalationLog(models.Model):
             return 0, ""
         if filing and filing.filing_deadline <= today:
             return 3, _("%(filing)s is due on %(day)s", filing=filing.name, day=filing.filing_deadline)
-        is_unheard = task.last_escalated_at and now - task.last_escalated_at >= PATIENCE
+        is_unheard = not self._is_heard(task, now) and task.last_escalated_at and now - task.last_escalated_at >= PATIENCE
         last = filing.filing_deadline or due
         if task.escalation_level == 2 and is_unheard and last <= working.after(today, 2):
             return 3, _("nobody has acknowledged it for four hours, and two working days are left")
@@ -67,6 +70,10 @@ class EscalationLog(models.Model):
         return 0, ""
 
     @api.model
+    def _is_heard(self, task, now):
+        return bool(task.escalation_ack_until and task.escalation_ack_until > now)
+
+    @api.model
     def _next(self, task, level):
         return min(level, task.escalation_level + 1)
 
@@ -75,7 +82,7 @@ class EscalationLog(models.Model):
         """Until when it is acknowledged, and at night; what is critical waits for neither."""
         hour = (now + MANILA.utcoffset(None)).hour
         is_quiet = hour >= QUIET_FROM or hour < QUIET_UNTIL
-        return level < 3 and (is_quiet or bool(task.escalation_ack_until and task.escalation_ack_until > now))
+        return level < 3 and (is_quiet or self._is_heard(task, now))
 
     @api.model
     def _take(self, task, company, level, reason):

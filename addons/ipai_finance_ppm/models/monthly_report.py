@@ -1,4 +1,4 @@
-from datetime import timedelta
+from dateutil.relativedelta import relativedelta
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
@@ -147,7 +147,7 @@ class MonthlyReport(models.Model):
 
     @api.model
     def _run_month(self, period=None):
-        """The reports of a month, last month when none is given, for all companies that file; the director hears of one that is not good enough.
+        """The reports of a month, for all companies that file; the director hears of one that is not good enough.
 
         Returns the alerts that were raised: none for a report that says what it said before.
         Errors: UserError for what is no month, or one that has not begun.
@@ -156,19 +156,31 @@ class MonthlyReport(models.Model):
         if not alerts._take_turn("report"):
             return alerts
         self.env["ipai.finance.bir_schedule"]._mark_late()
-        today = self.env["ipai.finance.calendar"]._today()
-        period = period or (today.replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
-        if period > today.strftime("%Y-%m"):
+        if period and period > self.env["ipai.finance.calendar"]._today().strftime("%Y-%m"):
             raise UserError(_("%s has not begun.", period))
         for company in self.env["ipai.finance.filer"].sudo().search([]).company_id:
-            report = self._make(company, period)
-            is_bad = report.open_late or (report.total_forms and report.compliance_rate < ENOUGH)
-            alerts |= alerts._queue(
-                report,
-                kind="report",
-                dedupe_key=f"report:{company.id}:{report.period}:{report.revision}",
-                severity="critical" if is_bad else "normal",
-                subject=_("BIR compliance of %(company)s, %(period)s", company=company.name, period=report.period),
-                body_md=report.report_markdown,
-            )
+            for one in [period] if period else self._unreported(company):
+                alerts |= self._make(company, one)._tell()
         return alerts
+
+    @api.model
+    def _unreported(self, company):
+        """The months since the last report, so that one whose first fell into an outage is made, too. Last month is always among them."""
+        newest = self.sudo().search([("company_id", "=", company.id)], order="period desc", limit=1).period
+        month = self.env["ipai.finance.calendar"]._today().replace(day=1) - relativedelta(months=1)
+        periods = [month.strftime("%Y-%m")]
+        while newest and newest < (month - relativedelta(months=1)).strftime("%Y-%m"):
+            month -= relativedelta(months=1)
+            periods.insert(0, month.strftime("%Y-%m"))
+        return periods
+
+    def _tell(self):
+        is_bad = self.open_late or (self.total_forms and self.compliance_rate < ENOUGH)
+        return self.env["ipai.finance.alert"]._queue(
+            self,
+            kind="report",
+            dedupe_key=f"report:{self.company_id.id}:{self.period}:{self.revision}",
+            severity="critical" if is_bad else "normal",
+            subject=_("BIR compliance of %(company)s, %(period)s", company=self.company_id.name, period=self.period),
+            body_md=self.report_markdown,
+        )

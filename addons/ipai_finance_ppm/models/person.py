@@ -28,6 +28,9 @@ class Person(models.Model):
     def init(self):
         ensure_unique(self, "company_id", "code")
 
+    def _address(self):
+        return self.email or self.user_id.email
+
     def _present(self, today):
         """Who stands in on a day: the person, or whoever of its backups is there. Nobody there: the person all the same."""
         self.ensure_one()

@@ -44,7 +44,13 @@ class ProjectTask(models.Model):
         if "date_deadline" in vals:
             # Another deadline, another ladder.
             vals = {**vals, "escalation_level": 0, "last_escalated_at": False, "escalation_ack_until": False}
-        return super().write(vals)
+        done = super().write(vals)
+        alerts, finance = self.env["ipai.finance.alert"], self.filtered("is_finance_ppm")
+        if "date_deadline" in vals:
+            alerts._overtake(finance, ["escalation"])
+        elif vals.get("state") in CLOSED:
+            alerts._drop(finance, ["escalation"])
+        return done
 
     def _is_open(self):
         return self.state not in CLOSED

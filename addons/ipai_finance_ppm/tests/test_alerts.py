@@ -1,5 +1,5 @@
 from odoo.exceptions import AccessError
-from odoo.tests import tagged
+from odoo.tests import new_test_user, tagged
 
 from .common import FinanceCase
 
@@ -77,6 +77,63 @@ class TestAlerts(FinanceCase):
         self.assertEqual(queued.state, "cancelled")
         self.assertEqual(len(self.tell("2026-07-06 08:00")), 2, "and the new day is told anew")
 
+    def test_what_moves_back_is_told_though_it_was_overtaken(self):
+        self.make("1601-C", "2026-06")
+        queued = self.tell("2026-07-03 08:00")
+        holiday = self.Holiday.create({"date": "2026-07-10", "name": "Example Day", "proclamation": "Proclamation 9999"})
+        holiday.unlink()
+        self.assertEqual(queued.state, "cancelled")
+        self.assertEqual((self.tell("2026-07-03 09:00"), queued.state), (queued, "queued"))
+
+    def test_what_is_filed_before_the_mail_goes_out_is_not_told(self):
+        filing = self.make("1601-C", "2026-01")
+        queued = self.tell("2026-02-03 08:00")
+        with self.at("2026-02-03 08:05"):
+            filing.write({"confirmation_no": "EX-1"})
+            filing.action_file()
+        self.assertEqual(queued.state, "cancelled")
+
+    def test_what_the_mail_server_does_not_take_is_tried_again_and_told_otherwise(self):
+        """Odoo's queue of mails gives one up that was refused."""
+        self.people["supervisor"].user_id = self.supervisor
+        filing = self.make("1601-C", "2026-01")
+        told = self.tell("2026-02-03 08:00")
+
+        def deliver(moment):
+            with self.at(moment):
+                self.env["ipai.finance.alert"]._take_back()
+                self.env["ipai.finance.alert"]._deliver()
+            return told.mail_ids.sorted("id")
+
+        for moment, activities in (("2026-02-03 08:00", 0), ("2026-02-03 08:15", 0), ("2026-02-03 09:15", 1), ("2026-02-03 09:30", 1)):
+            mails = deliver(moment)
+            self.assertEqual((mails[-1].state, len(filing.activity_ids)), ("outgoing", activities), moment)
+            mails[-1].write({"state": "exception", "failure_reason": "Connection refused"})
+        self.assertEqual(filing.activity_ids.user_id, self.supervisor)
+        mails = deliver("2026-02-03 09:45")
+        mails[-1].state = "sent"
+        self.assertEqual(mails.mapped("state"), ["cancel"] * 4 + ["sent"])
+        self.assertEqual((deliver("2026-02-03 10:00"), told.state), (mails, "sent"))
+
+    def test_who_has_it_is_not_mailed_again_when_another_was_refused(self):
+        self.person("supervisor", code="second")
+        self.make("1601-C", "2026-01")
+        told = self.tell("2026-02-03 08:00")
+        with self.at("2026-02-03 08:00"):
+            self.env["ipai.finance.alert"]._deliver()
+        first, second = told.mail_ids.sorted("id")
+        first.state = "sent"
+        second.write({"state": "exception", "failure_reason": "550 No such user"})
+        with self.at("2026-02-03 08:15"):
+            self.env["ipai.finance.alert"]._run_quarter_hour()
+        self.assertEqual((told.mail_ids - first - second).email_to, second.email_to)
+
+    def test_a_mail_server_that_was_down_for_days_is_given_the_last_of_each(self):
+        self.make("1601-C", "2026-01")
+        for day in ("03", "05", "07"):
+            self.tell(f"2026-02-{day} 08:00")
+        self.assertEqual(self.alerts().mapped("state"), ["cancelled", "cancelled", "queued"])
+
     def test_one_mail_for_each_person(self):
         for form in ("1601-C", "0619-E", "0619-F"):
             self.make(form, "2026-01", reference='"<b>quoted</b>" & more')
@@ -100,6 +157,33 @@ class TestAlerts(FinanceCase):
         self.env["ipai.finance.alert"]._deliver()
         self.assertEqual(alert.state, "failed")
         self.assertTrue(alert.error)
+
+    def test_whom_nobody_can_reach_is_told_in_odoo(self):
+        self.env["ipai.finance.person"].search([("company_id", "=", self.company.id)]).unlink()
+        manager = new_test_user(self.env, "ppm_keeper", "base.group_user,ipai_finance_ppm.group_manager", company_id=self.company.id, company_ids=[(6, 0, self.company.ids)])
+        filing = self.make("1601-C", "2026-01")
+        self.tell("2026-02-03 08:00")
+        for _again in range(2):
+            self.env["ipai.finance.alert"]._deliver()
+        self.assertEqual(filing.activity_ids.user_id, manager)
+        self.assertEqual(len(filing.activity_ids), 1)
+
+    def test_an_alert_says_what_is_to_be_done_by_whom(self):
+        self.make("1601-C", "2026-01", supervisor_id=self.supervisor.id)
+        with self.at("2026-01-28 08:00"):
+            self.Filing._make_tasks()
+        body = self.tell("2026-02-05 08:00").body_md
+        self.assertIn("Due on 2026-02-10, by the rule on 2026-02-10; working days left: 3", body)
+        self.assertIn(f"Preparation, with {self.supervisor.name}", body)
+
+    def test_an_approval_that_has_begun_is_not_raised(self):
+        filing = self.make("1601-C", "2026-01")
+        with self.at("2026-01-28 08:00"):
+            self.Filing._make_tasks()
+        approval = filing.task_ids.filtered(lambda task: task.finance_stage == "approval")
+        (filing.task_ids - approval).write({"state": "1_done"})
+        approval.state = "02_changes_requested"
+        self.assertEqual(self.tell("2026-02-09 08:00").severity, "high")
 
     def test_acknowledging(self):
         self.make("1601-C", "2026-01")

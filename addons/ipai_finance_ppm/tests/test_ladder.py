@@ -72,6 +72,35 @@ class TestLadder(FinanceCase):
         self.assertEqual(self.climb("2026-07-06 10:00"), 1)
         self.assertEqual(self.climb("2026-07-06 12:00"), 2)
 
+    def test_who_acknowledges_stops_it_before_the_director_too(self):
+        self.climb("2026-07-07 10:00")
+        self.assertEqual(self.climb("2026-07-07 12:00"), 2)
+        with self.at("2026-07-08 09:00"):
+            self.prep.with_user(self.staff).action_ack_escalation()
+        self.assertEqual(self.climb("2026-07-08 12:00"), 2, "it has been acknowledged")
+        self.assertEqual(self.climb("2026-07-08 18:00"), 3)
+
+    def test_what_is_for_the_director_is_told_within_the_quarter_hour(self):
+        with self.at("2026-07-10 00:15"):
+            self.env["ipai.finance.alert"]._run_quarter_hour()
+        self.assertEqual(self.prep.escalation_level, 3)
+        self.assertEqual(set(self.steps().mapped("level")), {3})
+        self.filing.write({"override_reason": "an example", "override_deadline": "2026-07-14"})
+        with self.at("2026-07-09 10:15"):
+            self.env["ipai.finance.alert"]._run_quarter_hour()
+        self.assertEqual(self.prep.escalation_level, 0, "the supervisor is told every two hours")
+
+    def test_a_step_that_is_overtaken_is_not_told(self):
+        self.climb("2026-07-03 10:00")
+        step = self.steps()
+        self.prep.state = "1_done"
+        self.assertEqual(step.alert_id.state, "cancelled")
+
+    def test_a_holiday_before_the_deadline_moves_the_stages(self):
+        self.Holiday.create({"date": "2026-07-09", "name": "Example Day", "proclamation": "Proclamation 9999"})
+        self.assertEqual(str(self.filing.filing_deadline), "2026-07-10")
+        self.assertEqual(str(self.approval.date_deadline), "2026-07-08 09:00:00")
+
     def test_nights_are_quiet_but_for_what_is_critical(self):
         self.assertEqual(self.climb("2026-07-03 20:00"), 0)
         self.assertEqual(self.climb("2026-07-04 06:00"), 0)

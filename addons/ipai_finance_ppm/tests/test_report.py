@@ -48,6 +48,13 @@ class TestReport(FinanceCase):
         alert = self.alerts(("kind", "=", "report"))
         self.assertEqual((len(alert), alert.severity, alert.recipient_ids), (1, "critical", director))
 
+    def test_a_month_that_fell_into_an_outage_is_reported_too(self):
+        reports = self.env["ipai.finance.monthly_report"]
+        for moment, periods in (("2026-03-01 09:00", ["2026-02"]), ("2026-06-03 10:00", ["2026-02", "2026-03", "2026-04", "2026-05"])):
+            with self.at(moment):
+                reports._run_month()
+            self.assertEqual(reports.search([("company_id", "=", self.company.id)], order="period").mapped("period"), periods)
+
     def test_the_logframe_measures(self):
         self.make_month()
         with self.at("2026-03-01 09:00"):
