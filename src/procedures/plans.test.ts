@@ -317,7 +317,8 @@ const linked = stackOf(
   ),
 );
 const major = {
-  ...{ from: "18.0", to: "19.0", at: "/opt/odoo/18", code: { from: "1".repeat(40), to: "2".repeat(40), commits: [] } },
+  ...{ from: "18.0", to: "19.0", code: { from: "1".repeat(40), to: "2".repeat(40), commits: [] } },
+  program: { kind: "linked" as const, at: "/opt/odoo/18" },
   addonsPath: ["/opt/odoo/current/addons", "/srv/sandbox/addons"],
   scripts: [
     toScript("18_to_19/02_names.sql", "select 1;\n"),
@@ -334,6 +335,24 @@ const major = {
   running: serving,
   databaseBytes: 500_000_000,
   rehearsed: undefined,
+};
+/** Its Odoo is in an image that the project's variables name. */
+const named = stackOf(
+  composeConfig({ folder: "/srv/odoo", basePort: 18_080, images: {} }).replace(
+    '"modules": "ipai_*"',
+    '"modules": "ipai_*", "upgrade": { "to": { "19.0": { "ODOO_IMAGE": "odoo:19.0" } } }',
+  ),
+);
+const majorNamed = {
+  ...major,
+  program: {
+    kind: "image" as const,
+    images: ["odoo-accounting", "odoo-core", "odoo-marketing", "odoo-tools"].map((service) => ({
+      ...{ service, image: "odoo:19.0", id: `sha256:${"9".repeat(64)}`, before: "odoo:18.0" },
+    })),
+    lines: { ODOO_IMAGE: null },
+  },
+  addonsPath: ["/usr/lib/python3/dist-packages/odoo/addons", "/mnt/extra-addons"],
 };
 const toNineteen = upgradeMajor.input.parse({ to: "19.0" });
 
@@ -428,6 +447,7 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["copy-remove", removeStaging.plan(stack, { id: "staging" }, { by: "ana", openedAt: "2026-01-01T00:00:00Z" })],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
   ["upgrade-major", upgradeMajor.plan(linked, toNineteen, major)],
+  ["upgrade-major-compose", upgradeMajor.plan(named, toNineteen, majorNamed)],
   [
     "upgrade-major-without-source",
     upgradeMajor.plan(
@@ -440,6 +460,13 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
     "upgrade-rehearsal",
     rehearseMajor.plan(linked, rehearseMajor.input.parse({ to: "19.0" }), {
       upgrade: major,
+      set: { backup: "20260101t000000_abcd", ...sized },
+    }),
+  ],
+  [
+    "upgrade-rehearsal-compose",
+    rehearseMajor.plan(named, rehearseMajor.input.parse({ to: "19.0" }), {
+      upgrade: majorNamed,
       set: { backup: "20260101t000000_abcd", ...sized },
     }),
   ],
@@ -569,7 +596,7 @@ describe("the plan of", () => {
     const [script, other] = major.scripts;
     if (script === undefined || other === undefined) throw new Error("The facts have two scripts");
     const others: readonly (typeof major)[] = [
-      { ...major, at: "/opt/odoo/17" },
+      { ...major, program: { ...major.program, at: "/opt/odoo/17" } },
       { ...major, code: { ...major.code, to: "3".repeat(40) } },
       { ...major, scripts: [{ ...script, text: "select 2;\n" }, other] },
       { ...major, scripts: [script] },
@@ -581,5 +608,11 @@ describe("the plan of", () => {
     const hashes = [major, ...others].map(hashOf);
     expect(new Set(hashes).size).toBe(hashes.length);
     expect(hashOf({ ...major, databaseBytes: 1 })).toBe(hashes[0]);
+    const ofNamed = (program: typeof majorNamed.program) =>
+      hashPlan(upgradeMajor.plan(named, toNineteen, { ...majorNamed, program }));
+    const { program } = majorNamed;
+    const moved = { ...program, images: program.images.map((one) => ({ ...one, id: "sha256:other" })) };
+    const written = { ...program, lines: { ODOO_IMAGE: "ODOO_IMAGE=odoo:18.0" } } as unknown as typeof program;
+    expect(new Set([program, moved, written].map(ofNamed)).size).toBe(3);
   });
 });

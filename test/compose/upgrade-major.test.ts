@@ -1,0 +1,190 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { configWith, refusal, testFolder } from "../harness/backups.ts";
+import { strike } from "../harness/kill.ts";
+import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
+import { deployed, push } from "../harness/repository.ts";
+import {
+  container,
+  environment,
+  folder,
+  ipai,
+  leftovers,
+  parsed,
+  type RunJson,
+  run,
+  serves,
+  services,
+  sql,
+  until,
+  urls,
+} from "../harness/sandbox.ts";
+import { chain, effects, script, seriesOfStack } from "../harness/series.ts";
+
+/**
+ * Upgrades of a compose project whose variable names another image. Within one series, whose update can succeed without anybody's upgrade
+ * scripts, by an image that is the same Odoo with another id; to another series by a real one, named by IPAI_TEST_NEXT_ODOO.
+ */
+
+const isLong = process.env["IPAI_TEST_LONG"] !== undefined;
+const next = `ipai-test-next:${process.pid}`;
+const laterOdoo = process.env["IPAI_TEST_NEXT_ODOO"];
+let [config, series, now, later] = ["", "", "", ""];
+
+async function docker(...args: readonly string[]): Promise<string> {
+  const ended = await run("docker", args);
+  if (ended.exitCode !== 0) throw new Error(ended.stderr);
+  return ended.stdout.trim();
+}
+const made = [...services, "odoo-tools"];
+/** What each container of Odoo is made of, once. */
+const images = async () => [
+  ...new Set((await docker("inspect", "--format", "{{.Config.Image}}", ...made.map(container))).split("\n")),
+];
+const variables = () => readFile(join(folder, ".env"), "utf8");
+const isBeside = async () =>
+  (await docker("ps", "--all", "--filter", `name=${container("odoo-tools")}-next`, "-q")) !== "";
+
+beforeAll(async () => {
+  [series, now = ""] = [await seriesOfStack(), ...(await images())];
+  const labelled = await run("docker", ["build", "--quiet", "--tag", next, "-"], {
+    stdin: `FROM ${now}\nLABEL ipai.test=next\n`,
+  });
+  expect(labelled.exitCode).toBe(0);
+  later =
+    laterOdoo === undefined
+      ? ""
+      : (/\d+\.\d+/.exec(await docker("run", "--rm", laterOdoo, "odoo", "--version"))?.[0] ?? "");
+  config = await configWith(join(await testFolder(), "ipai.yaml"), (stack, stacks) => {
+    const to = {
+      [series]: { ODOO_IMAGE: next },
+      ...(laterOdoo === undefined ? {} : { [later]: { ODOO_IMAGE: laterOdoo } }),
+      ...{ "99.0": { ODOO_IMAGE: next }, "98.0": { ODOO_IMAGE: "ipai-test-nowhere:1" }, "97.0": { REDIS_IMAGE: next } },
+    };
+    stacks["sandbox"] = { ...stack, odoo: { ...(stack as unknown as { odoo: object }).odoo, upgrade: { to } } };
+  });
+});
+afterAll(async () => {
+  expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
+  await docker("rmi", next);
+});
+
+const words = (...args: readonly string[]) => ["--config", config, "upgrade", "major", "--to", series, ...args];
+const upgrade = async (...args: readonly string[]) =>
+  parsed<RunJson>(await ipai([...words(...args), "--yes", "--json"], { timeoutMs: 600_000 }));
+const refused = async (...args: readonly string[]) => refusal(await ipai([...words(...args), "--yes", "--json"]));
+const everythingServes = async () => (await Promise.all([urls.public, ...urls.odoo].map(serves))).every(Boolean);
+const database = async () =>
+  sql("select string_agg(datname, ' ' order by datname) from pg_database where datname like 'odoo%'");
+const latest = async () => parsed<RunJson[]>(await ipai(["runs", "--json"]))[0]?.run ?? "";
+const state = async () =>
+  parsed<readonly { readonly state: string }[]>(await ipai(["--config", config, "upgrade", "report", "--json"]))[0]
+    ?.state;
+/** All that an upgrade that was taken back must have left as it was. */
+const whole = async () => ({
+  ...{ images: await images(), variables: await variables(), commit: await deployed(), databases: await database() },
+  ...{
+    isBeside: await isBeside(),
+    rows: await fingerprint(),
+    serves: await everythingServes(),
+    leftovers: await leftovers(),
+  },
+});
+
+describe("an upgrade of a project that is refused", () => {
+  it.each([
+    ["to a series whose image nobody named", "96.0", "upgrade.no_successor", "Known: "],
+    ["to a series that the image has not", "99.0", "upgrade.wrong_successor", ""],
+    ["to an image that is not there", "98.0", "upgrade.image_unfit", "there is no image ipai-test-nowhere:1"],
+    ["by variables that name no other image", "97.0", "upgrade.image_unfit", "odoo-tools is made of"],
+  ])("%s changes nothing", async (_, to, code, reason) => {
+    const { code: found, message, hint } = await refused("--to", to);
+    expect([found, `${message} ${hint}`]).toEqual([code, expect.stringContaining(reason)]);
+  });
+});
+
+describe("an upgrade of a project", () => {
+  it.runIf(isLong)("whose script fails is taken back, and the old one serves with every row", async () => {
+    await fingerprintAtRest();
+    const before = await whole();
+    const commit = await push(
+      "A script that fails",
+      async (draft) => {
+        await chain(draft, series);
+        await script(
+          draft,
+          series,
+          series,
+          "04_fourth.sql",
+          "insert into effects (what) values ('half');\nselect 1 / 0;\n",
+        );
+      },
+      "attempt",
+    );
+    const ended = await upgrade("--ref", commit, "--no-backup");
+    expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "upgrade.migration_failed" } });
+    expect(await whole()).toEqual(before);
+  });
+
+  it.runIf(isLong)("to which somebody says no is taken back: image, database, code and every row", async () => {
+    await fingerprintAtRest();
+    const before = await whole();
+    const commit = await push("Nobody wants this", (draft) => chain(draft, series), "attempt");
+    const running = ipai([...words("--ref", commit, "--no-backup"), "--yes", "--json"], { timeoutMs: 600_000 });
+    await until("it serves", async () => (await state()) === "tried" && (await images())[0] === next, 300_000);
+    await until("it waits", async () => (await Promise.all(urls.odoo.map(serves))).every(Boolean), 300_000);
+    expect([await images(), await serves(urls.public), await effects()]).toEqual([[next], false, "first second third"]);
+    await ipai(["--config", config, "runs", "cancel", await latest()]);
+    expect(parsed<RunJson>(await running).outcome).toBe("cancelled");
+    expect(await whole()).toEqual(before);
+  });
+
+  it("that is killed between two scripts is resumed, runs each once, and serves from the other image", async () => {
+    const before = await variables();
+    const commit = await push("The next series", (draft) => chain(draft, series));
+    await strike(
+      { program: "src/cli/main.ts", args: [...words("--no-backup", "--no-approval"), "--yes"], env: environment },
+      "do:closed/stopped/folder/beside/migrate 01_first.sql:recorded",
+    );
+    const id = await latest();
+    // What serves is as it was; the container of the other image is beside it.
+    expect([await images(), await variables(), await isBeside()]).toEqual([[now], before, true]);
+    expect([await effects(), await effects(`odoo_next_${id}`)]).toEqual(["", "first"]);
+    const resumed = await ipai(["--config", config, "runs", "resume", id, "--json"], { timeoutMs: 600_000 });
+    expect(parsed<RunJson>(resumed)).toMatchObject({ outcome: "succeeded" });
+    expect([await effects(), await deployed(), await everythingServes()]).toEqual(["first second third", commit, true]);
+    expect([await images(), await isBeside()]).toEqual([[next], false]);
+    expect(await variables()).toBe(before.replace(`ODOO_IMAGE=${now}`, `ODOO_IMAGE=${next}`));
+    expect(await database()).toBe(`odoo odoo_before_${id}`);
+    // The project is as its files say it.
+    const health = parsed<{ checks: { code: string; status: string }[] }>(await ipai(["health", "--json"]));
+    expect(health.checks.find(({ code }) => code === "IPAI-CMP-001")?.status).toBe("ok");
+  });
+});
+
+describe.runIf(laterOdoo !== undefined)("an upgrade of a project to another series (IPAI_TEST_NEXT_ODOO)", () => {
+  beforeAll(async () => {
+    expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
+  });
+
+  it("without scripts is refused", async () => {
+    expect((await refused("--to", later)).code).toBe("upgrade.no_scripts");
+  });
+
+  it("with one that does not bring it there is taken back, and the old one serves with every row", async () => {
+    await fingerprintAtRest();
+    const before = await whole();
+    const commit = await push(
+      "Nothing to the point",
+      (draft) => script(draft, series, later, "01_nothing.sql", "select 1;\n"),
+      "attempt",
+    );
+    const ended = await upgrade("--to", later, "--ref", commit, "--no-backup");
+    expect(ended).toMatchObject({
+      outcome: "failed-and-undone",
+      error: { code: expect.stringMatching(/^(odoo|upgrade)\./) },
+    });
+    expect(await whole()).toEqual(before);
+  });
+});
