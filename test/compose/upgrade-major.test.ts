@@ -28,7 +28,7 @@ import { chain, effects, script, seriesOfStack } from "../harness/series.ts";
  */
 
 const isLong = process.env["IPAI_TEST_LONG"] !== undefined;
-const next = `ipai-test-next:${process.pid}`;
+const [next, nextSeries] = [`ipai-test-next:${process.pid}`, `ipai-test-series:${process.pid}`];
 const laterOdoo = process.env["IPAI_TEST_NEXT_ODOO"];
 let [config, series, now, later] = ["", "", "", ""];
 
@@ -37,10 +37,16 @@ async function docker(...args: readonly string[]): Promise<string> {
   if (ended.exitCode !== 0) throw new Error(ended.stderr);
   return ended.stdout.trim();
 }
-const made = [...services, "odoo-tools"];
+/** The same Odoo as another image, in which Python finds it, as in the official one. */
+async function made(from: string, name: string): Promise<void> {
+  const file = `FROM ${from}\nENV PYTHONPATH=/opt/odoo:/opt/odoo/usr/lib/python3/dist-packages\n`;
+  const ended = await run("docker", ["build", "--quiet", "--tag", name, "-"], { stdin: file });
+  if (ended.exitCode !== 0) throw new Error(ended.stderr);
+}
+const ofOdoo = [...services, "odoo-tools"];
 /** What each container of Odoo is made of, once. */
 const images = async () => [
-  ...new Set((await docker("inspect", "--format", "{{.Config.Image}}", ...made.map(container))).split("\n")),
+  ...new Set((await docker("inspect", "--format", "{{.Config.Image}}", ...ofOdoo.map(container))).split("\n")),
 ];
 const variables = () => readFile(join(folder, ".env"), "utf8");
 const isBeside = async () =>
@@ -48,18 +54,15 @@ const isBeside = async () =>
 
 beforeAll(async () => {
   [series, now = ""] = [await seriesOfStack(), ...(await images())];
-  const labelled = await run("docker", ["build", "--quiet", "--tag", next, "-"], {
-    stdin: `FROM ${now}\nLABEL ipai.test=next\n`,
-  });
-  expect(labelled.exitCode).toBe(0);
-  later =
-    laterOdoo === undefined
-      ? ""
-      : (/\d+\.\d+/.exec(await docker("run", "--rm", laterOdoo, "odoo", "--version"))?.[0] ?? "");
+  await made(now, next);
+  if (laterOdoo !== undefined) {
+    await made(laterOdoo, nextSeries);
+    later = /\d+\.\d+/.exec(await docker("run", "--rm", laterOdoo, "odoo", "--version"))?.[0] ?? "";
+  }
   config = await configWith(join(await testFolder(), "ipai.yaml"), (stack, stacks) => {
     const to = {
       [series]: { ODOO_IMAGE: next },
-      ...(laterOdoo === undefined ? {} : { [later]: { ODOO_IMAGE: laterOdoo } }),
+      ...(laterOdoo === undefined ? {} : { [later]: { ODOO_IMAGE: nextSeries } }),
       ...{ "99.0": { ODOO_IMAGE: next }, "98.0": { ODOO_IMAGE: "ipai-test-nowhere:1" }, "97.0": { REDIS_IMAGE: next } },
     };
     stacks["sandbox"] = { ...stack, odoo: { ...(stack as unknown as { odoo: object }).odoo, upgrade: { to } } };
@@ -67,7 +70,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
-  await docker("rmi", next);
+  await docker("rmi", next, ...(laterOdoo === undefined ? [] : [nextSeries]));
 });
 
 const words = (...args: readonly string[]) => ["--config", config, "upgrade", "major", "--to", series, ...args];

@@ -99,7 +99,7 @@ export function imageProgram(stack: Stack, successor: ImageSuccessor, { images, 
       // On the way back the project's own files are as they were before containers are made of them.
       ...bring,
       ...renewAll(stack, images, ({ image }) => image),
-      ...(seen === undefined ? [] : [seen]),
+      ...(seen === undefined ? [] : [{ ...seen, id: "code seen" }]),
     ],
     served: (services) => isServed(successor, images, services),
   };
