@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ComposeProject, StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe } from "../runbook/action.ts";
-import { join, runId } from "../runbook/value.ts";
+import { join, runId, type Text } from "../runbook/value.ts";
 import { idOf, namelessVolumes } from "./images.ts";
 import { createOdoo } from "./odoo/odoo.ts";
 import { containerOf, createComposeRuntime, projectOf } from "./runtime/compose.ts";
@@ -13,65 +13,56 @@ import type { AnySuccessor } from "./successor.ts";
  * the project, by hand or on a new machine, has the image that belongs to the database. Until then Compose is told them for a container
  * of its own alone, which is otherwise as that of Odoo's commands.
  */
-export interface ImageSuccessor extends AnySuccessor {
+export interface ImageSuccessor extends AnySuccessor, Variables, Beside {
   readonly kind: "image";
   /** Compose's project as it will be, as JSON for `imagesOfProject`. */
   readonly project: CommandAction;
-  /** Services that are made of it: Odoo's, and that of Odoo's commands. */
-  readonly services: readonly string[];
   /** Lines for `parseMade`. `images`: what the services will be made of. */
   made(images: ReadonlyMap<string, string>): CommandAction;
+  /** Prints the services that keep data in a volume without a name. */
   readonly nameless: CommandAction;
-  /** Prints the lines of the project's `.env` that say the variables now; fails where it cannot be written. */
+  /** An image's name means this one. */
+  isImage(name: string, id: string): Probe;
+  isMadeOf(service: string, id: string): Probe;
+}
+
+interface Variables {
+  /** Prints the lines of the project's `.env` that say the variables now; fails where it cannot be exchanged. */
   readonly lines: CommandAction;
   /** What they will be. */
   readonly wanted: Lines;
   /** Writes them, and removes those that are null. Other lines stay; the file is exchanged whole. */
   write(lines: Lines): CommandAction;
   areWritten(lines: Lines): Probe;
-  /** A run's own container, beside the services. */
-  readonly start: CommandAction;
-  readonly isStarted: Probe;
-  readonly remove: CommandAction;
-  readonly isRemoved: Probe;
-  /** An image's name means this one. */
-  isImage(name: string, id: string): Probe;
-  isMadeOf(service: string, id: string): Probe;
 }
 
 /** A line of `.env` for each variable; null where there is none. */
 export type Lines = Readonly<Record<string, string | null>>;
 
-export function createImageSuccessor(
-  stack: StackConfig,
-  series: string,
-  variables: Readonly<Record<string, string>>,
-): ImageSuccessor {
+/** A run's own container, beside the services. */
+interface Beside {
+  readonly start: CommandAction;
+  readonly isStarted: Probe;
+  readonly remove: CommandAction;
+  readonly isRemoved: Probe;
+}
+
+type Given = Readonly<Record<string, string>>;
+
+export function createImageSuccessor(stack: StackConfig, series: string, variables: Given): ImageSuccessor {
   const { host } = stack;
   const project = projectOf(stack);
   const container = `${containerOf(project, project.odooTools)}-next`;
   const config = besides(stack, project, container);
   const odoo = createOdoo(config, createComposeRuntime(config, projectOf(config)));
   const services = [...stack.services.odoo.map(({ name }) => name), project.odooTools];
-  const file = variablesOf(project);
-  const names = Object.keys(variables);
-  const lines = command(host, ["sh", "-c", linesScript, "lines", file, ...names], {
-    exitCodes: { 9: "upgrade.variables_fixed" },
-  });
-  const own = (script: string) => command(host, ["sh", "-c", script, "own", container, runId]);
-  const answers = (title: string, action: CommandAction, answer: Probe["with"], code: string): Probe => ({
-    ...{ title, action, output: { from: "stdout" }, compare: "eq", with: answer, code },
-  });
-  const begun = withVariables(
-    composeScript(host, project, startScript, project.odooTools, container, runId),
-    variables,
-  );
   return {
     kind: "image",
     series,
     config,
     odoo,
-    services,
+    ...createVariables(host, project, variables),
+    ...createBeside(host, project, container, variables),
     ask: (question) => withVariables(askIn(host, project, question), variables),
     relinked: (path) => path,
     project: withVariables(readProject(host, project), variables),
@@ -80,38 +71,59 @@ export function createImageSuccessor(
       return command(host, ["sh", "-c", madeScript, "made", ...words]);
     },
     nameless: namelessVolumes(host, project, services),
-    lines,
-    wanted: Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, `${name}=${value}`])),
-    write: (wanted) => {
-      const words = Object.entries(wanted).flatMap(([name, line]) => [name, line ?? ""]);
-      return command(host, ["sh", "-c", writeScript, "write", file, ...words]);
-    },
-    areWritten: (wanted) =>
-      answers(
-        `${file} has ${names.map((name) => wanted[name] ?? `no ${name}`).join(", ")}`,
-        lines,
-        names.flatMap((name) => wanted[name] ?? []).join("\n"),
-        "upgrade.variables_moved",
-      ),
-    start: { ...begun, exitCodes: { ...begun.exitCodes, 94: "upgrade.container_taken" } },
-    isStarted: answers("it runs", own(stateScript), join("true ", runId), "stack.service_not_running"),
-    remove: own(removeScript),
-    isRemoved: answers("it is gone", own(absentScript), "", "stack.service_still_running"),
     isImage: (name, id) =>
-      answers(
+      prints(
         `${name} is the image that was planned`,
         command(host, ["docker", "image", "inspect", "--format", "{{.Id}}", name]),
         id,
         "upgrade.image_moved",
       ),
     isMadeOf: (service, id) =>
-      answers(
+      prints(
         `${service} is made of that image`,
         command(host, ["docker", "container", "inspect", "--format", "{{.Image}}", containerOf(project, service)]),
         id,
         "upgrade.image_elsewhere",
       ),
   };
+}
+
+function createVariables(host: string, project: ComposeProject, variables: Given): Variables {
+  const [file, names] = [variablesOf(project), Object.keys(variables)];
+  const lines = command(host, ["sh", "-c", linesScript, "lines", file, ...names], {
+    exitCodes: { 9: "upgrade.variables_fixed" },
+  });
+  const textOf = (given: Lines) => names.flatMap((name) => given[name] ?? []).join("\n");
+  return {
+    lines,
+    wanted: Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, `${name}=${value}`])),
+    write: (given) => {
+      const words = Object.entries(given).flatMap(([name, line]) => [name, line ?? ""]);
+      return command(host, ["sh", "-c", writeScript, "write", file, ...words]);
+    },
+    areWritten: (given) =>
+      prints(
+        `${file} has ${names.map((name) => given[name] ?? `no ${name}`).join(", ")}`,
+        lines,
+        textOf(given).trimEnd(),
+        "upgrade.variables_moved",
+      ),
+  };
+}
+
+function createBeside(host: string, project: ComposeProject, container: string, variables: Given): Beside {
+  const own = (script: string) => command(host, ["sh", "-c", script, "own", container, runId]);
+  const run = composeScript(host, project, startScript, project.odooTools, container, runId);
+  return {
+    start: { ...withVariables(run, variables), exitCodes: { ...run.exitCodes, 94: "upgrade.container_taken" } },
+    isStarted: prints("it runs", own(stateScript), join("true ", runId), "stack.service_not_running"),
+    remove: own(removeScript),
+    isRemoved: prints("it is gone", own(absentScript), "", "stack.service_still_running"),
+  };
+}
+
+function prints(title: string, action: CommandAction, answer: Text, code: string): Probe {
+  return { title, action, output: { from: "stdout" }, compare: "eq", with: answer, code };
 }
 
 /** The file with the project's variables; of several the last counts. */

@@ -69,7 +69,6 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
   await docker("rmi", next, ...(laterOdoo === undefined ? [] : [nextSeries]));
 });
 
@@ -84,6 +83,9 @@ const latest = async () => parsed<RunJson[]>(await ipai(["runs", "--json"]))[0]?
 const state = async () =>
   parsed<readonly { readonly state: string }[]>(await ipai(["--config", config, "upgrade", "report", "--json"]))[0]
     ?.state;
+/** The new one serves, and nobody is let in. */
+const isTried = async () =>
+  (await images()).join() === next && (await Promise.all(urls.odoo.map(serves))).every(Boolean);
 /** All that an upgrade that was taken back must have left as it was. */
 const whole = async () => ({
   ...{ images: await images(), variables: await variables(), commit: await deployed(), databases: await database() },
@@ -108,6 +110,27 @@ describe("an upgrade of a project that is refused", () => {
 });
 
 describe("an upgrade of a project", () => {
+  it("that is killed between two scripts is resumed, and taken back when somebody says no: with every row", async () => {
+    await fingerprintAtRest();
+    const before = await whole();
+    const commit = await push("Nobody wants this", (draft) => chain(draft, series), "attempt");
+    await strike(
+      { program: "src/cli/main.ts", args: [...words("--ref", commit, "--no-backup"), "--yes"], env: environment },
+      "do:closed/stopped/folder/beside/migrate 01_first.sql:recorded",
+    );
+    const id = await latest();
+    // What serves is as it was; the container of the other image is beside it.
+    expect([await images(), await variables(), await isBeside()]).toEqual([[now], before.variables, true]);
+    expect([await effects(), await effects(`odoo_next_${id}`)]).toEqual(["", "first"]);
+    const resumed = ipai(["--config", config, "runs", "resume", id, "--json"], { timeoutMs: 600_000 });
+    await until("the new one serves", isTried, 300_000);
+    expect([await state(), await isBeside(), await serves(urls.public)]).toEqual(["tried", false, false]);
+    expect([await effects(), await deployed()]).toEqual(["first second third", commit]);
+    await ipai(["--config", config, "runs", "cancel", id]);
+    expect(parsed<RunJson>(await resumed).outcome).toBe("cancelled");
+    expect(await whole()).toEqual(before);
+  });
+
   it.runIf(isLong)("whose script fails is taken back, and the old one serves with every row", async () => {
     await fingerprintAtRest();
     const before = await whole();
@@ -130,47 +153,32 @@ describe("an upgrade of a project", () => {
     expect(await whole()).toEqual(before);
   });
 
-  it.runIf(isLong)("to which somebody says no is taken back: image, database, code and every row", async () => {
-    await fingerprintAtRest();
+  it.runIf(isLong)("is rehearsed on a backup, beside the serving project", async () => {
+    expect((await ipai(["backup"])).exitCode).toBe(0);
     const before = await whole();
-    const commit = await push("Nobody wants this", (draft) => chain(draft, series), "attempt");
-    const running = ipai([...words("--ref", commit, "--no-backup"), "--yes", "--json"], { timeoutMs: 600_000 });
-    await until("it serves", async () => (await state()) === "tried" && (await images())[0] === next, 300_000);
-    await until("it waits", async () => (await Promise.all(urls.odoo.map(serves))).every(Boolean), 300_000);
-    expect([await images(), await serves(urls.public), await effects()]).toEqual([[next], false, "first second third"]);
-    await ipai(["--config", config, "runs", "cancel", await latest()]);
-    expect(parsed<RunJson>(await running).outcome).toBe("cancelled");
+    const commit = await push("To be rehearsed", (draft) => chain(draft, series), "attempt");
+    const ended = await upgrade("--ref", commit, "--rehearse");
+    expect(ended).toMatchObject({ outcome: "succeeded" });
+    expect(await state()).toBe("rehearsed");
     expect(await whole()).toEqual(before);
   });
 
-  it("that is killed between two scripts is resumed, runs each once, and serves from the other image", async () => {
+  it.runIf(isLong)("brings database, code and image, and is what the project's files say", async () => {
     const before = await variables();
     const commit = await push("The next series", (draft) => chain(draft, series));
-    await strike(
-      { program: "src/cli/main.ts", args: [...words("--no-backup", "--no-approval"), "--yes"], env: environment },
-      "do:closed/stopped/folder/beside/migrate 01_first.sql:recorded",
-    );
-    const id = await latest();
-    // What serves is as it was; the container of the other image is beside it.
-    expect([await images(), await variables(), await isBeside()]).toEqual([[now], before, true]);
-    expect([await effects(), await effects(`odoo_next_${id}`)]).toEqual(["", "first"]);
-    const resumed = await ipai(["--config", config, "runs", "resume", id, "--json"], { timeoutMs: 600_000 });
-    expect(parsed<RunJson>(resumed)).toMatchObject({ outcome: "succeeded" });
+    const ended = await upgrade("--no-backup", "--no-approval");
+    expect(ended).toMatchObject({ outcome: "succeeded" });
     expect([await effects(), await deployed(), await everythingServes()]).toEqual(["first second third", commit, true]);
     expect([await images(), await isBeside()]).toEqual([[next], false]);
     expect(await variables()).toBe(before.replace(`ODOO_IMAGE=${now}`, `ODOO_IMAGE=${next}`));
-    expect(await database()).toBe(`odoo odoo_before_${id}`);
-    // The project is as its files say it.
+    expect(await database()).toBe(`odoo odoo_before_${ended.run}`);
     const health = parsed<{ checks: { code: string; status: string }[] }>(await ipai(["health", "--json"]));
     expect(health.checks.find(({ code }) => code === "IPAI-CMP-001")?.status).toBe("ok");
+    expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
   });
 });
 
 describe.runIf(laterOdoo !== undefined)("an upgrade of a project to another series (IPAI_TEST_NEXT_ODOO)", () => {
-  beforeAll(async () => {
-    expect((await ipai(["demo", "reset"])).exitCode).toBe(0);
-  });
-
   it("without scripts is refused", async () => {
     expect((await refused("--to", later)).code).toBe("upgrade.no_scripts");
   });
