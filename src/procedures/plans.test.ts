@@ -5,7 +5,6 @@ import { hashPlan } from "../runbook/hash.ts";
 import { type Plan, walk } from "../runbook/plan.ts";
 import { renderPlan } from "../runbook/render.ts";
 import { validatePlan } from "../runbook/validate.ts";
-import { toScript } from "../stack/odoo/migrations.ts";
 import { createStack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
@@ -42,6 +41,7 @@ import { sandboxDown } from "./sandbox/down.ts";
 import { sandboxUp } from "./sandbox/up.ts";
 import { schedulesOf } from "./schedules.ts";
 import type { UpgradeFacts } from "./upgrade/facts.ts";
+import { major, majorNamed } from "./upgrade/major/fixtures/facts.ts";
 import { upgradeMajor } from "./upgrade/major/major.ts";
 import { rehearseMajor } from "./upgrade/major/rehearsal.ts";
 import { upgrade } from "./upgrade/upgrade.ts";
@@ -316,26 +316,6 @@ const linked = stackOf(
     '"modules": "ipai_*", "upgrade": { "link": "/opt/odoo/current", "to": { "19.0": "/opt/odoo/19" } }',
   ),
 );
-const major = {
-  ...{ from: "18.0", to: "19.0", code: { from: "1".repeat(40), to: "2".repeat(40), commits: [] } },
-  program: { kind: "linked" as const, at: "/opt/odoo/18" },
-  addonsPath: ["/opt/odoo/current/addons", "/srv/sandbox/addons"],
-  scripts: [
-    toScript("18_to_19/02_names.sql", "select 1;\n"),
-    toScript("18_to_19/03_more.py", "def migrate(cr, version):\n    pass\n"),
-  ],
-  had: ["18_to_19/01_first.sql"],
-  versions: { base: "19.0.1.3", ipai_demo_ledger: "19.0.1.1.0" },
-  managed: [
-    {
-      ...{ name: "ipai_demo_ledger", folder: "ipai_demo_ledger", hash: "hash-of-ipai_demo_ledger" },
-      ...{ from: "18.0.1.0.0", to: "19.0.1.1.0" },
-    },
-  ],
-  running: serving,
-  databaseBytes: 500_000_000,
-  rehearsed: undefined,
-};
 /** Its Odoo is in an image that the project's variables name. */
 const named = stackOf(
   composeConfig({ folder: "/srv/odoo", basePort: 18_080, images: {} }).replace(
@@ -343,17 +323,6 @@ const named = stackOf(
     '"modules": "ipai_*", "upgrade": { "to": { "19.0": { "ODOO_IMAGE": "odoo:19.0" } } }',
   ),
 );
-const majorNamed = {
-  ...major,
-  program: {
-    kind: "image" as const,
-    images: ["odoo-accounting", "odoo-core", "odoo-marketing", "odoo-tools"].map((service) => ({
-      ...{ service, image: "odoo:19.0", id: `sha256:${"9".repeat(64)}`, before: "odoo:18.0" },
-    })),
-    lines: { ODOO_IMAGE: null },
-  },
-  addonsPath: ["/usr/lib/python3/dist-packages/odoo/addons", "/mnt/extra-addons"],
-};
 const toNineteen = upgradeMajor.input.parse({ to: "19.0" });
 
 const plans: readonly (readonly [name: string, plan: Plan])[] = [

@@ -6,7 +6,7 @@ import { parseConfig } from "../../../src/config/load.ts";
 import { readOutput } from "../../../src/host/perform.ts";
 import { composeConfig } from "../../../src/procedures/sandbox/compose.ts";
 import { createStack } from "../../../src/stack/stack.ts";
-import { type ImageSuccessor, type Lines, parseLines } from "../../../src/stack/successor-image.ts";
+import { type ImageSuccessor, type Lines, parseLines } from "../../../src/stack/successor/image.ts";
 import { perform } from "../../harness/perform.ts";
 import "../../../src/procedures/upgrade/major/errors.ts";
 

@@ -10,7 +10,8 @@ import {
   recordedMigrationsSql,
 } from "../../../stack/odoo/migrations.ts";
 import { parseReleaseScan, type ReleaseScan, scanRelease } from "../../../stack/odoo/release-scan.ts";
-import { available, type Successor } from "../../../stack/successor.ts";
+import type { Successor } from "../../../stack/successor/find.ts";
+import { available } from "../../../stack/successor/successor.ts";
 import { CodeBroken } from "../../deployment/errors.ts";
 import {
   findLacking,

@@ -3,12 +3,12 @@ import { imagesOfProject, type UsedImage } from "../../../stack/images.ts";
 import { seriesOfProgram } from "../../../stack/odoo/inventory.ts";
 import { projectOf } from "../../../stack/runtime/compose.ts";
 import type { Stack } from "../../../stack/stack.ts";
-import { type ImageSuccessor, type Lines, type Made, parseLines, parseMade } from "../../../stack/successor-image.ts";
+import { type ImageSuccessor, type Lines, type Made, parseLines, parseMade } from "../../../stack/successor/image.ts";
 import { again, renew } from "../../deployment/image.ts";
 import type { FactReader } from "../../procedure.ts";
 import { change, require, takeBack } from "../../steps.ts";
 import { ImageUnfit, WrongSuccessor } from "./errors.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "./exchange.ts";
 
 /**
  * A program in an image that the project's variables name. Both images keep their names, so the way back needs nothing but the old lines of

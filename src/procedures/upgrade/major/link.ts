@@ -1,10 +1,10 @@
 import { seriesOfProgram } from "../../../stack/odoo/inventory.ts";
-import type { LinkedSuccessor } from "../../../stack/successor.ts";
+import type { LinkedSuccessor } from "../../../stack/successor/link.ts";
 import type { FactReader } from "../../procedure.ts";
 import { change, require, takeBack } from "../../steps.ts";
 import { LinkElsewhere, WrongSuccessor } from "./errors.ts";
+import type { Program } from "./exchange.ts";
 import { requireFolder } from "./folder.ts";
-import type { Program } from "./program.ts";
 
 /** A program that services find by way of a link. */
 export interface PlannedLink {

@@ -27,8 +27,9 @@ import { requireSpace } from "../facts.ts";
 import { copyBytesPerSecond } from "../snapshot.ts";
 import { compareCrons, nobodyElse, readBefore, recordHashes } from "../update.ts";
 import { upgradeCopy } from "./beside.ts";
+import type { NewCode } from "./exchange.ts";
 import { type MajorFacts, readMajorFacts } from "./facts.ts";
-import { type NewCode, programFacts, programOf } from "./program.ts";
+import { programFacts, programOf } from "./program.ts";
 import { noteMajor, rehearsedSeconds } from "./record.ts";
 
 /** What an upgrade and its rehearsal are both told. */

@@ -1,31 +1,13 @@
-import type { Act, Sequence, Step } from "../../../runbook/plan.ts";
 import type { Json } from "../../../runbook/value.ts";
 import type { Stack } from "../../../stack/stack.ts";
-import type { Successor } from "../../../stack/successor.ts";
+import type { Successor } from "../../../stack/successor/find.ts";
 import type { FactReader } from "../../procedure.ts";
 import { NoSuccessor } from "./errors.ts";
+import type { Program } from "./exchange.ts";
 import { imageProgram, type PlannedImages, readImages } from "./image.ts";
 import { linkProgram, type PlannedLink, readLink } from "./link.ts";
 
-/** The program of another series, and how it comes into its place: by a link, or by the image that a project's variables name. */
-export interface Program {
-  /** It is still as it was when the plan was made. */
-  readonly unmoved: Sequence;
-  /** While the body runs its Odoo can be worked with, beside the one that serves. */
-  beside(body: readonly Step[]): readonly Step[];
-  /** From here on services start with it. */
-  exchange(code: NewCode): Sequence;
-  /** Those that were started have it. */
-  served(services: readonly string[]): Sequence;
-}
-
-/** What comes into its place with the program. */
-export interface NewCode {
-  readonly bring: readonly Act[];
-  /** What must be found then; undefined where nothing is known of it. */
-  readonly seen: Act | undefined;
-}
-
+/** The program of another series, by the way in which this stack has it. */
 export type PlannedProgram = PlannedLink | PlannedImages;
 
 export function requireSuccessor(stack: Stack, series: string): Successor {

@@ -1,25 +1,8 @@
-import type { StackConfig } from "../config/schema.ts";
-import { type CommandAction, command, type Probe } from "../runbook/action.ts";
-import { availableScript } from "./odoo/available.ts";
-import { createOdoo, type Odoo } from "./odoo/odoo.ts";
-import type { Runtime } from "./runtime/runtime.ts";
-import { createImageSuccessor, type ImageSuccessor } from "./successor-image.ts";
-
-/** The Odoo of another series, which lies beside the one that serves: a folder, or an image. */
-export type Successor = LinkedSuccessor | ImageSuccessor;
-
-/** What both are asked. */
-export interface AnySuccessor {
-  readonly series: string;
-  /** The stack as it will be. */
-  readonly config: StackConfig;
-  /** Its Odoo, while another one serves. */
-  readonly odoo: Odoo;
-  /** A question of its Odoo, as it can be asked when nothing was made for it yet. */
-  ask(question: CommandAction): CommandAction;
-  /** A path as it will be. */
-  relinked(path: string): string;
-}
+import type { StackConfig } from "../../config/schema.ts";
+import { type CommandAction, command, type Probe } from "../../runbook/action.ts";
+import { createOdoo } from "../odoo/odoo.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { AnySuccessor } from "./successor.ts";
 
 /**
  * On a machine a link says which of the two serves: whoever starts a service finds its Odoo by way of it, so that nothing has to be written
@@ -37,27 +20,8 @@ export interface LinkedSuccessor extends AnySuccessor {
   leadsTo(folder: string): Probe;
 }
 
-/** Undefined when the configuration names none of that series. */
-export function findSuccessor(stack: StackConfig, runtime: Runtime, series: string): Successor | undefined {
-  const { upgrade } = stack.odoo;
-  if (upgrade === undefined) return undefined;
-  if ("link" in upgrade) return createLinkedSuccessor(stack, runtime, series, upgrade);
-  const variables = upgrade.to[series];
-  return variables === undefined ? undefined : createImageSuccessor(stack, series, variables);
-}
-
-/** JSON lines for `parseAvailable`: every module that this Odoo would find, in its own folders and in these. */
-export function available(
-  { config, odoo }: AnySuccessor,
-  folders: readonly string[],
-  wanted: readonly string[],
-): CommandAction {
-  const about = JSON.stringify({ command: config.odoo.command, folders, wanted });
-  return command(odoo.place, odoo.as(["/usr/bin/env", "python3", "-", about]), { stdin: availableScript });
-}
-
 /** With every path that goes by way of the link leading there already. */
-function createLinkedSuccessor(
+export function createLinkedSuccessor(
   stack: StackConfig,
   runtime: Runtime,
   series: string,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { example } from "../config/fixtures/example.ts";
-import { parseConfig } from "../config/load.ts";
-import { createStack } from "./stack.ts";
+import { example } from "../../config/fixtures/example.ts";
+import { parseConfig } from "../../config/load.ts";
+import { createStack } from "../stack.ts";
 
 const text = example
   .replace("[/usr/bin/odoo, -c", "[/opt/odoo/current/odoo-bin, -c")

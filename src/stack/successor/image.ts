@@ -1,11 +1,11 @@
 import { z } from "zod";
-import type { ComposeProject, StackConfig } from "../config/schema.ts";
-import { type CommandAction, command, type Probe } from "../runbook/action.ts";
-import { join, runId, type Text } from "../runbook/value.ts";
-import { idOf, namelessVolumes } from "./images.ts";
-import { createOdoo } from "./odoo/odoo.ts";
-import { containerOf, createComposeRuntime, projectOf } from "./runtime/compose.ts";
-import { composeScript, readProject, withVariables } from "./runtime/compose-program.ts";
+import type { ComposeProject, StackConfig } from "../../config/schema.ts";
+import { type CommandAction, command, type Probe } from "../../runbook/action.ts";
+import { join, runId, type Text } from "../../runbook/value.ts";
+import { idOf, namelessVolumes } from "../images.ts";
+import { createOdoo } from "../odoo/odoo.ts";
+import { containerOf, createComposeRuntime, projectOf } from "../runtime/compose.ts";
+import { composeScript, readProject, withVariables } from "../runtime/compose-program.ts";
 import type { AnySuccessor } from "./successor.ts";
 
 /**
