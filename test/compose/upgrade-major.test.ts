@@ -49,8 +49,8 @@ const images = async () => [
   ...new Set((await docker("inspect", "--format", "{{.Config.Image}}", ...ofOdoo.map(container))).split("\n")),
 ];
 const variables = () => readFile(join(folder, ".env"), "utf8");
-const isBeside = async () =>
-  (await docker("ps", "--all", "--filter", `name=${container("odoo-tools")}-next`, "-q")) !== "";
+const beside = `${container("odoo-tools")}-next`;
+const isBeside = async () => (await docker("ps", "--all", "--filter", `name=${beside}`, "-q")) !== "";
 
 beforeAll(async () => {
   [series, now = ""] = [await seriesOfStack(), ...(await images())];
@@ -75,6 +75,10 @@ afterAll(async () => {
 const words = (...args: readonly string[]) => ["--config", config, "upgrade", "major", "--to", series, ...args];
 const upgrade = async (...args: readonly string[]) =>
   parsed<RunJson>(await ipai([...words(...args), "--yes", "--json"], { timeoutMs: 600_000 }));
+const upgrading = (...args: readonly string[]) => ({
+  ...{ program: "src/cli/main.ts", env: environment },
+  args: [...words(...args, "--no-backup"), "--yes"],
+});
 const refused = async (...args: readonly string[]) => refusal(await ipai([...words(...args), "--yes", "--json"]));
 const everythingServes = async () => (await Promise.all([urls.public, ...urls.odoo].map(serves))).every(Boolean);
 const database = async () =>
@@ -114,10 +118,7 @@ describe("an upgrade of a project", () => {
     await fingerprintAtRest();
     const before = await whole();
     const commit = await push("Nobody wants this", (draft) => chain(draft, series), "attempt");
-    await strike(
-      { program: "src/cli/main.ts", args: [...words("--ref", commit, "--no-backup"), "--yes"], env: environment },
-      "do:closed/stopped/folder/beside/migrate 01_first.sql:recorded",
-    );
+    await strike(upgrading("--ref", commit), "do:closed/stopped/folder/beside/migrate 01_first.sql:recorded");
     const id = await latest();
     // What serves is as it was; the container of the other image is beside it.
     expect([await images(), await variables(), await isBeside()]).toEqual([[now], before.variables, true]);
@@ -152,6 +153,37 @@ describe("an upgrade of a project", () => {
     expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "upgrade.migration_failed" } });
     expect(await whole()).toEqual(before);
   });
+
+  it.runIf(isLong)("is taken back when the machine was away in the middle, since its container is", async () => {
+    await fingerprintAtRest();
+    const before = await whole();
+    const commit = await push("Half-way", (draft) => chain(draft, series), "attempt");
+    await strike(upgrading("--ref", commit), "do:closed/stopped/folder/beside/migrate 01_first.sql:recorded");
+    await docker("stop", "--time", "1", beside);
+    const ended = parsed<RunJson>(await ipai(["--config", config, "runs", "resume", await latest(), "--json"]));
+    expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "host.container_not_running" } });
+    expect(await whole()).toEqual(before);
+  });
+
+  it.runIf(isLong)(
+    "that is killed while containers change, and while that is taken back, is taken back to its end",
+    async () => {
+      await fingerprintAtRest();
+      const before = await whole();
+      const commit = await push("Killed twice", (draft) => chain(draft, series), "attempt");
+      await strike(upgrading("--ref", commit), "do:closed/stopped/remove odoo-core:performed");
+      const id = await latest();
+      const resuming = {
+        ...{ program: "src/cli/main.ts", args: ["--config", config, "runs", "resume", id] },
+        imports: ["test/harness/at-point.ts"],
+        env: { ...environment, AT_POINT: "do:closed/stopped/code seen:recorded", AT_SCRIPT: "kill -TERM $PPID" },
+      };
+      await strike(resuming, "undo:closed/stopped/program~remove odoo-core again:performed");
+      const ended = parsed<RunJson>(await ipai(["--config", config, "runs", "resume", id, "--json"]));
+      expect(ended.outcome).toBe("cancelled");
+      expect(await whole()).toEqual(before);
+    },
+  );
 
   it.runIf(isLong)("is rehearsed on a backup, beside the serving project", async () => {
     expect((await ipai(["backup"])).exitCode).toBe(0);
