@@ -6,6 +6,7 @@ import { deployments } from "./deployments.ts";
 import { finance } from "./finance.ts";
 import { recovery } from "./recovery.ts";
 import type { Secret } from "./secret.ts";
+import { seriesOfOdoo } from "./series.ts";
 import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
 import { services } from "./services.ts";
 import { login, smoke, source } from "./source.ts";
@@ -16,7 +17,6 @@ import {
   databaseName,
   duration,
   environment,
-  environmentName,
   environmentReference,
   httpUrl,
   isHostAddress,
@@ -141,35 +141,6 @@ const runtime = z
   .union([native, compose], "must have either native or compose")
   .describe("How services are started and stopped");
 
-const series = z.string().regex(/^\d+\.\d+$/, "must be a series such as 19.0");
-
-const linkedUpgrade = z.strictObject({
-  link: absolutePath.describe(
-    "A symbolic link to the folder of the Odoo that serves; odoo.command, environment, config and addons, and the services' commands, name what lies in that folder by way of it",
-  ),
-  to: z
-    .record(series, absolutePath.describe("The folder that the link will lead to"))
-    .describe("Where the Odoo of another series lies, by series"),
-});
-
-const imageUpgrade = z.strictObject({
-  to: z
-    .record(
-      series,
-      z
-        .record(
-          environmentName,
-          z
-            .string()
-            .regex(/^[\w./:@+-]+$/, "must have only letters, digits, and _ . / : @ + -")
-            .describe("What it is for that series, such as an image"),
-        )
-        .refine((variables) => Object.keys(variables).length > 0, "must name at least one variable")
-        .describe("Variables of the project, by name"),
-    )
-    .describe("Of a compose project: what differs in its .env for another series, by series"),
-});
-
 const odoo = z
   .strictObject({
     command: argv.describe("How Odoo is started, without its options, one item each: [/usr/bin/odoo]"),
@@ -189,11 +160,7 @@ const odoo = z
       .default("ipai_*")
       .transform((patterns) => (typeof patterns === "string" ? [patterns] : patterns))
       .describe("Names of the managed modules; * stands for any text"),
-    upgrade: z
-      .union(
-        [linkedUpgrade, imageUpgrade],
-        "must have link, and to with folders; of a compose project to alone, with variables",
-      )
+    upgrade: seriesOfOdoo
       .optional()
       .describe("How `ipai upgrade major` finds the Odoo of another series, and brings it into place"),
   })
