@@ -31,4 +31,11 @@ describe("the link by which services find their Odoo", () => {
       "odoo.upgrade.to.nineteen: the name must be a series such as 19.0",
     );
   });
+
+  it("is the machine's; a compose project has variables", () => {
+    const ofProject = 'upgrade: { to: { "19.0": { ODOO_IMAGE: odoo:19.0 } } }';
+    expect(() => read(`command: [/usr/bin/odoo], ${ofProject}`)).toThrow(
+      "stacks.production.odoo.upgrade: must have link, and to with folders",
+    );
+  });
 });

@@ -26,6 +26,7 @@ export const rules: readonly ((given: Given) => readonly Broken[])[] = [
   ensureStacksAreThere,
   ensureOneWayIn,
   ensureRepositoriesAreThere,
+  ensureUpgradeFits,
   ensureLinkIsUsed,
 ];
 
@@ -299,10 +300,28 @@ function splitOption(option: string): readonly [key: string, value: string] {
   return [option.slice(0, at), option.slice(at + 1)];
 }
 
+/** Programs of a machine are found by way of a link; those of containers by what the project's variables say. */
+function ensureUpgradeFits({ config }: Given): readonly Broken[] {
+  return Object.entries(config.stacks).flatMap(
+    ([
+      name,
+      {
+        odoo: { upgrade },
+        runtime,
+      },
+    ]) => {
+      const path = ["stacks", name, "odoo", "upgrade"];
+      if (upgrade === undefined || "link" in upgrade === "native" in runtime) return [];
+      const must = "link" in upgrade ? "to alone, with variables of the project" : "link, and to with folders";
+      return [{ path, message: `${path.join(".")}: must have ${must}` }];
+    },
+  );
+}
+
 /** A link that no service starts by would be pointed elsewhere, and the old Odoo would go on. */
 function ensureLinkIsUsed({ config }: Given): readonly Broken[] {
   return Object.entries(config.stacks).flatMap(([name, { odoo, runtime, services }]) => {
-    if (odoo.upgrade === undefined || !("native" in runtime)) return [];
+    if (odoo.upgrade === undefined || !("link" in odoo.upgrade) || !("native" in runtime)) return [];
     const { link } = odoo.upgrade;
     const usesLink = (command: readonly string[]) => command.some((word) => word.startsWith(`${link}/`));
     const commands: readonly (readonly [readonly PropertyKey[], readonly string[]])[] = [

@@ -6,6 +6,7 @@ import { deployments } from "./deployments.ts";
 import { finance } from "./finance.ts";
 import { recovery } from "./recovery.ts";
 import type { Secret } from "./secret.ts";
+import { seriesOfOdoo } from "./series.ts";
 import { type HookConfig, hooks, type RotaConfig, rotas, type ServeConfig, serve } from "./serve.ts";
 import { services } from "./services.ts";
 import { login, smoke, source } from "./source.ts";
@@ -159,18 +160,7 @@ const odoo = z
       .default("ipai_*")
       .transform((patterns) => (typeof patterns === "string" ? [patterns] : patterns))
       .describe("Names of the managed modules; * stands for any text"),
-    upgrade: z
-      .strictObject({
-        link: absolutePath.describe(
-          "A symbolic link to the folder of the Odoo that serves; odoo.command, environment, config and addons, and the services' commands, name what lies in that folder by way of it",
-        ),
-        to: z
-          .record(
-            z.string().regex(/^\d+\.\d+$/, "must be a series such as 19.0"),
-            absolutePath.describe("The folder that the link will lead to"),
-          )
-          .describe("Where the Odoo of another series lies, by series"),
-      })
+    upgrade: seriesOfOdoo
       .optional()
       .describe("How `ipai upgrade major` finds the Odoo of another series, and brings it into place"),
   })

@@ -5,7 +5,6 @@ import { hashPlan } from "../runbook/hash.ts";
 import { type Plan, walk } from "../runbook/plan.ts";
 import { renderPlan } from "../runbook/render.ts";
 import { validatePlan } from "../runbook/validate.ts";
-import { toScript } from "../stack/odoo/migrations.ts";
 import { createStack } from "../stack/stack.ts";
 import { backup } from "./backup/backup.ts";
 import { checkBackups, copyBackups } from "./backup/copies.ts";
@@ -42,6 +41,7 @@ import { sandboxDown } from "./sandbox/down.ts";
 import { sandboxUp } from "./sandbox/up.ts";
 import { schedulesOf } from "./schedules.ts";
 import type { UpgradeFacts } from "./upgrade/facts.ts";
+import { major, majorNamed } from "./upgrade/major/fixtures/facts.ts";
 import { upgradeMajor } from "./upgrade/major/major.ts";
 import { rehearseMajor } from "./upgrade/major/rehearsal.ts";
 import { upgrade } from "./upgrade/upgrade.ts";
@@ -316,25 +316,13 @@ const linked = stackOf(
     '"modules": "ipai_*", "upgrade": { "link": "/opt/odoo/current", "to": { "19.0": "/opt/odoo/19" } }',
   ),
 );
-const major = {
-  ...{ from: "18.0", to: "19.0", at: "/opt/odoo/18", code: { from: "1".repeat(40), to: "2".repeat(40), commits: [] } },
-  addonsPath: ["/opt/odoo/current/addons", "/srv/sandbox/addons"],
-  scripts: [
-    toScript("18_to_19/02_names.sql", "select 1;\n"),
-    toScript("18_to_19/03_more.py", "def migrate(cr, version):\n    pass\n"),
-  ],
-  had: ["18_to_19/01_first.sql"],
-  versions: { base: "19.0.1.3", ipai_demo_ledger: "19.0.1.1.0" },
-  managed: [
-    {
-      ...{ name: "ipai_demo_ledger", folder: "ipai_demo_ledger", hash: "hash-of-ipai_demo_ledger" },
-      ...{ from: "18.0.1.0.0", to: "19.0.1.1.0" },
-    },
-  ],
-  running: serving,
-  databaseBytes: 500_000_000,
-  rehearsed: undefined,
-};
+/** Its Odoo is in an image that the project's variables name. */
+const named = stackOf(
+  composeConfig({ folder: "/srv/odoo", basePort: 18_080, images: {} }).replace(
+    '"modules": "ipai_*"',
+    '"modules": "ipai_*", "upgrade": { "to": { "19.0": { "ODOO_IMAGE": "odoo:19.0" } } }',
+  ),
+);
 const toNineteen = upgradeMajor.input.parse({ to: "19.0" });
 
 const plans: readonly (readonly [name: string, plan: Plan])[] = [
@@ -428,6 +416,7 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
   ["copy-remove", removeStaging.plan(stack, { id: "staging" }, { by: "ana", openedAt: "2026-01-01T00:00:00Z" })],
   ["upgrade", upgrade.plan(stack, { modules: [], acceptLostCrons: false }, running)],
   ["upgrade-major", upgradeMajor.plan(linked, toNineteen, major)],
+  ["upgrade-major-compose", upgradeMajor.plan(named, toNineteen, majorNamed)],
   [
     "upgrade-major-without-source",
     upgradeMajor.plan(
@@ -440,6 +429,13 @@ const plans: readonly (readonly [name: string, plan: Plan])[] = [
     "upgrade-rehearsal",
     rehearseMajor.plan(linked, rehearseMajor.input.parse({ to: "19.0" }), {
       upgrade: major,
+      set: { backup: "20260101t000000_abcd", ...sized },
+    }),
+  ],
+  [
+    "upgrade-rehearsal-compose",
+    rehearseMajor.plan(named, rehearseMajor.input.parse({ to: "19.0" }), {
+      upgrade: majorNamed,
       set: { backup: "20260101t000000_abcd", ...sized },
     }),
   ],
@@ -569,7 +565,7 @@ describe("the plan of", () => {
     const [script, other] = major.scripts;
     if (script === undefined || other === undefined) throw new Error("The facts have two scripts");
     const others: readonly (typeof major)[] = [
-      { ...major, at: "/opt/odoo/17" },
+      { ...major, program: { ...major.program, at: "/opt/odoo/17" } },
       { ...major, code: { ...major.code, to: "3".repeat(40) } },
       { ...major, scripts: [{ ...script, text: "select 2;\n" }, other] },
       { ...major, scripts: [script] },
@@ -581,5 +577,11 @@ describe("the plan of", () => {
     const hashes = [major, ...others].map(hashOf);
     expect(new Set(hashes).size).toBe(hashes.length);
     expect(hashOf({ ...major, databaseBytes: 1 })).toBe(hashes[0]);
+    const ofNamed = (program: typeof majorNamed.program) =>
+      hashPlan(upgradeMajor.plan(named, toNineteen, { ...majorNamed, program }));
+    const { program } = majorNamed;
+    const moved = { ...program, images: program.images.map((one) => ({ ...one, id: "sha256:other" })) };
+    const written = { ...program, lines: { ODOO_IMAGE: "ODOO_IMAGE=odoo:18.0" } } as unknown as typeof program;
+    expect(new Set([program, moved, written].map(ofNamed)).size).toBe(3);
   });
 });

@@ -3,7 +3,7 @@ import type { ComposeProject, StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type Probe } from "../runbook/action.ts";
 import type { Git } from "./git.ts";
 import { containerOf } from "./runtime/compose.ts";
-import { composeScript } from "./runtime/compose-program.ts";
+import { readProject } from "./runtime/compose-program.ts";
 
 /**
  * Images of a compose project that are built from the stack's source. They are built beside those that serve, under the name of their
@@ -11,16 +11,19 @@ import { composeScript } from "./runtime/compose-program.ts";
  */
 
 /** One of which Odoo's services, or the container of Odoo's own commands, are made. */
-export interface SourceImage {
+export interface UsedImage {
   /** As the project names it. */
   readonly name: string;
+  readonly services: readonly string[];
+}
+
+export interface SourceImage extends UsedImage {
   /** The folder that it is built of, relative to the repository; empty for the repository itself. */
   readonly context: string;
   /** Relative to that folder. */
   readonly dockerfile: string;
   readonly target: string | undefined;
   readonly args: Readonly<Record<string, string>>;
-  readonly services: readonly string[];
 }
 
 export interface Images {
@@ -28,8 +31,6 @@ export interface Images {
   readonly project: CommandAction;
   /** Those that can be built from the source alone, and whose containers can be made anew. */
   parse(project: unknown): readonly SourceImage[];
-  /** Prints the services that keep data in a volume without a name, which a container that is made anew would not have. */
-  nameless(services: readonly string[]): CommandAction;
   /** Of what the commit has, whatever lies in the tree. */
   build(image: SourceImage, commit: string): CommandAction;
   isThere(image: SourceImage, commit: string): Probe;
@@ -40,9 +41,6 @@ export interface Images {
   /** From here on containers are made of it. */
   use(image: SourceImage, commit: string): CommandAction;
   isUsed(image: SourceImage, commit: string): Probe;
-  /** Removes a stopped container that is made of another image than its name means now. Starting the service makes it anew. */
-  discard(service: string, image: SourceImage): CommandAction;
-  isFit(service: string, image: SourceImage): Probe;
 }
 
 /** Undefined: no project, or no source. */
@@ -53,32 +51,16 @@ export function createImages(
   if (!("compose" in runtime) || source === undefined || git === undefined) return undefined;
   const project = runtime.compose;
   const ours = [...services.odoo.map((one) => one.name), project.odooTools];
-  const yes = (title: string, script: string, ...words: readonly string[]): Probe => ({
-    title,
-    action: command(host, ["sh", "-c", script, "ask", ...words], { okExitCodes: [0, 1] }),
-    output: { from: "exitCode", as: "number" },
-    compare: "eq",
-    with: 0,
-    code: "image.not_in_place",
-  });
   const firstOf = (image: SourceImage) => {
     const [service] = image.services;
     if (service === undefined) throw new TypeError(`no service of ${name} is made of ${image.name}`);
     return containerOf(project, service);
   };
   return {
-    project: composeScript(host, project, "need 2.0.0\ncompose config --format json\n"),
+    project: readProject(host, project),
     parse: (given) => parseProject(given, project, source.repository, ours),
-    nameless: (all) =>
-      command(host, [
-        "sh",
-        "-c",
-        namelessScript,
-        "nameless",
-        ...all.flatMap((one) => [one, containerOf(project, one)]),
-      ]),
     build: (image, commit) => build(host, git, image, commit),
-    isThere: (image, commit) => yes(`there is ${tagOf(image, commit)}`, isThereScript, tagOf(image, commit)),
+    isThere: (image, commit) => yes(host, `there is ${tagOf(image, commit)}`, isThereScript, tagOf(image, commit)),
     keep: (image, commit) => command(host, ["sh", "-c", keepScript, "keep", firstOf(image), tagOf(image, commit)]),
     ask: (image, commit, [program = "true", ...args]) =>
       command(host, [
@@ -87,11 +69,33 @@ export function createImages(
       ] as unknown as readonly [string, ...string[]]),
     use: (image, commit) => command(host, ["docker", "tag", tagOf(image, commit), image.name]),
     isUsed: (image, commit) =>
-      yes(`${image.name} is that of the commit`, isUsedScript, tagOf(image, commit), image.name),
-    discard: (service, image) =>
-      command(host, ["sh", "-c", discardScript, "discard", containerOf(project, service), image.name]),
-    isFit: (service, image) =>
-      yes(`${service} has no container of another image`, isFitScript, containerOf(project, service), image.name),
+      yes(host, `${image.name} is that of the commit`, isUsedScript, tagOf(image, commit), image.name),
+  };
+}
+
+/** Prints the services that keep data in a volume without a name, which a container that is made anew would not have. */
+export function namelessVolumes(host: string, project: ComposeProject, services: readonly string[]): CommandAction {
+  const words = services.flatMap((one) => [one, containerOf(project, one)]);
+  return command(host, ["sh", "-c", namelessScript, "nameless", ...words]);
+}
+
+/** Removes a stopped container that is made of another image than this name means now. Starting the service makes it anew. */
+export function discardContainer(host: string, project: ComposeProject, service: string, image: string): CommandAction {
+  return command(host, ["sh", "-c", discardScript, "discard", containerOf(project, service), image]);
+}
+
+export function hasNoOtherContainer(host: string, project: ComposeProject, service: string, image: string): Probe {
+  return yes(host, `${service} has no container of another image`, isFitScript, containerOf(project, service), image);
+}
+
+function yes(host: string, title: string, script: string, ...words: readonly string[]): Probe {
+  return {
+    title,
+    action: command(host, ["sh", "-c", script, "ask", ...words], { okExitCodes: [0, 1] }),
+    output: { from: "exitCode", as: "number" },
+    compare: "eq",
+    with: 0,
+    code: "image.not_in_place",
   };
 }
 
@@ -111,16 +115,23 @@ const projectFile = z.object({
   services: z.record(z.string(), z.object({ image: z.string().optional(), build: z.unknown().optional() })),
 });
 
+/** What each service of the project is made of, by its name. */
+export function imagesOfProject(given: unknown, { project }: ComposeProject): ReadonlyMap<string, string> {
+  const { services } = projectFile.parse(given);
+  return new Map(Object.entries(services).map(([name, { image }]) => [name, image ?? `${project}-${name}`]));
+}
+
 function parseProject(
   given: unknown,
   project: ComposeProject,
   repository: string,
   ours: readonly string[],
 ): readonly SourceImage[] {
-  const all = Object.entries(projectFile.parse(given).services).map(([service, one]) => ({
+  const { services: defined } = projectFile.parse(given);
+  const all = [...imagesOfProject(given, project)].map(([service, name]) => ({
     service,
-    name: one.image ?? `${project.project}-${service}`,
-    build: definition.safeParse(one.build).data,
+    name,
+    build: definition.safeParse(defined[service]?.build).data,
   }));
   return [...new Set(all.map(({ name }) => name))].flatMap((name): readonly SourceImage[] => {
     const services = all.filter((one) => one.name === name && ours.includes(one.service)).map(({ service }) => service);
@@ -153,7 +164,8 @@ function build(host: string, git: Git, image: SourceImage, commit: string): Comm
   };
 }
 
-const idOf = `
+/** For a shell on the host: `id_of image|container FORMAT NAME`. */
+export const idOf = `
 id_of() { # of an image, or of that of a container; nothing where there is none
   found=$(docker "$1" inspect --format "$2" "$3" 2>&1) && { echo "$found"; return; }
   case $found in *[Nn]'o such'*) ;; *) printf '%s\\n' "$found" >&2; exit 4 ;; esac

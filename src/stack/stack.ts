@@ -21,7 +21,7 @@ import { createNativeRuntime } from "./runtime/native.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { createServerFiles, type ServerFiles } from "./server-files.ts";
 import { createSiblingSources, primary, siblingPrefix } from "./sources.ts";
-import { findSuccessor, type Successor } from "./successor.ts";
+import { findSuccessor, type Successor } from "./successor/find.ts";
 import { createLookUp, createUpstreams, type LookUp, type Upstreams } from "./upstreams.ts";
 import "./errors.ts";
 

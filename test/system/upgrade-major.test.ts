@@ -1,10 +1,10 @@
-import { mkdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configWith, refusal, testFolder } from "../harness/backups.ts";
 import { strike } from "../harness/kill.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
-import { type Draft, deployed, push } from "../harness/repository.ts";
+import { deployed, push } from "../harness/repository.ts";
 import {
   environment,
   folder,
@@ -18,6 +18,7 @@ import {
   until,
   urls,
 } from "../harness/sandbox.ts";
+import { chain, effects, script, seriesOfStack } from "../harness/series.ts";
 
 /**
  * Upgrades of a real Odoo that is found by way of a link, within its own series: what serves is exchanged as it is between two series, and
@@ -51,10 +52,7 @@ beforeAll(async () => {
   const conf = join(desk, "odoo.conf");
   const byLink = (text: string) => text.replaceAll(`${homes.now}/`, `${link}/`).replaceAll(`${folder}/odoo.conf`, conf);
   await writeFile(conf, byLink(await readFile(join(folder, "odoo.conf"), "utf8")));
-  series = (await sql("select latest_version from ir_module_module where name = 'base'"))
-    .split(".")
-    .slice(0, 2)
-    .join(".");
+  series = await seriesOfStack();
   config = await configWith(join(desk, "ipai.yaml"), (stack, stacks) => {
     const { odoo, ...rest } = JSON.parse(byLink(JSON.stringify(stack))) as { odoo: object };
     stacks["sandbox"] = {
@@ -76,17 +74,6 @@ const reports = async () =>
 const everythingServes = async () => (await Promise.all([urls.public, ...urls.odoo].map(serves))).every(Boolean);
 const database = async () =>
   sql("select string_agg(datname, ' ' order by datname) from pg_database where datname like 'odoo%'");
-const script = async ({ folder: clone }: Draft, name: string, text: string) => {
-  const file = join(clone, `migrations/${series.replace(".0", "")}_to_${series.replace(".0", "")}`, name);
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, text);
-};
-/** What the scripts did, in the order in which they did it; empty where none was run. */
-const effects = (of = "odoo") =>
-  sql(
-    `select coalesce((xpath('//what/text()', query_to_xml('select string_agg(what, '' '') as what from effects', false, true, '')))[1]::text, '') from pg_class where relname = 'effects'`,
-    of,
-  );
 
 describe("an upgrade that is refused", () => {
   it.each([
@@ -116,28 +103,19 @@ describe("an upgrade that is refused", () => {
 });
 
 describe("an upgrade with scripts", () => {
-  const chain = async (draft: Draft) => {
-    await draft.lay("good");
-    await script(
-      draft,
-      "01_first.sql",
-      "create table effects (id serial, what text);\ninsert into effects (what) values ('first');\n",
-    );
-    await script(
-      draft,
-      "02_second.py",
-      "def migrate(cr, version):\n    cr.execute('insert into effects (what) values (%s)', ['second'])\n",
-    );
-    await script(draft, "03_third.sql", "insert into effects (what) values ('third');\n");
-  };
-
   it("that fails is taken back, and the old one serves with every row", async () => {
     const [before, at] = [await fingerprintAtRest(), await deployed()];
     const commit = await push(
       "A script that fails",
       async (draft) => {
-        await chain(draft);
-        await script(draft, "04_fourth.sql", "insert into effects (what) values ('half');\nselect 1 / 0;\n");
+        await chain(draft, series);
+        await script(
+          draft,
+          series,
+          series,
+          "04_fourth.sql",
+          "insert into effects (what) values ('half');\nselect 1 / 0;\n",
+        );
       },
       "attempt",
     );
@@ -150,7 +128,7 @@ describe("an upgrade with scripts", () => {
   });
 
   it("that is killed between two of them is resumed, waits for somebody's word, and runs each once", async () => {
-    const commit = await push("The next series", chain);
+    const commit = await push("The next series", (draft) => chain(draft, series));
     await strike(
       { program: "src/cli/main.ts", args: [...words("--no-backup"), "--yes"], env: environment },
       "do:closed/stopped/folder/migrate 01_first.sql:recorded",
@@ -189,7 +167,11 @@ describe("an upgrade with scripts", () => {
     const plan = await ipai(words("--plan"));
     expect(plan.stdout).toMatch(/Script that the database has had: \S+\/03_third\.sql/);
     expect(plan.stdout).not.toContain("Run ");
-    const commit = await push("Changed afterwards", (draft) => script(draft, "01_first.sql", "select 1;\n"), "attempt");
+    const commit = await push(
+      "Changed afterwards",
+      (draft) => script(draft, series, series, "01_first.sql", "select 1;\n"),
+      "attempt",
+    );
     expect((await refused("--ref", commit)).code).toBe("upgrade.migration_changed");
   });
 });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { command } from "../../runbook/action.ts";
+import { type CommandAction, command } from "../../runbook/action.ts";
 import { type Commit, type Git, parseCommits, parseTreeChanges } from "../../stack/git.ts";
 import type { SourceImage } from "../../stack/images.ts";
 import { externalFunctions } from "../../stack/odoo/external.ts";
@@ -177,16 +177,26 @@ export function askFor(needs: readonly Need[]): readonly [string, ...string[]] {
 
 /** Odoo refuses a module whose Python packages or programs are missing, but only when it is installed or updated. */
 export async function requireExternal(reader: FactReader, needs: readonly Need[]): Promise<void> {
-  const lacking = await findLacking(reader, reader.stack.odoo, needs);
+  const lacking = await findLacking(reader, reader.stack, needs);
   if (lacking.length === 0) return;
   throw DependencyMissing({ missing: lacking.map((need) => `${need.name} needs the ${sayNeed(need)}`).join(", ") });
 }
 
+/** An Odoo, and how it is asked if not as it is. */
+interface Asked {
+  readonly odoo: Odoo;
+  ask?(question: CommandAction): CommandAction;
+}
+
 /** What this Odoo does not have of it. */
-export async function findLacking(reader: FactReader, odoo: Odoo, needs: readonly Need[]): Promise<readonly Need[]> {
+export async function findLacking(
+  reader: FactReader,
+  { odoo, ask = (question) => question }: Asked,
+  needs: readonly Need[],
+): Promise<readonly Need[]> {
   if (needs.length === 0) return [];
-  const asked = command(odoo.place, odoo.as(["/usr/bin/env", ...askFor(needs)]));
-  const missing = names.parse(await reader.json(asked));
+  const question = command(odoo.place, odoo.as(["/usr/bin/env", ...askFor(needs)]));
+  const missing = names.parse(await reader.json(ask(question)));
   return needs.filter((need) => missing.includes(wordOf(need)));
 }
 

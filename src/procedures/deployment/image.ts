@@ -1,5 +1,11 @@
 import type { Act, Sequence } from "../../runbook/plan.ts";
-import type { Images, SourceImage } from "../../stack/images.ts";
+import {
+  discardContainer,
+  hasNoOtherContainer,
+  type Images,
+  type SourceImage,
+  type UsedImage,
+} from "../../stack/images.ts";
 import { projectOf } from "../../stack/runtime/compose.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, require, startService, stopService, takeBack } from "../steps.ts";
@@ -92,7 +98,7 @@ export function useImages(stack: Stack, { from, to, images }: Move, whileStopped
 }
 
 /** Containers of stopped services are removed, and made anew when those are started; that of Odoo's commands is started here. */
-function renew(stack: Stack, image: SourceImage): Sequence {
+export function renew(stack: Stack, image: UsedImage): Sequence {
   const { odooTools } = projectOf(stack.config);
   return image.services.flatMap((service) =>
     service === odooTools ? renewTools(stack, [image]) : discard(stack, service, [image]),
@@ -100,7 +106,7 @@ function renew(stack: Stack, image: SourceImage): Sequence {
 }
 
 /** The container in which Odoo's own commands run. */
-export function renewTools(stack: Stack, images: readonly SourceImage[]): Sequence {
+export function renewTools(stack: Stack, images: readonly UsedImage[]): Sequence {
   if (!isForCommands(stack, images)) return [];
   const { odooTools } = projectOf(stack.config);
   const service = stack.runtime.service(odooTools);
@@ -112,17 +118,17 @@ export function renewTools(stack: Stack, images: readonly SourceImage[]): Sequen
 }
 
 /** Nothing, for a service that none of the images is for. */
-export function discard(stack: Stack, service: string, images: readonly SourceImage[]): Sequence {
+export function discard(stack: Stack, service: string, images: readonly UsedImage[]): Sequence {
   const image = images.find(({ services }) => services.includes(service));
   if (image === undefined) return [];
-  const all = imagesOf(stack);
-  const fit = all.isFit(service, image);
+  const project = projectOf(stack.config);
+  const fit = hasNoOtherContainer(stack.host, project, service, image.name);
   return [
     change(
       {
         id: `remove ${service}`,
         title: `Remove the container of ${service} that is made of another image`,
-        action: all.discard(service, image),
+        action: discardContainer(stack.host, project, service, image.name),
       },
       { done: fit, verify: [fit], timeoutSeconds: 60 },
     ),

@@ -1,4 +1,4 @@
-import type { SourceImage } from "../../stack/images.ts";
+import { namelessVolumes, type SourceImage, type UsedImage } from "../../stack/images.ts";
 import type { ReleaseScan } from "../../stack/odoo/release-scan.ts";
 import { projectOf } from "../../stack/runtime/compose.ts";
 import type { Stack } from "../../stack/stack.ts";
@@ -16,7 +16,8 @@ export async function readImages(reader: FactReader, scan: ReleaseScan): Promise
   const changed = images.parse(project).filter((image) => inputsOf(image, scan).length > 0);
   if (changed.length === 0) return [];
   const services = changed.flatMap((image) => image.services);
-  const nameless = (await reader.text(images.nameless(services))).split("\n");
+  const { config, host } = reader.stack;
+  const nameless = (await reader.text(namelessVolumes(host, projectOf(config), services))).split("\n");
   return changed.filter((image) => !image.services.some((service) => nameless.includes(service)));
 }
 
@@ -36,6 +37,6 @@ export function inputsOf(
 }
 
 /** Odoo's own commands run in one of them. */
-export function isForCommands({ config }: Stack, images: readonly SourceImage[]): boolean {
+export function isForCommands({ config }: Stack, images: readonly UsedImage[]): boolean {
   return images.some(({ services }) => services.includes(projectOf(config).odooTools));
 }

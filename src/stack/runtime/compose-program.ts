@@ -1,5 +1,6 @@
 import type { ComposeProject } from "../../config/schema.ts";
 import { type CommandAction, command } from "../../runbook/action.ts";
+import type { Text } from "../../runbook/value.ts";
 
 /**
  * Compose itself, for what only a project's file knows: to make containers and to remove them. Each command asks for the version first.
@@ -24,11 +25,22 @@ export function composeScript(
   host: string,
   given: ComposeProject,
   script: string,
-  ...args: readonly string[]
+  ...args: readonly Text[]
 ): CommandAction {
   const { program, project, files } = composeWords(given);
   const words = [...program, "--", ...project, "--", ...files, "--", ...args];
   return command(host, ["bash", "-c", `${composeFunctions}${script}`, "compose", ...words], { exitCodes });
+}
+
+/** The same as the project would be with other variables, which count for this command alone. */
+export function withVariables(action: CommandAction, env: Readonly<Record<string, string>>): CommandAction {
+  const [first, ...others] = action.pipeline;
+  return { ...action, pipeline: [{ ...first, env: { ...first.env, ...env } }, ...others] };
+}
+
+/** The project as Compose understands it, as JSON. Ends with an error where there is only version 1. */
+export function readProject(host: string, project: ComposeProject): CommandAction {
+  return composeScript(host, project, "need 2.0.0\ncompose config --format json\n");
 }
 
 /** Makes and starts services with all that they need, and waits until they are well. */

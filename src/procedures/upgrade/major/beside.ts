@@ -7,7 +7,8 @@ import { addonsOption, takeCode } from "../../deployment/rehearse.ts";
 import { change } from "../../steps.ts";
 import { databaseCriteria, logCriteria } from "../criteria.ts";
 import { compareStructures, noteStructure } from "../found.ts";
-import { type MajorFacts, requireSuccessor } from "./facts.ts";
+import type { MajorFacts } from "./facts.ts";
+import { programOf, requireSuccessor } from "./program.ts";
 import { runScripts } from "./scripts.ts";
 
 /**
@@ -39,8 +40,10 @@ export function upgradeCopy(
   return [
     ...(facts.code === undefined ? [] : [takeCode(stack, folder, facts.code.to)]),
     noteStructure(stack, ask, folder, "before"),
-    ...runScripts(successor.odoo, successor.config.odoo.config, ground, facts.scripts),
-    updateAll(stack, folder, ground, { ways, facts }),
+    ...programOf(stack, facts).beside([
+      ...runScripts(successor.odoo, successor.config.odoo.config, ground, facts.scripts),
+      updateAll(stack, folder, ground, { ways, facts }),
+    ]),
     ...meanwhile,
     noteStructure(stack, ask, folder, "after"),
     compareStructures(stack, folder),

@@ -4,19 +4,15 @@ import { defineError } from "../../../errors/error.ts";
 
 const untouched = "Nothing was changed.";
 
+interface Ended {
+  readonly output?: string;
+}
+
 export const NoSuccessor = defineError<{ series: string; known: string }>("upgrade.no_successor", {
   exitCode: 23,
   message: (d) => `The configuration does not say where the Odoo of series ${d.series} lies. ${untouched}`,
   hint: (d) =>
-    `Known: ${d.known || "none"}. odoo.upgrade has a link, by which services find their Odoo, and the folder that it will lead to (docs/operating/major-upgrades.md).`,
-});
-
-export const MajorOnlyNative = defineError<{ stack: string }>("upgrade.major_only_native", {
-  exitCode: 23,
-  message: (d) =>
-    `The services of ${d.stack} are containers, and an upgrade to another series changes their image, which ipai does not do. ${untouched}`,
-  hint: () =>
-    "Do it by hand on a copy first: `ipai restore copy` makes one. Scripts under migrations/ can be run with psql there.",
+    `Known: ${d.known || "none"}. odoo.upgrade has a link, by which services find their Odoo, and the folder that it will lead to; of a compose project the variables that name the image (docs/operating/major-upgrades.md).`,
 });
 
 export const LinkElsewhere = defineError<{ link: string; found: string }>("upgrade.link_elsewhere", {
@@ -25,14 +21,24 @@ export const LinkElsewhere = defineError<{ link: string; found: string }>("upgra
   hint: () => "odoo.upgrade.link has to be the symbolic link by which services find the Odoo that serves now.",
 });
 
-export const WrongSuccessor = defineError<{ folder: string; found: string; wanted: string }>(
-  "upgrade.wrong_successor",
-  {
-    exitCode: 23,
-    message: (d) => `In ${d.folder} lies ${d.found}, and not one of series ${d.wanted}. ${untouched}`,
-    hint: () => "odoo.upgrade.to names a folder for each series. Is it the right one?",
-  },
-);
+export const WrongSuccessor = defineError<{ where: string; found: string; wanted: string }>("upgrade.wrong_successor", {
+  exitCode: 23,
+  message: (d) => `In ${d.where} lies ${d.found}, and not one of series ${d.wanted}. ${untouched}`,
+  hint: () => "odoo.upgrade.to names a folder, or an image, for each series. Is it the right one?",
+});
+
+export const ImageUnfit = defineError<{ series: string; reasons: string }>("upgrade.image_unfit", {
+  exitCode: 23,
+  message: (d) => `Services cannot be made of the image of series ${d.series}: ${d.reasons}. ${untouched}`,
+  hint: () =>
+    "An image is there before (`docker pull`, `docker compose build`), under a name of its own that the variables of odoo.upgrade give (docs/operating/major-upgrades.md#on-docker-compose).",
+});
+
+export const VariablesFixed = defineError<Ended>("upgrade.variables_fixed", {
+  exitCode: 23,
+  message: (d) => `The file with the project's variables cannot be exchanged: ${causeOf(d)}. ${untouched}`,
+  hint: () => "It is a file, and whoever ipai works as on the machine may write in its folder.",
+});
 
 export const ModulesIncompatible = defineError<{ count: string; modules: string }>("upgrade.modules_incompatible", {
   exitCode: 23,
@@ -71,12 +77,9 @@ export const MigrationChanged = defineError<{ scripts: string }>("upgrade.migrat
 export const FolderMissing = defineError<{ folder: string }>("upgrade.folder_missing", {
   exitCode: 23,
   message: (d) => `There is no folder ${d.folder}. ${untouched}`,
-  hint: () => "--upgrade-path names folders on the stack's machine, readable by Odoo's user.",
+  hint: () =>
+    "--upgrade-path names folders on the stack's machine, or in the container of Odoo's commands, readable by Odoo's user.",
 });
-
-interface Ended {
-  readonly output?: string;
-}
 
 export const MigrationFailed = defineError<Ended>("upgrade.migration_failed", {
   exitCode: 48,
@@ -101,4 +104,29 @@ export const LinkMoved = defineError<{ found: string }>("upgrade.link_moved", {
   exitCode: 25,
   message: (d) => `The link does not lead where it did when the plan was made (it leads to ${d.found}).`,
   hint: () => "Did somebody change it meanwhile? Run the command again.",
+});
+
+export const VariablesMoved = defineError<{ found: string }>("upgrade.variables_moved", {
+  exitCode: 25,
+  message: (d) => `The project's variables are not what they should be (found: ${d.found || "none"}).`,
+  hint: () => "Did somebody change them meanwhile? Run the command again.",
+});
+
+export const ImageMoved = defineError<{ found: string }>("upgrade.image_moved", {
+  exitCode: 25,
+  message: (d) => `An image's name means another one than when the plan was made (${d.found}).`,
+  hint: () => "Was it pulled or built meanwhile? Run the command again.",
+});
+
+export const ImageElsewhere = defineError<{ found: string }>("upgrade.image_elsewhere", {
+  exitCode: 48,
+  message: (d) => `A service was made of another image than that of the new series (${d.found}).`,
+  hint: () =>
+    "Does a variable of the environment, or another compose file of the commit, say otherwise than .env? `docker compose config` shows it.",
+});
+
+export const ContainerTaken = defineError<Ended>("upgrade.container_taken", {
+  exitCode: 25,
+  message: (d) => `Another run has its container of the new series: ${causeOf(d)}.`,
+  hint: () => "Wait until that run has ended, or resume or cancel it: `ipai runs`.",
 });

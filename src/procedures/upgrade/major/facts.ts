@@ -1,7 +1,7 @@
 import { command } from "../../../runbook/action.ts";
 import { type Commit, parseCommits } from "../../../stack/git.ts";
 import { type AvailableModule, parseAvailable } from "../../../stack/odoo/available.ts";
-import { parseInventory, seriesOfProgram } from "../../../stack/odoo/inventory.ts";
+import { parseInventory } from "../../../stack/odoo/inventory.ts";
 import {
   listMigrationFiles,
   type MigrationScript,
@@ -10,8 +10,8 @@ import {
   recordedMigrationsSql,
 } from "../../../stack/odoo/migrations.ts";
 import { parseReleaseScan, type ReleaseScan, scanRelease } from "../../../stack/odoo/release-scan.ts";
-import type { Stack } from "../../../stack/stack.ts";
-import type { Successor } from "../../../stack/successor.ts";
+import type { Successor } from "../../../stack/successor/find.ts";
+import { available } from "../../../stack/successor/successor.ts";
 import { CodeBroken } from "../../deployment/errors.ts";
 import {
   findLacking,
@@ -27,16 +27,9 @@ import type { FactReader } from "../../procedure.ts";
 import type { Running } from "../../running.ts";
 import { type Installed, type ModuleVersions, matches, readInstalled } from "../facts.ts";
 import { findUnfit, versionsAfter } from "./compatible.ts";
-import {
-  FolderMissing,
-  LinkElsewhere,
-  MajorOnlyNative,
-  ModulesIncompatible,
-  NoSuccessor,
-  NoUpgradeScripts,
-  WithoutUnknown,
-  WrongSuccessor,
-} from "./errors.ts";
+import { ModulesIncompatible, NoUpgradeScripts, WithoutUnknown } from "./errors.ts";
+import { requireFolder } from "./folder.ts";
+import { type PlannedProgram, readProgram, requireSuccessor } from "./program.ts";
 import { folderOf, orderScripts, stillToRun } from "./scripts.ts";
 
 /** What an upgrade to another series depends on. Whatever can be known to fail is refused here, before anybody is kept out. */
@@ -51,8 +44,7 @@ export interface Wanted {
 export interface MajorFacts {
   readonly from: string;
   readonly to: string;
-  /** The folder that the link leads to now. */
-  readonly at: string;
+  readonly program: PlannedProgram;
   /** Commits of the source; undefined when the stack has none. */
   readonly code: { readonly from: string; readonly to: string; readonly commits: readonly Commit[] } | undefined;
   /** Odoo's folders of modules, as its configuration names them. */
@@ -72,25 +64,25 @@ export interface MajorFacts {
 export async function readMajorFacts(reader: FactReader, wanted: Wanted): Promise<MajorFacts> {
   const { stack } = reader;
   const successor = requireSuccessor(stack, wanted.to);
-  const at = await requireLink(reader, successor);
-  for (const folder of wanted.upgradePath) await requireFolder(reader, folder);
+  const program = await readProgram(reader, successor);
+  for (const folder of wanted.upgradePath) await requireFolder(reader, successor, folder);
   const installed = await readInstalled(reader);
   const { series: from, running, databaseBytes } = installed;
   const code = await readCode(reader, wanted.ref);
-  const conf = await reader.text(command(stack.odoo.place, ["cat", "--", successor.config.odoo.config]));
+  const conf = await reader.text(successor.ask(readConfiguration(successor)));
   const addonsPath = addonsPathOf(conf);
-  const available = await readAvailable(reader, successor, installed, addonsPath, code);
+  const found = await readAvailable(reader, successor, installed, addonsPath, code);
   const names = installed.modules.map(({ name }) => name);
-  requireFit(names, available, wanted);
+  requireFit(names, found, wanted);
   const { scripts, had } = await readScripts(reader, folderOf(from, wanted.to), code);
   if (from !== wanted.to && wanted.upgradePath.length + scripts.length + had.length === 0)
     throw NoUpgradeScripts({ from, to: wanted.to, folder: folderOf(from, wanted.to) });
   const staying = names.filter((name) => !wanted.without.includes(name));
-  const versions = versionsAfter(staying, available, wanted.to);
+  const versions = versionsAfter(staying, found, wanted.to);
   return {
     from,
     to: wanted.to,
-    at,
+    program,
     code: code === undefined ? undefined : { from: code.from, to: code.to, commits: await readCommits(reader, code) },
     addonsPath,
     scripts,
@@ -102,27 +94,8 @@ export async function readMajorFacts(reader: FactReader, wanted: Wanted): Promis
   };
 }
 
-export function requireSuccessor(stack: Stack, series: string): Successor {
-  if ("compose" in stack.config.runtime) throw MajorOnlyNative({ stack: stack.name });
-  const successor = stack.successor(series);
-  if (successor === undefined)
-    throw NoSuccessor({ series, known: Object.keys(stack.config.odoo.upgrade?.to ?? {}).join(", ") });
-  return successor;
-}
-
-async function requireLink(reader: FactReader, successor: Successor): Promise<string> {
-  const at = await reader.text(successor.where);
-  if (at === "") throw LinkElsewhere({ link: successor.link, found: at });
-  await requireFolder(reader, successor.folder);
-  const printed = await reader.maybe(reader.text(successor.odoo.version()));
-  const found = printed === undefined ? "none that starts" : seriesOfProgram(printed);
-  if (found !== successor.series) throw WrongSuccessor({ folder: successor.folder, found, wanted: successor.series });
-  return at;
-}
-
-async function requireFolder(reader: FactReader, folder: string): Promise<void> {
-  const test = command(reader.stack.odoo.place, ["test", "-d", folder], { okExitCodes: [0, 1] });
-  if ((await reader.exitCode(test)) !== 0) throw FolderMissing({ folder });
+function readConfiguration({ odoo, config }: Successor) {
+  return command(odoo.place, ["cat", "--", config.odoo.config]);
 }
 
 async function readCode(reader: FactReader, ref: string | null): Promise<ReleaseScan | undefined> {
@@ -149,13 +122,13 @@ async function readAvailable(
   const names = modules.map(({ name }) => name);
   const isOfSource = inSource(reader.stack);
   const folders = addonsPath.filter((path) => isOfSource(path) === undefined).map(successor.relinked);
-  const others = parseAvailable(await reader.jsonLines(successor.available(folders, names)));
+  const others = parseAvailable(await reader.jsonLines(successor.ask(available(successor, folders, names))));
   const own = code?.addons.filter(({ change }) => change !== "removed") ?? [];
   const installed = own.filter(({ name }) => names.includes(name));
   const faults = code?.broken.filter(({ addon }) => names.includes(addon)) ?? [];
   if (faults.length > 0)
     throw CodeBroken({ faults: faults.map(({ file, message }) => `${file}: ${message}`).join("; ") });
-  const lacking = await findLacking(reader, successor.odoo, needsOf(installed));
+  const lacking = await findLacking(reader, successor, needsOf(installed));
   return [
     ...own.map(({ name, version, depends, isInstallable }) => ({
       name,

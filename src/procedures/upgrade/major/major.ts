@@ -22,12 +22,14 @@ import { smokeTests } from "../../deployment/smoke.ts";
 import { whileInMaintenance } from "../../maintenance/bracket.ts";
 import type { FactReader, Procedure } from "../../procedure.ts";
 import { boundTo as boundToRunning } from "../../running.ts";
-import { change, require, takeBack, whileOdooStopped } from "../../steps.ts";
+import { change, takeBack, whileOdooStopped } from "../../steps.ts";
 import { requireSpace } from "../facts.ts";
 import { copyBytesPerSecond } from "../snapshot.ts";
 import { compareCrons, nobodyElse, readBefore, recordHashes } from "../update.ts";
 import { upgradeCopy } from "./beside.ts";
-import { type MajorFacts, readMajorFacts, requireSuccessor } from "./facts.ts";
+import type { NewCode } from "./exchange.ts";
+import { type MajorFacts, readMajorFacts } from "./facts.ts";
+import { programFacts, programOf } from "./program.ts";
 import { noteMajor, rehearsedSeconds } from "./record.ts";
 
 /** What an upgrade and its rehearsal are both told. */
@@ -113,8 +115,9 @@ function steps(stack: Stack, given: MajorInput, facts: RehearsedFacts): readonly
   const names = namesOf(stack);
   const folder = join(`${stack.config.workDirectory}/upgrade/`, runId);
   const ground = { database: names.past, query: stack.postgres.query, odooOptions: [] };
+  const program = programOf(stack, facts);
   return [
-    unmovedLink(stack, facts),
+    ...program.unmoved,
     ...(code === undefined ? [] : [unchangedTree(stack, requireGit(stack), code)]),
     ...(given.backup && stack.restic !== undefined ? [backUp] : []),
     makeRunFolder(stack, names),
@@ -135,10 +138,10 @@ function steps(stack: Stack, given: MajorInput, facts: RehearsedFacts): readonly
         ]),
         noteMajor(stack, facts, { id: "report", title: "Note what was found", state: "tried" }),
         ...changePlaces(stack, { database: { isThere: true }, files: { isThere: true } }, names),
-        ...newCode(stack, facts),
-        pointLink(stack, facts),
+        ...program.exchange(newCode(stack, facts)),
         ...(facts.managed.length === 0 ? [] : [recordHashes(stack, hashesOf(facts))]),
       ]),
+      ...program.served(running.odoo),
       ...smokeTests(stack, running.odoo),
       ...(given.approval ? [approval] : []),
     ]),
@@ -173,11 +176,6 @@ const approval: Wait = {
   timeoutSeconds: 4 * 3600,
   onTimeout: "undo",
 };
-
-function unmovedLink(stack: Stack, { to, at }: MajorFacts): Act {
-  const { link, leadsTo } = requireSuccessor(stack, to);
-  return require({ id: "link", title: `${link} leads to ${at}, as it was planned`, probe: leadsTo(at) });
-}
 
 /**
  * Where the log of the update stays, as evidence. The first to be done, so the last to be taken back: the copy goes when users are back,
@@ -258,27 +256,11 @@ function copyFilestore(stack: Stack, { database, pastFiles }: Names): Act {
 }
 
 /** The same that the copy was updated with. */
-function newCode(stack: Stack, { code }: MajorFacts): readonly Act[] {
-  return code === undefined ? [] : [checkOut(stack, requireGit(stack), code)];
-}
-
-/** From here on services start with the new program. */
-function pointLink(stack: Stack, facts: MajorFacts): Act {
-  const { at, to } = facts;
-  const { link, folder, pointTo, leadsTo } = requireSuccessor(stack, to);
-  return change(
-    { id: "program", title: `${link} leads to ${folder}`, action: pointTo(folder) },
-    {
-      done: leadsTo(folder),
-      verify: [leadsTo(folder), ...(facts.managed.length === 0 ? [] : seenCode(stack, facts.managed).verify)],
-      undo: [
-        takeBack(
-          { id: "program before", title: `${link} leads to ${at} again`, action: pointTo(at) },
-          { done: leadsTo(at), verify: [leadsTo(at)] },
-        ),
-      ],
-    },
-  );
+function newCode(stack: Stack, { code, managed }: MajorFacts): NewCode {
+  return {
+    bring: code === undefined ? [] : [checkOut(stack, requireGit(stack), code)],
+    seen: managed.length === 0 ? undefined : seenCode(stack, managed),
+  };
 }
 
 function hashesOf({ managed }: MajorFacts): Readonly<Record<string, string>> {
@@ -286,9 +268,20 @@ function hashesOf({ managed }: MajorFacts): Readonly<Record<string, string>> {
 }
 
 /** Facts of an upgrade and of its rehearsal. */
-export function boundTo({ from, to, at, code, scripts, had, versions, managed, running }: MajorFacts): Plan["facts"] {
+export function boundTo({
+  from,
+  to,
+  program,
+  code,
+  scripts,
+  had,
+  versions,
+  managed,
+  running,
+}: MajorFacts): Plan["facts"] {
   return {
-    ...{ from, to, at, code: code === undefined ? null : { from: code.from, to: code.to }, had },
+    ...{ from, to, code: code === undefined ? null : { from: code.from, to: code.to }, had },
+    ...programFacts(program),
     scripts: scripts.map(({ name, checksum }) => ({ name, checksum })),
     versions,
     managed: managed.map(({ name, hash }) => ({ name, hash })),

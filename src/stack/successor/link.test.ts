@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { example } from "../config/fixtures/example.ts";
-import { parseConfig } from "../config/load.ts";
-import { createStack } from "./stack.ts";
+import { example } from "../../config/fixtures/example.ts";
+import { parseConfig } from "../../config/load.ts";
+import { createStack } from "../stack.ts";
 
 const text = example
   .replace("[/usr/bin/odoo, -c", "[/opt/odoo/current/odoo-bin, -c")
@@ -19,7 +19,8 @@ function successorOf(series: string) {
 
 describe("the Odoo of another series", () => {
   it("is known when the configuration names it", () => {
-    expect([successorOf("19.0")?.folder, successorOf("20.0")]).toEqual(["/opt/odoo/19", undefined]);
+    expect(successorOf("19.0")).toMatchObject({ kind: "linked", folder: "/opt/odoo/19" });
+    expect(successorOf("20.0")).toBeUndefined();
   });
 
   it("is asked by the paths that it will have, and what only looks like the link stays", () => {
