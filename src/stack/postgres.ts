@@ -165,6 +165,8 @@ done
  * such are printed first and given the new name: encoding, locale, owner, settings, grants, comment. Whatever else is in them stays as
  * it is, also what stands in a comment of several lines, and the manifest shows whether it came over. A tablespace is a place on another disk, and a subscription would call out.
  *
+ * A dump is some thousand transactions, and none waits for the disk: whatever puts the database in place commits after them, and does wait.
+ *
  * Of a template Odoo does not know: it is not in its list of databases, so no schedulers of a server whose configuration names no
  * database begin on it.
  */
@@ -198,7 +200,7 @@ ask "$@" < "$dump.named"
 ask "$@" <<'END'
 alter database :"name" is_template true;
 END
-"$restore" "$@" --exit-on-error --no-tablespaces --no-subscriptions --jobs="$jobs" --dbname="$name" --verbose "$dump"
+PGOPTIONS='-c synchronous_commit=off' "$restore" "$@" --exit-on-error --no-tablespaces --no-subscriptions --jobs="$jobs" --dbname="$name" --verbose "$dump"
 `;
 
 /**
