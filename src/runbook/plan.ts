@@ -58,7 +58,7 @@ export interface Bracket {
   readonly close: readonly [Act, ...Sequence];
 }
 
-/** Reads that do not depend on each other, at the same time. */
+/** Acts that do not depend on each other, at the same time: reads, and changes that need no taking back. */
 export interface Parallel {
   readonly kind: "parallel";
   readonly id: string;

@@ -282,11 +282,13 @@ describe("the shape of a plan", () => {
     ]);
   });
 
-  it("does at the same time what only reads", () => {
+  it("does at the same time what needs no taking back", () => {
     const parallel = (act: Act): Plan => planOf([{ kind: "parallel", id: "p", title: "p", acts: [act] }]);
-    const fault = ["a is done at the same time as others but does more than read"];
-    expect(faultsOf(parallel(changeOf("a")))).toEqual(fault);
-    expect(faultsOf(parallel(actOf("a", { undo: [actOf("u")] })))).toEqual(fault);
+    const fault = ["a is done at the same time as others but destroys or is taken back"];
+    for (const undo of ["irreversible", [actOf("u")]] as const)
+      for (const act of [actOf("a", { undo }), changeOf("a", { undo })]) expect(faultsOf(parallel(act))).toEqual(fault);
+    expect(faultsOf(parallel(changeOf("a", { effect: "destroy", undo: "nothing" })))).toEqual(fault);
+    expect(faultsOf(parallel(changeOf("a", { undo: "nothing" })))).toEqual([]);
     expect(faultsOf(parallel(actOf("a")))).toEqual([]);
   });
 

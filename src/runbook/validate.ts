@@ -72,7 +72,10 @@ function repeated(names: readonly string[]): readonly string[] {
   return names.filter((name, index) => names.indexOf(name) !== index);
 }
 
-/** The walk takes an opening back by closing, and reads not at all: what such an act says about its undo would not be heeded. */
+/**
+ * The walk takes an opening back by closing, and what is done at the same time not at all: what such an act says about its undo would not be
+ * heeded.
+ */
 function structureFaults(step: Step): readonly Fault[] {
   switch (step.kind) {
     case "bracket":
@@ -84,8 +87,11 @@ function structureFaults(step: Step): readonly Fault[] {
       ];
     case "parallel":
       return step.acts
-        .filter((act) => act.effect !== "read" || act.undo !== "nothing")
-        .map(({ id }) => ({ step: id, text: `${id} is done at the same time as others but does more than read` }));
+        .filter((act) => act.effect === "destroy" || act.undo !== "nothing")
+        .map(({ id }) => ({
+          step: id,
+          text: `${id} is done at the same time as others but destroys or is taken back`,
+        }));
     default:
       return [];
   }

@@ -39,7 +39,7 @@ function restoring(...words: readonly string[]): Program {
 
 describe("a restore of a set", () => {
   it.each([
-    { point: "do:folder/files held/dump:spawned", words: [], afterMs: 300 },
+    { point: "do:folder/files held/take/dump:spawned", words: [], afterMs: 300 },
     { point: "do:folder/fetch:spawned", words: ["--no-backup"], afterMs: 200 },
     { point: "do:folder/load:spawned", words: ["--no-backup"], afterMs: 1000 },
     { point: "do:folder/closed/stopped/swap:performed", words: ["--no-backup"] },

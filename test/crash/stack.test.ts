@@ -17,7 +17,7 @@ interface Case {
 
 const backups: readonly Case[] = [
   { point: "do:folder/files held/hold files:performed", outcome: "succeeded" },
-  { point: "do:folder/files held/dump:spawned", afterMs: 400, outcome: "succeeded" },
+  { point: "do:folder/files held/take/dump:spawned", afterMs: 400, outcome: "succeeded" },
   { point: "do:folder/files held/release files:spawned", outcome: "succeeded" },
   { point: "do:folder/store:spawned", afterMs: 300, outcome: "succeeded" },
   { point: "do:folder/store:performed", outcome: "succeeded" },

@@ -102,7 +102,7 @@ describe("a working folder", () => {
   it("that runs full is emptied again", async () => {
     await sh(`mount -o remount,size=100m ${work}`);
     const file = await elsewhere();
-    const failed = await make(file, at("do:folder/files held/dump:before", fill(work)));
+    const failed = await make(file, at("do:folder/files held/take/dump:before", fill(work)));
     expect(failed).toMatchObject({ outcome: "failed-and-undone", error: { code: "backup.disk_full" } });
     expect(await leftovers()).toEqual([]);
     await rm(join(work, "filler"));

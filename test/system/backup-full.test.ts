@@ -50,17 +50,19 @@ const fill = () => `rm -rf ${work}/restic-cache; dd if=/dev/zero of=${filler()} 
 
 describe("a disk that runs full in a backup", () => {
   it.each([
-    "do:folder/own folder:before",
-    "do:folder/files held/roles:before",
-    "do:folder/files held/dump:before",
-    "do:folder/files held/manifest:before",
-    "do:folder/files held/attachments:before",
-    "do:folder/files held/filestore:before",
-    "do:folder/configuration:before",
-  ])("at %s ends it with that, and leaves nothing", async (point) => {
+    { point: "do:folder/own folder:before", stages: ["own folder"] },
+    { point: "do:folder/files held/sequences:before", stages: ["sequences"] },
+    // What is taken at the same time meets it all at once.
+    {
+      point: "do:folder/files held/take/dump:before",
+      stages: ["dump", "manifest", "roles", "globals", "attachments", "about", "filestore", "configuration"],
+    },
+  ])("at $point ends it with that, and leaves nothing", async ({ point, stages }) => {
     const failed = await runJson(["--config", config, "backup"], at(point, fill()));
     await rm(filler());
     expect([failed.outcome, failed.error?.code]).toEqual(["failed-and-undone", "backup.disk_full"]);
+    const met = failed.steps.flatMap(({ id, error }) => (error === undefined ? [] : [[id, error.code]]));
+    expect(met).toEqual(stages.map((id) => [id, "backup.disk_full"]));
     expect((await readdir(work)).filter((name) => name !== "restic-cache")).toEqual(["repository"]);
     expect(await leftovers()).toEqual([]);
     expect(await listSets()).toEqual([first]);

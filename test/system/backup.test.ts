@@ -58,7 +58,7 @@ beforeAll(async () => {
     if (!(await serves(urls.public))) throw new Error("no login page");
   }, 500);
   const [made] = await Promise.all([
-    runJson(["backup"], at("do:folder/files held/dump:before", untilCleanUpWaits)),
+    runJson(["backup"], at("do:folder/files held/take/dump:before", untilCleanUpWaits)),
     until("the clean-up is held off", async () => (await sql(holding)) !== "0").then(collectGarbage),
   ]);
   backup = made;
@@ -289,7 +289,7 @@ describe("the next backup", () => {
 
   it("keeps out another one meanwhile, which is told whose folder it is", async () => {
     const wait = `touch ${desk}/there; until [ -e ${desk}/go ]; do sleep 0.1; done`;
-    const first = runJson(["backup"], at("do:folder/files held/dump:before", wait));
+    const first = runJson(["backup"], at("do:folder/files held/take/dump:before", wait));
     await until("the first one is about to dump", async () => (await readdir(desk)).includes("there"));
     const second = await runJson(["backup"]);
     await writeFile(join(desk, "go"), "");

@@ -128,7 +128,7 @@ describe.skipIf(!hasNetworks)("a stack on another machine (needs network namespa
       args: ["--config", config, "backup", "--yes"],
       env: { ...environment, IPAI_SSH_CONFIG: sshd.configFile },
     };
-    await strike(program, "do:folder/files held/dump:spawned", { afterMs: 300 });
+    await strike(program, "do:folder/files held/take/dump:spawned", { afterMs: 300 });
     const [struck] = parsed<RunJson[]>(await ipai(["runs", "--json"]));
     const resumed = parsed<RunJson>(await far(["runs", "resume", struck?.run ?? "", "--json"]));
     expect([resumed.run, resumed.outcome]).toEqual([struck?.run, "succeeded"]);
@@ -164,7 +164,7 @@ describe.skipIf(!hasNetworks)("a cable that is cut (needs network namespaces)", 
   beforeEach(() => rm(join(desk, "cut"), { force: true }));
 
   it("during a dump: it is made again, and the backup is whole", async () => {
-    const made = await farJson(["backup"], cutAt("do:folder/files held/dump:spawned", 25));
+    const made = await farJson(["backup"], cutAt("do:folder/files held/take/dump:spawned", 25));
     expect(made.outcome).toBe("succeeded");
     await expectWaited(made.run);
     expect((await farJson(["backup", "verify", made.run])).outcome).toBe("succeeded");

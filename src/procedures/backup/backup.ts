@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type CommandAction, command, type Probe, type SqlAction } from "../../runbook/action.ts";
-import type { Act, Plan } from "../../runbook/plan.ts";
+import type { Act, Parallel, Plan } from "../../runbook/plan.ts";
 import { output, runId, type Text } from "../../runbook/value.ts";
 import { takeConfiguration } from "../../stack/configuration.ts";
 import { linkTree, pathExists, readText } from "../../stack/files.ts";
@@ -61,16 +61,9 @@ function planBackup(stack: Stack, { reason }: BackupInput, facts: BackupFacts): 
         noteRepository(stack, restic),
         withFilesHeld(stack, [
           readInstant(stack),
-          describe(stack, folder, "roles", "Note the roles of the server", rolesSql),
-          describe(stack, folder, "globals", "Note their rights and passwords", globalsSql),
           describe(stack, folder, "sequences", "Note where the sequences stand", sequencesSql),
-          dump(stack, folder, facts),
-          describe(stack, folder, "manifest", "Note every table's rows and checksum", manifestSql),
-          describe(stack, folder, "attachments", "List the attachments and their checksums", attachmentsSql),
-          describe(stack, folder, "about", "Note versions and modules", aboutSql),
-          takeFilestore(stack, folder),
+          takeTogether(stack, folder, facts),
         ]),
-        takeParts(stack, folder),
         findMissingParts(stack, folder),
         checkFilestore(stack, folder),
         findLostAttachments(stack, folder),
@@ -96,6 +89,25 @@ function notesOf(stack: Stack, restic: Restic, facts: BackupFacts): readonly str
             "which takes time and their space once more until the backup is stored.",
         ]),
   ];
+}
+
+/** What has one snapshot, or needs none, waits for nothing else; the sequences alone have to be read before the dump reads them. */
+function takeTogether(stack: Stack, folder: string, facts: BackupFacts): Parallel {
+  return {
+    kind: "parallel",
+    id: "take",
+    title: "Take what belongs together",
+    acts: [
+      dump(stack, folder, facts),
+      describe(stack, folder, "manifest", "Note every table's rows and checksum", manifestSql),
+      describe(stack, folder, "roles", "Note the roles of the server", rolesSql),
+      describe(stack, folder, "globals", "Note their rights and passwords", globalsSql),
+      describe(stack, folder, "attachments", "List the attachments and their checksums", attachmentsSql),
+      describe(stack, folder, "about", "Note versions and modules", aboutSql),
+      takeFilestore(stack, folder),
+      takeParts(stack, folder),
+    ],
+  };
 }
 
 function makeRepository(restic: Restic): Act {

@@ -285,8 +285,8 @@ function toBracket(context: StepContext, spec: StepSpec, path: Path): Bracket {
 function toParallel(context: StepContext, spec: StepSpec, path: Path): Parallel {
   const at = [...path, "parallel"];
   const acts = compileSteps(context, spec.parallel ?? [], at, "parallel").flatMap((step) => {
-    if (step.kind === "act") return [step];
-    context.complain(context.places.get(step.id) ?? at, "only acts are done at the same time");
+    if (step.kind === "act" && step.effect === "read") return [step];
+    context.complain(context.places.get(step.id) ?? at, "only acts that read are done at the same time");
     return [];
   });
   return { kind: "parallel", id: spec.id, title: titleOf(context, spec, path), acts };

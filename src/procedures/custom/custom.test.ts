@@ -234,7 +234,7 @@ describe("a file", () => {
     [
       "changes something beside others",
       fileOf("  - { id: p, title: p, parallel: [{ id: a, start: database }] }\n"),
-      ["5:35 a is done at the same time as others but does more than read"],
+      ["5:35 only acts that read are done at the same time"],
     ],
     [
       "has a default that is none",

@@ -232,12 +232,14 @@ describe("taking back", () => {
   });
 });
 
-describe("parallel reads", () => {
-  it("run at the same time", async () => {
+describe("acts side by side", () => {
+  it.each(["read", "change"] as const)("that %s are done at the same time", async (effect) => {
     const w = world();
     // Each waits for the other's file: one after the other would never end.
     const meet = (id: string, other: string) =>
       w.read(id, "", {
+        effect,
+        verify: [w.exists(id)],
         action: w.shell('touch "$1"; until test -e "$2"; do sleep 0.01; done', w.path(id), w.path(other)),
         outputs: {},
         timeoutSeconds: 10,
