@@ -242,22 +242,10 @@ class Alert(models.Model):
             "auto_delete": False,
         }
 
-    def _subject_key(self):
-        """What it is about: a task of a filing is about the filing."""
-        self.ensure_one()
-        if self.res_model == "project.task":
-            filing = self.env["project.task"].sudo().browse(self.res_id).exists().bir_schedule_id
-            if filing:
-                return filing._name, filing.id
-        return self.res_model, self.res_id
-
     def action_ack(self):
         if not self.env.user.has_group("ipai_finance_ppm.group_user"):
             raise AccessError(_("Alerts are acknowledged by the people of Finance PPM."))
         self.check_access("read")
-        # Whoever has taken on an escalation has taken on its task.
-        for alert in self.filtered(lambda one: one.kind == "escalation" and one.state not in ("acked", "cancelled")):
-            self.env[alert.res_model].browse(alert.res_id).exists().action_ack_escalation()
         self.sudo().write({"state": "acked", "acked_by": self.env.uid, "acked_at": fields.Datetime.now()})
 
     @api.model

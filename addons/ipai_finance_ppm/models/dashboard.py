@@ -260,9 +260,12 @@ class Dashboard(models.AbstractModel):
     def _alerts(self):
         """What nobody has acknowledged: of each filing, with its tasks, the most severe that was told last; the severe ones first."""
         found = self.env["ipai.finance.alert"].search([("state", "in", WAITING)], limit=ALERTS_READ)
+        tasks = self.env["project.task"].sudo().browse(one.res_id for one in found if one.res_model == "project.task").exists()
+        filing_of = {("project.task", task.id): (task.bir_schedule_id._name, task.bir_schedule_id.id) for task in tasks if task.bir_schedule_id}
         of_subject = defaultdict(lambda: found.browse())
         for one in found:
-            of_subject[one._subject_key()] |= one
+            record = (one.res_model, one.res_id)
+            of_subject[filing_of.get(record, record)] |= one
         latest = sorted(of_subject.values(), key=lambda told: self._rank(self._worst(told)))
         return {"count": len(latest), "rows": [self._alert_row(told) for told in latest[:ALERTS]]}
 
