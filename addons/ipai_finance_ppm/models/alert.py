@@ -92,6 +92,8 @@ class Alert(models.Model):
     def _waiting_for_chat(self):
         """What nobody has told in the chat, nobody is about to, and what is still so. By the user's own rights."""
         fresh = self.search([("raised_at", ">", fields.Datetime.now() - CHAT_AGE), ("state", "not in", ("acked", "cancelled"))], order="id")
+        # A lease ends by itself.
+        fresh.invalidate_recordset(["chat_state"])
         return fresh.filtered(lambda alert: alert.chat_state == "waiting" and alert._is_still_so())
 
     def _is_still_so(self):
