@@ -233,23 +233,6 @@ select format('alter database %I is_template true', :'aside') from pg_database w
 commit;
 `;
 
-/** Nine megabytes: the first connection to another database writes some hundred kilobytes, an Odoo that starts some more. */
-const takeRoomSql = "create temporary table room as select number from generate_series(1, 250000) as number;";
-
-/** Fails without room. */
-export const roomSql = `${takeRoomSql} select 'there is room';`;
-
-/** Drops a database if there is no room. */
-export const makeRoomSql = `
-\\set ON_ERROR_STOP 0
-${takeRoomSql}
-\\set is_full :ERROR
-\\set ON_ERROR_STOP 1
-\\if :is_full
-drop database if exists :"name" with (force);
-\\endif
-`;
-
 /** Gives a database another name, under which Odoo does not know of it. */
 export const hideDatabaseSql = `
 select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = :'live' and pid <> pg_backend_pid();

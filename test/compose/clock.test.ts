@@ -64,10 +64,9 @@ describe.runIf(isLong)("the clock of a project's database server (IPAI_TEST_LONG
   }
 
   async function finding(): Promise<string | undefined> {
-    const report = parsed<{ checks: { code: string; status: string }[] }>(
-      await ipai(["-c", config, "health", "--json"]),
-    );
-    return report.checks.find(({ code }) => code === "IPAI-BACKUP-011")?.status;
+    type Status = { health: { checks: { code: string; status: string }[] } };
+    const { health } = parsed<Status>(await ipai(["-c", config, "status", "--json"]));
+    return health.checks.find(({ code }) => code === "IPAI-BACKUP-011")?.status;
   }
 
   const clockOf = ({ steps }: RunJson) => steps.find(({ error }) => error?.code === "backup.clock_jumped");

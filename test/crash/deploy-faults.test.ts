@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { at, configWith, prove, removeShared, runJson, sharedFolder } from "../harness/backups.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
 import { type Draft, deployed, push } from "../harness/repository.ts";
-import { folder, ipai, leftovers, root, serves, sql, urls } from "../harness/sandbox.ts";
+import { folder, ipai, leftovers, parsed, type RunJson, root, serves, sql, urls } from "../harness/sandbox.ts";
 import { codeReaders, databaseFolder, databaseServer, type SmallDisk, smallDisk } from "../harness/small-disk.ts";
 import { whileWatched } from "../harness/users.ts";
 
@@ -61,8 +61,25 @@ describe("a disk that runs full", () => {
     });
     afterAll(() => disk.remove());
 
-    it.each(["do:closed/stopped/snapshot:before", "do:closed/stopped/update:before"])("at %s", async (point) => {
-      await runsFull(disk, "the database's disk full", point);
+    it("at do:closed/stopped/snapshot:before", async () => {
+      await runsFull(disk, "the database's disk full", "do:closed/stopped/snapshot:before");
+    });
+
+    // PostgreSQL lets nobody in to a database that it has to write the first file for: somebody has to make room.
+    it("at do:closed/stopped/update:before waits for room, and goes back when there is some", async () => {
+      const args = ["deploy", "--to", commit, "--no-backup"];
+      const options = at("do:closed/stopped/update:before", disk.fill);
+      await fingerprintAtRest();
+      const before = await everything();
+      const ended = await whileWatched("the database's disk full before the update, room made at once", async () => {
+        const struck = await runJson(args, options);
+        expect([struck.outcome, struck.error?.code]).toEqual(["waiting", "host.disk_full"]);
+        await disk.empty();
+        return parsed<RunJson>(await ipai(["runs", "resume", struck.run, "--json"]));
+      });
+      expect([ended.outcome, ended.error?.code]).toEqual(["failed-and-undone", "host.disk_full"]);
+      expect(await everything()).toEqual(before);
+      await nothingIsStuck();
     });
   });
 

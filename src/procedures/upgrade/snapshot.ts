@@ -2,7 +2,7 @@ import type { Act } from "../../runbook/plan.ts";
 import { join, output, runId } from "../../runbook/value.ts";
 import { linkTree, pathExists, pathIsAbsent, removeTree, swapTree } from "../../stack/files.ts";
 import { structureSql } from "../../stack/odoo/sql.ts";
-import { copyDatabaseSql, dropDatabaseSql, makeRoomSql, roomSql, swapDatabasesSql } from "../../stack/postgres.ts";
+import { copyDatabaseSql, dropDatabaseSql, swapDatabasesSql } from "../../stack/postgres.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, read, takeBack } from "../steps.ts";
 
@@ -75,10 +75,7 @@ export function snapshotFilestore(stack: Stack): Act {
   );
 }
 
-/**
- * Copy and live database change places, and the old one is proven to be there. On a full disk it could not even be asked: then half an
- * update makes room for it.
- */
+/** Copy and live database change places, and the old one is proven to be there. */
 export function swapBack(stack: Stack): readonly Act[] {
   const { database, before, failed } = namesOf(stack);
   const { postgres, tools: host, odoo } = stack;
@@ -105,24 +102,6 @@ export function swapBack(stack: Stack): readonly Act[] {
       {
         done: pathIsAbsent(host, beforeFiles, "the filestore's copy is in its place"),
         verify: [pathExists(host, odoo.filestoreOf(database), "the filestore is there")],
-      },
-    ),
-    takeBack(
-      {
-        id: "room",
-        title: "Remove the failed database at once if its disk is full",
-        action: postgres.query("postgres", makeRoomSql, { name: failed }),
-      },
-      {
-        verify: [
-          {
-            title: "there is room on the disk of the database",
-            action: postgres.query("postgres", roomSql),
-            output: { from: "stdout" },
-            compare: "eq",
-            with: "there is room",
-          },
-        ],
       },
     ),
     read(
