@@ -32,11 +32,10 @@ env.cr.commit()
     const test = '{"test": true, "form": "1601-C", "days_until_deadline": 7}';
     expect(await ask(test, key)).toMatchObject({ status: 200, said: { form: "1601-C", days_until_deadline: 7 } });
     expect(await fingerprint(database)).toBe(before);
-    const [day, ...answers] = await Promise.all([
-      typeIntoShell(database, "env['ipai.finance.bir_schedule']._tell_deadlines()\nenv.cr.commit()\n"),
-      ...Array.from({ length: 4 }, () => ask("{}", key)),
-    ]);
-    expect([day, ...answers.map(({ status }) => status)]).toEqual([undefined, 200, 200, 200, 200]);
+    const day = typeIntoShell(database, "env['ipai.finance.bir_schedule']._tell_deadlines()\nenv.cr.commit()\n");
+    const answers = await Promise.all(Array.from({ length: 4 }, () => ask("{}", key)));
+    await day;
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     const told = await sql(
       `select count(*) > 0, count(*) = count(distinct ipai_finance_alert_id),
          count(distinct ipai_finance_alert_id) = (select count(*) from ipai_finance_alert)
