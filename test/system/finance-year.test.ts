@@ -110,10 +110,11 @@ function sorted<T>(rows: readonly T[]): readonly string[] {
   return rows.map(flat).toSorted();
 }
 
-function tableOf({ filings, alerts, steps, mails }: Expected): string {
-  const months = [
-    ...new Set([...filings.map(({ deadline }) => deadline.slice(0, 7)), ...mails.map(({ at }) => at.slice(0, 7))]),
-  ].toSorted();
+function tableOf({ filings, alerts, steps, mails, asked }: Expected): string {
+  const last = asked.at(-1)?.at ?? "";
+  const months = [...new Set(filings.map(({ deadline }) => deadline.slice(0, 7)))]
+    .filter((one) => one < last)
+    .toSorted();
   const count = (rows: readonly { at: string }[], month: string) =>
     rows.filter(({ at }) => at.startsWith(month)).length;
   const rows = months.map((month) => {
