@@ -43,7 +43,7 @@ env['ipai.finance.person'].create({'code': 'D', 'name': 'Director Example', 'rol
 def file(form, period, **values):
     form = env['ipai.finance.bir_form'].search([('code', '=', form)])
     return env['ipai.finance.bir_schedule'].create({'form_id': form.id, 'period_covered': period, **values})
-file('1601-C', '2025-01').write({'state': 'filed', 'filed_on': '2025-02-12 02:00:00', 'confirmation_no': 'EX-1'})
+file('1601-C', '2025-01').write({'state': 'filed', 'filed_on': '2025-02-12 02:00:00', 'confirmation_no': 'EX-DESK-1'})
 late = file('1601-C', '2025-02')
 project = env['ipai.finance.filer']._project_of(late.company_id)
 env['project.task'].create({'name': 'Example task', 'project_id': project.id, 'bir_schedule_id': late.id, 'date_deadline': '2025-03-05 09:00:00'})
@@ -118,7 +118,7 @@ async function climbTheLadder(finance: Finance, database: string): Promise<void>
   // On some days tasks of other filings are due, too.
   const climbed = async () =>
     (await answered<readonly Step[]>(finance("escalate", "--json"))).filter(({ task }) => task === "Example task");
-  expect(await climbed()).toMatchObject([{ level: 3, recipients: ["Director Example"] }]);
+  expect(await climbed()).toMatchObject([{ level: 3, recipients: expect.arrayContaining(["Director Example"]) }]);
   const open = await answered<readonly Alert[]>(finance("alerts", "--json"));
   const alert = open.find(({ subject }) => subject.startsWith("Example task"));
   const acked = await finance("alerts", "--ack", String(alert?.id));
@@ -135,16 +135,23 @@ async function climbTheLadder(finance: Finance, database: string): Promise<void>
 async function reportMonths(finance: Finance, database: string, place: string): Promise<void> {
   const empty = await finance("report", "--period", "2020-02");
   expect([empty.exitCode, empty.stdout]).toEqual([0, expect.stringContaining("2020-02: no filings due")]);
-  const report = (...args: readonly string[]) =>
-    answered<readonly MonthlyReport[]>(finance("report", "--period", "2025-02", "--json", ...args));
-  const [first] = await report("--pdf", "report.pdf", "--csv", "report.csv");
+  // Other companies of the database have theirs.
+  const report = async (...args: readonly string[]) => {
+    const made = await answered<readonly MonthlyReport[]>(finance("report", "--period", "2025-02", "--json", ...args));
+    return made.find(({ filings }) => filings.some(({ confirmation }) => /^EX-DESK-/.test(confirmation ?? "")));
+  };
+  const first = await report("--pdf", "report.pdf", "--csv", "report.csv");
   expect(first).toMatchObject({ revision: 1, total: 1, filedLate: 1, rate: 0 });
   expect((await readFile(join(place, "report.pdf"))).subarray(0, 5).toString()).toBe("%PDF-");
   expect(await readFile(join(place, "report.csv"), "utf8")).toContain(",1601-C,2025-01,2025-02-10,filed,2025-02-12,");
-  expect((await report())[0]).toEqual(first);
-  await sql("update ipai_finance_bir_schedule set confirmation_no = 'EX-2' where confirmation_no = 'EX-1'", database);
-  expect((await report())[0]).toMatchObject({ revision: 2, filings: [{ confirmation: "EX-2" }] });
-  const rows = "select count(*), max(revision) from ipai_finance_monthly_report where period = '2025-02'";
+  expect(await report()).toEqual(first);
+  await sql(
+    "update ipai_finance_bir_schedule set confirmation_no = 'EX-DESK-2' where confirmation_no = 'EX-DESK-1'",
+    database,
+  );
+  expect(await report()).toMatchObject({ revision: 2, filings: [{ confirmation: "EX-DESK-2" }] });
+  const rows =
+    "select count(*), max(revision) from ipai_finance_monthly_report where period = '2025-02' group by company_id order by max(revision) desc limit 1";
   expect(await sql(rows, database)).toBe("1|2");
   const taken = await finance("report", "--period", "2025-02", "--pdf", "report.pdf", "--json");
   expect(parsed<{ error: { code: string } }>(taken).error.code).toBe("finance.file_exists");
