@@ -215,23 +215,9 @@ describe("an upgrade of a project", () => {
 });
 
 describe.runIf(laterOdoo !== undefined)("an upgrade of a project to another series (IPAI_TEST_NEXT_ODOO)", () => {
-  it("without scripts is refused", async () => {
-    expect((await refused("--to", later)).code).toBe("upgrade.no_scripts");
-  });
-
-  it("with one that does not bring it there is taken back, and the old one serves with every row", async () => {
-    await fingerprintAtRest();
-    const before = await whole();
-    const commit = await push(
-      "Nothing to the point",
-      (draft) => script(draft, series, later, "01_nothing.sql", "select 1;\n"),
-      "attempt",
-    );
-    const ended = await upgrade("--to", later, "--ref", commit, "--no-backup");
-    expect(ended).toMatchObject({
-      outcome: "failed-and-undone",
-      error: { code: expect.stringMatching(/^(odoo|upgrade)\./) },
-    });
-    expect(await whole()).toEqual(before);
+  it("names what the other series has no code for before anything starts", async () => {
+    const { code, message } = await refused("--to", later);
+    expect([code, message]).toEqual(["upgrade.modules_incompatible", expect.stringContaining(`no code for ${later}`)]);
+    expect([await images(), await everythingServes()]).toEqual([[now], true]);
   });
 });
