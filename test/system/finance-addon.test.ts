@@ -292,11 +292,11 @@ class Visitor {
 /** The manager's browser, by Odoo's own form. */
 async function enter(browser: Browser, url: string): Promise<Page> {
   const page = await browser.open();
-  await page.go(`${url}/web/login?redirect=/web/health`);
+  await page.go(`${url}/web/login?redirect=${path}`);
   await page.fill("login", "board-luz");
   await page.fill("password", "board-luz");
   await page.value(`document.getElementById("password").form.submit()`);
-  await page.until(`location.pathname === "/web/health"`);
+  await page.until(`location.pathname === ${JSON.stringify(path)} && !document.getElementById("main").hidden`);
   return page;
 }
 
@@ -314,6 +314,9 @@ async function openViews(page: Page, action: string): Promise<void> {
     );
     await look(view);
   }
+  // Odoo's own list of tasks is in groups of stages.
+  await page.until(`document.querySelector(".o_data_row, .o_group_header")`);
+  await page.value(`document.querySelector(".o_group_header")?.click()`);
   const first = `document.querySelector(".o_data_row .o_data_cell")`;
   await page.until(first);
   await page.value(`${first}.click()`);
