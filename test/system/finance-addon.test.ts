@@ -163,7 +163,8 @@ describe.skipIf(isCompose)("the module ipai_finance_ppm", () => {
       ]);
       expect(ics).toContain("BEGIN:VALARM");
       // Whoever has both sees each once.
-      expect(namesOf(ics).filter((name) => !namesOfCommand().has(name))).toEqual([]);
+      const known = namesOfCommand();
+      expect(namesOf(ics).filter((name) => !known.has(name))).toEqual([]);
       await make();
       const wrong = [address, `${url}${path}/calendar.ics`, `${url}${path}/calendar.ics?token=00000000`];
       expect(await Promise.all(wrong.map(async (one) => (await fetch(one)).status))).toEqual([404, 404, 404]);
@@ -220,7 +221,8 @@ describe.skipIf(isCompose)("the module ipai_finance_ppm", () => {
           await page.go(`${url}/odoo/action-ipai_finance_ppm.${action}`);
           await openViews(page, action);
         }
-        expect(page.complaints).toEqual([]);
+        // Debian's package has not got this file of Odoo's own.
+        expect(page.complaints.filter((one) => !one.includes("selfie_segmentation"))).toEqual([]);
       });
     });
   });
