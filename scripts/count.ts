@@ -51,7 +51,9 @@ export function settle(first: readonly Test[], again: readonly Test[]) {
   // Of two tests of one name the one that failed stands for both.
   const later = new Map(again.toSorted((one, other) => weight(one) - weight(other)).map((one) => [one.name, one]));
   const isLost = ({ name }: Test) => name.endsWith(": its preparation");
-  const tests = first.flatMap((one) => later.get(one.name) ?? (isLost(one) && again.length > 0 ? [] : [one]));
+  const tests = first.flatMap(
+    (one) => after(one, later.get(one.name)) ?? (isLost(one) && again.length > 0 ? [] : [one]),
+  );
   const added = again.filter((one) => !first.some(({ name }) => name === one.name));
   const settled = [...tests, ...added];
   const stillFailed = new Set(settled.filter(({ status }) => status === "failed").map(({ name }) => name));
@@ -59,6 +61,11 @@ export function settle(first: readonly Test[], again: readonly Test[]) {
     tests: settled,
     unstable: first.filter(({ name, status }) => status === "failed" && !stillFailed.has(name)),
   };
+}
+
+/** One that failed, and that nobody asked again, has failed. */
+function after(first: Test, later: Test | undefined): Test | undefined {
+  return first.status === "failed" && later?.status === "skipped" ? first : later;
 }
 
 const weight = ({ status }: Test) => (status === "failed" ? 1 : 0);

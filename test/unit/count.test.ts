@@ -51,6 +51,15 @@ it("counts what fails twice, and what fails only the second time, as failed", as
   expect(status).toBe(1);
 });
 
+it("counts what failed and was skipped the second time as failed", async () => {
+  await report("one", { a: "failed" }, "failed");
+  await report("one.again", { a: "skipped" });
+  const { stdout, status } = counted();
+  expect(stdout).toContain("\n0 passed, 1 failed, 0 skipped\n");
+  expect(stdout).not.toContain("UNSTABLE");
+  expect(status).toBe(1);
+});
+
 it("counts a file whose preparation failed, and a suite that died, each as one failure", async () => {
   await report("one", { a: "skipped" }, "failed", "no server");
   await writeFile(join(folder, "two-end.json"), JSON.stringify({ tests: { failed: 1 } }));
