@@ -243,7 +243,7 @@ export async function leftovers(): Promise<readonly string[]> {
 async function runningPrograms(): Promise<readonly string[]> {
   const pattern = `${places.work}|pg_dump|restic |odoo.*--stop-after-init`;
   if (!isCompose)
-    return (await run("pgrep", ["-af", pattern])).stdout.split("\n").filter((line) => line.includes(home));
+    return (await run("pgrep", ["-af", pattern])).stdout.split("\n").filter((line) => line.includes(`${home}/`));
   const containers = ["tools", "odoo-tools"].map(container);
   const listed = await Promise.all(containers.map((name) => run("docker", ["top", name, "-eo", "pid,args"])));
   return listed.flatMap(({ stdout }) => stdout.split("\n").filter((line) => new RegExp(pattern).test(line)));
