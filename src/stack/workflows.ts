@@ -1,10 +1,11 @@
 import { type CommandAction, command, type Probe } from "../runbook/action.ts";
-import { secret } from "../runbook/value.ts";
+import { join, runId, secret, type Text } from "../runbook/value.ts";
 import type { Stack } from "./stack.ts";
 
 /**
  * Workflows that the project ships, in the stack's n8n: looked at, put, and taken back, through its public API. Each is known by its name, since
- * n8n chooses ids itself, and so are the credential and the workflow for failures that it names. A credential's secret is never asked for.
+ * n8n chooses ids itself, and so are the credential and the workflow for failures that it names. A credential's secret is never asked for. What
+ * somebody wrote into a workflow may be one, though: what is replaced is told by its digest alone, and lies in a file of the run until it is put back.
  */
 
 /** As a file of `n8n/`, and as n8n takes it. */
@@ -15,28 +16,30 @@ export interface Workflow {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** What `lookAtWorkflow` prints. */
+/** What `look` prints. */
 export interface WorkflowFound {
   /** In a word: what n8n has is what is shipped, and works; or why not. */
   readonly is: "as shipped" | "missing" | "inactive" | "different";
   readonly isActive: boolean;
   /** What of it differs: `node Schedule`, `settings`. */
   readonly differs: readonly string[];
-  /** What n8n has, to be put back; null when it has none. */
-  readonly former: Workflow | null;
+  /** SHA-256 of what n8n has; null when it has none. */
+  readonly digest: string | null;
 }
 
 export interface Workflows {
   look(shipped: Workflow): CommandAction;
   isAsShipped(shipped: Workflow): Probe;
-  /** Puts it there and activates it. A credential that n8n does not have under the name is made. */
+  /** Keeps what is there for the way back, puts it there and activates it. A credential that n8n does not have under the name is made. */
   put(shipped: Workflow): CommandAction;
-  /** Puts back what was there, as active as it was. */
-  putBack(former: Workflow, isActive: boolean): CommandAction;
-  isPutBack(former: Workflow): Probe;
-  /** Removes what was not there before. */
-  remove(shipped: Workflow): CommandAction;
-  isMissing(shipped: Workflow): Probe;
+  /** Puts back what was there, as active as it was, or removes what was not. */
+  putBack(shipped: Workflow): CommandAction;
+  isPutBack(shipped: Workflow): Probe;
+}
+
+/** What `put` replaced: on the stack's machine, each workflow in a file of its own that its owner alone reads. */
+function keptFolder({ workDirectory }: Stack["config"]): Text {
+  return join(`${workDirectory}/runs/`, runId, "/workflows");
 }
 
 export function createWorkflows({ config, tools }: Stack): Workflows | undefined {
@@ -46,8 +49,8 @@ export function createWorkflows({ config, tools }: Stack): Workflows | undefined
     N8N_API_KEY: secret("services.automation.apiKey"),
     ...(automation.odooKey === undefined ? {} : { ODOO_API_KEY: secret("services.automation.odooKey") }),
   };
-  const ask = (verb: string, workflow: Workflow, more: readonly string[] = []) =>
-    command(tools, ["/usr/bin/python3", "-", automation.url, verb, JSON.stringify(workflow), ...more], {
+  const ask = (verb: string, workflow: Workflow, ...folder: readonly Text[]) =>
+    command(tools, ["/usr/bin/python3", "-", automation.url, verb, JSON.stringify(workflow), ...folder], {
       stdin: workflowScript,
       env: keys,
       exitCodes: {
@@ -56,25 +59,21 @@ export function createWorkflows({ config, tools }: Stack): Workflows | undefined
         4: "automation.key_refused",
         5: "automation.workflow_ambiguous",
         6: "automation.credential_missing",
+        28: "host.disk_full",
       },
     });
-  const look = (shipped: Workflow) => ask("look", shipped);
-  const probe = (shipped: Workflow, title: string, is: WorkflowFound["is"]): Probe => ({
-    ...{ title, action: look(shipped), output: { from: "stdout", as: "json", pick: ["is"] } },
+  const kept = keptFolder(config);
+  const probe = (title: string, action: CommandAction, is: string): Probe => ({
+    ...{ title, action, output: { from: "stdout", as: "json", pick: ["is"] } },
     ...{ compare: "eq", with: is, code: "automation.workflow_refused" },
   });
+  const look = (shipped: Workflow) => ask("look", shipped);
   return {
     look,
-    isAsShipped: (shipped) => probe(shipped, `${shipped.name} is as it is shipped, and active`, "as shipped"),
-    put: (shipped) => ask("put", shipped),
-    putBack: (former, isActive) => ask("back", former, [isActive ? "active" : "inactive"]),
-    isPutBack: (former) => ({
-      ...probe(former, `${former.name} is as it was`, "as shipped"),
-      output: { from: "stdout", as: "json", pick: ["differs"] },
-      ...{ compare: "absent", with: "" },
-    }),
-    remove: (shipped) => ask("remove", shipped),
-    isMissing: (shipped) => probe(shipped, `${shipped.name} is not there`, "missing"),
+    isAsShipped: (shipped) => probe(`${shipped.name} is as it is shipped, and active`, look(shipped), "as shipped"),
+    put: (shipped) => ask("put", shipped, kept),
+    putBack: (shipped) => ask("back", shipped, kept),
+    isPutBack: (shipped) => probe(`${shipped.name} is as it was`, ask("compare", shipped, kept), "as it was"),
   };
 }
 
@@ -83,8 +82,8 @@ export function createWorkflows({ config, tools }: Stack): Workflows | undefined
  * says of a workflow is cut down to them before it is sent back. Only a workflow with something that starts it can be active.
  */
 const workflowScript = `
-import json, os, sys, urllib.error, urllib.parse, urllib.request
-url, verb, text, *more = sys.argv[1:]
+import errno, hashlib, json, os, sys, urllib.error, urllib.parse, urllib.request
+url, verb, text, *folder = sys.argv[1:]
 wanted = json.loads(text)
 NODE = "id name type typeVersion position parameters credentials webhookId disabled notes notesInFlow executeOnce alwaysOutputData retryOnFail maxTries waitBetweenTries onError".split()
 SETTINGS = "executionOrder timezone errorWorkflow executionTimeout saveExecutionProgress saveManualExecutions saveDataErrorExecution saveDataSuccessExecution callerPolicy callerIds".split()
@@ -181,8 +180,31 @@ def give(workflow, kind, name):
     for node in workflow["nodes"]:
         if node.get("credentials", {}).get(kind, {}).get("name") == name:
             node["credentials"][kind]["id"] = made["id"]
+def file_of():
+    return os.path.join(folder[0], urllib.parse.quote(wanted["name"], safe="") + ".json")
+def keep(present):
+    # A put that is done again finds what it put itself.
+    if os.path.exists(file_of()):
+        return
+    is_active = bool(present and present.get("active"))
+    try:
+        os.makedirs(folder[0], 0o700, exist_ok=True)
+        with open(os.open(file_of() + ".partial", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump({"former": cut(present) if present else None, "isActive": is_active}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(file_of() + ".partial", file_of())
+    except OSError as error:
+        end(28 if error.errno in (errno.ENOSPC, errno.EDQUOT) else 1, "what n8n has cannot be kept, so it was not changed: %s" % error)
+def kept():
+    # Without the file nothing was put.
+    if not os.path.exists(file_of()):
+        return None
+    with open(file_of()) as file:
+        return json.load(file)
 def put():
     present = find(wanted["name"])
+    keep(present)
     if not present or differences(wanted, present):
         # n8n itself finds a credential by its name, when a workflow is new to it.
         stored = store(filled(wanted, present), present)
@@ -196,24 +218,38 @@ def put():
     if can_be_active(wanted) and not present.get("active"):
         ask("POST", "/workflows/%s/activate" % present["id"])
 def back():
-    present = find(wanted["name"])
-    stored = store(cut(wanted), present)
-    if can_be_active(wanted):
-        ask("POST", "/workflows/%s/%s" % (stored["id"], "activate" if more == ["active"] else "deactivate"))
-def remove():
-    present = find(wanted["name"])
-    if present:
-        ask("DELETE", "/workflows/" + present["id"])
+    before, present = kept(), find(wanted["name"])
+    if not before:
+        return
+    if not before["former"]:
+        if present:
+            ask("DELETE", "/workflows/" + present["id"])
+        return
+    stored = store(before["former"], present)
+    if bool(stored.get("active")) != before["isActive"]:
+        ask("POST", "/workflows/%s/%s" % (stored["id"], "activate" if before["isActive"] else "deactivate"))
+def compare():
+    before, present = kept(), find(wanted["name"])
+    if not before or not before["former"] and not present:
+        return {"is": "as it was"}
+    if not present:
+        return {"is": "missing"}
+    if not before["former"] or differences(before["former"], present):
+        return {"is": "different"}
+    if bool(present.get("active")) != before["isActive"]:
+        return {"is": "active" if present.get("active") else "inactive"}
+    return {"is": "as it was"}
 def look():
     present = find(wanted["name"])
     if not present:
-        return {"is": "missing", "isActive": False, "differs": [], "former": None}
+        return {"is": "missing", "isActive": False, "differs": [], "digest": None}
     differs, is_active = differences(wanted, present), bool(present.get("active"))
     state = "different" if differs else "as shipped" if is_active or not can_be_active(wanted) else "inactive"
-    return {"is": state, "isActive": is_active, "differs": differs, "former": cut(present)}
+    digest = hashlib.sha256(json.dumps(cut(present), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return {"is": state, "isActive": is_active, "differs": differs, "digest": digest}
 try:
     workflows = every()
-    answer = {"look": look, "put": put, "back": back, "remove": remove}[verb]()
+    answer = {"look": look, "put": put, "back": back, "compare": compare}[verb]()
     if answer:
         print(json.dumps(answer))
 except (KeyError, TypeError, ValueError) as error:
