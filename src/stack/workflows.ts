@@ -32,7 +32,7 @@ export interface Workflows {
   isAsShipped(shipped: Workflow): Probe;
   /** Keeps what is there for the way back, puts it there and activates it. A credential that n8n does not have under the name is made. */
   put(shipped: Workflow): CommandAction;
-  /** Puts back what was there, as active as it was, or removes what was not. */
+  /** Puts back what was there, as active as it was, or removes what was not; and removes a credential that was made. */
   putBack(shipped: Workflow): CommandAction;
   isPutBack(shipped: Workflow): Probe;
 }
@@ -96,13 +96,15 @@ browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
 def end(code, words):
     print(words, file=sys.stderr)
     sys.exit(code)
-def ask(method, path, body=None):
+def ask(method, path, body=None, gone=None):
     data = None if body is None else json.dumps(body).encode()
     headers = {"X-N8N-API-KEY": os.environ["N8N_API_KEY"], "Accept": "application/json", "Content-Type": "application/json"}
     try:
         with browser.open(urllib.request.Request(url + "/api/v1" + path, data, headers, method=method), timeout=60) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
+        if error.code == gone:
+            return None
         said = error.read(2000).decode("utf-8", "replace").replace("\\n", " ")
         code = 4 if error.code in (401, 403) else 3 if error.code >= 500 else 1
         end(code, "n8n answers %d to %s %s: %s" % (error.code, method, path.split("?")[0], said if path != "/credentials" else "not told"))
@@ -173,35 +175,38 @@ def lacking(workflow):
     return {(kind, one["name"]) for node in workflow["nodes"] for kind, one in node.get("credentials", {}).items() if one.get("id") is None}
 def store(workflow, present):
     return ask("PUT", "/workflows/" + present["id"], workflow) if present else ask("POST", "/workflows", workflow)
+def path_of(ending):
+    return os.path.join(folder[0], urllib.parse.quote(wanted["name"], safe="") + ending)
+def own(ending, flags):
+    os.makedirs(folder[0], 0o700, exist_ok=True)
+    return open(os.open(path_of(ending), os.O_WRONLY | os.O_CREAT | flags, 0o600), "w")
+def text_of(ending):
+    if not os.path.exists(path_of(ending)):
+        return None
+    with open(path_of(ending)) as file:
+        return file.read()
 def give(workflow, kind, name):
     if kind != "httpBearerAuth" or not os.environ.get("ODOO_API_KEY"):
         end(6, "n8n has no credential that is called %s" % name)
-    made = ask("POST", "/credentials", {"name": name, "type": kind, "data": {"token": os.environ["ODOO_API_KEY"]}})
+    with own(".credentials", os.O_APPEND) as file:
+        made = ask("POST", "/credentials", {"name": name, "type": kind, "data": {"token": os.environ["ODOO_API_KEY"]}})
+        file.write(made["id"] + "\\n")
     for node in workflow["nodes"]:
         if node.get("credentials", {}).get(kind, {}).get("name") == name:
             node["credentials"][kind]["id"] = made["id"]
-def file_of():
-    return os.path.join(folder[0], urllib.parse.quote(wanted["name"], safe="") + ".json")
 def keep(present):
     # A put that is done again finds what it put itself.
-    if os.path.exists(file_of()):
+    if os.path.exists(path_of(".json")):
         return
     is_active = bool(present and present.get("active"))
-    try:
-        os.makedirs(folder[0], 0o700, exist_ok=True)
-        with open(os.open(file_of() + ".partial", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump({"former": cut(present) if present else None, "isActive": is_active}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(file_of() + ".partial", file_of())
-    except OSError as error:
-        end(28 if error.errno in (errno.ENOSPC, errno.EDQUOT) else 1, "what n8n has cannot be kept, so it was not changed: %s" % error)
+    with own(".json.partial", os.O_TRUNC) as file:
+        json.dump({"former": cut(present) if present else None, "isActive": is_active}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(path_of(".json.partial"), path_of(".json"))
 def kept():
     # Without the file nothing was put.
-    if not os.path.exists(file_of()):
-        return None
-    with open(file_of()) as file:
-        return json.load(file)
+    return json.loads(text_of(".json") or "null")
 def put():
     present = find(wanted["name"])
     keep(present)
@@ -221,13 +226,14 @@ def back():
     before, present = kept(), find(wanted["name"])
     if not before:
         return
-    if not before["former"]:
-        if present:
-            ask("DELETE", "/workflows/" + present["id"])
-        return
-    stored = store(before["former"], present)
-    if bool(stored.get("active")) != before["isActive"]:
-        ask("POST", "/workflows/%s/%s" % (stored["id"], "activate" if before["isActive"] else "deactivate"))
+    if before["former"]:
+        stored = store(before["former"], present)
+        if bool(stored.get("active")) != before["isActive"]:
+            ask("POST", "/workflows/%s/%s" % (stored["id"], "activate" if before["isActive"] else "deactivate"))
+    elif present:
+        ask("DELETE", "/workflows/" + present["id"])
+    for credential in (text_of(".credentials") or "").split():
+        ask("DELETE", "/credentials/" + credential, gone=404)
 def compare():
     before, present = kept(), find(wanted["name"])
     if not before or not before["former"] and not present:
@@ -252,6 +258,8 @@ try:
     answer = {"look": look, "put": put, "back": back, "compare": compare}[verb]()
     if answer:
         print(json.dumps(answer))
+except OSError as error:
+    end(28 if error.errno in (errno.ENOSPC, errno.EDQUOT) else 1, "what the way back needs cannot be kept: %s" % error)
 except (KeyError, TypeError, ValueError) as error:
     end(1, "n8n answers something else than its documented API: %r" % error)
 `;

@@ -253,6 +253,16 @@ env.cr.commit()
       await removeDatabase(database);
     });
 
+    it("takes back all that it made, the credential too, when Odoo does not take the key", async () => {
+      const right = odooKey;
+      odooKey = "0".repeat(40);
+      const run = await change("n8n", "sync");
+      odooKey = right;
+      expect([run.outcome, run.error?.code]).toEqual(["failed-and-undone", WebhookFailed.code]);
+      expect(await status()).toEqual(Array(5).fill("missing"));
+      expect(await sql("select count(*) from credentials_entity where name like 'Finance%'", "n8n")).toBe("0");
+    });
+
     it("puts them there, active, with a credential of its own, and does nothing the second time", async () => {
       expect(await status()).toEqual(Array(5).fill("missing"));
       const planned = await ipai(["--config", config, "n8n", "sync", "--plan"], { env: env() });
