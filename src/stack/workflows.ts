@@ -87,7 +87,8 @@ url, verb, text, *folder = sys.argv[1:]
 wanted = json.loads(text)
 NODE = "id name type typeVersion position parameters credentials webhookId disabled notes notesInFlow executeOnce alwaysOutputData retryOnFail maxTries waitBetweenTries onError".split()
 SETTINGS = "executionOrder timezone errorWorkflow executionTimeout saveExecutionProgress saveManualExecutions saveDataErrorExecution saveDataSuccessExecution callerPolicy callerIds".split()
-COMPARED = [key for key in NODE if key not in ("id", "position", "notes", "notesInFlow")]
+LAID_OUT = ("position", "notes", "notesInFlow")
+COMPARED = [key for key in NODE if key not in ("id", *LAID_OUT)]
 STARTERS = ("n8n-nodes-base.scheduleTrigger", "n8n-nodes-base.webhook")
 class Stay(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *given):
@@ -160,10 +161,16 @@ def filled(workflow, present=None):
             workflow["settings"]["errorWorkflow"] = failure["id"]
     if present:
         workflow["settings"] = {**cut(present)["settings"], **workflow["settings"]}
+        workflow["nodes"] = [laid_out(node, present) for node in workflow["nodes"]]
     for node in workflow["nodes"]:
         for kind, credential in node.get("credentials", {}).items():
             credential["id"] = known(kind, credential["name"]) if credential.get("id") is None else credential["id"]
     return workflow
+def laid_out(node, present):
+    for one in cut(present)["nodes"]:
+        if one["name"] == node["name"]:
+            return {**{key: node[key] for key in node if key not in LAID_OUT}, **{key: one[key] for key in LAID_OUT if key in one}}
+    return node
 def known(kind, name):
     for workflow in workflows:
         for node in workflow["nodes"]:

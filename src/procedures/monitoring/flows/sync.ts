@@ -44,7 +44,7 @@ function planSync(stack: Stack, _input: NoInput, { flows }: Facts): Plan {
     // Nothing of Odoo changes. A restore of n8n has the stack for itself.
     lease: "shared",
     notes: [
-      "Where nodes stand on the canvas, and settings that are not shipped, stay as they are.",
+      "Where nodes stand on the canvas, their notes, and settings that are not shipped, stay as they are.",
       "n8n needs ODOO_URL and MATTERMOST_WEBHOOK_URL in its environment; the credential is called Finance PPM: Odoo.",
     ],
     steps: [...wrong.map((flow) => put(workflows, flow)), ...test(stack)],
