@@ -141,9 +141,9 @@ def named(workflow):
     return workflow
 def compared(workflow):
     return {node["name"]: {key: node[key] for key in COMPARED if key in node} for node in workflow["nodes"]}
-def differences(shipped, present):
+def differences(shipped, present, is_given=True):
     shipped, present = named(shipped), named(present)
-    for node in shipped["nodes"]:
+    for node in shipped["nodes"] + ([] if is_given else present["nodes"]):
         for credential in node.get("credentials", {}).values():
             credential["is"] = True
     one, other = compared(shipped), compared(present)
@@ -247,7 +247,8 @@ def compare():
         return {"is": "as it was"}
     if not present:
         return {"is": "missing"}
-    if not before["former"] or differences(before["former"], present):
+    # Where it had a credential's name alone, n8n may have found that meanwhile.
+    if not before["former"] or differences(before["former"], present, is_given=False):
         return {"is": "different"}
     if bool(present.get("active")) != before["isActive"]:
         return {"is": "active" if present.get("active") else "inactive"}
