@@ -17,8 +17,10 @@ def checkout(commit):
     return None if ended.returncode == 0 else ended.stderr.decode("utf-8", "replace")
 
 def is_full(said):
-    """Git does not tell a full disk from others that cannot be written."""
-    disk = os.statvfs(".")
+    """Git does not always say why it cannot write; of a quota the disk does not tell."""
+    said, disk = said.lower(), os.statvfs(".")
+    if "no space left" in said or "quota exceeded" in said:
+        return True
     return "write" in said and (disk.f_bavail * disk.f_frsize < 1 << 20 or (disk.f_files > 0 and disk.f_favail == 0))
 
 def path_of(lock):

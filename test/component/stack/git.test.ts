@@ -261,9 +261,12 @@ describe("a checkout that was killed", () => {
 });
 
 describe.runIf(process.getuid?.() === 0)("a disk that is full", () => {
-  it("keeps the commit that is there whole, and takes the next one when there is room", async () => {
+  it.each([
+    ["of bytes", "size=4m", 'dd if=/dev/zero of="$1" bs=4k || :'],
+    ["of files", "size=40m,nr_inodes=200", 'mkdir "$1"; cd "$1"; while touch "f$((n = n + 1))"; do :; done'],
+  ])("%s keeps the commit that is there whole, and takes the next one when there is room", async (_, room, fill) => {
     const small = await mkdtemp(join(folder, "small-"));
-    await perform(command("local", ["mount", "-t", "tmpfs", "-o", "size=4m", "none", small]));
+    await perform(command("local", ["mount", "-t", "tmpfs", "-o", room, "none", small]));
     try {
       const files = (size: number) =>
         Object.fromEntries(
@@ -274,13 +277,11 @@ describe.runIf(process.getuid?.() === 0)("a disk that is full", () => {
       const two = await commit(remote, { ...files(60_000), "addons/a/a.py": undefined, "addons/a/new.py": "n\n" });
       const tree = createGit("local", { repository: join(small, "tree"), remote: "origin", branch: "main" });
       await perform(tree.fetch());
-      await perform(
-        command("local", ["sh", "-c", 'dd if=/dev/zero of="$1" bs=4k || :', "fill", join(small, "filler")]),
-      );
+      await perform(command("local", ["sh", "-c", `${fill}; exit 0`, "fill", join(small, "filler")]));
       await expect(perform(tree.checkout(two))).rejects.toMatchObject({ code: "host.disk_full" });
       expect(await told(tree.isClean(["addons"]))).toBe("");
       expect(await text(tree.head())).toBe(one);
-      await rm(join(small, "filler"));
+      await rm(join(small, "filler"), { recursive: true });
       await perform(tree.checkout(two));
       expect([await text(tree.head()), await told(tree.isClean(["addons"]))]).toEqual([two, ""]);
     } finally {
