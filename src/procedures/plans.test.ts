@@ -160,8 +160,7 @@ const withAutomation = createStack({
 });
 /** Somebody has changed the hour of a workflow. */
 const editedFlows = shippedWorkflows.slice(1, 2).map((shipped) => ({
-  ...{ shipped, is: "different" as const, isActive: true, differs: ["node Schedule"] },
-  former: { ...shipped, nodes: shipped.nodes.slice(0, 1) },
+  ...{ shipped, is: "different" as const, isActive: true, differs: ["node Schedule"], digest: "5a" },
 }));
 const provingEach = createStack({
   ...stack.config,

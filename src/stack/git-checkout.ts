@@ -2,7 +2,8 @@
  * Brings a commit into a work tree, in Python. Git alone cannot go on after it was killed: its lock is left, and it takes the files that
  * it had written already for somebody's changes. They are told from such by their content, which is that of the commit, or the
  * beginning of it; then half of a checkout is taken back, and it is done again. Where a disk runs full git leaves files cut off, and HEAD
- * where it was: they are taken back too, and that ends it with 28.
+ * where it was: they are taken back too, and that ends it with 28. Git goes to the commit that it is at already by leaving what lies there:
+ * on a way back it is therefore said of which commit half may lie there.
  */
 export const checkoutScript = String.raw`import os, subprocess, sys
 
@@ -16,8 +17,10 @@ def checkout(commit):
     return None if ended.returncode == 0 else ended.stderr.decode("utf-8", "replace")
 
 def is_full(said):
-    """Git does not tell a full disk from others that cannot be written."""
-    disk = os.statvfs(".")
+    """Git does not always say why it cannot write; of a quota the disk does not tell."""
+    said, disk = said.lower(), os.statvfs(".")
+    if "no space left" in said or "quota exceeded" in said:
+        return True
     return "write" in said and (disk.f_bavail * disk.f_frsize < 1 << 20 or (disk.f_files > 0 and disk.f_favail == 0))
 
 def path_of(lock):
@@ -70,15 +73,27 @@ def take_back(paths):
     for path, was_there in paths:
         if os.path.lexists(path):
             os.unlink(path)
-    known = b"".join(os.fsencode(path) + b"\0" for path, was_there in paths if was_there)
+    known, new = [b"".join(os.fsencode(path) + b"\0" for path, was in paths if was == wanted) for wanted in (True, False)]
     if known:
         words = ["--literal-pathspecs", "checkout", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul", "HEAD"]
         subprocess.run(["git", *words], input=known, stderr=subprocess.DEVNULL)
+    if new:
+        # Killed late, git has them in its list already.
+        subprocess.run(["git", "update-index", "--force-remove", "-z", "--stdin"], input=new, stderr=subprocess.DEVNULL)
 
-commit = sys.argv[1]
+def is_at(commit):
+    return git("rev-parse", "HEAD") == git("rev-parse", commit + "^{commit}")
+
+commit, *half = sys.argv[1:]
 locks = [path_of(name) for name in ("index.lock", "HEAD.lock")]
 for lock in locks:
     remove_dead(lock)
+if half and is_at(commit) and not any(map(os.path.lexists, locks)):
+    paths = halves(*half)
+    if paths is None:
+        print("somebody's own changes lie among what a checkout that was cut off has left", file=sys.stderr)
+        sys.exit(1)
+    take_back(paths)
 for _ in ("as it is", "when half of it was taken back"):
     said = checkout(commit)
     if said is None:

@@ -32,6 +32,7 @@ describe("git", () => {
 
   it("is brought to a commit by a script that can go on", () => {
     expect(words(git.checkout("a"))).toEqual(["/opt/code", "/usr/bin/python3", "-", "a"]);
+    expect(words(git.checkout("a", "b"))).toEqual(["/opt/code", "/usr/bin/python3", "-", "a", "b"]);
   });
 
   it("fetches a branch to where the remote's branches are", () => {

@@ -31,9 +31,9 @@ export interface Git {
   log(from: Text, to: Text): CommandAction;
   /**
    * The tree becomes that of a commit, on no branch. Refuses rather than write over anything that git does not keep. Goes on where one
-   * that was killed stopped, in either direction.
+   * that was killed stopped, in either direction. `half`: the commit of which half may lie there when the tree's own is the wanted one still.
    */
-  checkout(commit: Text): CommandAction;
+  checkout(commit: Text, half?: Text): CommandAction;
   isAt(commit: Text): Probe;
 }
 
@@ -80,8 +80,8 @@ export function createGit(place: string, { repository, remote, branch }: GitSour
       code: "git.not_clean",
     }),
     log: (from, to) => lines(["log", "-z", ...logOptions, range(from, to), "--"], commitsScript),
-    checkout: (commit) =>
-      as(["/usr/bin/python3", "-", commit], {
+    checkout: (commit, half) =>
+      as(["/usr/bin/python3", "-", commit, ...(half === undefined ? [] : [half])], {
         stdin: checkoutScript,
         exitCodes: { 1: "git.checkout_refused", 28: "host.disk_full" },
       }),

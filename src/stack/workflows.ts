@@ -1,10 +1,11 @@
 import { type CommandAction, command, type Probe } from "../runbook/action.ts";
-import { secret } from "../runbook/value.ts";
+import { join, runId, secret, type Text } from "../runbook/value.ts";
 import type { Stack } from "./stack.ts";
 
 /**
  * Workflows that the project ships, in the stack's n8n: looked at, put, and taken back, through its public API. Each is known by its name, since
- * n8n chooses ids itself, and so are the credential and the workflow for failures that it names. A credential's secret is never asked for.
+ * n8n chooses ids itself, and so are the credential and the workflow for failures that it names. A credential's secret is never asked for. What
+ * somebody wrote into a workflow may be one, though: what is replaced is told by its digest alone, and lies in a file of the run until it is put back.
  */
 
 /** As a file of `n8n/`, and as n8n takes it. */
@@ -15,28 +16,30 @@ export interface Workflow {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** What `lookAtWorkflow` prints. */
+/** What `look` prints. */
 export interface WorkflowFound {
   /** In a word: what n8n has is what is shipped, and works; or why not. */
   readonly is: "as shipped" | "missing" | "inactive" | "different";
   readonly isActive: boolean;
   /** What of it differs: `node Schedule`, `settings`. */
   readonly differs: readonly string[];
-  /** What n8n has, to be put back; null when it has none. */
-  readonly former: Workflow | null;
+  /** SHA-256 of what n8n has; null when it has none. */
+  readonly digest: string | null;
 }
 
 export interface Workflows {
   look(shipped: Workflow): CommandAction;
   isAsShipped(shipped: Workflow): Probe;
-  /** Puts it there and activates it. A credential that n8n does not have under the name is made. */
+  /** Keeps what is there for the way back, puts it there and activates it. A credential that n8n does not have under the name is made. */
   put(shipped: Workflow): CommandAction;
-  /** Puts back what was there, as active as it was. */
-  putBack(former: Workflow, isActive: boolean): CommandAction;
-  isPutBack(former: Workflow): Probe;
-  /** Removes what was not there before. */
-  remove(shipped: Workflow): CommandAction;
-  isMissing(shipped: Workflow): Probe;
+  /** Puts back what was there, as active as it was, or removes what was not; and removes a credential that was made. */
+  putBack(shipped: Workflow): CommandAction;
+  isPutBack(shipped: Workflow): Probe;
+}
+
+/** What `put` replaced: on the stack's machine, each workflow in a file of its own that its owner alone reads. */
+function keptFolder({ workDirectory }: Stack["config"]): Text {
+  return join(`${workDirectory}/runs/`, runId, "/workflows");
 }
 
 export function createWorkflows({ config, tools }: Stack): Workflows | undefined {
@@ -46,8 +49,8 @@ export function createWorkflows({ config, tools }: Stack): Workflows | undefined
     N8N_API_KEY: secret("services.automation.apiKey"),
     ...(automation.odooKey === undefined ? {} : { ODOO_API_KEY: secret("services.automation.odooKey") }),
   };
-  const ask = (verb: string, workflow: Workflow, more: readonly string[] = []) =>
-    command(tools, ["/usr/bin/python3", "-", automation.url, verb, JSON.stringify(workflow), ...more], {
+  const ask = (verb: string, workflow: Workflow, ...folder: readonly Text[]) =>
+    command(tools, ["/usr/bin/python3", "-", automation.url, verb, JSON.stringify(workflow), ...folder], {
       stdin: workflowScript,
       env: keys,
       exitCodes: {
@@ -56,25 +59,21 @@ export function createWorkflows({ config, tools }: Stack): Workflows | undefined
         4: "automation.key_refused",
         5: "automation.workflow_ambiguous",
         6: "automation.credential_missing",
+        28: "host.disk_full",
       },
     });
-  const look = (shipped: Workflow) => ask("look", shipped);
-  const probe = (shipped: Workflow, title: string, is: WorkflowFound["is"]): Probe => ({
-    ...{ title, action: look(shipped), output: { from: "stdout", as: "json", pick: ["is"] } },
+  const kept = keptFolder(config);
+  const probe = (title: string, action: CommandAction, is: string): Probe => ({
+    ...{ title, action, output: { from: "stdout", as: "json", pick: ["is"] } },
     ...{ compare: "eq", with: is, code: "automation.workflow_refused" },
   });
+  const look = (shipped: Workflow) => ask("look", shipped);
   return {
     look,
-    isAsShipped: (shipped) => probe(shipped, `${shipped.name} is as it is shipped, and active`, "as shipped"),
-    put: (shipped) => ask("put", shipped),
-    putBack: (former, isActive) => ask("back", former, [isActive ? "active" : "inactive"]),
-    isPutBack: (former) => ({
-      ...probe(former, `${former.name} is as it was`, "as shipped"),
-      output: { from: "stdout", as: "json", pick: ["differs"] },
-      ...{ compare: "absent", with: "" },
-    }),
-    remove: (shipped) => ask("remove", shipped),
-    isMissing: (shipped) => probe(shipped, `${shipped.name} is not there`, "missing"),
+    isAsShipped: (shipped) => probe(`${shipped.name} is as it is shipped, and active`, look(shipped), "as shipped"),
+    put: (shipped) => ask("put", shipped, kept),
+    putBack: (shipped) => ask("back", shipped, kept),
+    isPutBack: (shipped) => probe(`${shipped.name} is as it was`, ask("compare", shipped, kept), "as it was"),
   };
 }
 
@@ -83,12 +82,13 @@ export function createWorkflows({ config, tools }: Stack): Workflows | undefined
  * says of a workflow is cut down to them before it is sent back. Only a workflow with something that starts it can be active.
  */
 const workflowScript = `
-import json, os, sys, urllib.error, urllib.parse, urllib.request
-url, verb, text, *more = sys.argv[1:]
+import errno, hashlib, json, os, sys, urllib.error, urllib.parse, urllib.request
+url, verb, text, *folder = sys.argv[1:]
 wanted = json.loads(text)
 NODE = "id name type typeVersion position parameters credentials webhookId disabled notes notesInFlow executeOnce alwaysOutputData retryOnFail maxTries waitBetweenTries onError".split()
 SETTINGS = "executionOrder timezone errorWorkflow executionTimeout saveExecutionProgress saveManualExecutions saveDataErrorExecution saveDataSuccessExecution callerPolicy callerIds".split()
-COMPARED = [key for key in NODE if key not in ("id", "position", "notes", "notesInFlow")]
+LAID_OUT = ("position", "notes", "notesInFlow")
+COMPARED = [key for key in NODE if key not in ("id", *LAID_OUT)]
 STARTERS = ("n8n-nodes-base.scheduleTrigger", "n8n-nodes-base.webhook")
 class Stay(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *given):
@@ -97,13 +97,15 @@ browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
 def end(code, words):
     print(words, file=sys.stderr)
     sys.exit(code)
-def ask(method, path, body=None):
+def ask(method, path, body=None, gone=None):
     data = None if body is None else json.dumps(body).encode()
     headers = {"X-N8N-API-KEY": os.environ["N8N_API_KEY"], "Accept": "application/json", "Content-Type": "application/json"}
     try:
         with browser.open(urllib.request.Request(url + "/api/v1" + path, data, headers, method=method), timeout=60) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
+        if error.code == gone:
+            return None
         said = error.read(2000).decode("utf-8", "replace").replace("\\n", " ")
         code = 4 if error.code in (401, 403) else 3 if error.code >= 500 else 1
         end(code, "n8n answers %d to %s %s: %s" % (error.code, method, path.split("?")[0], said if path != "/credentials" else "not told"))
@@ -139,9 +141,9 @@ def named(workflow):
     return workflow
 def compared(workflow):
     return {node["name"]: {key: node[key] for key in COMPARED if key in node} for node in workflow["nodes"]}
-def differences(shipped, present):
+def differences(shipped, present, is_given=True):
     shipped, present = named(shipped), named(present)
-    for node in shipped["nodes"]:
+    for node in shipped["nodes"] + ([] if is_given else present["nodes"]):
         for credential in node.get("credentials", {}).values():
             credential["is"] = True
     one, other = compared(shipped), compared(present)
@@ -159,10 +161,16 @@ def filled(workflow, present=None):
             workflow["settings"]["errorWorkflow"] = failure["id"]
     if present:
         workflow["settings"] = {**cut(present)["settings"], **workflow["settings"]}
+        workflow["nodes"] = [laid_out(node, present) for node in workflow["nodes"]]
     for node in workflow["nodes"]:
         for kind, credential in node.get("credentials", {}).items():
             credential["id"] = known(kind, credential["name"]) if credential.get("id") is None else credential["id"]
     return workflow
+def laid_out(node, present):
+    for one in cut(present)["nodes"]:
+        if one["name"] == node["name"]:
+            return {**{key: node[key] for key in node if key not in LAID_OUT}, **{key: one[key] for key in LAID_OUT if key in one}}
+    return node
 def known(kind, name):
     for workflow in workflows:
         for node in workflow["nodes"]:
@@ -174,15 +182,41 @@ def lacking(workflow):
     return {(kind, one["name"]) for node in workflow["nodes"] for kind, one in node.get("credentials", {}).items() if one.get("id") is None}
 def store(workflow, present):
     return ask("PUT", "/workflows/" + present["id"], workflow) if present else ask("POST", "/workflows", workflow)
+def path_of(ending):
+    return os.path.join(folder[0], urllib.parse.quote(wanted["name"], safe="") + ending)
+def own(ending, flags):
+    os.makedirs(folder[0], 0o700, exist_ok=True)
+    return open(os.open(path_of(ending), os.O_WRONLY | os.O_CREAT | flags, 0o600), "w")
+def text_of(ending):
+    if not os.path.exists(path_of(ending)):
+        return None
+    with open(path_of(ending)) as file:
+        return file.read()
 def give(workflow, kind, name):
     if kind != "httpBearerAuth" or not os.environ.get("ODOO_API_KEY"):
         end(6, "n8n has no credential that is called %s" % name)
-    made = ask("POST", "/credentials", {"name": name, "type": kind, "data": {"token": os.environ["ODOO_API_KEY"]}})
+    with own(".credentials", os.O_APPEND) as file:
+        made = ask("POST", "/credentials", {"name": name, "type": kind, "data": {"token": os.environ["ODOO_API_KEY"]}})
+        file.write(made["id"] + "\\n")
     for node in workflow["nodes"]:
         if node.get("credentials", {}).get(kind, {}).get("name") == name:
             node["credentials"][kind]["id"] = made["id"]
+def keep(present):
+    # A put that is done again finds what it put itself.
+    if os.path.exists(path_of(".json")):
+        return
+    is_active = bool(present and present.get("active"))
+    with own(".json.partial", os.O_TRUNC) as file:
+        json.dump({"former": cut(present) if present else None, "isActive": is_active}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(path_of(".json.partial"), path_of(".json"))
+def kept():
+    # Without the file nothing was put.
+    return json.loads(text_of(".json") or "null")
 def put():
     present = find(wanted["name"])
+    keep(present)
     if not present or differences(wanted, present):
         # n8n itself finds a credential by its name, when a workflow is new to it.
         stored = store(filled(wanted, present), present)
@@ -196,26 +230,44 @@ def put():
     if can_be_active(wanted) and not present.get("active"):
         ask("POST", "/workflows/%s/activate" % present["id"])
 def back():
-    present = find(wanted["name"])
-    stored = store(cut(wanted), present)
-    if can_be_active(wanted):
-        ask("POST", "/workflows/%s/%s" % (stored["id"], "activate" if more == ["active"] else "deactivate"))
-def remove():
-    present = find(wanted["name"])
-    if present:
+    before, present = kept(), find(wanted["name"])
+    if not before:
+        return
+    if before["former"]:
+        stored = store(before["former"], present)
+        if bool(stored.get("active")) != before["isActive"]:
+            ask("POST", "/workflows/%s/%s" % (stored["id"], "activate" if before["isActive"] else "deactivate"))
+    elif present:
         ask("DELETE", "/workflows/" + present["id"])
+    for credential in (text_of(".credentials") or "").split():
+        ask("DELETE", "/credentials/" + credential, gone=404)
+def compare():
+    before, present = kept(), find(wanted["name"])
+    if not before or not before["former"] and not present:
+        return {"is": "as it was"}
+    if not present:
+        return {"is": "missing"}
+    # Where it had a credential's name alone, n8n may have found that meanwhile.
+    if not before["former"] or differences(before["former"], present, is_given=False):
+        return {"is": "different"}
+    if bool(present.get("active")) != before["isActive"]:
+        return {"is": "active" if present.get("active") else "inactive"}
+    return {"is": "as it was"}
 def look():
     present = find(wanted["name"])
     if not present:
-        return {"is": "missing", "isActive": False, "differs": [], "former": None}
+        return {"is": "missing", "isActive": False, "differs": [], "digest": None}
     differs, is_active = differences(wanted, present), bool(present.get("active"))
     state = "different" if differs else "as shipped" if is_active or not can_be_active(wanted) else "inactive"
-    return {"is": state, "isActive": is_active, "differs": differs, "former": cut(present)}
+    digest = hashlib.sha256(json.dumps(cut(present), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return {"is": state, "isActive": is_active, "differs": differs, "digest": digest}
 try:
     workflows = every()
-    answer = {"look": look, "put": put, "back": back, "remove": remove}[verb]()
+    answer = {"look": look, "put": put, "back": back, "compare": compare}[verb]()
     if answer:
         print(json.dumps(answer))
+except OSError as error:
+    end(28 if error.errno in (errno.ENOSPC, errno.EDQUOT) else 1, "what the way back needs cannot be kept: %s" % error)
 except (KeyError, TypeError, ValueError) as error:
     end(1, "n8n answers something else than its documented API: %r" % error)
 `;

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configWith, refusal, testFolder } from "../harness/backups.ts";
@@ -109,6 +109,19 @@ describe("an upgrade of a project that is refused", () => {
   ])("%s changes nothing", async (_, to, code, reason) => {
     const { code: found, message, hint } = await refused("--to", to);
     expect([found, `${message} ${hint}`]).toEqual([code, expect.stringContaining(reason)]);
+  });
+
+  it("since it names the new image already, beside containers of the old one, changes nothing", async () => {
+    const before = await variables();
+    // As an upgrade by hand that stopped half-way leaves it; Compose takes the quotes off.
+    await writeFile(join(folder, ".env"), `${before}\nODOO_IMAGE='${next}'\n`);
+    try {
+      const { code, message } = await refused("--to", "99.0");
+      expect([code, message]).toEqual(["upgrade.image_unfit", expect.stringContaining(`the project names ${next}`)]);
+      expect(await images()).toEqual([now]);
+    } finally {
+      await writeFile(join(folder, ".env"), before);
+    }
   });
 });
 

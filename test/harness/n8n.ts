@@ -75,15 +75,21 @@ export async function createKey(url: string): Promise<string> {
   const scopes = ["create", "list", "read", "update", "delete", "activate", "deactivate"].map(
     (verb) => `workflow:${verb}`,
   );
-  const wanted = { label: "tests", expiresAt: null, scopes: [...scopes, "credential:create"] };
+  const wanted = { label: "tests", expiresAt: null, scopes: [...scopes, "credential:create", "credential:delete"] };
   const made = await post(`${url}/rest/api-keys`, wanted, { Cookie: cookie.join("; ") });
   return ((await made.json()) as { data: { rawApiKey: string } }).data.rawApiKey;
+}
+
+interface EditedNode {
+  readonly name: string;
+  readonly position: readonly number[];
+  readonly notes?: string;
 }
 
 interface Edited {
   readonly id: string;
   readonly name: string;
-  readonly nodes: readonly { readonly name: string }[];
+  readonly nodes: readonly EditedNode[];
   readonly connections: object;
   readonly settings: { readonly executionOrder: string; readonly timezone: string };
 }
@@ -106,16 +112,28 @@ export class N8n {
     await post(`${this.#url}/api/v1/workflows/${workflow}/activate`, {}, { "X-N8N-API-KEY": this.#key });
   }
 
-  /** Somebody edits a workflow: another time of its schedule. */
-  async reschedule(name: string, expression: string): Promise<void> {
-    const headers = { "X-N8N-API-KEY": this.#key, "Content-Type": "application/json" };
-    const answer = await fetch(`${this.#url}/api/v1/workflows?limit=250`, { headers });
+  async #find(name: string): Promise<Edited> {
+    const answer = await fetch(`${this.#url}/api/v1/workflows?limit=250`, { headers: { "X-N8N-API-KEY": this.#key } });
     const { data } = (await answer.json()) as { data: Edited[] };
     const found = data.find((one) => one.name === name);
     if (found === undefined) throw new Error(`n8n has no workflow ${name}`);
-    const { id, nodes, connections, settings } = found;
+    return found;
+  }
+
+  /** Where a workflow's schedule stands on the canvas, and what is noted at it. */
+  async schedule(name: string): Promise<Omit<EditedNode, "name">> {
+    const { position, notes } = (await this.#find(name)).nodes.find((node) => node.name === "Schedule") ?? {};
+    return { position: position ?? [], notes: notes ?? "" };
+  }
+
+  /** Somebody edits a workflow: another time of its schedule, which is moved and gets a note. */
+  async reschedule(name: string, expression: string, laidOut: Omit<EditedNode, "name">): Promise<void> {
+    const headers = { "X-N8N-API-KEY": this.#key, "Content-Type": "application/json" };
+    const { id, nodes, connections, settings } = await this.#find(name);
     const rule = { interval: [{ field: "cronExpression", expression }] };
-    const edited = nodes.map((node) => (node.name === "Schedule" ? { ...node, parameters: { rule } } : node));
+    const edited = nodes.map((node) =>
+      node.name === "Schedule" ? { ...node, ...laidOut, parameters: { rule } } : node,
+    );
     const { executionOrder, timezone } = settings;
     const body = JSON.stringify({ name, nodes: edited, connections, settings: { executionOrder, timezone } });
     const put = await fetch(`${this.#url}/api/v1/workflows/${id}`, { method: "PUT", headers, body });

@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { at, configWith, refusal, removeShared, restic, resticOn, runJson, sharedFolder } from "../harness/backups.ts";
-import { container, ipai, isCompose, leftovers, places, run, sql, there } from "../harness/sandbox.ts";
+import { container, ipai, isCompose, leftovers, places, psql, run, sql, there } from "../harness/sandbox.ts";
 
 /** A repository and a working folder on small disks of their own, which can be taken away and filled. */
 let desk: string;
@@ -129,6 +129,23 @@ describe("a working folder", () => {
     expect(proof).toMatchObject({ outcome: "failed-and-undone", error: { code: "backup.disk_full" } });
     await rm(join(work, "filler"));
     expect(await readdir(join(work, "proof"))).toEqual([]);
+  });
+});
+
+describe("a session that holds Odoo's clean-up of files off", () => {
+  it("and ends before the filestore is taken ends the backup", async () => {
+    const holder = "from pg_stat_activity where application_name like 'ipai % %'";
+    // What reads in the session's snapshot has it by then, the dump last.
+    const script = `
+ask() { ${psql.map((word) => `'${word}'`).join(" ")} -d postgres -c "$1"; }
+dumps="select count(*) from pg_stat_activity where application_name = 'pg_dump' and backend_xmin is not null"
+for _ in {1..100}; do [ "$(ask "$dumps")" = 0 ] || break; sleep 0.1; done
+sleep 1
+ask "select pg_terminate_backend(pid) ${holder}"
+until [ "$(ask "select count(*) ${holder}")" = 0 ]; do sleep 0.1; done`;
+    const failed = await make(config, at("do:folder/files held/take/filestore:performed", script));
+    expect(failed).toMatchObject({ outcome: "failed-and-undone", error: { code: "backup.hold_ended" } });
+    expect([await leftovers(), await snapshots()]).toEqual([[], 1]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/load.ts";
@@ -253,6 +253,16 @@ env.cr.commit()
       await removeDatabase(database);
     });
 
+    it("takes back all that it made, the credential too, when Odoo does not take the key", async () => {
+      const right = odooKey;
+      odooKey = "0".repeat(40);
+      const run = await change("n8n", "sync");
+      odooKey = right;
+      expect([run.outcome, run.error?.code]).toEqual(["failed-and-undone", WebhookFailed.code]);
+      expect(await status()).toEqual(Array(5).fill("missing"));
+      expect(await sql("select count(*) from credentials_entity where name like 'Finance%'", "n8n")).toBe("0");
+    });
+
     it("puts them there, active, with a credential of its own, and does nothing the second time", async () => {
       expect(await status()).toEqual(Array(5).fill("missing"));
       const planned = await ipai(["--config", config, "n8n", "sync", "--plan"], { env: env() });
@@ -296,15 +306,26 @@ env.cr.commit()
     });
 
     it("is put back as it was when the test fails, and says what somebody has changed", async () => {
-      await new N8n(url, key).reschedule(alert, "0 6 * * *");
+      const laidOut = { position: [70, 80], notes: "ask Dora, sesame-7" };
+      await n8n.reschedule(alert, "0 6 * * *", laidOut);
       expect((await status())[1]).toBe("different");
+      // What somebody wrote into n8n is nowhere but in a file of the run, which its owner alone reads.
+      const planned = await ipai(["--config", config, "n8n", "sync", "--plan", "--json"], { env: env() });
+      expect([planned.exitCode, planned.stdout.includes(alert), planned.stdout.includes("sesame-7")]).toEqual([
+        0,
+        true,
+        false,
+      ]);
       await odoo.stop();
       const run = await change("n8n", "sync");
       expect([run.outcome, run.error?.code]).toEqual(["failed-and-undone", WebhookFailed.code]);
-      expect((await status())[1]).toBe("different");
+      expect([(await status())[1], await n8n.schedule(alert)]).toEqual(["different", laidOut]);
+      const file = join(folder, `work/runs/${run.run}/workflows/${encodeURIComponent(alert)}.json`);
+      const [kept, { mode }] = [await readFile(file, "utf8"), await stat(file)];
+      expect([kept.includes("sesame-7"), kept.includes("0 6 * * *"), mode & 0o777]).toEqual([true, true, 0o600]);
       odoo = await serve(database);
       expect((await change("n8n", "sync")).outcome).toBe("succeeded");
-      expect((await status())[1]).toBe("as shipped");
+      expect([(await status())[1], await n8n.schedule(alert)]).toEqual(["as shipped", laidOut]);
     });
   });
 });

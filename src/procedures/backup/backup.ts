@@ -14,7 +14,7 @@ import { requestProof } from "./certificate/request.ts";
 import { findWrongClock } from "./clock.ts";
 import { NoRepository } from "./errors.ts";
 import { type BackupFacts, jobsOf, knownRepository, readBackupFacts } from "./facts.ts";
-import { readInstant, resticTime, snapshot, takenAt, withFilesHeld } from "./hold.ts";
+import { holdExists, readInstant, resticTime, snapshot, takenAt, withFilesHeld } from "./hold.ts";
 import { limitNotes } from "./limits.ts";
 import { unlock } from "./locks.ts";
 import { aboutSql, attachmentsSql, globalsSql, manifestSql, rolesSql, sequencesSql } from "./manifest.ts";
@@ -195,7 +195,14 @@ function takeFilestore(stack: Stack, folder: string): Act {
       title: "Take the filestore",
       action: withFullDisk({ ...action, exitCodes: { 1: "backup.filestore_unreadable" } }),
     },
-    { verify: [pathExists(stack.tools, copy, "the filestore is in the set")], timeoutSeconds: 6 * 3600 },
+    {
+      // Had the hold ended before, the clean-up may have taken files that the dump still names.
+      verify: [
+        pathExists(stack.tools, copy, "the filestore is in the set"),
+        { ...holdExists(stack), code: "backup.hold_ended" },
+      ],
+      timeoutSeconds: 6 * 3600,
+    },
   );
 }
 

@@ -70,6 +70,14 @@ export const BackupAmbiguous = defineError<{ given: string; found: string }>("ba
   hint: (d) => `Which is meant: ${d.found}?`,
 });
 
+export const HoldEnded = defineError("backup.hold_ended", {
+  exitCode: 32,
+  message: () =>
+    "Odoo's clean-up of files was not held off until the filestore was taken. No backup was made; older ones are untouched.",
+  hint: () =>
+    "Was the database server restarted, or the session that held it off ended? Take the backup again; one that takes longer needs a higher backup.timeoutHours.",
+});
+
 export const DumpFailed = defineError<Command>("backup.dump_failed", {
   exitCode: 32,
   message: () => "pg_dump could not write the dump. No backup was made; older ones are untouched.",

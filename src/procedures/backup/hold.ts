@@ -105,7 +105,7 @@ function holdStarted(stack: Stack): Probe {
 }
 
 /** With the snapshot's id in its name, the session has its lock. */
-function holdExists(stack: Stack): Probe {
+export function holdExists(stack: Stack): Probe {
   const action = stack.postgres.query("postgres", holdSql, { hold: join("ipai ", runId, " %") });
   return {
     title: "the clean-up is held off",

@@ -24,16 +24,18 @@ export function unchangedTree(stack: Stack, git: Git, { from }: Move, undo: Act[
 }
 
 export function checkOut(stack: Stack, git: Git, { from, to }: Move): Act {
+  const isClean = git.isClean(codeFolders(stack));
   return change(
     { id: "checkout", title: `Check out ${short(to)}`, action: git.checkout(to) },
     {
       done: git.isAt(to),
-      verify: [git.isAt(to), git.isClean(codeFolders(stack))],
+      verify: [git.isAt(to), isClean],
       timeoutSeconds: 600,
       undo: [
+        // A checkout that was cut off leaves git at the commit of before, with files of the other one.
         takeBack(
-          { id: "check out before", title: `Check out ${short(from)} again`, action: git.checkout(from) },
-          { done: git.isAt(from), verify: [git.isAt(from)], timeoutSeconds: 600 },
+          { id: "check out before", title: `Check out ${short(from)} again`, action: git.checkout(from, to) },
+          { verify: [git.isAt(from), isClean], timeoutSeconds: 600 },
         ),
       ],
     },

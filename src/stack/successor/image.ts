@@ -17,6 +17,8 @@ export interface ImageSuccessor extends AnySuccessor, Variables, Beside {
   readonly kind: "image";
   /** Compose's project as it will be, as JSON for `imagesOfProject`. */
   readonly project: CommandAction;
+  /** As it is now. */
+  readonly presentProject: CommandAction;
   /** Lines for `parseMade`. `images`: what the services will be made of. */
   made(images: ReadonlyMap<string, string>): CommandAction;
   /** Prints the services that keep data in a volume without a name. */
@@ -66,6 +68,7 @@ export function createImageSuccessor(stack: StackConfig, series: string, variabl
     ask: (question) => withVariables(askIn(host, project, question), variables),
     relinked: (path) => path,
     project: withVariables(readProject(host, project), variables),
+    presentProject: readProject(host, project),
     made: (images) => {
       const words = services.flatMap((one) => [one, containerOf(project, one), images.get(one) ?? ""]);
       return command(host, ["sh", "-c", madeScript, "made", ...words]);

@@ -171,6 +171,37 @@ describe("a checkout that was killed", () => {
     expect(await told(source.isClean(["addons"]))).toBe("");
   });
 
+  it("is taken back where git is still at the commit of before", async () => {
+    const second = await half();
+    const before = await text(source.head());
+    await perform(source.checkout(before, second));
+    expect(await told(source.isClean(["addons"]))).toBe("");
+    expect(await text(source.head())).toBe(before);
+    // Killed at its very end, when git's list of files is the new one already.
+    await perform(source.checkout(second));
+    await git(repository, "update-ref", "--no-deref", "HEAD", before);
+    expect(await told(source.isClean(["addons"]))).not.toBe("");
+    await perform(source.checkout(before, second));
+    expect(await told(source.isClean(["addons"]))).toBe("");
+    expect(await readFile(join(repository, "addons/a/gone.py"), "utf8")).toBe("g\n");
+    // With nothing of it there, nothing is to be done; from the commit itself it is the ordinary way.
+    await perform(source.checkout(before, second));
+    await perform(source.checkout(second));
+    await perform(source.checkout(before, second));
+    expect([await text(source.head()), await told(source.isClean(["addons"]))]).toEqual([before, ""]);
+  });
+
+  it("is not taken back over what somebody changed, which is told", async () => {
+    const second = await half();
+    await writeFiles(repository, { "addons/a/b.py": "mine\n" });
+    await expect(perform(source.checkout(first, second))).rejects.toMatchObject({
+      code: "git.checkout_refused",
+      message: expect.stringContaining("somebody's own changes"),
+    });
+    expect(await readFile(join(repository, "addons/a/b.py"), "utf8")).toBe("mine\n");
+    expect(await readFile(join(repository, "addons/a/a.py"), "utf8")).toBe("2\n");
+  });
+
   it("does not go on over what somebody changed", async () => {
     const second = await half();
     await writeFiles(repository, { "addons/a/b.py": "mine\n" });
@@ -195,7 +226,7 @@ describe("a checkout that was killed", () => {
     expect(await text(source.head())).toBe(second);
   });
 
-  it("really, at any moment, goes on", async () => {
+  it("really, at any moment, goes on or is taken back", async () => {
     const many = Object.fromEntries(
       Array.from({ length: 400 }, (_, index) => [`addons/a/f${index}.py`, `${index}\n`.repeat(2000)]),
     );
@@ -207,7 +238,7 @@ describe("a checkout that was killed", () => {
     await perform(source.checkout(one));
     let halfMade = 0;
     for (let round = 0; round < 8; round += 1) {
-      const target = round % 2 === 0 ? two : one;
+      const [from, target] = round % 2 === 0 ? [one, two] : [two, one];
       const killed = spawn("git", ["-C", repository, "checkout", "--quiet", "--detach", target]);
       // The first file that changes says that it is under way; where it is then killed is left to chance.
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -217,6 +248,10 @@ describe("a checkout that was killed", () => {
       if (killed.exitCode === null && killed.signalCode === null) await once(killed, "exit");
       watcher.close();
       if ((await told(source.isClean(["addons"]))) !== "") halfMade += 1;
+      if (round % 4 > 1) {
+        await perform(source.checkout(from, target));
+        expect([await text(source.head()), await told(source.isClean(["addons"]))]).toEqual([from, ""]);
+      }
       await perform(source.checkout(target));
       expect(await text(source.head())).toBe(target);
       expect(await told(source.isClean(["addons"]))).toBe("");
@@ -226,9 +261,12 @@ describe("a checkout that was killed", () => {
 });
 
 describe.runIf(process.getuid?.() === 0)("a disk that is full", () => {
-  it("keeps the commit that is there whole, and takes the next one when there is room", async () => {
+  it.each([
+    ["of bytes", "size=4m", 'dd if=/dev/zero of="$1" bs=4k || :'],
+    ["of files", "size=40m,nr_inodes=200", 'mkdir "$1"; cd "$1"; while touch "f$((n = n + 1))"; do :; done'],
+  ])("%s keeps the commit that is there whole, and takes the next one when there is room", async (_, room, fill) => {
     const small = await mkdtemp(join(folder, "small-"));
-    await perform(command("local", ["mount", "-t", "tmpfs", "-o", "size=4m", "none", small]));
+    await perform(command("local", ["mount", "-t", "tmpfs", "-o", room, "none", small]));
     try {
       const files = (size: number) =>
         Object.fromEntries(
@@ -239,13 +277,11 @@ describe.runIf(process.getuid?.() === 0)("a disk that is full", () => {
       const two = await commit(remote, { ...files(60_000), "addons/a/a.py": undefined, "addons/a/new.py": "n\n" });
       const tree = createGit("local", { repository: join(small, "tree"), remote: "origin", branch: "main" });
       await perform(tree.fetch());
-      await perform(
-        command("local", ["sh", "-c", 'dd if=/dev/zero of="$1" bs=4k || :', "fill", join(small, "filler")]),
-      );
+      await perform(command("local", ["sh", "-c", `${fill}; exit 0`, "fill", join(small, "filler")]));
       await expect(perform(tree.checkout(two))).rejects.toMatchObject({ code: "host.disk_full" });
       expect(await told(tree.isClean(["addons"]))).toBe("");
       expect(await text(tree.head())).toBe(one);
-      await rm(join(small, "filler"));
+      await rm(join(small, "filler"), { recursive: true });
       await perform(tree.checkout(two));
       expect([await text(tree.head()), await told(tree.isClean(["addons"]))]).toEqual([two, ""]);
     } finally {

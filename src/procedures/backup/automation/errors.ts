@@ -18,7 +18,7 @@ export const AutomationKeyRefused = defineError<Told>("automation.key_refused", 
   exitCode: 33,
   message: (d) => `n8n refuses the key of its API: ${lastLine(d)}`,
   hint: () =>
-    "Keys expire: make a new one in n8n, under Settings, n8n API, as its owner, and give it to ipai (services.automation.apiKey).",
+    "Keys expire, and may lack a scope (docs/operating/workflows.md): make a new one in n8n, under Settings, n8n API, as its owner, and give it to ipai (services.automation.apiKey).",
 });
 
 export const AutomationExportFailed = defineError<Told>("automation.export_failed", {

@@ -7,12 +7,11 @@ import { shippedWorkflows } from "./shipped.ts";
 
 /** What n8n has of the workflows that are shipped. */
 
-const record = z.record(z.string(), z.unknown());
 const found: z.ZodType<WorkflowFound> = z.object({
   is: z.enum(["as shipped", "missing", "inactive", "different"]),
   isActive: z.boolean(),
   differs: z.array(z.string()),
-  former: z.object({ name: z.string(), nodes: z.array(record), connections: record, settings: record }).nullable(),
+  digest: z.string().nullable(),
 });
 
 export interface FlowFound extends WorkflowFound {

@@ -38,11 +38,13 @@ function planSync(stack: Stack, _input: NoInput, { flows }: Facts): Plan {
     title:
       wrong.length === 0 ? "Test the workflows of n8n, which are as shipped" : "Put the shipped workflows into n8n",
     input: {},
-    facts: Object.fromEntries(flows.map(({ shipped, is, differs }) => [shipped.name, { is, differs: [...differs] }])),
+    facts: Object.fromEntries(
+      flows.map(({ shipped, differs, ...seen }) => [shipped.name, { ...seen, differs: [...differs] }]),
+    ),
     // Nothing of Odoo changes. A restore of n8n has the stack for itself.
     lease: "shared",
     notes: [
-      "Where nodes stand on the canvas, and settings that are not shipped, stay as they are.",
+      "Where nodes stand on the canvas, their notes, and settings that are not shipped, stay as they are.",
       "n8n needs ODOO_URL and MATTERMOST_WEBHOOK_URL in its environment; the credential is called Finance PPM: Odoo.",
     ],
     steps: [...wrong.map((flow) => put(workflows, flow)), ...test(stack)],
@@ -63,20 +65,13 @@ function titleOf({ shipped, is, differs }: FlowFound): string {
   return is === "inactive" ? `Activate ${shipped.name}` : `Change ${shipped.name}: ${differs.join(", ")}`;
 }
 
-function undo(workflows: Workflows, { shipped, former, isActive }: FlowFound): Act {
-  if (former === null)
-    return takeBack(
-      { id: `remove ${shipped.name}`, title: `Remove ${shipped.name}`, action: workflows.remove(shipped) },
-      { verify: [workflows.isMissing(shipped)] },
-    );
-  return takeBack(
-    {
-      id: `put back ${shipped.name}`,
-      title: `Put back what ${shipped.name} was`,
-      action: workflows.putBack(former, isActive),
-    },
-    { verify: [workflows.isPutBack(former)] },
-  );
+function undo(workflows: Workflows, { shipped, is }: FlowFound): Act {
+  const { name } = shipped;
+  const back =
+    is === "missing"
+      ? { id: `remove ${name}`, title: `Remove ${name}` }
+      : { id: `put back ${name}`, title: `Put back what ${name} was` };
+  return takeBack({ ...back, action: workflows.putBack(shipped) }, { verify: [workflows.isPutBack(shipped)] });
 }
 
 /** As the runbook calls it. Nothing is written by it; the chat gets one message that says that it is a test. */

@@ -1,3 +1,4 @@
+import type { CommandAction } from "../../../runbook/action.ts";
 import type { Sequence } from "../../../runbook/plan.ts";
 import { imagesOfProject, type UsedImage } from "../../../stack/images.ts";
 import { seriesOfProgram } from "../../../stack/odoo/inventory.ts";
@@ -32,11 +33,13 @@ export interface PlannedImage {
 
 export async function readImages(reader: FactReader, successor: ImageSuccessor): Promise<PlannedImages> {
   const lines = parseLines(await reader.text(successor.lines), Object.keys(successor.wanted));
-  const names = imagesOfProject(await reader.json(successor.project), projectOf(reader.stack.config));
+  const namesIn = async (project: CommandAction) =>
+    imagesOfProject(await reader.json(project), projectOf(reader.stack.config));
+  const names = await namesIn(successor.project);
   const made = parseMade(await reader.text(successor.made(names)));
   const nameless = (await reader.text(successor.nameless)).split("\n").filter((service) => service !== "");
   const reasons = [
-    ...made.flatMap((one) => whyUnfit(one, made) ?? []),
+    ...findUnfit(made, await namesIn(successor.presentProject)),
     ...nameless.map((service) => `${service} keeps data in a volume without a name`),
   ];
   if (reasons.length > 0) throw ImageUnfit({ series: successor.series, reasons: [...new Set(reasons)].join("; ") });
@@ -47,11 +50,24 @@ export async function readImages(reader: FactReader, successor: ImageSuccessor):
   return { kind: "image", images, lines };
 }
 
-/** What it is made of now must have another name, and be what that name means: containers are made anew of names. */
-function whyUnfit({ service, image, id, before }: Made, all: readonly Made[]): string | undefined {
+/**
+ * What a service is made of now must have another name, be what that name means, and be what the project names: containers are made anew of
+ * names, and the way back makes them of those that the project had. `present`: what it names now.
+ */
+export function findUnfit(made: readonly Made[], present: ReadonlyMap<string, string>): readonly string[] {
+  return made.flatMap((one) => whyUnfit(one, made, present.get(one.service)) ?? []);
+}
+
+function whyUnfit(
+  { service, image, id, before }: Made,
+  all: readonly Made[],
+  present: string | undefined,
+): string | undefined {
   if (id === undefined) return `there is no image ${image}`;
   if (before === undefined) return `${service} has no container`;
   if (all.some((one) => one.before?.image === image)) return `${service} is made of ${image} already`;
+  if (present !== before.image)
+    return `${service} is made of ${before.image}, and the project names ${present ?? "none"}`;
   return before.id === before.meant ? undefined : `${service} is made of an older ${before.image} than there is now`;
 }
 
