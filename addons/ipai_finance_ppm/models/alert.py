@@ -75,7 +75,7 @@ class Alert(models.Model):
     def init(self):
         ensure_unique(self, "dedupe_key")
 
-    @api.depends("state", "raised_at", "digest_ids.state", "digest_ids.lease_until")
+    @api.depends("state", "severity", "sent_at", "acked_at", "raised_at", "digest_ids.state", "digest_ids.lease_until")
     def _compute_chat_state(self):
         now = fields.Datetime.now()
         for alert in self:
@@ -86,12 +86,16 @@ class Alert(models.Model):
                 alert.chat_state = "claimed"
             else:
                 is_fresh = alert.raised_at and alert.raised_at > now - CHAT_AGE
-                alert.chat_state = "waiting" if is_fresh and alert.state not in ("acked", "cancelled") else "lapsed"
+                alert.chat_state = "waiting" if is_fresh and alert.state != "cancelled" and not alert._is_heard() else "lapsed"
+
+    def _is_heard(self):
+        """Acknowledged. What is critical is for one person, and so only when it had been mailed before: nobody takes it from the director."""
+        return self.state == "acked" and (self.severity != "critical" or bool(self.sent_at and self.sent_at <= self.acked_at))
 
     @api.model
     def _waiting_for_chat(self):
         """What nobody has told in the chat, nobody is about to, and what is still so. By the user's own rights."""
-        fresh = self.search([("raised_at", ">", fields.Datetime.now() - CHAT_AGE), ("state", "not in", ("acked", "cancelled"))], order="id")
+        fresh = self.search([("raised_at", ">", fields.Datetime.now() - CHAT_AGE), ("state", "!=", "cancelled")], order="id")
         # A lease ends by itself.
         fresh.invalidate_recordset(["chat_state"])
         return fresh.filtered(lambda alert: alert.chat_state == "waiting" and alert._is_still_so())
@@ -139,7 +143,7 @@ class Alert(models.Model):
             **values,
         }
         if known:
-            known.write({**alert, "state": "queued", "error": False, "failing_since": False})
+            known.write({**alert, **dict.fromkeys(("error", "failing_since", "sent_at", "acked_by", "acked_at"), False), "state": "queued"})
         return known or outbox.create(alert)
 
     @api.model
@@ -164,17 +168,26 @@ class Alert(models.Model):
     @api.model
     def _about(self, record, kinds):
         about = [("res_model", "=", record._name), ("res_id", "in", record.ids), ("kind", "in", kinds)]
-        return self.sudo().search([*about, ("state", "in", ("queued", "sent", "failed"))])
+        return self.sudo().search([*about, ("state", "!=", "cancelled")])
 
     def _is_unsent(self):
+        if self.state == "acked":
+            return self.severity == "critical" and not self.sent_at
         return self.state != "sent" or bool({"outgoing", "exception"} & set(self.mail_ids.mapped("state")))
+
+    def _become(self, state, **values):
+        """What has been acknowledged stays that, though it is delivered all the same."""
+        acked = self.filtered(lambda alert: alert.state == "acked")
+        acked.write(values)
+        (self - acked).write({**values, "state": state})
 
     @api.model
     def _deliver(self):
         """Mails what is queued: one message for each person, with all that this person has not got. What nobody can get has failed, and says why."""
         now = fields.Datetime.now()
         tried = ["|", ("failing_since", "=", False), ("failing_since", ">", now - TRIED_FOR)]
-        queued = self.sudo().search([("state", "in", ("queued", "failed")), *tried], order="id")
+        critical = ["&", "&", ("state", "=", "acked"), ("severity", "=", "critical"), ("sent_at", "=", False)]
+        queued = self.sudo().search(["|", ("state", "in", ("queued", "failed")), *critical, *tried], order="id")
         reachable = queued.filtered(lambda alert: any(one._address() for one in alert.recipient_ids))
         (queued - reachable)._fail(_("Nobody with an e-mail address has a role in this company."))
         for person in reachable.recipient_ids:
@@ -184,7 +197,7 @@ class Alert(models.Model):
             if own:
                 mail = self.env["mail.mail"].sudo().create(own._as_mail(person._address()))
                 own.write({"mail_ids": [(4, mail.id)]})
-        reachable.write({"state": "sent", "sent_at": now, "error": False})
+        reachable._become("sent", sent_at=now, error=False)
         if reachable:
             # Odoo's queue of mails runs once an hour.
             self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
@@ -200,9 +213,9 @@ class Alert(models.Model):
         now = fields.Datetime.now()
         alerts = self.sudo().search([("mail_ids.state", "=", "exception")])
         refused = alerts.mail_ids.filtered(lambda mail: mail.state == "exception")
-        for alert in alerts.filtered(lambda one: one.state == "sent"):
+        for alert in alerts.filtered(lambda one: one.state == "sent" or (one.state == "acked" and not one._is_heard())):
             why = (alert.mail_ids & refused)[:1].failure_reason
-            alert.write({"state": "queued", "error": why, "failing_since": alert.failing_since or now})
+            alert._become("queued", error=why, failing_since=alert.failing_since or now, sent_at=False)
             if now - alert.failing_since >= TOLD_OTHERWISE_AFTER:
                 alert._fail(why)
         refused.write({"state": "cancel"})
@@ -210,8 +223,8 @@ class Alert(models.Model):
     def _fail(self, why):
         """It cannot be mailed: it says so, and is told in Odoo, once."""
         for alert in self:
-            if (alert.state, alert.error) != ("failed", why):
-                alert.write({"state": "failed", "error": why})
+            if alert.state not in ("failed", "acked") or alert.error != why:
+                alert._become("failed", error=why)
             if not alert.is_told_otherwise:
                 alert.is_told_otherwise = True
                 alert._tell_in_odoo()

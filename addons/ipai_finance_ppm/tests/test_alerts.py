@@ -185,6 +185,55 @@ class TestAlerts(FinanceCase):
         approval.state = "02_changes_requested"
         self.assertEqual(self.tell("2026-02-09 08:00").severity, "high")
 
+    def test_nobody_takes_what_is_critical_from_the_director(self):
+        """Acknowledged before the quarter of an hour in which it is mailed: it is mailed and told in the chat all the same, and stays acknowledged."""
+        filing, mailbox = self.make("1601-C", "2026-01"), [("email_to", "=", "director@example.com"), ("subject", "like", "1601-C 2026-01")]
+        alert = self.tell("2026-02-10 08:00")
+
+        def quarter(moment):
+            with self.at(moment):
+                self.env["ipai.finance.alert"]._run_quarter_hour()
+            alert.invalidate_recordset(["chat_state"])
+            with self.at(moment):
+                return alert.state, alert.chat_state, self.env["mail.mail"].search_count(mailbox)
+
+        with self.at("2026-02-10 08:05"):
+            alert.with_user(self.supervisor).action_ack()
+        self.assertEqual(quarter("2026-02-10 08:15"), ("acked", "waiting", 1))
+        self.assertEqual(quarter("2026-02-10 08:30"), ("acked", "waiting", 1), "it is mailed once")
+        alert.mail_ids.write({"state": "exception", "failure_reason": "Connection refused"})
+        self.assertEqual(quarter("2026-02-10 08:45"), ("acked", "waiting", 2), "what is refused is tried again")
+        alert.mail_ids.sorted("id")[-1].state = "sent"
+        with self.at("2026-02-10 09:00"):
+            filing.write({"confirmation_no": "EX-1"})
+            filing.action_file()
+        self.assertEqual(quarter("2026-02-10 09:15"), ("acked", "waiting", 2))
+        self.assertNotIn(alert, self.env["ipai.finance.alert"]._waiting_for_chat(), "what is filed is not told in the chat")
+
+    def test_acknowledged_and_filed_before_the_mail_goes_out_is_not_told(self):
+        filing = self.make("1601-C", "2026-01")
+        alert = self.tell("2026-02-10 08:00")
+        with self.at("2026-02-10 08:05"):
+            alert.with_user(self.supervisor).action_ack()
+            filing.write({"confirmation_no": "EX-1"})
+            filing.action_file()
+            self.env["ipai.finance.alert"]._run_quarter_hour()
+        self.assertEqual((alert.state, len(alert.mail_ids)), ("cancelled", 0))
+
+    def test_what_was_mailed_or_is_not_critical_is_heard_when_acknowledged(self):
+        self.make("1601-C", "2026-01")
+        normal = self.tell("2026-02-03 08:00")
+        with self.at("2026-02-03 08:05"):
+            normal.with_user(self.supervisor).action_ack()
+            self.env["ipai.finance.alert"]._deliver()
+            self.assertEqual((normal.state, normal.chat_state, len(normal.mail_ids)), ("acked", "lapsed", 0))
+        critical = self.tell("2026-02-10 08:00")[-1]
+        with self.at("2026-02-10 08:15"):
+            self.env["ipai.finance.alert"]._deliver()
+        with self.at("2026-02-10 08:20"):
+            critical.with_user(self.supervisor).action_ack()
+            self.assertEqual(critical.chat_state, "lapsed")
+
     def test_acknowledging(self):
         self.make("1601-C", "2026-01")
         alert = self.tell("2026-02-03 08:00")
