@@ -1,12 +1,14 @@
 from datetime import datetime, time, timedelta, timezone
 
 from odoo import _, api, fields, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 
 from .calendar import MANILA
 
 CLOSED = ("1_done", "1_canceled")
 CLOSE_OF_BUSINESS = time(17, 0)
+# So long a ladder stands still at the most, whoever acknowledges: over a weekend.
+HOURS_MAX = 72
 STAGES = [("prep", "Preparation"), ("review", "Review"), ("approval", "Approval")]
 # Making or moving the tasks of a whole year is news to nobody.
 SILENT = {"tracking_disable": True, "mail_create_nolog": True, "mail_auto_subscribe_no_notify": True, "mail_notrack": True}
@@ -63,9 +65,14 @@ class ProjectTask(models.Model):
                 task.with_context(**SILENT).date_deadline = deadline
 
     def action_ack_escalation(self, hours=8):
-        """Whoever acknowledges has taken it on: the ladder stands still for so many hours."""
+        """Whoever acknowledges has taken it on: the ladder stands still for so many hours.
+
+        Errors: UserError for more than a weekend, or for none.
+        """
         if not self.env.user.has_group("ipai_finance_ppm.group_user"):
             raise AccessError(_("Escalations are acknowledged by the people of Finance PPM."))
+        if not 0 < hours <= HOURS_MAX:
+            raise UserError(_("An escalation is acknowledged for %s hours at the most.", HOURS_MAX))
         self.check_access("read")
         now = fields.Datetime.now()
         for task in self:

@@ -1,4 +1,4 @@
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
 from .common import FinanceCase
@@ -68,6 +68,9 @@ class TestLadder(FinanceCase):
             self.prep.with_user(self.staff).action_ack_escalation(hours=72)
             with self.assertRaises(AccessError):
                 self.prep.with_user(self.auditor).action_ack_escalation()
+            for hours in (73, 0, -1):
+                with self.assertRaises(UserError, msg=hours):
+                    self.prep.with_user(self.staff).action_ack_escalation(hours=hours)
         self.assertEqual(self.prep.escalation_ack_by, self.staff)
         self.assertEqual(self.climb("2026-07-06 10:00"), 1)
         self.assertEqual(self.climb("2026-07-06 12:00"), 2)
