@@ -6,7 +6,9 @@ from .door import Refusal, door, take
 
 DELIVERER = "ipai_finance_ppm.group_deliverer"
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-# Of what a deliverer says about a failure, and of the name of a form: more is no sentence.
+# The webhooks before this door are open: a test names a form, and is no place for a message of somebody's own.
+FORM = re.compile(r"[A-Za-z0-9-]{1,16}")
+# Of what a deliverer says about a failure: more is no sentence.
 TEXT_MAX = 500
 
 
@@ -60,8 +62,10 @@ class Outbox(http.Controller):
         asked = take(sent, test=bool, form=str, days_until_deadline=int, **own)
         if not asked["test"] and (asked["form"] is not None or asked["days_until_deadline"] is not None):
             raise Refusal(400, "only_of_a_test", "A form and its days are of a test: what is really due, Odoo decides.")
-        if len(asked["form"] or "") > TEXT_MAX or abs(asked["days_until_deadline"] or 0) > 10_000:
-            raise Refusal(400, "too_much", "No form has such a name, and no deadline is so far away.")
+        if asked["form"] and not FORM.fullmatch(asked["form"]):
+            raise Refusal(400, "no_form", "A form is named by its code, such as 1601-C.")
+        if abs(asked["days_until_deadline"] or 0) > 10_000:
+            raise Refusal(400, "too_much", "No deadline is so far away.")
         if asked.get("period") and not MONTH.fullmatch(asked["period"]):
             raise Refusal(400, "no_month", "A month is written as 2026-01.")
         return {"period": None, **asked}

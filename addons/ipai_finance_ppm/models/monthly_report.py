@@ -150,7 +150,7 @@ class MonthlyReport(models.Model):
         """The reports of a month, for all companies that file; the director hears of one that is not good enough.
 
         Returns the alerts that were raised: none for a report that says what it said before.
-        Errors: UserError for what is no month, or one that has not begun.
+        Errors: UserError for what is no month, one that has not begun, or one in which none of them had begun to file.
         """
         alerts = self.env["ipai.finance.alert"]
         if not alerts._take_turn("report"):
@@ -158,16 +158,31 @@ class MonthlyReport(models.Model):
         self.env["ipai.finance.bir_schedule"]._mark_late()
         if period and period > self.env["ipai.finance.calendar"]._today().strftime("%Y-%m"):
             raise UserError(_("%s has not begun.", period))
-        for company in self.env["ipai.finance.filer"].sudo().search([]).company_id:
+        filers = self.env["ipai.finance.filer"].sudo().search([])
+        begun = filers.filtered(lambda filer: not period or self._first_month(filer) <= period)
+        if filers and not begun:
+            raise UserError(_("Nobody had begun to file in %s.", period))
+        for company in begun.company_id:
             for one in [period] if period else self._unreported(company):
                 alerts |= self._make(company, one)._tell()
         return alerts
 
     @api.model
+    def _first_month(self, filer):
+        """From when on filings are kept here: since the filer's start, or since an earlier one was entered by hand."""
+        filings = self.env["ipai.finance.bir_schedule"].sudo()
+        first = filings.search([("company_id", "=", filer.company_id.id)], order="filing_deadline", limit=1).filing_deadline
+        return min(filter(None, (first, filer.start_on))).strftime("%Y-%m")
+
+    @api.model
+    def _last_month(self):
+        return self.env["ipai.finance.calendar"]._today().replace(day=1) - relativedelta(months=1)
+
+    @api.model
     def _unreported(self, company):
         """The months since the last report, so that one whose first fell into an outage is made, too. Last month is always among them."""
         newest = self.sudo().search([("company_id", "=", company.id)], order="period desc", limit=1).period
-        month = self.env["ipai.finance.calendar"]._today().replace(day=1) - relativedelta(months=1)
+        month = self._last_month()
         periods = [month.strftime("%Y-%m")]
         while newest and newest < (month - relativedelta(months=1)).strftime("%Y-%m"):
             month -= relativedelta(months=1)
@@ -175,6 +190,9 @@ class MonthlyReport(models.Model):
         return periods
 
     def _tell(self):
+        """Tells what the report says; of a month in which nothing was due only when it is last month: whoever asks for older ones has them to read."""
+        if not self.total_forms and self.period != self._last_month().strftime("%Y-%m"):
+            return self.env["ipai.finance.alert"]
         is_bad = self.open_late or (self.total_forms and self.compliance_rate < ENOUGH)
         return self.env["ipai.finance.alert"]._queue(
             self,

@@ -54,7 +54,9 @@ class TestDoor(FinanceCase):
             ({"tset": True}, "unknown_key"),
             ({"period": "2026-01"}, "unknown_key"),
             ({"form": "1601-C"}, "only_of_a_test"),
-            ({"test": True, "form": "x" * 501}, "too_much"),
+            ({"test": True, "form": "1" * 17}, "no_form"),
+            ({"test": True, "form": "Pay me at example.com"}, "no_form"),
+            ({"test": True, "days_until_deadline": 10**6}, "too_much"),
         ):
             self.assert_refused(400, code, "deadlines", sent)
         for period in ("2026-13", "2026-1", "2026-01-01"):
@@ -174,11 +176,21 @@ class TestDoor(FinanceCase):
         self.settle(report, True)
         self.assertIn("2026-02", report["text"])
         self.assertEqual(self.told("reports", "2026-03-01 09:10", period="2026-02"), [])
+        self.make("1601-C", "2025-12", confirmation_no="EX-2", filed_on="2026-01-08 03:00:00", state="filed")
         again = self.told("reports", "2026-03-01 09:20", period="2026-01")
         self.assertEqual([one["count"] for one in again], [1], "another month")
         beats = {one.name: (one.calls, one.raised, one.handed_out, one.user_id) for one in self.env["ipai.finance.heartbeat"].search([])}
         self.assertEqual(beats["escalations"], (2, 0, 0, self.deliverer))
         self.assertEqual(beats["reports"][0], 3)
+
+    def test_months_of_the_past_do_not_flood_the_chat(self):
+        """Whoever finds an open webhook may ask for any month."""
+        reports = self.env["ipai.finance.monthly_report"]
+        with self.at("2026-03-01 09:00"), self.assertRaises(UserError):
+            self.ask("reports", {"period": "1950-01"})
+        self.assertFalse(reports.search([("period", "=", "1950-01")]))
+        self.assertEqual(self.told("reports", "2026-03-01 09:00", period="2025-06"), [], "nothing was due, and it is long ago")
+        self.assertEqual(len(self.told("reports", "2026-03-01 09:00", period="2026-02")), 1, "nothing was due last month")
 
     def test_nothing_due_is_a_heartbeat(self):
         self.assertEqual(self.told(moment="2026-02-20 08:00"), [])
