@@ -87,7 +87,10 @@ export const reportSchema = z.object({
   openLate: z.int(),
   openInTime: z.int(),
   notApplicable: z.int(),
-  rate: z.number().nullable().describe("Per cent of all that was due and was filed in time; null when nothing was due"),
+  rate: z
+    .number()
+    .nullable()
+    .describe("Per cent of all that was due by then and was filed in time; null when nothing was"),
   completion: z.number().nullable(),
   leadDays: z.number().nullable().describe("Days between filing and deadline, of what is filed"),
   escalations: z.array(z.object({ level: z.int(), count: z.int() })),

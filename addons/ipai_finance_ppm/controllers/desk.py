@@ -114,7 +114,7 @@ class Desk(http.Controller):
     @door(f"{PATH}reports/<string:period>", SUPERVISOR)
     def make_reports(self, env, sent):
         period = a_month(take(sent, period=str)["period"])
-        env["ipai.finance.monthly_report"].sudo()._run_month(period)
+        env["ipai.finance.monthly_report"].sudo()._run_month(period, env.companies)
         return {"reports": reports_of(env, period)}
 
 
@@ -301,7 +301,7 @@ def as_report(one):
         "openLate": one.open_late,
         "openInTime": one.open_in_time,
         "notApplicable": one.not_applicable,
-        "rate": one.compliance_rate if one.total_forms else None,
+        "rate": one.compliance_rate if one._is_judged() else None,
         "completion": one.avg_completion if one.total_forms else None,
         "leadDays": one.avg_lead_days if one.filed_on_time + one.filed_late else None,
         **{name: details.get(name, []) for name in ("escalations", "closes", "byForm", "byPerson", "filings")},

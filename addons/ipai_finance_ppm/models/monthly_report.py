@@ -29,7 +29,7 @@ class MonthlyReport(models.Model):
     open_late = fields.Integer(readonly=True)
     open_in_time = fields.Integer(readonly=True)
     not_applicable = fields.Integer(readonly=True)
-    compliance_rate = fields.Float(string="On Time, %", readonly=True, help="Of all that was due; nothing was due when there are no forms.")
+    compliance_rate = fields.Float(string="On Time, %", readonly=True, help="Of all that was due by then; nothing was when no form is filed or late.")
     avg_completion = fields.Float(string="Completion, %", readonly=True)
     avg_lead_days = fields.Float(string="Days Before the Deadline", readonly=True)
     escalations = fields.Integer(readonly=True)
@@ -46,7 +46,7 @@ class MonthlyReport(models.Model):
             CREATE VIEW finance_ppm.monthly_reports AS
             SELECT report.id, company.name AS company, report.period, report.revision, report.generated_at, report.total_forms,
                 report.filed_on_time, report.filed_late + report.open_late AS late_filings,
-                CASE WHEN report.total_forms > 0 THEN report.compliance_rate END AS compliance_rate,
+                CASE WHEN report.total_forms > report.open_in_time THEN report.compliance_rate END AS compliance_rate,
                 report.avg_completion, report.filed_on_time + report.filed_late AS status_filed, report.open_late AS status_late,
                 report.open_in_time AS status_open, report.not_applicable AS status_not_applicable, report.report_markdown
             FROM ipai_finance_monthly_report report JOIN res_company company ON company.id = report.company_id
@@ -97,15 +97,17 @@ class MonthlyReport(models.Model):
         on_time = filed.filtered(lambda one: not one.is_late)
         late = due.filtered(lambda one: one.state in OPEN and one.is_late)
         leads = [(one.filing_deadline - day_in_manila(one.filed_on)).days for one in filed]
+        # What is open in time is not due yet, as in a month that is not over: it says nothing for or against anybody.
+        judged = filed | late
         steps = self.env["ipai.finance.escalation_log"].sudo().search_count([("task_id.bir_schedule_id", "in", filings.ids)])
         return {
             "total_forms": len(due),
             "filed_on_time": len(on_time),
             "filed_late": len(filed - on_time),
             "open_late": len(late),
-            "open_in_time": len(due - filed - late),
+            "open_in_time": len(due - judged),
             "not_applicable": len(filings.filtered(lambda one: one.state == "not_applicable")),
-            "compliance_rate": round(100 * len(on_time) / len(due), 2) if due else 0.0,
+            "compliance_rate": round(100 * len(on_time) / len(judged), 2) if judged else 0.0,
             "avg_completion": round(sum(due.mapped("completion_pct")) / len(due), 2) if due else 0.0,
             "avg_lead_days": round(sum(leads) / len(leads), 2) if leads else 0.0,
             "escalations": steps,
@@ -139,15 +141,20 @@ class MonthlyReport(models.Model):
             "filings": [one._as_reported() for one in filings if one.state != "cancelled"],
         }
 
+    def _is_judged(self):
+        """Something was due by then."""
+        return self.total_forms > self.open_in_time
+
     @api.model
     def _as_markdown(self, company, period, numbers):
-        rate = f"{numbers['compliance_rate']:.1f} %" if numbers["total_forms"] else _("nothing was due")
+        is_judged = numbers["total_forms"] > numbers["open_in_time"]
+        rate = f"{numbers['compliance_rate']:.1f} %" if is_judged else _("nothing was due")
         lines = [f"# {company.name}, {period}", "", _("On time: %s", rate), ""]
         return "\n".join([*lines, *(f"- {self._fields[name].string}: {value}" for name, value in numbers.items())])
 
     @api.model
-    def _run_month(self, period=None):
-        """The reports of a month, for all companies that file; the director hears of one that is not good enough.
+    def _run_month(self, period=None, companies=None):
+        """The reports of a month, for all companies that file, or those of `companies`; the director hears of one that is not good enough.
 
         Returns the alerts that were raised: none for a report that says what it said before.
         Errors: UserError for what is no month, one that has not begun, or one in which none of them had begun to file.
@@ -158,7 +165,7 @@ class MonthlyReport(models.Model):
         self.env["ipai.finance.bir_schedule"]._mark_late()
         if period and period > self.env["ipai.finance.calendar"]._today().strftime("%Y-%m"):
             raise UserError(_("%s has not begun.", period))
-        filers = self.env["ipai.finance.filer"].sudo().search([])
+        filers = self.env["ipai.finance.filer"].sudo().search([] if companies is None else [("company_id", "in", companies.ids)])
         begun = filers.filtered(lambda filer: not period or self._first_month(filer) <= period)
         if filers and not begun:
             raise UserError(_("Nobody had begun to file in %s.", period))
@@ -190,10 +197,13 @@ class MonthlyReport(models.Model):
         return periods
 
     def _tell(self):
-        """Tells what the report says; of a month in which nothing was due only when it is last month: whoever asks for older ones has them to read."""
-        if not self.total_forms and self.period != self._last_month().strftime("%Y-%m"):
+        """Tells what the report says, when the month is over; of one in which nothing was due only when it is last month: whoever asks for
+        others has them to read.
+        """
+        last = self._last_month().strftime("%Y-%m")
+        if self.period > last or (self.period < last and not self.total_forms):
             return self.env["ipai.finance.alert"]
-        is_bad = self.open_late or (self.total_forms and self.compliance_rate < ENOUGH)
+        is_bad = self.open_late or (self._is_judged() and self.compliance_rate < ENOUGH)
         return self.env["ipai.finance.alert"]._queue(
             self,
             kind="report",

@@ -145,3 +145,17 @@ class TestDesk(FinanceCase):
         self.assertEqual((made()["revision"], made()["rate"]), (2, 50))
         self.assertEqual(self.answer("auditor", "reports", period="2025-02")["reports"], [])
         self.assert_refused("supervisor", 400, "no_month", "make_reports", period="2026-13")
+
+    def test_a_report_is_made_of_the_companies_of_whoever_asks(self):
+        other = self.env["res.company"].create({"name": "Second Corporation"})
+        self.env["ipai.finance.filer"].create({"company_id": other.id, "start_on": "2020-01-01"})
+        self.answer("supervisor", "make_reports", period="2026-02")
+        made = self.env["ipai.finance.monthly_report"].search([("period", "=", "2026-02")])
+        self.assertIn(self.company, made.company_id)
+        self.assertNotIn(other, made.company_id)
+
+    def test_of_a_running_month_only_what_is_due_is_judged(self):
+        self.make("1601-C", "2026-01")
+        with self.at("2026-02-05 10:00"):
+            (mine,) = self.answer("supervisor", "make_reports", period="2026-02")["reports"]
+        self.assertEqual((mine["total"], mine["openInTime"], mine["rate"]), (1, 1, None))

@@ -37,6 +37,19 @@ class TestReport(FinanceCase):
         with self.assertRaises(UserError):
             report._make(self.company, "2026-13")
 
+    def test_a_month_that_is_not_over_is_judged_over_what_is_due_and_not_told(self):
+        reports = self.env["ipai.finance.monthly_report"]
+        self.make("1601-C", "2026-01").write({"state": "filed", "filed_on": "2026-02-06 02:00:00", "confirmation_no": "EX-1"})
+        self.make("0619-E", "2026-01").write({"override_deadline": "2026-02-26", "override_reason": "an example"})
+        for moment, numbers in (("2026-02-12 09:00", (2, 1, 0, 1)), ("2026-02-27 09:00", (2, 1, 1, 0))):
+            with self.at(moment):
+                self.assertFalse(reports._run_month("2026-02", self.company), moment)
+            report = reports.search([("company_id", "=", self.company.id)])
+            self.assertEqual((report.total_forms, report.filed_on_time, report.open_late, report.open_in_time), numbers)
+            self.assertEqual(report.compliance_rate, 100 if moment < "2026-02-20" else 50)
+        with self.at("2026-03-01 09:00"):
+            self.assertEqual(reports._run_month("2026-02", self.company).severity, "critical")
+
     def test_the_month_is_that_of_manila(self):
         director = self.person("director")
         self.make_month()

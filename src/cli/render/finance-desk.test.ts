@@ -88,6 +88,13 @@ describe("a spreadsheet of filings", () => {
   });
 });
 
+describe("a report of a month that is not over", () => {
+  it("says that nothing is due yet, and no rate", () => {
+    const running = { ...emptyReport, total: 3, openInTime: 3 };
+    expect(renderReports([running], "Asia/Manila")).toContain(": nothing due yet\n");
+  });
+});
+
 describe("the pages of a report", () => {
   const pagesOf = (pdf: Buffer) => pdf.toString("latin1").match(/\/Type \/Page\b/g)?.length;
 

@@ -111,7 +111,7 @@ function reportText(report: MonthlyReport, timeZone: string): string {
   ];
   const late = report.filings.filter((filing) => filing.late);
   return [
-    `${company}, ${period}: ${rate === null ? "no filings due" : `${rate} % filed in time`}`,
+    `${company}, ${period}: ${rate === null ? (total === 0 ? "no filings due" : "nothing due yet") : `${rate} % filed in time`}`,
     `  ${counts.join(", ")}`,
     ...late.map(
       ({ form, period: of, deadline, daysLate, filedOn }) =>

@@ -105,7 +105,7 @@ class Sheet {
 
   /** What is not good enough is a black field, to be seen at a glance. */
   #verdict(): void {
-    const { rate, total, filedOnTime } = this.#report;
+    const { rate, total, filedOnTime, openInTime } = this.#report;
     const isBad = rate !== null && rate < enough;
     const height = 56;
     this.#page.rect(left, this.#y, width, height);
@@ -113,9 +113,14 @@ class Sheet {
     else this.#page.lineWidth(1.2).strokeColor("black").stroke();
     const color = isBad ? "white" : "black";
     const [headline, words] =
-      rate === null
+      total === 0
         ? ["No filings due", "No deadline lies in this month, so there is no rate."]
-        : [`${percent(rate)} filed in time`, `${number(filedOnTime)} of ${number(total)} that were due.`];
+        : rate === null
+          ? ["Nothing due yet", `Open in time: ${number(openInTime)}. No deadline has passed, so there is no rate.`]
+          : [
+              `${percent(rate)} filed in time`,
+              `${number(filedOnTime)} of ${number(total - openInTime)} that were due.`,
+            ];
     write(this.#page, headline, { x: left + 14, y: this.#y + 9 }, { size: 18, face: "bold", color, width: width - 28 });
     write(this.#page, words, { x: left + 14, y: this.#y + 34 }, { size: 9.5, color, width: width - 28 });
     this.#y += height + 14;
@@ -225,9 +230,10 @@ const excusedColumns: readonly Column[] = [
 
 type Tally = Pick<MonthlyReport["byForm"][number], "total" | "onTime" | "late">;
 
-/** What is open and not late yet counts as not filed in time in the whole rate, too. */
+/** What is open and not late yet is judged neither here nor in the whole rate. */
 function tallyRow({ total, onTime, late }: Tally): readonly string[] {
-  return [number(total), number(onTime), number(late), total === 0 ? "–" : percent((100 * onTime) / total)];
+  const judged = onTime + late;
+  return [number(total), number(onTime), number(late), judged === 0 ? "–" : percent((100 * onTime) / judged)];
 }
 
 function formRow({ form, name, ...tally }: MonthlyReport["byForm"][number]): readonly string[] {
