@@ -166,6 +166,8 @@ class Dashboard(models.AbstractModel):
                 ("is_finance_ppm", "=", True),
                 ("state", "not in", CLOSED),
                 ("date_deadline", "!=", False),
+                # A filing may be filed before its tasks are ticked: nobody has to catch up with them.
+                *("|", ("bir_schedule_id", "=", False), ("bir_schedule_id.state", "in", OPEN)),
                 ("company_id", "in", [False, *self.env.companies.ids]),
             ]
         )

@@ -55,7 +55,9 @@ class ProjectTask(models.Model):
         return done
 
     def _is_open(self):
-        return self.state not in CLOSED
+        """Neither done itself, nor left over from a filing that is."""
+        filing = self.sudo().bir_schedule_id
+        return self.state not in CLOSED and (not filing or filing._is_open())
 
     def _plan_for(self, day):
         """Puts an open task on a day; one that is there already keeps its ladder."""

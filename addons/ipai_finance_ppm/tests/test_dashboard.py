@@ -62,6 +62,13 @@ class TestDashboard(FinanceCase):
             ],
         )
 
+    def test_tasks_of_what_is_filed_are_no_work(self):
+        with self.at("2026-01-28 08:00"):
+            filing = self.make("1601-C", "2026-01", supervisor_id=self.staff.id)
+            self.Filing._make_tasks()
+        filing.write({"state": "filed", "filed_on": "2026-02-03 02:00:00", "confirmation_no": "EX-1"})
+        self.assertEqual(self.seen(moment="2026-02-05 08:00")["workload"], [])
+
     def test_closes(self):
         line = {"wbs_code": "1", "phase": "P", "name": "Count", "workday": 1}
         lines = [(0, 0, line), (0, 0, {**line, "wbs_code": "2", "workday": 5})]

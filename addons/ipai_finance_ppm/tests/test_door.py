@@ -133,6 +133,17 @@ class TestDoor(FinanceCase):
             moved.with_user(self.manager).write({"override_deadline": "2026-03-10", "override_reason": "an advisory"})
         self.assertEqual(self.told(), [])
 
+    def test_the_escalations_of_what_is_filed_are_not_told(self):
+        filing = self.make("1601-C", "2026-01")
+        with self.at("2026-01-28 08:00"):
+            self.Filing._make_tasks()
+        with self.at("2026-02-10 08:00"):
+            self.env["ipai.finance.escalation_log"]._run_ladder()
+            self.env["ipai.finance.alert"]._deliver()
+            self.assertEqual(len(self.alerts(("kind", "=", "escalation"))), 3)
+            filing.write({"state": "filed", "filed_on": "2026-02-10 00:10:00", "confirmation_no": "EX-1"})
+        self.assertEqual(self.told(), [])
+
     def test_names_are_only_names(self):
         self.company.name = 'Ex "ample" <b>&</b> 🎉\n# @all [x](http://example.com) *Co*'
         self.make("1601-C", "2026-01", reference="it's\n@channel `x`")
