@@ -12,8 +12,6 @@ ANYBODY = "base.group_user"
 SUPERVISOR = "ipai_finance_ppm.group_supervisor"
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 YEAR = re.compile(r"[12]\d{3}")
-# What nobody has acknowledged, and is still so.
-OPEN_ALERTS = ("queued", "sent", "failed")
 
 
 class Desk(http.Controller):
@@ -32,7 +30,7 @@ class Desk(http.Controller):
     @door(f"{PATH}alerts", ANYBODY, methods=("GET",))
     def alerts(self, env, sent):
         take(sent)
-        return {"alerts": [as_alert(one) for one in env["ipai.finance.alert"].search([("state", "in", OPEN_ALERTS)])]}
+        return {"alerts": [as_alert(one) for one in env["ipai.finance.alert"]._open()]}
 
     @door(f"{PATH}alerts/<int:alert>/ack", ANYBODY)
     def acknowledge(self, env, sent):

@@ -98,12 +98,21 @@ class Alert(models.Model):
         fresh = self.search([("raised_at", ">", fields.Datetime.now() - CHAT_AGE), ("state", "!=", "cancelled")], order="id")
         # A lease ends by itself.
         fresh.invalidate_recordset(["chat_state"])
-        return fresh.filtered(lambda alert: alert.chat_state == "waiting" and alert._is_still_so())
+        return fresh.filtered(lambda alert: alert.chat_state == "waiting")._still_so()
+
+    @api.model
+    def _open(self, limit=None):
+        """What nobody has acknowledged, and what is still so: the newest first. By the user's own rights."""
+        return self.search([("state", "in", ("queued", "sent", "failed"))], limit=limit)._still_so()
+
+    def _still_so(self):
+        """Those that are not about what has been filed, done or moved to another day since."""
+        about = {model: self.env[model].sudo().browse(told.mapped("res_id")).exists() for model, told in self.grouped("res_model").items()}
+        return self.filtered(lambda alert: alert.res_id in about[alert.res_model]._ids and alert._is_still_so())
 
     def _is_still_so(self):
-        """Not about what has been filed or done since."""
-        record = self.env[self.res_model].sudo().browse(self.res_id).exists()
-        return bool(record) and (self.kind == "report" or record._is_open())
+        record = self.env[self.res_model].sudo().browse(self.res_id)
+        return self.kind == "report" or (record._is_open() and self.dedupe_key.startswith(record._alert_key(self.kind)))
 
     @api.model
     def _take_turn(self, kind=None):

@@ -370,7 +370,7 @@ class BirSchedule(models.Model):
             told = alerts._queue(
                 filing,
                 kind="deadline",
-                dedupe_key=f"deadline:{filing.id}:{filing.filing_deadline}:{step}",
+                dedupe_key=f"{filing._alert_key('deadline')}:{step}",
                 severity=filing._severity(left),
                 subject=filing._headline(left),
                 body_md=filing._as_markdown(),
@@ -393,7 +393,7 @@ class BirSchedule(models.Model):
             alerts |= alerts._queue(
                 filing,
                 kind="missed",
-                dedupe_key=f"missed:{filing.id}:{filing.filing_deadline}",
+                dedupe_key=filing._alert_key("missed"),
                 severity="critical",
                 subject=filing._headline(-1),
                 body_md=filing._as_markdown(),
@@ -419,6 +419,10 @@ class BirSchedule(models.Model):
 
     def _is_open(self):
         return self.state in OPEN
+
+    def _alert_key(self, kind):
+        """How the keys of its alerts begin: with another deadline others are told."""
+        return f"{kind}:{self.id}:{self.filing_deadline}"
 
     def _as_markdown(self):
         lines = [self.company_id.name, self.form_id.name, self._said_dates(), *self._reasons(), self._said_stage()]

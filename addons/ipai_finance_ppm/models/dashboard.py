@@ -9,7 +9,6 @@ from .calendar import MANILA, day_in_manila
 from .project_task import CLOSED
 
 SEVERE_FIRST = ("critical", "high", "normal")
-WAITING = ("queued", "sent", "failed")
 # What happened with the deadlines of the last weeks belongs to how things stand; what is late is shown however old it is.
 DAYS_BACK = timedelta(days=30)
 SOON = timedelta(days=7)
@@ -260,8 +259,8 @@ class Dashboard(models.AbstractModel):
 
     @api.model
     def _alerts(self):
-        """What nobody has acknowledged: of each filing, with its tasks, the most severe that was told last; the severe ones first."""
-        found = self.env["ipai.finance.alert"].search([("state", "in", WAITING)], limit=ALERTS_READ)
+        """What nobody has acknowledged and is still so: of each filing, with its tasks, the most severe that was told last; the severe ones first."""
+        found = self.env["ipai.finance.alert"]._open(limit=ALERTS_READ)
         tasks = self.env["project.task"].sudo().browse(one.res_id for one in found if one.res_model == "project.task").exists()
         filing_of = {("project.task", task.id): (task.bir_schedule_id._name, task.bir_schedule_id.id) for task in tasks if task.bir_schedule_id}
         of_subject = defaultdict(lambda: found.browse())

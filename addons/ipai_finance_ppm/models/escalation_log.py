@@ -90,7 +90,7 @@ class EscalationLog(models.Model):
             task,
             company,
             kind="escalation",
-            dedupe_key=f"escalation:{task.id}:{task.date_deadline}:{level}",
+            dedupe_key=f"{task._alert_key('escalation')}:{level}",
             severity=SEVERITY_OF_LEVEL[level],
             subject=_("%(task)s: level %(level)s", task=task.name, level=level),
             body_md=reason,

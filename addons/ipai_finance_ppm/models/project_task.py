@@ -59,6 +59,10 @@ class ProjectTask(models.Model):
         filing = self.sudo().bir_schedule_id
         return self.state not in CLOSED and (not filing or filing._is_open())
 
+    def _alert_key(self, kind):
+        """How the keys of its alerts begin: with another deadline others are told."""
+        return f"{kind}:{self.id}:{self.date_deadline}"
+
     def _plan_for(self, day):
         """Puts an open task on a day; one that is there already keeps its ladder."""
         deadline = end_of_business(day)

@@ -95,7 +95,7 @@ class TestDashboard(FinanceCase):
         first, second = self.make("1601-C", "2026-01"), self.make("0619-E", "2026-02")
         queue = self.env["ipai.finance.alert"]._queue
         for record, key, severity in ((first, "a", "normal"), (second, "b", "normal"), (first, "c", "critical")):
-            queue(record, kind="deadline", dedupe_key=f"test:{key}", severity=severity, subject=key, body_md="")
+            queue(record, kind="deadline", dedupe_key=f"{record._alert_key('deadline')}:{key}", severity=severity, subject=key, body_md="")
         alerts = self.seen()["alerts"]
         self.assertEqual(([one["subject"] for one in alerts["rows"]], alerts["count"]), (["c", "b"], 2))
         self.assertEqual(len(alerts["rows"][0]["ids"]), 2)
@@ -120,6 +120,25 @@ class TestDashboard(FinanceCase):
             self.env["ipai.finance.escalation_log"]._run_ladder()
         (row,) = self.seen()["alerts"]["rows"]
         self.assertEqual((len(row["ids"]), row["severity"]), (1 + len(filing.task_ids), "critical"))
+
+    def test_what_is_filed_or_moved_is_no_open_alert(self):
+        """Sent is sent: such alerts stay as they are in the outbox, and hide nothing that is so."""
+        filed, moved, done, late = (self.make(form, "2026-01") for form in ("1601-C", "0619-E", "0619-F", "1600-VT"))
+        with self.at("2026-01-28 08:00"):
+            self.Filing._make_tasks()
+        with self.at("2026-02-10 08:00"):
+            self.Filing._tell_deadlines()
+            self.env["ipai.finance.escalation_log"]._run_ladder()
+            self.env["ipai.finance.alert"]._deliver()
+            self.env["mail.mail"].search([("state", "=", "outgoing")]).state = "sent"
+        self.assertEqual(self.seen()["alerts"]["count"], 4)
+        with self.at("2026-02-11 08:00"):
+            filed.write({"state": "filed", "filed_on": "2026-02-10 02:00:00", "confirmation_no": "EX-1"})
+            moved.with_user(self.manager).write({"override_deadline": "2026-03-16", "override_reason": "an advisory"})
+            (late | done).task_ids.write({"state": "1_done"})
+        alerts = self.env["ipai.finance.alert"].with_user(self.auditor)._open().filtered(lambda one: one.company_id == self.company)
+        self.assertEqual({(one.kind, one.res_id) for one in alerts}, {("deadline", done.id), ("deadline", late.id)})
+        self.assertEqual(self.seen()["alerts"]["count"], 2)
 
     def test_who_has_no_part_in_it_sees_nothing(self):
         other = new_test_user(self.env, "ppm_other", "base.group_user")
