@@ -5,6 +5,8 @@ from odoo.tools import SQL
 
 IS_19 = release.version_info >= (19, 0)
 GROUPS_OF_USER = "group_ids" if IS_19 else "groups_id"
+# With those that they imply: 18 writes them all down.
+ALL_GROUPS_OF_USER = "all_group_ids" if IS_19 else "groups_id"
 
 
 def ensure_unique(model, *expressions):

@@ -3,7 +3,7 @@ from datetime import timedelta
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError
 
-from ..versions import GROUPS_OF_USER, ensure_unique
+from ..versions import ALL_GROUPS_OF_USER, ensure_unique
 
 SEVERITIES = [("normal", "Normal"), ("high", "High"), ("critical", "Critical")]
 # Who hears of it first; when nobody has that role, the next in line.
@@ -244,7 +244,7 @@ class Alert(models.Model):
         if not record or "activity_ids" not in record._fields:
             return
         keeper = self.env.ref("ipai_finance_ppm.group_manager")
-        keepers = self.env["res.users"].search([(GROUPS_OF_USER, "in", keeper.ids), ("company_ids", "in", self.company_id.ids)])
+        keepers = self.env["res.users"].search([(ALL_GROUPS_OF_USER, "in", keeper.ids), ("company_ids", "in", self.company_id.ids)])
         for user in self.recipient_ids.user_id or keepers:
             seen = record.with_user(user).with_context(allowed_company_ids=user.company_ids.ids)
             if seen.has_access("read"):
