@@ -241,7 +241,7 @@ class Alert(models.Model):
     def _tell_in_odoo(self):
         """An activity for the recipients that are users, or for whoever keeps the registers when there are none."""
         record = self.env[self.res_model].browse(self.res_id).exists()
-        if not record or "activity_ids" not in record._fields:
+        if not record:
             return
         keeper = self.env.ref("ipai_finance_ppm.group_manager")
         keepers = self.env["res.users"].search([(ALL_GROUPS_OF_USER, "in", keeper.ids), ("company_ids", "in", self.company_id.ids)])

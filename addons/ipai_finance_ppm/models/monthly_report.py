@@ -6,6 +6,7 @@ from odoo.exceptions import UserError
 from ..versions import ensure_unique
 from .bir_schedule import OPEN
 from .calendar import day_in_manila
+from .project_task import SILENT
 
 ENOUGH = 95.0
 STAGE_OWNERS = (("preparation", "supervisor_id"), ("review", "reviewer_id"), ("approval", "approver_id"))
@@ -16,6 +17,8 @@ class MonthlyReport(models.Model):
 
     _name = "ipai.finance.monthly_report"
     _description = "Monthly Compliance Report"
+    # One that cannot be mailed is an activity.
+    _inherit = ["mail.thread", "mail.activity.mixin"]
     _order = "period desc, company_id"
     _rec_name = "period"
 
@@ -85,7 +88,7 @@ class MonthlyReport(models.Model):
         if found:
             found.write({**values, "revision": found.revision + 1})
             return found
-        return self.sudo().create({**values, "company_id": company.id, "period": period})
+        return self.sudo().with_context(**SILENT).create({**values, "company_id": company.id, "period": period})
 
     @api.model
     def _numbers(self, company, first, last):

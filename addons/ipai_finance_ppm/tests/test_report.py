@@ -6,6 +6,8 @@ from .common import FinanceCase
 
 @tagged("post_install", "-at_install")
 class TestReport(FinanceCase):
+    roles = ("manager",)
+
     def make_month(self):
         """February 2026: one filed in time, one filed late, one open and late, one that does not apply."""
         for form, values in (
@@ -67,6 +69,18 @@ class TestReport(FinanceCase):
             with self.at(moment):
                 reports._run_month()
             self.assertEqual(reports.search([("company_id", "=", self.company.id)], order="period").mapped("period"), periods)
+
+    def test_a_report_that_nobody_can_be_sent_is_told_in_odoo(self):
+        self.make_month()
+        with self.at("2026-03-01 09:00"):
+            self.env["ipai.finance.monthly_report"]._run_month(companies=self.company)
+            self.env["ipai.finance.alert"]._run_quarter_hour()
+        report = self.env["ipai.finance.monthly_report"].search([("company_id", "=", self.company.id)])
+        self.assertEqual(self.alerts(("kind", "=", "report")).state, "failed")
+        self.assertEqual(report.activity_ids.user_id, self.manager)
+        self.assertIn("BIR compliance", report.activity_ids.summary)
+        report.with_user(self.manager).activity_ids.action_feedback(feedback="read")
+        self.assertFalse(report.activity_ids)
 
     def test_the_logframe_measures(self):
         self.make_month()
