@@ -270,10 +270,11 @@ class Alert(models.Model):
         if not self.env.user.has_group("ipai_finance_ppm.group_user"):
             raise AccessError(_("Alerts are acknowledged by the people of Finance PPM."))
         self.check_access("read")
+        # Whoever acknowledges an escalation has taken its task on: the ladder stands still. May they not, nothing is written.
+        tasks = self.env["project.task"].browse(self.filtered(lambda alert: alert.kind == "escalation").mapped("res_id")).exists()
+        tasks.check_access("read")
         self.sudo().write({"state": "acked", "acked_by": self.env.uid, "acked_at": fields.Datetime.now()})
-        # Whoever acknowledges an escalation has taken its task on: the ladder stands still.
-        tasks = self.filtered(lambda alert: alert.kind == "escalation").mapped("res_id")
-        self.env["project.task"].browse(tasks).exists().action_ack_escalation()
+        tasks.action_ack_escalation()
 
     @api.model
     def _run_quarter_hour(self):

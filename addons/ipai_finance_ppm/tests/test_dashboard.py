@@ -111,6 +111,28 @@ class TestDashboard(FinanceCase):
         self.assertEqual(self.env["project.task"].browse(alert.res_id).escalation_ack_by, self.manager)
         self.assertIn(alert.res_id, filing.task_ids.ids)
 
+    def test_what_is_refused_is_not_half_acknowledged(self):
+        """The page answers that it was refused, and Odoo keeps what was written until then."""
+        with self.at("2026-01-28 08:00"):
+            self.make("1601-C", "2026-01")
+            self.Filing._make_tasks()
+        with self.at("2026-02-10 08:00"):
+            self.Filing._tell_deadlines()
+            self.env["ipai.finance.escalation_log"]._run_ladder()
+        task = self.env["project.task"].browse(self.alerts(("kind", "=", "escalation"))[:1].res_id)
+        task.project_id.privacy_visibility = "followers"
+        task.project_id.message_unsubscribe(self.staff.partner_id.ids)
+        refused = None
+        # Not assertRaises: that takes back what was written.
+        try:
+            self.alerts().with_user(self.staff).action_ack()
+        except AccessError as error:
+            refused = error
+        self.assertTrue(refused)
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.assertEqual(set(self.alerts().mapped("state")), {"queued"})
+
     def test_a_filing_with_its_tasks_is_one_alert(self):
         with self.at("2026-01-28 08:00"):
             filing = self.make("1601-C", "2026-01")
