@@ -1,3 +1,4 @@
+import { compileFunction } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../../config/load.ts";
 import { Secret } from "../../../config/secret.ts";
@@ -65,6 +66,37 @@ describe.each(shippedWorkflows.map((one) => [one.name, one] as const))(
     });
   },
 );
+
+describe("the performance monitor", () => {
+  const { nodes, connections } = shippedWorkflows.at(-1) as unknown as {
+    nodes: readonly Node[];
+    connections: Record<string, { main: { node: string }[][] }>;
+  };
+  type Item = { readonly json: { readonly text?: string; readonly error?: object } };
+
+  it("remembers only what the chat has taken, and tells the rest again", () => {
+    const state = {};
+    /** As n8n runs a node of code: what came in, and what the first of them gave. */
+    const run = (name: string, item: Item, changed: readonly Item[]): readonly Item[] => {
+      const code = String(nodes.find((node) => node.name === name)?.parameters["jsCode"]);
+      const first = ([json]: readonly Item[]) => ({ first: () => json });
+      return compileFunction(code, ["$getWorkflowStaticData", "$input", "$"])(
+        ...[() => state, first([item]), () => first(changed)],
+      );
+    };
+    const look = (error: object | undefined, isChatUp: boolean) => {
+      const changed = run("What changed", { json: error === undefined ? {} : { error } }, []);
+      if (changed.length > 0 && isChatUp) run("Told", { json: {} }, changed);
+      return changed.map(({ json }) => json.text);
+    };
+    const away = { message: "timeout" };
+    const [gone, back] = ["Odoo does not answer within 5 seconds: timeout", "Odoo answers again."];
+    expect(connections["Tell Mattermost"]?.main).toEqual([[expect.objectContaining({ node: "Told" })]]);
+    expect(look(undefined, true)).toEqual([]);
+    expect([look(away, false), look(away, true), look(away, true)]).toEqual([[gone], [gone], []]);
+    expect([look(undefined, false), look(undefined, true), look(undefined, true)]).toEqual([[back], [back], []]);
+  });
+});
 
 describe("ipai n8n sync", () => {
   it("calls a path that a workflow has", () => {
