@@ -21,6 +21,11 @@ export function toCsv(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => `${row.map(quote).join(",")}\r\n`).join("");
 }
 
-function quote(field: string): string {
+/**
+ * What begins like a formula is a text, as in the spreadsheets that this program writes itself: what people typed is never computed. A number
+ * stays one.
+ */
+function quote(given: string): string {
+  const field = /^[=+\-@]/.test(given) && !/^[+-]?\d+(?:\.\d+)?$/.test(given) ? `'${given}` : given;
   return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
 }

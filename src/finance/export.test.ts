@@ -80,6 +80,14 @@ describe("CSV", () => {
     );
   });
 
+  it("has no formula in it, whatever people typed; numbers stay", () => {
+    const typed = ["=HYPERLINK(A1)", "+1-1", "-2+3", "@SUM(A1)", '=1,"2"', "-12.50", "+7", "a=b", "1601-C"];
+    const [row] = parseCsv(toCsv([typed])) as readonly (readonly string[])[];
+    expect(row).toEqual([
+      ...["'=HYPERLINK(A1)", "'+1-1", "'-2+3", "'@SUM(A1)", '\'=1,"2"', "-12.50", "+7", "a=b", "1601-C"],
+    ]);
+  });
+
   it("of filings has a row for each, with its why", () => {
     const rows = parseCsv(filingsToCsv(filings)) as readonly (readonly string[])[];
     expect(rows).toHaveLength(filings.length + 1);
