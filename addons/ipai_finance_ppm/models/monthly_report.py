@@ -153,7 +153,9 @@ class MonthlyReport(models.Model):
         is_judged = numbers["total_forms"] > numbers["open_in_time"]
         rate = f"{numbers['compliance_rate']:.1f} %" if is_judged else _("nothing was due")
         lines = [f"# {company.name}, {period}", "", _("On time: %s", rate), ""]
-        return "\n".join([*lines, *(f"- {self._fields[name].string}: {value}" for name, value in numbers.items())])
+        # No rate is no rate of 0 %.
+        shown = {name: value for name, value in numbers.items() if is_judged or name != "compliance_rate"}
+        return "\n".join([*lines, *(f"- {self._fields[name]._description_string(self.env)}: {value}" for name, value in shown.items())])
 
     @api.model
     def _run_month(self, period=None, companies=None):

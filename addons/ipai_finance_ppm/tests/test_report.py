@@ -32,10 +32,18 @@ class TestReport(FinanceCase):
         report._make(self.company, "2026-02")
         self.assertEqual((report.revision, report.filed_late, report.open_late), (2, 2, 0))
 
+    def test_a_report_speaks_the_language_of_the_reader(self):
+        self.env["res.lang"]._activate_lang("fr_FR")
+        field = self.env["ir.model.fields"]._get("ipai.finance.monthly_report", "filed_on_time")
+        field.with_context(lang="fr_FR").field_description = "Déposés à temps"
+        report = self.env["ipai.finance.monthly_report"].with_context(lang="fr_FR")._make(self.company, "2026-02")
+        self.assertIn("- Déposés à temps: 0", report.report_markdown)
+
     def test_a_month_in_which_nothing_was_due(self):
         report = self.env["ipai.finance.monthly_report"]._make(self.company, "2026-02")
         self.assertEqual((report.total_forms, report.compliance_rate), (0, 0))
         self.assertIn("nothing was due", report.report_markdown)
+        self.assertNotIn("On Time, %", report.report_markdown)
         with self.assertRaises(UserError):
             report._make(self.company, "2026-13")
 
