@@ -192,14 +192,16 @@ class MonthlyReport(models.Model):
 
     @api.model
     def _unreported(self, company):
-        """The months since the last report, so that one whose first fell into an outage is made, too. Last month is always among them."""
-        newest = self.sudo().search([("company_id", "=", company.id)], order="period desc", limit=1).period
+        """The months since the first report that have none, whoever made those after them: one whose first fell into an outage is made, too.
+        Last month is always among them.
+        """
+        known = set(self.sudo().search([("company_id", "=", company.id)]).mapped("period"))
         month = self._last_month()
         periods = [month.strftime("%Y-%m")]
-        while newest and newest < (month - relativedelta(months=1)).strftime("%Y-%m"):
-            month -= relativedelta(months=1)
+        first = min(known, default=periods[0])
+        while (month := month - relativedelta(months=1)).strftime("%Y-%m") > first:
             periods.insert(0, month.strftime("%Y-%m"))
-        return periods
+        return [one for one in periods if one == periods[-1] or one not in known]
 
     def _tell(self):
         """Tells what the report says, when the month is over; of one in which nothing was due only when it is last month: whoever asks for

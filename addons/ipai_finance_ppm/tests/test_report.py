@@ -78,6 +78,18 @@ class TestReport(FinanceCase):
                 reports._run_month()
             self.assertEqual(reports.search([("company_id", "=", self.company.id)], order="period").mapped("period"), periods)
 
+    def test_a_report_on_demand_hides_no_month_before_it(self):
+        reports = self.env["ipai.finance.monthly_report"]
+        for moment, period, periods in (
+            ("2026-03-01 09:00", None, ["2026-02"]),
+            ("2026-06-03 10:00", "2026-05", ["2026-02", "2026-05"]),
+            ("2026-06-03 10:00", "2026-06", ["2026-02", "2026-05", "2026-06"]),
+            ("2026-06-03 10:15", None, ["2026-02", "2026-03", "2026-04", "2026-05", "2026-06"]),
+        ):
+            with self.at(moment):
+                reports._run_month(period, self.company)
+            self.assertEqual(reports.search([("company_id", "=", self.company.id)], order="period").mapped("period"), periods)
+
     def test_a_report_that_nobody_can_be_sent_is_told_in_odoo(self):
         self.make_month()
         with self.at("2026-03-01 09:00"):
