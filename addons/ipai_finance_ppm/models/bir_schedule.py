@@ -484,10 +484,15 @@ class BirSchedule(models.Model):
 
     @api.model
     def _generate_ahead(self):
-        """The filings of this year, and of the next when it is 90 days away."""
+        """The filings of this year, and of the next when it is 90 days away. A filer for which it fails is told of, and keeps no other from its own."""
         today = self.env["ipai.finance.calendar"]._today()
         for year in sorted({today.year, (today + timedelta(days=90)).year}):
-            self.env["ipai.finance.filer"].sudo().search([])._generate(year)
+            for filer in self.env["ipai.finance.filer"].sudo().search([]):
+                try:
+                    with self.env.cr.savepoint():
+                        filer._generate(year)
+                except UserError as error:
+                    filer._tell_once(_("No filings of %(year)s were made: %(why)s", year=year, why=error))
 
     @api.model
     def _mark_late(self):

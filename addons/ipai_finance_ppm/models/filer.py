@@ -1,10 +1,14 @@
+import logging
+
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
+from odoo.tools import html2plaintext
 
 from ..rules import RuleError, list_filings
 from ..versions import ensure_unique
 from .calendar import split_words
 
+_logger = logging.getLogger(__name__)
 KINDS = [("manual", "On paper"), ("ebirforms", "eBIRForms"), ("efps", "eFPS")]
 GROUPS = [(group, group) for group in "ABCDE"]
 MONTHS = [
@@ -127,6 +131,12 @@ class Filer(models.Model):
                 ]
             )
         return made
+
+    def _tell_once(self, text):
+        """In the log, and in the chatter unless it was the last that was said there."""
+        _logger.warning("%s: %s", self.company_id.name, text)
+        if html2plaintext(self.message_ids[:1].body or "").split() != text.split():
+            self.message_post(body=text)
 
     @api.model
     def _project_of(self, company):

@@ -176,6 +176,24 @@ class TestFilings(FinanceCase):
                 self.Filing._generate_ahead()
             self.assertEqual(str(max(self.filings().mapped("filing_deadline")))[:4], last)
 
+    def test_a_filer_that_fails_keeps_no_other_from_its_filings(self):
+        user = self.env.user
+        # As from an import past the checks.
+        self.env.cr.execute("update ipai_finance_filer set supervisor_id = %s, approver_id = %s where id = %s", [user.id, user.id, self.filer.id])
+        self.filer.invalidate_recordset()
+        other = self.env["res.company"].create({"name": "Second Corporation"})
+        self.env["ipai.finance.filer"].create({"company_id": other.id, "start_on": "2026-01-01"})
+        before = self.filer.message_ids
+        with self.at("2026-01-12 08:00"), mute_logger("odoo.addons.ipai_finance_ppm.models.filer"):
+            for _again in range(2):
+                self.Filing._run_day()
+        self.assertFalse(self.filings())
+        self.assertTrue(self.Filing.search([("company_id", "=", other.id)]))
+        said = self.filer.message_ids - before
+        self.assertEqual(len(said), 1, "it is said once")
+        self.assertIn("No filings of 2026 were made: Whoever prepares", said.body)
+        self.assertTrue(self.env["ipai.finance.alert"].search([("company_id", "=", other.id)]), "and what is due is told")
+
     def test_an_update_keeps_what_a_person_has_entered(self):
         shipped = self.Holiday.search([("date", "=", "2026-12-08")])
         other = self.Holiday.search([("date", "=", "2026-12-24")])
