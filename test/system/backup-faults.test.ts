@@ -182,9 +182,12 @@ async function inMounts(): Promise<string> {
   return `nsenter --mount --pid --target ${pid.trim()}`;
 }
 
-/** A restic that was killed leaves its lock in the repository: a whole one, which has its name; before that it is an unfinished file. */
+/**
+ * A restic that was killed leaves its lock in the repository: a whole one, which has its name; before that it is an unfinished file. It is
+ * waited for: restic takes a process that is dead, and that nobody has buried yet, for one that lives.
+ */
 async function leaveLock(): Promise<void> {
-  const script = `"$@" </dev/zero >/dev/null 2>&1 & until ls ${repository}/locks | grep -qxE '[0-9a-f]{64}'; do sleep 0.1; done; kill -KILL $!`;
+  const script = `"$@" </dev/zero >/dev/null 2>&1 & until ls ${repository}/locks | grep -qxE '[0-9a-f]{64}'; do sleep 0.1; done; kill -KILL $!; wait $! || :`;
   await there("bash", "-c", script, "die", ...resticOn(repository), "backup", "--stdin");
   expect(await readdir(join(repository, "locks"))).toHaveLength(1);
 }
