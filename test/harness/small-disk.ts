@@ -67,9 +67,9 @@ export const databaseServer: Holder = isCompose
 /** Nobody: files are opened by their names, and closed again. */
 const nobody: Holder = { stop: async () => undefined, start: async () => undefined };
 
-/** Whoever has the tree of the code mounted. */
+/** Whoever has the tree of the code mounted; and nginx, which looks up only when it starts where they are. */
 export const codeReaders: Holder = isCompose
-  ? containers("odoo-accounting", "odoo-core", "odoo-marketing", "odoo-tools", "tools")
+  ? containers("odoo-accounting", "odoo-core", "odoo-marketing", "odoo-tools", "tools", "nginx")
   : nobody;
 
 function containers(...names: readonly string[]): Holder {
