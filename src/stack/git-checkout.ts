@@ -84,6 +84,10 @@ def take_back(paths):
 def is_at(commit):
     return git("rev-parse", "HEAD") == git("rev-parse", commit + "^{commit}")
 
+def is_as_committed():
+    words = ["--no-optional-locks", "status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=all"]
+    return git(*words) == b""
+
 commit, *half = sys.argv[1:]
 locks = [path_of(name) for name in ("index.lock", "HEAD.lock")]
 for lock in locks:
@@ -94,6 +98,9 @@ if half and is_at(commit) and not any(map(os.path.lexists, locks)):
         print("somebody's own changes lie among what a checkout that was cut off has left", file=sys.stderr)
         sys.exit(1)
     take_back(paths)
+    # On a full disk git could not even say that there is nothing to do.
+    if is_as_committed():
+        sys.exit(0)
 for _ in ("as it is", "when half of it was taken back"):
     said = checkout(commit)
     if said is None:
