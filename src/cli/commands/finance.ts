@@ -9,6 +9,7 @@ import { type Filer, filerSchema } from "../../finance/schema.ts";
 import { shippedRules } from "../../finance/shipped.ts";
 import type { Context } from "../context.ts";
 import { table } from "../render/text.ts";
+import type { Terminal } from "../terminal.ts";
 
 /** Deadlines of filings with the BIR, from the rules that are shipped. */
 
@@ -36,7 +37,7 @@ export async function calendar({ terminal }: Context, options: CalendarOptions):
   else {
     for (const [month, inMonth] of Map.groupBy(filings, ({ effective }) => effective.slice(0, 7))) {
       terminal.out(terminal.style("bold", `${nameOfMonth(month)}\n`));
-      terminal.out(`${table(inMonth.map(rowOf))}\n`);
+      terminal.out(`${table(inMonth.map(rowOf), roomOf(terminal))}\n`);
     }
     terminal.out(summaryOf(filings));
   }
@@ -133,18 +134,26 @@ function printComparison({ terminal }: Context, { rows, missing, absentForms }: 
   const wrong = rows.filter(({ verdict }) => verdict !== "right");
   if (wrong.length > 0)
     terminal.out(
-      table([
-        ["ROW", "FORM", "PERIOD", "SAYS", "IS", "", "WHY"],
-        ...wrong.map((row) => [
-          ...[String(row.row), row.form, row.period, row.deadline, row.expected ?? "-", row.verdict, row.why],
-        ]),
-      ]),
+      table(
+        [
+          ["ROW", "FORM", "PERIOD", "SAYS", "IS", "", "WHY"],
+          ...wrong.map((row) => [
+            ...[String(row.row), row.form, row.period, row.deadline, row.expected ?? "-", row.verdict, row.why],
+          ]),
+        ],
+        roomOf(terminal),
+      ),
     );
   for (const { form, period, effective } of missing) terminal.out(`missing: ${form} for ${period}, due ${effective}`);
   if (absentForms.length > 0) terminal.out(`Not in this calendar at all: ${absentForms.join(", ")}.`);
   terminal.out(
     `${rows.length} rows: ${rows.length - wrong.length} right, ${wrong.length} wrong; ${missing.length} missing.`,
   );
+}
+
+/** For what reads our output, a filing and why it is due stay on one line. */
+function roomOf({ isInteractive, columns }: Terminal): number | undefined {
+  return isInteractive ? columns : undefined;
 }
 
 /** The terminal ends a line itself; the files that are printed end theirs with both signs. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { indented, wrap } from "./text.ts";
+import { indented, table, wrap } from "./text.ts";
 
 describe("a text that is too long for its terminal", () => {
   it("is broken between words, and what follows is indented", () => {
@@ -26,4 +26,17 @@ describe("a text that is too long for its terminal", () => {
       }),
     );
   });
+});
+
+describe("a table", () => {
+  const rows = [
+    ["FORM", "WHY"],
+    ["1601-C", "10th of the next month, which is a Saturday"],
+  ];
+
+  it("keeps a row on one line for whoever reads it by a program", () =>
+    expect(table(rows)).toBe("FORM    WHY\n1601-C  10th of the next month, which is a Saturday"));
+
+  it("breaks its last column below itself where a terminal is narrow", () =>
+    expect(table(rows, 40)).toBe("FORM    WHY\n1601-C  10th of the next month, which is\n        a Saturday"));
 });

@@ -18,22 +18,36 @@ export function instant(date: Date | string, timeZone: string): string {
   return `${text} ${timeZone}`;
 }
 
-/** Columns as wide as their widest cell; the last one is not padded. `visible` strips what a terminal does not show. */
-export function table(rows: readonly (readonly string[])[]): string {
+/**
+ * Columns as wide as their widest cell; the last one is not padded. With `columns`, the width of the terminal, the last one is broken
+ * between words below itself.
+ */
+export function table(rows: readonly (readonly string[])[], columns?: number): string {
   const widths: number[] = [];
   for (const row of rows)
     for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, visibleLength(cell));
+  const before = widths.slice(0, -1).reduce((sum, width) => sum + width + gap.length, 0);
+  const fold = (cell: string) => {
+    if (columns === undefined) return cell;
+    const room = Math.max(narrowest, Math.min(columns, columnsMax) - before);
+    return wrap(cell, room).replaceAll("\n", `\n${" ".repeat(before)}`);
+  };
   return rows
     .map((row) =>
       row
         .map((cell, index) =>
-          index === row.length - 1 ? cell : cell + " ".repeat((widths[index] ?? 0) - visibleLength(cell)),
+          index === widths.length - 1 ? fold(cell) : cell + " ".repeat((widths[index] ?? 0) - visibleLength(cell)),
         )
-        .join("  ")
+        .join(gap)
         .trimEnd(),
     )
     .join("\n");
 }
+
+const gap = "  ";
+
+/** Characters that a broken column has at least. */
+const narrowest = 30;
 
 export function visibleLength(text: string): number {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours begin with the escape character.
