@@ -16,7 +16,7 @@ export const UnknownPerson = defineError<{ name: string }>("access.unknown_perso
   exitCode: 24,
   message: (d) => `This plan needs two people, and ${d.name} is nobody that ipai knows. Nothing was started.`,
   hint: (d) =>
-    `Work under your own name (sudo), and let an admin add you: ipai people add HANDLE --shell-name ${d.name}`,
+    `Work under your own name (sudo), and let an admin add you: ipai people add HANDLE --name NAME --email ADDRESS --shell ${d.name}`,
 });
 
 export async function noteForbidden(

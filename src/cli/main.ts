@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Help } from "commander";
 import { allWritten } from "./output.ts";
 import { registerCertificate } from "./program/certificate.ts";
 import { registerDatabase } from "./program/database.ts";
@@ -36,6 +36,11 @@ const program = new Command("ipai")
   .exitOverride((stop) => process.exit(stop.exitCode === 0 ? 0 : usageExitCode));
 
 const usageExitCode = 14;
+// Commands that are made from here on take it over.
+program.configureHelp({
+  optionDescription: (option) =>
+    `${Help.prototype.optionDescription.call(new Help(), option)}${option.mandatory ? " (required)" : ""}`,
+});
 
 program.commandsGroup("To begin:");
 program
@@ -77,7 +82,7 @@ json(program.command("health"))
 
 const backup = program.command("backup").description("back up the database and its filestore, and prove backups");
 changing(backup.command("create", { isDefault: true }))
-  .description("make a backup")
+  .description("make a backup (what `ipai backup` alone does)")
   .option("--reason <why>", "by-hand, before-upgrade or before-restore: how long it is kept", "by-hand")
   .action(
     run(async (context, options) =>
@@ -309,7 +314,10 @@ json(runs.command("logs"))
 json(runs.command("resume"))
   .description("go on with a run that was interrupted, or that waits for a decision")
   .argument("<run>")
-  .option("--decide <what>", "again, done, undo or abandon")
+  .option(
+    "--decide <what>",
+    "again: do the step once more; done: you did it by hand; undo: take all back, though users may have written since; abandon: give up, the stack stays as it is",
+  )
   .option("--wait", "wait when another run holds the stack")
   .action(
     run(async (context, id, options) => (await import("./commands/runs.ts")).resumeRun(context, id as string, options)),
@@ -346,6 +354,8 @@ registerItself(program);
 
 program.commandsGroup("Who, and who did what:");
 registerPeople(program);
+
+program.commandsGroup("Finance:");
 registerFinance(program);
 registerN8n(program);
 

@@ -5,15 +5,19 @@ import type { CertificateDocument } from "../../src/procedures/backup/certificat
 import { at, type BackupJson, backups, refusal, runJson, testFolder } from "../harness/backups.ts";
 import { collectGarbage, type Load, logIn, postEntries, repeat, userOf, write } from "../harness/odoo.ts";
 import {
+  basePort,
   folder,
   inOdoo,
   inTools,
   ipai,
+  isCompose,
   leftovers,
   parsed,
   places,
   psql as psqlWords,
   type RunJson,
+  root,
+  run,
   serves,
   sql,
   there,
@@ -322,6 +326,67 @@ describe("what is there", () => {
     }
     expect(await leftovers()).toEqual([]);
   });
+});
+
+/** The commands that a page gives after a line, with what they stand for put in its place. */
+async function byHand(page: string, after: string, places: Readonly<Record<string, string>>): Promise<string> {
+  const text = await readFile(join(root, "docs/operating", page), "utf8");
+  const from = text.indexOf("```sh\n", text.indexOf(after)) + "```sh\n".length;
+  return Object.entries(places).reduce(
+    (script, [word, place]) => script.replaceAll(word, place),
+    text.slice(from, text.indexOf("```", from)),
+  );
+}
+
+const typed = (script: string, env: Readonly<Record<string, string>>) =>
+  run("bash", ["-euo", "pipefail", "-c", script], { env });
+
+// Typed on the machine where restic and PostgreSQL are.
+describe.skipIf(isCompose)("a set, by hand and without ipai", () => {
+  const repository = { RESTIC_REPOSITORY: places.repository, RESTIC_PASSWORD_FILE: places.password };
+  const entries = "select count(*), sum(amount) from ipai_demo_entry";
+
+  it("comes back beside the database that serves, by the commands of the page", async () => {
+    const server = { PGHOST: join(folder, "run"), PGPORT: String(basePort + 1) };
+    const script = await byHand("when-it-stops.md", "To restore a backup without", {
+      "/srv/backup/restic": places.repository,
+      "/etc/ipai/repository-password": places.password,
+      "20261124t215046_0ad3": backup.run,
+      "/var/tmp/set": join(desk, "beside"),
+    });
+    expect(await typed(script, server)).toMatchObject({ exitCode: 0 });
+    const look = [...psqlWords.slice(1), "--dbname=odoo_restored", "--command", entries];
+    expect((await run(psqlWords[0], look)).stdout).toMatch(/^[1-9]\d*\|\d/);
+    await sql("drop database odoo_restored", "postgres");
+  });
+
+  it("comes back on a server that has nothing, roles and all, by the commands of the other page", async () => {
+    const [data, set] = [join(desk, "server"), join(desk, "set")];
+    const pg = `runuser -u postgres -- /usr/lib/postgresql/15/bin`;
+    const server = { PGHOST: desk, PGPORT: "5432", ...repository };
+    await run("chmod", ["0777", desk]);
+    const begin = `${pg}/initdb -D ${data} >/dev/null && ${pg}/pg_ctl -D ${data} -o "-k ${desk} -h ''" -w -l ${data}/log start`;
+    expect(await typed(begin, {})).toMatchObject({ exitCode: 0 });
+    try {
+      const script = await byHand("disaster-recovery.md", "## By hand", {
+        STACK: "sandbox",
+        "run=ID": `run=${backup.run}`,
+        "/srv/set": set,
+        "/var/lib/odoo": join(desk, "odoo"),
+        DATABASE: "odoo",
+      });
+      expect(await typed(`mkdir -p ${join(desk, "odoo/filestore")}\n${script}`, server)).toMatchObject({ exitCode: 0 });
+      const look = (what: string) =>
+        run("runuser", ["-u", "postgres", "--", "psql", "-XAtc", what, "odoo"], { env: server });
+      expect((await look(entries)).stdout).toMatch(/^[1-9]\d*\|\d/);
+      expect((await look("select pg_get_userbyid(datdba) from pg_database where datname = 'odoo'")).stdout).toBe(
+        "odoo\n",
+      );
+      expect(await readdir(join(desk, "odoo/filestore/odoo"))).not.toEqual([]);
+    } finally {
+      await typed(`${pg}/pg_ctl -D ${data} -m immediate stop`, {});
+    }
+  }, 120_000);
 });
 
 describe("a proof of a backup that there is not", () => {

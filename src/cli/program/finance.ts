@@ -7,7 +7,7 @@ export function registerFinance(program: Command): void {
   const finance = program.command("finance").description("what has to be filed with the BIR, by when, and why");
   json(filer(finance.command("calendar")))
     .description("the filings whose deadline lies in a year")
-    .requiredOption("--year <year>")
+    .requiredOption("--year <year>", "the year in which the filings are due")
     .option("--csv", "print CSV")
     .option("--ics", "print an iCalendar file, with alarms")
     .action(

@@ -21,7 +21,7 @@ export function registerRecovery(program: Command): void {
     );
   const drill = program.command("drill").description("practise the way back beside the stack, and keep the evidence");
   changing(drill.command("run", { isDefault: true }))
-    .description("make a drill; nothing that serves is touched")
+    .description("make a drill (what `ipai drill` alone does); nothing that serves is touched")
     .argument("[what]", "server or database; without it both")
     .option("--repository <name>", "where the set is read from (default: a copy, if there is one)")
     .action(

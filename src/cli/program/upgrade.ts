@@ -5,7 +5,9 @@ import { begun, changing, json, planned, run } from "./register.ts";
 export function registerUpgrade(program: Command): void {
   const upgrade = program.command("upgrade").description("bring new versions: of modules, or of Odoo itself");
   planned(upgrade.command("modules", { isDefault: true }))
-    .description("update modules whose code changed, and take it back if anything is not as it should be")
+    .description(
+      "update modules whose code changed, and take it back if anything is not right (what `ipai upgrade` alone does)",
+    )
     .argument("[modules...]", "modules to update; all changed ones without it")
     .option("--accept-lost-crons", "accept that active scheduled actions disappear")
     .action(

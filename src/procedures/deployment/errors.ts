@@ -79,7 +79,7 @@ export const NoSnapshot = defineError<{ release: string }>("rollback.no_snapshot
   exitCode: 23,
   message: (d) => `The database of before the release ${d.release} is not kept any more. ${untouched}`,
   hint: () =>
-    "`ipai backup list` has the set that was made before it: `ipai restore set SET` brings database and filestore back, `ipai deploy --to COMMIT` the code.",
+    "`ipai backup list` has the set that was made before it: `ipai restore SET` brings database and filestore back, `ipai deploy --to COMMIT` the code.",
 });
 
 export const NothingToRehearse = defineError<{ commit: string }>("rehearse.nothing", {

@@ -16,7 +16,7 @@ export const RecoveryProjectRemains = defineError<{ stack: string; found: string
   exitCode: 27,
   message: (d) => `Something is left of the project of ${d.stack}: ${d.found}. Nothing was changed.`,
   hint: () =>
-    "A server is recovered where nothing of it is left: its volumes would be taken for the new ones. Keep what you still want of them, then `docker compose down --volumes`. When only the database is damaged: `ipai recover database`.",
+    "A server is recovered where nothing of it is left: its volumes would be taken for the new ones. First make sure that neither repository nor archive lies in a volume of the project (`docker volume ls`; in the shipped one they are `backups` and `archive`), or copy them away: `docker compose down --volumes` deletes volumes for good, and is what comes next. When only the database is damaged: `ipai recover database`.",
 });
 
 export const RecoveryStillServes = defineError<{ stack: string; what: string }>("recovery.still_serves", {
@@ -134,5 +134,5 @@ export const RecoveryDatabaseAbsent = defineError<Told>("recovery.database_absen
 export const RecoveryFilesLost = defineError<Told>("recovery.files_lost", {
   exitCode: 33,
   message: (d) => `Attachments that the recovered database names have no file: ${(d.found ?? "").trim()}`,
-  hint: () => "Everything else is back. `ipai restore --only files` looks for them in every backup.",
+  hint: () => "Everything else is back. `ipai restore latest --only files` looks for them in every backup.",
 });
