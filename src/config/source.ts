@@ -11,7 +11,7 @@ export const source = z
       .array(text)
       .optional()
       .describe(
-        "Folders with modules, relative to the repository; when absent those of odoo.addons that lie below it. To be named where containers see them elsewhere",
+        "Folders with modules, relative to the repository; when absent those of odoo.addons that lie below it. To be named where containers see them elsewhere, in the order of odoo.addons, which begins with them",
       ),
     image: z
       .array(text)

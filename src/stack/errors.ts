@@ -114,7 +114,7 @@ export const GitUnknownRevision = defineError<CommandDetails>("git.unknown_revis
   exitCode: 41,
   message: () => "The repository has no commit of that name. Nothing was changed.",
   hint: () =>
-    "Was it pushed to the remote, to the branch that is fetched? `git log --all` in the repository lists what it has.",
+    "It is a branch or a tag of the remote by its own name (main, and not origin/main), or a commit. Was it pushed? `git log --all` in the repository lists what it has.",
 });
 
 export const GitFetchFailed = defineError<CommandDetails>("git.fetch_failed", {

@@ -21,8 +21,12 @@ export interface Git {
   resolve(revision: Text): CommandAction;
   /** What the remote's branch was when it was last fetched. */
   resolveBranch(branch?: string): CommandAction;
+  /** What the remote's tag was when everything was last fetched: git itself leaves a tag where it is when the remote moves it. */
+  resolveTag(tag: string): CommandAction;
   /** Brings the commits of a branch, and the tags on them, into the repository. The work tree stays as it is. */
   fetch(branch?: string): CommandAction;
+  /** Brings every branch and tag of the remote, and forgets those that it has no more. The tree's own tags stay as they are. */
+  fetchAll(): CommandAction;
   /** JSON lines for `parseTreeChanges`: what differs from the commit that is checked out. */
   changes(): CommandAction;
   /** Nothing of git's is changed, and nothing that git does not know lies in these folders. */
@@ -59,17 +63,20 @@ export function createGit(place: string, { repository, remote, branch }: GitSour
     git(["rev-parse", "--verify", "--quiet", "--end-of-options", suffixed(revision, "^{commit}")], {
       exitCodes: unknown,
     });
+  const ofBranch = (name: string) => `refs/remotes/${remote}/${name}`;
+  const ofTag = (name: string) => `refs/ipai/${remote}/tags/${name}`;
+  const fetch = (words: readonly string[]) =>
+    as(["sh", "-c", fetchScript, "fetch", ...words], { exitCodes: { 128: "git.fetch_failed" } });
   return {
     place,
     repository,
     as,
     head: () => git(["rev-parse", "--verify", "HEAD^{commit}"]),
     resolve,
-    resolveBranch: (name = branch) => resolve(`refs/remotes/${remote}/${name}`),
-    fetch: (name = branch) =>
-      as(["sh", "-c", fetchScript, "fetch", remote, `+refs/heads/${name}:refs/remotes/${remote}/${name}`], {
-        exitCodes: { 128: "git.fetch_failed" },
-      }),
+    resolveBranch: (name = branch) => resolve(ofBranch(name)),
+    resolveTag: (name) => resolve(ofTag(name)),
+    fetch: (name = branch) => fetch([remote, `+refs/heads/${name}:${ofBranch(name)}`]),
+    fetchAll: () => fetch(["--prune", remote, `+refs/heads/*:${ofBranch("*")}`, `+refs/tags/*:${ofTag("*")}`]),
     changes: () => lines(["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"], changesScript),
     isClean: (folders) => ({
       title: "the work tree is as its commit says",
@@ -141,7 +148,7 @@ exec setpriv --reuid="$user" --regid="$(stat --format=%g .)" --clear-groups -- "
 
 /** Nobody is there to type a passphrase or to trust an unknown host. */
 const fetchScript = `ssh=$(git config core.sshCommand) || ssh=ssh
-GIT_SSH_COMMAND="$ssh -o BatchMode=yes" exec git fetch --quiet --no-recurse-submodules -- "$1" "$2"`;
+GIT_SSH_COMMAND="$ssh -o BatchMode=yes" exec git fetch --quiet --no-recurse-submodules "$@"`;
 
 /**
  * What git does not know counts where code lies: Odoo loads it, no commit has it, and going to another commit does not take it away.

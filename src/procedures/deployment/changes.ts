@@ -29,8 +29,8 @@ export type Known = Pick<Installed, "modules" | "recorded" | "series"> & { reado
 export function judgeChanges(scan: ReleaseScan, installed: Known, install: readonly string[]): Changes {
   requireReadable(scan, installed, install);
   const known = new Map(installed.modules.map((row) => [row.name, row]));
-  const brought = scan.addons.filter(({ change }) => change !== "removed");
-  const changed = brought.filter((addon) => known.has(addon.name) && isChanged(addon, installed));
+  const brought = scan.addons.filter(({ change, name }) => change !== "removed" && known.has(name));
+  const changed = brought.filter((addon) => isChanged(addon, installed));
   for (const addon of changed) {
     if (!addon.isInstallable) throw ModuleNotInstallable({ module: addon.name });
     requireSeriesOfManifest(addon, installed.series);
@@ -52,7 +52,8 @@ export function judgeChanges(scan: ReleaseScan, installed: Known, install: reado
     code: changed.filter(isCode).map(describe),
     hashes: {
       ...installed.recorded,
-      ...Object.fromEntries([...changed, ...installs].map((addon) => [addon.name, addon.hash ?? unknownHash])),
+      // Of the others too: what is pulled by hand later differs from something then.
+      ...Object.fromEntries([...brought, ...installs].map((addon) => [addon.name, addon.hash ?? unknownHash])),
     },
     reasons: updates.flatMap((addon) => reasonsOf(addon, installed)),
   };

@@ -21,7 +21,7 @@ import {
 import { deploy } from "./deploy.ts";
 import { CodeBroken, DependencyMissing, TreeNotClean } from "./errors.ts";
 import type { DeployFacts } from "./facts.ts";
-import type { Rehearsal } from "./rehearsal.ts";
+import { findRehearsal, type Rehearsal } from "./rehearsal.ts";
 
 const settings = {
   folder: "/srv/sandbox",
@@ -285,5 +285,28 @@ describe("the plan of a deployment", () => {
   it("that overrides is within no mandate: one consent around it is none of two", () => {
     const mandate = { risk: "destroy", undoClass: "irreversible" } as const;
     expect([isWithin(mandate, plan([])), isWithin(mandate, plan(red, wish.reason))]).toEqual([true, false]);
+  });
+});
+
+describe("a rehearsal of a deployment", () => {
+  const kept = (modules: Rehearsal["modules"]) => ({
+    list: async () => [{ id: `sandbox/${rehearsal.id}`, at: new Date(rehearsal.at), data: { ...rehearsal, modules } }],
+  });
+  const updated = { ...facts, updates: [module] };
+
+  it.each<[string, Rehearsal["modules"], DeployFacts, boolean]>([
+    ["of the same modules", { [module.name]: "2" }, updated, true],
+    ["of more", { [module.name]: "2", other: "1" }, updated, true],
+    ["of none", {}, updated, false],
+    [
+      "without a module that is installed",
+      { [module.name]: "2" },
+      { ...updated, installs: [{ ...module, name: "new" }] },
+      false,
+    ],
+    ["from another commit", { [module.name]: "2" }, { ...updated, from: "c".repeat(40) }, false],
+  ])("%s", async (_, modules, asked, isFound) => {
+    const records = kept(modules) as unknown as Parameters<typeof findRehearsal>[0];
+    expect((await findRehearsal(records, "sandbox", asked)) !== undefined).toBe(isFound);
   });
 });

@@ -12,7 +12,7 @@ import { sandboxConfig } from "../sandbox/definition.ts";
 import { judgeChanges, type Known } from "./changes.ts";
 import type { Tick } from "./checklist.ts";
 import { deploy } from "./deploy.ts";
-import type { DeployFacts } from "./facts.ts";
+import { codeFolders, type DeployFacts, inSource } from "./facts.ts";
 import { forecastDowntime, forecastError } from "./forecast.ts";
 import { hotfix } from "./hotfix.ts";
 import { inputsOf } from "./inputs.ts";
@@ -122,6 +122,14 @@ describe("a module", () => {
 
   it("of which nobody recorded a hash is compared with what lies there", () => {
     expect(judged([scanned("ledger", codeOnly)], { recorded: {} })).toEqual([[], [], ["ledger"]]);
+  });
+
+  it("that did not change is noted all the same, so that other code, pulled by hand, is seen the next time", () => {
+    const same = scanned("ledger", { change: "same", kind: "none", hash: "ledger-old", version: "1.0.0" });
+    const { hashes } = judgeChanges(scanOf([same, scanned("other")]), { ...known, recorded: {} }, []);
+    expect(hashes).toEqual({ ledger: "ledger-old" });
+    const pulled = { ...same, hash: "pulled", hashNow: "pulled" };
+    expect(judged([pulled], { recorded: hashes })).toEqual([["ledger"], [], []]);
   });
 
   it("that is not installed may change as it likes, and be installed when it is named", () => {
@@ -370,6 +378,30 @@ describe("an image", () => {
     );
     expect(plan.notes.join()).not.toContain("Not brought");
   });
+});
+
+describe("a folder of Odoo's", () => {
+  const stackOf = (addons: readonly string[], folders?: readonly string[]) => {
+    const source = { ...stack.config.source, repository: "/repo", addons: folders };
+    return { ...stack, config: { ...stack.config, odoo: { ...stack.config.odoo, addons }, source } } as typeof stack;
+  };
+
+  it("is taken from the source where it lies in it, wherever others lie", () => {
+    const one = stackOf(["/opt/enterprise", "/repo/addons/ipai", "/repo"]);
+    expect(["/opt/enterprise", "/repo/addons/ipai", "/repo", "/repository"].map(inSource(one))).toEqual([
+      undefined,
+      "addons/ipai",
+      ".",
+      undefined,
+    ]);
+    expect(codeFolders(one)).toEqual(["addons/ipai", "."]);
+  });
+
+  it("has the name that is given in its place where containers see it elsewhere", () =>
+    expect(["/mnt/a", "/opt/b"].map(inSource(stackOf(["/mnt/a", "/opt/b"], ["addons/a"])))).toEqual([
+      "addons/a",
+      undefined,
+    ]));
 });
 
 describe("odoo.conf", () => {

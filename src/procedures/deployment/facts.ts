@@ -125,8 +125,22 @@ export async function requireClean(reader: FactReader, git: Git): Promise<void> 
 /** Folders with modules, relative to the repository. Those of Odoo that lie in it, if nobody says otherwise. */
 export function codeFolders({ config: { source, odoo } }: Stack): readonly string[] {
   if (source === undefined) return [];
-  const below = odoo.addons.filter((path) => path === source.repository || path.startsWith(`${source.repository}/`));
-  return source.addons ?? below.map((path) => path.slice(source.repository.length + 1) || ".");
+  return source.addons ?? odoo.addons.flatMap((path) => belowSource(source.repository, path) ?? []);
+}
+
+/** Relative to the repository; undefined for what lies elsewhere. */
+function belowSource(repository: string, path: string): string | undefined {
+  if (path === repository) return ".";
+  return path.startsWith(`${repository}/`) ? path.slice(repository.length + 1) : undefined;
+}
+
+/** The folder of the source that one of Odoo's is taken from. Where containers see them elsewhere, both are told apart by their places. */
+export function inSource({ config: { source, odoo } }: Stack): (path: string) => string | undefined {
+  if (source === undefined) return () => undefined;
+  const { repository, addons } = source;
+  if (addons === undefined) return (path) => (odoo.addons.includes(path) ? belowSource(repository, path) : undefined);
+  const folders = new Map(odoo.addons.map((path, index) => [path, addons[index]]));
+  return (path) => folders.get(path);
 }
 
 export function scannedFolders(stack: Stack) {
@@ -138,7 +152,10 @@ export function scannedFolders(stack: Stack) {
   };
 }
 
-/** A commit that is named in full is the plan's own: it is looked for before the remote is asked. */
+/**
+ * A commit that is named in full is the plan's own: it is looked for before the remote is asked. A name is the remote's; what the tree
+ * itself calls so may be long out of date.
+ */
 export async function resolveCommit(reader: FactReader, git: Git, wanted: string | null): Promise<string> {
   if (wanted !== null && /^[0-9a-f]{40}$/.test(wanted)) {
     const known = await reader.maybe(reader.text(git.resolve(wanted)));
@@ -148,9 +165,15 @@ export async function resolveCommit(reader: FactReader, git: Git, wanted: string
     await reader.text(git.fetch());
     return reader.text(git.resolveBranch());
   }
-  await reader.text(git.fetch("*"));
-  return (await reader.maybe(reader.text(git.resolveBranch(wanted)))) ?? reader.text(git.resolve(wanted));
+  await reader.text(git.fetchAll());
+  const branch = await reader.maybe(reader.text(git.resolveBranch(wanted)));
+  if (branch !== undefined) return branch;
+  const tag = reader.text(git.resolveTag(wanted));
+  return isHash(wanted) ? ((await reader.maybe(tag)) ?? reader.text(git.resolve(wanted))) : tag;
 }
+
+/** Perhaps abbreviated. */
+const isHash = (name: string) => /^[0-9a-f]{4,40}$/.test(name);
 
 export interface Need {
   readonly name: string;

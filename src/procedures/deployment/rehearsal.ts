@@ -3,6 +3,7 @@ import type { Records } from "../../engine/records.ts";
 import { Bug } from "../../errors/error.ts";
 import type { CallFunction } from "../../host/perform.ts";
 import type { RunTimes } from "../recovery/phases.ts";
+import type { Changes } from "./changes.ts";
 
 /** What a rehearsal found, and what it lets expect of the deployment. */
 
@@ -69,11 +70,19 @@ export async function listRehearsals(records: Records, stack: string): Promise<r
   });
 }
 
-/** The newest of the same update: to this commit, from the one that lies there. */
+/** The newest of the same update: to this commit, from the one that lies there, of these modules at least. */
 export async function findRehearsal(
   records: Records,
   stack: string,
-  { from, to }: { readonly from: string; readonly to: string },
+  {
+    from,
+    to,
+    updates,
+    installs,
+  }: Pick<Changes, "updates" | "installs"> & { readonly from: string; readonly to: string },
 ): Promise<Rehearsal | undefined> {
-  return (await listRehearsals(records, stack)).find((one) => one.commit === to && one.from === from);
+  const wanted = [...updates, ...installs].map(({ name }) => name);
+  const isWhole = ({ modules }: Rehearsal) => wanted.every((name) => Object.hasOwn(modules, name));
+  const rehearsals = await listRehearsals(records, stack);
+  return rehearsals.find((one) => one.commit === to && one.from === from && isWhole(one));
 }

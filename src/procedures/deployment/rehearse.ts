@@ -17,7 +17,7 @@ import { short } from "./code.ts";
 import { boundTo, notesOf } from "./deploy.ts";
 import { compareStates, copyIn, found, noteActiveCrons, noteState, type Rehearsed } from "./effects.ts";
 import { NothingToRehearse, RehearsalWithoutBackup } from "./errors.ts";
-import { codeFolders, type DeployFacts, readDeployFacts, requireExternal, requireGit } from "./facts.ts";
+import { type DeployFacts, inSource, readDeployFacts, requireExternal, requireGit } from "./facts.ts";
 
 const input = z.object({
   to: z.string().nullable().default(null).describe("Branch, tag or commit; the source's branch when absent"),
@@ -163,12 +163,6 @@ export function addonsOption(
     return below === undefined ? elsewhere(path) : suffixed(folder, below === "." ? "/code" : `/code/${below}`);
   });
   return paths.reduce<Text>((all, path, index) => concat(all, index === 0 ? "" : ",", path), "--addons-path=");
-}
-
-/** The folder of the source that one of Odoo's is taken from. */
-export function inSource(stack: Stack): (path: string) => string | undefined {
-  const folders = new Map(stack.config.odoo.addons.map((path, index) => [path, codeFolders(stack)[index]]));
-  return (path) => folders.get(path);
 }
 
 function noteRehearsal(stack: Stack, { release, set }: RehearseFacts): Act {

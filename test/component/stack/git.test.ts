@@ -66,6 +66,25 @@ describe("a repository", () => {
     await expect(perform(source.fetch())).rejects.toMatchObject({ code: "git.fetch_failed" });
   });
 
+  it("follows a tag that the remote moves, forgets a branch that it removed, and leaves the tree's own tags", async () => {
+    await git(remote, "tag", "v1");
+    await git(remote, "branch", "old");
+    await git(repository, "tag", "mine");
+    await perform(source.fetchAll());
+    expect(await text(source.resolveTag("v1"))).toBe(first);
+    const second = await commit(remote, { "addons/a/a.py": "2\n" });
+    await git(remote, "tag", "--force", "v1");
+    await git(remote, "branch", "--delete", "--force", "old");
+    await perform(source.fetchAll());
+    expect([await text(source.resolveTag("v1")), await text(source.resolveBranch("main"))]).toEqual([second, second]);
+    expect(await text(source.resolve("mine"))).toBe(first);
+    for (const gone of [source.resolveBranch("old"), source.resolveTag("mine")])
+      await expect(perform(gone)).rejects.toMatchObject({ code: "git.unknown_revision" });
+    await git(remote, "tag", "--delete", "v1");
+    await perform(source.fetchAll());
+    await expect(perform(source.resolveTag("v1"))).rejects.toMatchObject({ code: "git.unknown_revision" });
+  });
+
   it("tells commits and files between two, whatever they are called", async () => {
     const subject = 'Say "x" \\ and \t é, {"a": 1}';
     await commit(remote, { "addons/a/b\nc.py": "x", "addons/a/a.py": undefined }, `${subject}\n\nBody`);

@@ -15,6 +15,7 @@ import { available } from "../../../stack/successor/successor.ts";
 import { CodeBroken } from "../../deployment/errors.ts";
 import {
   findLacking,
+  inSource,
   needsOf,
   requireClean,
   requireGit,
@@ -22,7 +23,7 @@ import {
   sayNeed,
   scannedFolders,
 } from "../../deployment/facts.ts";
-import { addonsPathOf, inSource } from "../../deployment/rehearse.ts";
+import { addonsPathOf } from "../../deployment/rehearse.ts";
 import type { FactReader } from "../../procedure.ts";
 import type { Running } from "../../running.ts";
 import { type Installed, type ModuleVersions, matches, readInstalled } from "../facts.ts";
