@@ -9,7 +9,7 @@ export const DatabaseDamaged = defineError<Found>("database.damaged", {
   message: (d) => `The database is damaged on disk. Nothing was changed. ${d.found}`,
   hint: () =>
     "An index is made anew from its table: `reindex index concurrently NAME`. For a table, first copy the server's data folder away, then restore: the " +
-    "newest proven backup, or an instant before (`ipai restore`). Look at the disk (`smartctl`, `dmesg`). Until a check finds the database sound, no backup is removed.",
+    "newest proven backup, or an instant before (`ipai restore`). Look at the disk (`smartctl`, `dmesg`). Until a check finds the database sound, no backup is removed. Wrong checksums that the server itself met count for eight days after the last: when what had them is repaired or gone, `select pg_stat_reset()` in its database forgets them.",
 });
 
 export const DatabaseCheckIncomplete = defineError<Found>("database.check_incomplete", {

@@ -1,3 +1,6 @@
+/** Days: the check is weekly by itself, and one that is late must see it too. */
+const failureDays = 8;
+
 /**
  * Reads every page of tables, TOAST tables and B-tree indexes of a database, as `pg_amcheck --heapallindexed` does, and says what is
  * damaged. It is safe beside users: what it needs (the extension amcheck, a schema, functions) is made in one transaction that is never
@@ -6,7 +9,8 @@
  * row trustingly there, and one flipped line pointer was seen to bring the whole server down (measured on 15). Like a dump, it keeps VACUUM from removing what died since it began.
  *
  * Damage is any line of verify_heapam, or an error of class XX (data or index corrupted) or 58 (a file is not there, a disk gives an error);
- * every other error, such as a lock or a time limit, leaves the object unread.
+ * every other error, such as a lock or a time limit, leaves the object unread. What the server itself met counts, in any database, for as
+ * long as its last time may lie after the check before; its counters know nothing of a repair.
  */
 export const integritySql = `
 select count(set_config(name, value, false)) as limits from (values
@@ -82,9 +86,10 @@ select json_build_object(
   'damaged', (select count(*) from ipai_amcheck.found where state = 'damaged'),
   'skipped', (select count(*) from ipai_amcheck.found where state = 'skipped'),
   'damagedWords', concat_ws('; ', (select words from ipai_amcheck.words where state = 'damaged'),
-    case when failures > 0 then format('%s pages had a wrong checksum since the statistics of the server began', failures) end),
+    case when failures > 0 then format('pages had a wrong checksum, %s times, the last at %s UTC', failures, to_char(latest at time zone 'UTC', 'YYYY-MM-DD HH24:MI')) end),
   'skippedWords', coalesce((select words from ipai_amcheck.words where state = 'skipped'), ''),
   'wrong', (select coalesce(json_agg(wrong), '[]') from ipai_amcheck.wrong))
-  from (select coalesce(sum(checksum_failures), 0) as failures from pg_stat_database) statistics;
+  from (select coalesce(sum(checksum_failures), 0) as failures, max(checksum_last_failure) as latest from pg_stat_database
+    where checksum_last_failure > now() - interval '${failureDays} days') statistics;
 rollback;
 `;

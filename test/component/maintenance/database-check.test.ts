@@ -190,5 +190,11 @@ describe.skipIf(!isPossible)("a check of the database", () => {
     flip({ of: "res_partner", at: "Partner 150" });
     const run = await check();
     expect(run.error?.message).toMatch(/table public\.res_partner \(model res\.partner\).*invalid page in block \d/);
+    expect(run.error?.message).toMatch(/wrong checksum, \d+ times, the last at 20\d\d-\d\d-\d\d \d\d:\d\d UTC/);
+    // Repaired, the server still counts what it met, until it is told to forget.
+    server.sql("truncate res_partner", "odoo");
+    expect((await check()).error?.message).toMatch(/^[^;]*wrong checksum/);
+    server.sql("select pg_stat_reset()", "odoo");
+    expect((await check()).outcome).toBe("succeeded");
   });
 });
