@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ErrorRecord, toErrorRecord, toIpaiError } from "../errors/error.ts";
+import { type ErrorRecord, type IpaiError, toErrorRecord, toIpaiError } from "../errors/error.ts";
 import { type ProbeAnswer, readOutput } from "../host/perform.ts";
 import type { Probe } from "../runbook/action.ts";
 import type { Act } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
-import { HostAway, Interrupted, ProbeUnknown, toVerifyError } from "./errors.ts";
+import { HostAway, Interrupted, ProbeUnknown, StackBusy, StackBusyTooLong, toVerifyError } from "./errors.ts";
 import { endsProcess, isHostAway } from "./failure.ts";
 import { checkFence } from "./fence.ts";
 import type { StepKey, StepResult } from "./journal.ts";
-import { acquireLease } from "./lease.ts";
+import { acquireLease, type LeaseRequest } from "./lease.ts";
+import type { Occurrence } from "./occurrences.ts";
 import { persist } from "./persist.ts";
 import { keyOf, publish, type Session, scopeOf } from "./session.ts";
 import { journaled } from "./step.ts";
@@ -30,26 +31,48 @@ export function ask(session: Session, probe: Probe, timeoutSeconds: number, key:
   });
 }
 
-async function takeLease(session: Session, phase: StepKey["phase"]): Promise<void> {
-  const { plan, run, engine, root, claim, stops } = session;
-  if (plan.lease === "none" || session.hasLease) return;
-  const request = { stack: run.stack, holder: root, mode: plan.lease, actor: run.actor } as const;
+/** Waits for the stack if that is wanted, but not longer than what was chosen a time for may be late. Returns whether it had to. */
+export async function takeLease(
+  session: Session,
+  phase: StepKey["phase"],
+  time?: Pick<Occurrence, "at" | "give_up_at">,
+): Promise<boolean> {
+  if (session.plan.lease === "none" || session.hasLease) return false;
   let reported: string | undefined;
   for (;;) {
-    try {
-      await persist(() => acquireLease(engine.control, claim, request));
+    const busy = await tryLease(session, session.plan.lease);
+    if (busy === undefined) {
       session.hasLease = true;
-      return;
-    } catch (error) {
-      const { code, message } = toIpaiError(error);
-      if (engine.waitForLease !== true || code !== "run.stack_busy") throw error;
-      if (message !== reported) session.log.add("lease.waiting", null, message);
-      reported = message;
-      await sleep(leasePauseMs, undefined, { signal: stops.signals[phase] }).catch((aborted: unknown) => {
-        throw stops.reason(phase) ?? aborted;
-      });
+      return reported !== undefined;
     }
+    if (session.engine.waitForLease !== true) throw busy;
+    if (time !== undefined && new Date() > time.give_up_at)
+      throw StackBusyTooLong({ at: time.at.toISOString(), reason: busy.message });
+    if (busy.message !== reported) session.log.add("lease.waiting", null, busy.message);
+    reported = busy.message;
+    await pauseForLease(session, phase);
   }
+}
+
+/** Who has the stack, if somebody has. */
+async function tryLease(session: Session, mode: LeaseRequest["mode"]): Promise<IpaiError | undefined> {
+  const { run, engine, root, claim } = session;
+  try {
+    await persist(() =>
+      acquireLease(engine.control, claim, { stack: run.stack, holder: root, mode, actor: run.actor }),
+    );
+    return undefined;
+  } catch (thrown) {
+    const error = toIpaiError(thrown);
+    if (error.code !== StackBusy.code) throw error;
+    return error;
+  }
+}
+
+async function pauseForLease({ stops }: Session, phase: StepKey["phase"]): Promise<void> {
+  await sleep(leasePauseMs, undefined, { signal: stops.signals[phase] }).catch((aborted: unknown) => {
+    throw stops.reason(phase) ?? aborted;
+  });
 }
 
 /** What is known of this act from before: the program died while it was under way; something may have been done already. */

@@ -3,7 +3,7 @@ import { type ErrorRecord, type IpaiError, toErrorRecord, toIpaiError } from "..
 import { listDifferences } from "../runbook/differences.ts";
 import { hashPlan } from "../runbook/hash.ts";
 import type { Entry } from "../runbook/plan.ts";
-import { runAct } from "./act.ts";
+import { runAct, takeLease } from "./act.ts";
 import { claimRun } from "./claim.ts";
 import { ApprovalExpired, isApproved, isExpired } from "./consent.ts";
 import { heedDecision } from "./decide.ts";
@@ -11,7 +11,7 @@ import { Cancelled, PlanDrifted, RunFenced, TimePassed } from "./errors.ts";
 import { endsProcess, hasBegun, isIrreversible, isPointOfNoReturn, policyOf } from "./failure.ts";
 import { checkFence } from "./fence.ts";
 import { runInner, undoInner } from "./inner.ts";
-import { getRun, type Run, type RunChange, updateRun } from "./journal.ts";
+import { getRun, hasEndedSince, type Run, type RunChange, updateRun } from "./journal.ts";
 import { findOneOff } from "./one-offs.ts";
 import { persist } from "./persist.ts";
 import type { Outcome } from "./schema.ts";
@@ -61,7 +61,7 @@ async function carryOut(session: Session): Promise<void> {
 
 /** A plan begins when somebody approved it, its time has come, and the stack is still as it was when it was made. */
 async function begin(session: Session): Promise<void> {
-  const { engine, run, plan } = session;
+  const { engine, run } = session;
   if (run.cancel_requested_by !== null) return end(session, "cancelled", Cancelled({ by: run.cancel_requested_by }));
   const time = await persist(() => findOneOff(engine.control, run.id));
   if (time !== undefined && !["due", "started"].includes(time.state))
@@ -77,19 +77,57 @@ async function begin(session: Session): Promise<void> {
     if (run.status === "waiting") await change(session, { status: "planned", waiting_for: null });
     return;
   }
-  const fresh = await engine.plan(plan.procedure, plan.version, plan.stack, plan.input);
-  const [approved, now] = [run.plan_hash, hashPlan(fresh)];
-  if (now !== approved) {
-    const differs = listDifferences(plan, fresh).join(", ");
-    return end(session, "failed", PlanDrifted({ run: run.id, approved, now, differs }));
-  }
+  const readAt = new Date();
+  const drift = await findDrift(session);
+  if (drift !== undefined) return end(session, "failed", drift);
+  session.readAt = readAt;
   await change(session, { status: "running", started_at: new Date(), waiting_for: null });
 }
 
+/** How the plan that would be made now differs from the one that was consented to. */
+async function findDrift({ engine, run, plan }: Session): Promise<IpaiError | undefined> {
+  const fresh = await engine.plan(plan.procedure, plan.version, plan.stack, plan.input);
+  const [approved, now] = [run.plan_hash, hashPlan(fresh)];
+  if (now === approved) return undefined;
+  return PlanDrifted({ run: run.id, approved, now, differs: listDifferences(plan, fresh).join(", ") });
+}
+
 async function forwards(session: Session): Promise<void> {
+  if (session.journal.size === 0 && !(await holdStack(session))) return;
   for (const group of groupParallel(session.entries))
     for (const failure of await runGroup(session, group)) if (!(await settleFailure(session, failure))) return;
   await end(session, "succeeded", undefined);
+}
+
+/**
+ * What changes a stack holds it before its first step, and what the plan was made of still holds then: who waited for the stack, or began
+ * while another run was ending, would otherwise go on with what that run has changed. False: the run has ended.
+ */
+async function holdStack(session: Session): Promise<boolean> {
+  const { engine, run, entries } = session;
+  if (!changesAtOnce(entries)) return true;
+  try {
+    const time = await persist(() => findOneOff(engine.control, run.id));
+    const hasWaited = await takeLease(session, "do", time);
+    const drift = hasWaited || (await isOutdated(session)) ? await findDrift(session) : undefined;
+    if (drift !== undefined) throw drift;
+    return true;
+  } catch (thrown) {
+    const error = toIpaiError(thrown);
+    if (endsProcess(error)) throw error;
+    await end(session, error.code === Cancelled.code ? "cancelled" : "failed", error);
+    return false;
+  }
+}
+
+async function isOutdated({ engine, run, readAt }: Session): Promise<boolean> {
+  return readAt === undefined || (await persist(() => hasEndedSince(engine.control, run, readAt)));
+}
+
+/** Whether it changes something before it waits for anything; only then it may hold the stack from its beginning. */
+function changesAtOnce(entries: readonly Entry[]): boolean {
+  const first = entries.find(({ step }) => step.kind !== "act" || step.effect !== "read");
+  return first !== undefined && first.step.kind !== "wait";
 }
 
 interface Failure {

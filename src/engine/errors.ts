@@ -140,6 +140,12 @@ export const TimePassed = defineError<{ run: string; at: string }>("schedule.pas
   hint: () => "Does a worker run (`ipai status`)? Plan it again for another time.",
 });
 
+export const StackBusyTooLong = defineError<{ at: string; reason: string }>("schedule.stack_busy", {
+  exitCode: 22,
+  message: (d) => `It was to begin ${d.at}, and the stack was not free in time. ${d.reason} Nothing was changed.`,
+  hint: () => "Plan it again for another time.",
+});
+
 export const NothingToDecide = defineError<{ run: string; status: string }>("run.nothing_to_decide", {
   exitCode: 59,
   message: (d) => `Run ${d.run} does not wait for a decision (it is ${d.status}).`,

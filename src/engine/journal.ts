@@ -160,6 +160,25 @@ export async function listRuns(
   return query.execute();
 }
 
+/** Whether another run, which may have changed the stack, has ended on it since then. */
+export async function hasEndedSince(
+  { db }: Tables,
+  { id, stack }: Pick<Run, "id" | "stack">,
+  since: Date,
+): Promise<boolean> {
+  const found = await db
+    .selectFrom("runs")
+    .select("id")
+    .where("stack", "=", stack)
+    .where("id", "!=", id)
+    .where("parent", "is", null)
+    .where("is_quiet", "=", false)
+    .where("finished_at", ">=", since)
+    .limit(1)
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
 /** The runs that somebody has begun on a stack and that have not ended, the oldest first. */
 export async function listUnended({ db }: Tables, stack: string, actor: string): Promise<readonly string[]> {
   const rows = await db
@@ -304,11 +323,12 @@ export interface StepKey {
 }
 
 /** Writes that an attempt at a step begins; the row says `running` until the step is settled. */
+/** One that waits and was interrupted goes on waiting: its time began with its first process. */
 export async function startStep(
   control: Control,
   fence: Fence,
   key: StepKey,
-  step: { id: string; title: string },
+  step: { id: string; title: string; kind?: string },
 ): Promise<StepRow> {
   const row = await control.db
     .insertInto("steps")
@@ -331,7 +351,10 @@ export async function startStep(
         outcome: "running",
         attempts: sql`steps.attempts + 1`,
         error: null,
-        started_at: sql`now()`,
+        started_at:
+          step.kind === "wait"
+            ? sql`case when steps.outcome = 'running' then steps.started_at else now() end`
+            : sql`now()`,
         finished_at: null,
       }),
     )

@@ -5,7 +5,7 @@ type Told = Parameters<typeof tellRun>[0];
 const run: Told = {
   ...{ id: "20261125t100000_abcd", stack: "erp", title: "Upgrade ipai_ledger", actor: "anna", lease: "exclusive" },
   ...{ status: "ended", outcome: null, waiting_for: null, error: null, waits: "0" },
-  ...{ planned: null, consented: ["anna"], shortfalls: [] },
+  ...{ hasBegun: true, planned: null, consented: ["anna"], shortfalls: [] },
   ...{ started_at: new Date("2026-11-25T10:00:00Z"), finished_at: new Date("2026-11-25T10:04:12Z") },
 };
 const error = { code: "upgrade.failed", message: "It failed.", hint: "Look.", exitCode: 50 } as never;
@@ -107,7 +107,7 @@ describe("what people read", () => {
       ],
     ],
   ])("is that it does not come, %s", (_, changed, wanted) => {
-    expect(said({ planned, started_at: null, ...changed })).toEqual([[...wanted, ended, "Consented to by anna."]]);
+    expect(said({ planned, hasBegun: false, ...changed })).toEqual([[...wanted, ended, "Consented to by anna."]]);
   });
 
   it("is nothing of what is under way and keeps nobody from working, nor of what is being taken back", () => {

@@ -32,6 +32,7 @@ const planned = sql<Planned | null>`(
   select json_build_object('at', at, 'wasAnnounced', announced is not null)
   from occurrences where run = runs.id and schedule like 'once-%'
 )`;
+const hasBegun = sql<boolean>`exists (select from steps where steps.run = runs.id)`;
 const consented = sql<readonly string[]>`array(
   select approvals.actor from approvals
   where approvals.run = runs.id and approvals.plan_hash = runs.plan_hash order by approvals.at
@@ -62,7 +63,7 @@ async function runNews(
         .where("events.kind", "=", "run.waiting")
         .as("waits"),
     )
-    .select([planned.as("planned"), consented.as("consented"), shortfalls.as("shortfalls")])
+    .select([hasBegun.as("hasBegun"), planned.as("planned"), consented.as("consented"), shortfalls.as("shortfalls")])
     .where("id", "in", ids)
     .where("parent", "is", null)
     .where("is_quiet", "=", false)
@@ -81,6 +82,8 @@ async function runNews(
 type RunFields = "id" | "stack" | "title" | "status" | "outcome" | "waiting_for" | "error" | "actor";
 type Told = Pick<Run, RunFields | "started_at" | "finished_at"> & {
   readonly lease: string;
+  /** Whether it came to its first step: one that waited in vain for the stack did not. */
+  readonly hasBegun: boolean;
   /** How often it has begun to wait. */
   readonly waits: string | null;
   /** When it was to begin, if somebody chose a time. */
@@ -114,7 +117,7 @@ const words: Readonly<Record<Exclude<Outcome, "succeeded">, string>> = {
 export function tellRun(run: Told, story: Story, say: (at: Date) => string): readonly Message[] {
   const { id, stack, planned } = run;
   const common = { run: id, stack, chapter: story.chapter };
-  if (run.outcome !== null && run.started_at === null && planned !== null)
+  if (run.outcome !== null && !run.hasBegun && planned !== null)
     return [{ ...common, ...tellNotBegun(run, run.outcome, planned, say) }];
   if (run.outcome !== null) return [{ ...common, ...tellEnd(run, run.outcome, story) }];
   if (run.status === "waiting") return [{ ...common, ...tellWaiting(run, say) }];

@@ -57,6 +57,8 @@ export interface Session {
   readonly log: EventLog;
   /** True once the lease is known to be held: it stays until the run ends. */
   hasLease: boolean;
+  /** When this process began to read what the plan depends on; undefined where another one did. */
+  readAt: Date | undefined;
   /** Paths of steps that failed and that a person wants done once more. */
   again: ReadonlySet<string>;
 }
@@ -75,6 +77,7 @@ export async function openSession(engine: Engine, claim: Claim, outer?: Session)
     stops: new Stops(outer?.stops),
     log: new EventLog(engine, claim),
     hasLease: false,
+    readAt: undefined,
     again: new Set(),
   };
 }

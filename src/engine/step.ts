@@ -11,7 +11,7 @@ import { keyOf, publish, type Session } from "./session.ts";
 export async function journaled(
   session: Session,
   key: StepKey,
-  step: { readonly id: string; readonly title: string },
+  step: { readonly id: string; readonly title: string; readonly kind?: string },
   work: () => Promise<StepResult>,
 ): Promise<void> {
   await record(session, key, () => startStep(session.engine.control, session.claim, key, step));

@@ -18,13 +18,22 @@ export async function runWait(session: Session, step: Wait, key: StepKey): Promi
 
 async function untilOver(session: Session, step: Wait, key: StepKey): Promise<StepResult> {
   const signal = session.stops.signals[key.phase];
-  const deadline = Date.now() + step.timeoutSeconds * 1000;
+  const deadline = beginOf(session, step, key) + step.timeoutSeconds * 1000;
   for (;;) {
     const last = await askWhetherOver(session, step, key);
     if (last === undefined) return { outcome: "succeeded" };
     if (Date.now() >= deadline) throw timedOut(step, last);
     await sleep(pauseMs, undefined, { signal });
   }
+}
+
+/**
+ * People have the time that they were told, whoever carries the run out meanwhile. What the world has to become was perhaps not even
+ * looked at while nobody did: it has the whole time again.
+ */
+function beginOf(session: Session, { until }: Wait, key: StepKey): number {
+  const row = session.journal.get(keyOf(key.path, key.phase));
+  return "signal" in until && row !== undefined ? row.started_at.getTime() : Date.now();
 }
 
 /** The error that the probe names, as when it verifies a step; else the general one. */

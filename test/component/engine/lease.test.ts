@@ -1,10 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { advance } from "../../../src/engine/advance.ts";
+import { claimRun } from "../../../src/engine/claim.ts";
 import { approveRun } from "../../../src/engine/consent.ts";
-import { createRun, requestCancel } from "../../../src/engine/journal.ts";
+import { sendSignal } from "../../../src/engine/events.ts";
+import { createRun, requestCancel, updateRun } from "../../../src/engine/journal.ts";
 import { findObstacle, listLeases } from "../../../src/engine/lease.ts";
 import type { Plan } from "../../../src/runbook/plan.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
-import { approvedRun, decide, EventProbe, outcomes, planOf, resume, runPlan, World } from "../../harness/plans.ts";
+import {
+  approvedRun,
+  createEngine,
+  decide,
+  EventProbe,
+  outcomes,
+  planOf,
+  resume,
+  runPlan,
+  World,
+} from "../../harness/plans.ts";
 
 let test: TestControl;
 beforeAll(async () => {
@@ -102,7 +115,7 @@ describe("the lease of a stack", () => {
     expect(await leases(stack)).toHaveLength(1);
   });
 
-  it("is taken by the first step that changes something, so not while the run waits for its approval", async () => {
+  it("is taken once the run may begin and before its first step, so not while it waits for its approval", async () => {
     const stack = newStack();
     const w = world();
     const plan = planOf([w.read("look", "", { action: w.shell("exit 1"), onFail: "ask" }), w.act("a")], { stack });
@@ -112,9 +125,66 @@ describe("the lease of a stack", () => {
     await approveRun(test.control, run, "anna");
     const asked = await resume(test.control, run);
     expect(asked).toMatchObject({ waiting_for: "decision" });
-    expect(await leases(stack)).toEqual([]);
+    expect(await leases(stack)).toMatchObject([{ run: run.id }]);
     await decide(test.control, asked, "done");
     expect(await outcomes(test.control, run)).toMatchObject({ a: "succeeded" });
+    expect(await leases(stack)).toEqual([]);
+  });
+
+  it("is taken by the first step that changes something where the plan waits before it", async () => {
+    const stack = newStack();
+    const w = world();
+    const plan = planOf([w.wait("go", { signal: "go" }), w.act("a")], { stack });
+    const run = await approvedRun(test.control, plan);
+    const events = new EventProbe();
+    const running = resume(test.control, run, events);
+    await events.when("step.started", "go");
+    expect(await leases(stack)).toEqual([]);
+    await sendSignal(test.control, run, "go", "berta");
+    expect(await running).toMatchObject({ outcome: "succeeded" });
+  });
+
+  it("lets nobody go on with what the run before has changed", async () => {
+    const stack = newStack();
+    const first = await holder(stack, "exclusive");
+    const w = world();
+    const plan = planOf([w.read("look", "x"), w.act("b")], { stack, facts: { commit: "base" } });
+    let now = plan;
+    const run = await approvedRun(test.control, plan);
+    const events = new EventProbe();
+    const second = resume(test.control, run, { ...events, waitForLease: true, plans: { test: () => now } });
+    await events.when("lease.waiting");
+    now = { ...plan, facts: { commit: "what the first one brought" } };
+    await decide(test.control, first, "undo");
+    expect(await second).toMatchObject({ outcome: "failed", error: { code: "run.drift" } });
+    expect([w.effects(), await outcomes(test.control, run), await leases(stack)]).toEqual([[], {}, []]);
+  });
+
+  it("lets nobody go on who read the stack while another run was ending, nor one that a killed process had begun", async () => {
+    const stack = newStack();
+    const first = await holder(stack, "exclusive");
+    const w = world();
+    const plan = planOf([w.act("b")], { stack, facts: { commit: "base" } });
+    const changed = { ...plan, facts: { commit: "what the first one brought" } };
+    // It ends between what the second one reads and its lease.
+    let asked = 0;
+    const whileRead = async () => {
+      if (++asked > 1) return changed;
+      await decide(test.control, first, "undo");
+      return plan;
+    };
+    const second = await approvedRun(test.control, plan);
+    expect(await advance({ ...createEngine(test.control), plan: whileRead }, second.id)).toMatchObject({
+      outcome: "failed",
+      error: { code: "run.drift" },
+    });
+    const third = await approvedRun(test.control, plan);
+    const claim = await claimRun(test.control, third.id, "a process that died");
+    await updateRun(test.control, claim, { status: "running", started_at: new Date() });
+    await claim.release();
+    const gone = await resume(test.control, third, { plans: { test: () => changed } });
+    expect(gone).toMatchObject({ outcome: "failed", error: { code: "run.drift" } });
+    expect([w.effects(), await leases(stack)]).toEqual([[], []]);
   });
 
   it("given back by its holder goes to a run that waits for it", async () => {

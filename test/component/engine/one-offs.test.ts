@@ -14,7 +14,7 @@ import { HostUnreachable } from "../../../src/host/errors.ts";
 import type { Plan } from "../../../src/runbook/plan.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import { routeTo } from "../../harness/messages.ts";
-import { createEngine, planOf, World } from "../../harness/plans.ts";
+import { createEngine, planOf, resume, runPlan, World } from "../../harness/plans.ts";
 
 /** Plans that somebody has made and consented to, and that begin at an instant. Its day is set; the clock is the test's. */
 
@@ -130,6 +130,24 @@ describe("a plan that begins later", () => {
     expect(await look(one, at, later)).toMatchObject({ outcome: "failed", error });
     expect(one.w.effects()).toEqual([]);
     await expect(approveRun(test.control, one.run, "berta")).rejects.toMatchObject({ code: "approval.too_late" });
+  });
+
+  it("is given up when another run holds the stack for longer than it may be late", async () => {
+    const w = World.create(test.home);
+    const ask = w.read("stop", "", { action: w.shell("exit 1"), onFail: "ask" });
+    const plan = planOf([w.act("b")], { title: "Deploy it" });
+    await runPlan(test.control, planOf([w.act("a"), ask], { stack: plan.stack }));
+    const options = { at: new Date(), graceSeconds: 2, actor: "anna", people: 1 } as const;
+    const run = await addPlanned(test.control, plan, options, hours(47));
+    await approveRun(test.control, run, "anna");
+    // A worker began it in time; it was waiting since.
+    await sql`update occurrences set state = 'started', settled_at = now() where run = ${run.id}`.execute(
+      test.control.db,
+    );
+    const ended = await resume(test.control, run, { waitForLease: true });
+    expect(ended).toMatchObject({ outcome: "failed", error: { code: "schedule.stack_busy" } });
+    expect(ended.error?.message).toContain("held by run");
+    expect(w.effects()).toEqual(["do a"]);
   });
 
   it("is tried again while its host is away, and given up after an hour", async () => {

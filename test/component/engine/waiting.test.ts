@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { advance } from "../../../src/engine/advance.ts";
+import { claimRun } from "../../../src/engine/claim.ts";
 import { approveRun } from "../../../src/engine/consent.ts";
 import { sendSignal } from "../../../src/engine/events.ts";
-import { createRun, getRun, requestCancel } from "../../../src/engine/journal.ts";
+import { createRun, finishStep, getRun, requestCancel, startStep, updateRun } from "../../../src/engine/journal.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
 import {
   approvedRun,
@@ -69,6 +71,25 @@ describe("a wait", () => {
     expect((await getRun(test.control, run.id)).status).toBe("running");
     await sendSignal(test.control, run, "go", "berta");
     expect(await running).toMatchObject({ outcome: "succeeded" });
+  });
+
+  it("for a person's signal ends when its time is over, whoever carried it out meanwhile", async () => {
+    const w = world();
+    const plan = planOf([w.act("a"), w.wait("go", { signal: "go" }, { timeoutSeconds: 3 })]);
+    const run = await approvedRun(test.control, plan);
+    const claim = await claimRun(test.control, run.id, "a process that died");
+    await updateRun(test.control, claim, { status: "running", started_at: new Date() });
+    for (const [path, kind] of [
+      ["a", "act"],
+      ["go", "wait"],
+    ] as const)
+      await startStep(test.control, claim, { path, phase: "do" }, { id: path, title: path, kind });
+    await finishStep(test.control, claim, { path: "a", phase: "do" }, { outcome: "succeeded" });
+    await claim.release();
+    await sleep(2000);
+    const since = Date.now();
+    expect(await resume(test.control, run)).toMatchObject({ outcome: "undone", error: { code: "run.wait_timed_out" } });
+    expect(Date.now() - since).toBeLessThan(2500);
   });
 
   const endless = (w: World, onTimeout: "undo" | "continue" | "ask") =>
