@@ -14,11 +14,14 @@ export const FormNotDue = defineError<{ given: string; why: string; legalBasis: 
   hint: () => "Has the catalogue missed a change of the law? Then its row has to be corrected, with the circular.",
 });
 
-export const UnknownPeriod = defineError<{ form: string; given: string; example: string }>("finance.unknown_period", {
-  exitCode: 14,
-  message: (d) => `${d.form} is not filed for a period ${d.given}.`,
-  hint: (d) => `A period of this form is written like ${d.example}.`,
-});
+export const UnknownPeriod = defineError<{ form: string; given: string; example: string; rule: string }>(
+  "finance.unknown_period",
+  {
+    exitCode: 14,
+    message: (d) => `${d.form} is not filed for a period ${d.given}.`,
+    hint: (d) => `Its rule: ${d.rule}. A period of this form is written like ${d.example}.`,
+  },
+);
 
 export const YearOutside = defineError<{ given: string; first: number; last: number }>("finance.year_outside", {
   exitCode: 14,

@@ -32,15 +32,16 @@ export function filingsToIcs(filings: readonly Filing[], filer: Filer, now: Date
   const stamp = now.toISOString().replaceAll(/[-:]|\.\d+/g, "");
   const lines = [
     ...["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//ipai//BIR deadlines//EN", "CALSCALE:GREGORIAN", "METHOD:PUBLISH"],
-    "X-WR-CALNAME:BIR deadlines",
+    `X-WR-CALNAME:${escapeText(`BIR deadlines, ${whoOf(filer)}`)}`,
     ...filings.flatMap((filing) => eventOf(filing, filer, stamp)),
     "END:VCALENDAR",
   ];
   return lines.map((line) => `${fold(line)}\r\n`).join("");
 }
 
+const whoOf = ({ kind, group }: Filer) => [kind, ...(group === undefined ? [] : [group])].join("-");
+
 function eventOf(filing: Filing, filer: Filer, stamp: string): readonly string[] {
-  const who = [filer.kind, ...(filer.group === undefined ? [] : [filer.group])].join("-");
   const summary = `BIR ${filing.form} for ${filing.period}`;
   const said = [
     filing.name,
@@ -51,7 +52,7 @@ function eventOf(filing: Filing, filer: Filer, stamp: string): readonly string[]
   ];
   return [
     "BEGIN:VEVENT",
-    `UID:${[filing.form, filing.period, who].join(".").toLowerCase()}@bir-deadlines.ipai`,
+    `UID:${[filing.form, filing.period, whoOf(filer)].join(".").toLowerCase()}@bir-deadlines.ipai`,
     `DTSTAMP:${stamp}`,
     `DTSTART;VALUE=DATE:${compact(filing.effective)}`,
     `DTEND;VALUE=DATE:${compact(addDays(filing.effective, 1))}`,

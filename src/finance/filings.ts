@@ -68,7 +68,7 @@ export function getFiling(rules: Rules, filer: Filer, asked: { form: string; per
   const period = findPeriod(form, filer.fiscalYearEnd, asked.period);
   if (period === undefined) {
     const example = listPeriods(form, filer.fiscalYearEnd, 2026)[0]?.label ?? "2026-03-14, the day of the event";
-    throw UnknownPeriod({ form: form.code, given: asked.period, example });
+    throw UnknownPeriod({ form: form.code, given: asked.period, example, rule: form.rules.at(-1)?.says ?? "none" });
   }
   const first = rules.catalogue.firstYear;
   const { year } = partsOf(period.end);

@@ -8,7 +8,7 @@ import { type Filing, getFiling, lastYear, listFilings } from "../../finance/fil
 import { type Filer, filerSchema } from "../../finance/schema.ts";
 import { shippedRules } from "../../finance/shipped.ts";
 import type { Context } from "../context.ts";
-import { table } from "../render/text.ts";
+import { table, wrap } from "../render/text.ts";
 import type { Terminal } from "../terminal.ts";
 
 /** Deadlines of filings with the BIR, from the rules that are shipped. */
@@ -35,6 +35,7 @@ export async function calendar({ terminal }: Context, options: CalendarOptions):
   else if (options.ics === true) terminal.out(unended(filingsToIcs(filings, filer, new Date())));
   else if (options.json === true) terminal.out(JSON.stringify(filings, null, 2));
   else {
+    terminal.out(`${wrap(ownerOf(filer), terminal.columns)}\n`);
     for (const [month, inMonth] of Map.groupBy(filings, ({ effective }) => effective.slice(0, 7))) {
       terminal.out(terminal.style("bold", `${nameOfMonth(month)}\n`));
       terminal.out(`${table(inMonth.map(rowOf), roomOf(terminal))}\n`);
@@ -123,6 +124,18 @@ function rowOf(filing: Filing): readonly string[] {
   const mark = filing.confidence === "high" ? "" : ` [${filing.confidence}]`;
   const pay = filing.payment === null || filing.payment === filing.effective ? "" : `, pay by ${filing.payment}`;
   return [`  ${dated(filing.effective)}`, filing.form, filing.period, `${whyOf(filing)}${pay}${mark}`];
+}
+
+const ways = { manual: "on paper", ebirforms: "by eBIRForms", efps: "by eFPS" } as const;
+
+/** Whose calendar it is: a deadline that is right for one filer is wrong for another. */
+function ownerOf({ kind, group, fiscalYearEnd, applies = shippedRules.catalogue.core, regions = [] }: Filer): string {
+  const way = `${ways[kind]}${group === undefined ? "" : `, group ${group}`}`;
+  const where = regions.length === 0 ? "" : `, registered in ${regions.join(", ")}`;
+  return (
+    `For who files ${way}${where}, with a fiscal year to ${monthNames[fiscalYearEnd - 1]}, liable for ${applies.join(", ")}. ` +
+    "By the rules that are shipped: what was entered in Odoo is not in it."
+  );
 }
 
 function summaryOf(filings: readonly Filing[]): string {
