@@ -62,10 +62,13 @@ export async function runOdoo(database: string, words: readonly string[]) {
   };
 }
 
+/** Odoo 18 draws a barcode as soon as it is imported, and reportlab tells of a machine that has not got its usual font. */
+const toldOfNoFont = /^Warn: Can't find \.pfb for face 'Courier'\n/m;
+
 /** Types into Odoo's shell, which has nothing to complain of; what it printed. */
 export async function typeIntoShell(database: string, typed: string): Promise<string> {
   const { exitCode, stdout, stderr } = await askShell(database, typed);
-  expect([exitCode, stderr.trim()]).toEqual([0, ""]);
+  expect([exitCode, stderr.replace(toldOfNoFont, "").trim()]).toEqual([0, ""]);
   return stdout;
 }
 
