@@ -75,6 +75,14 @@ class TestLadder(FinanceCase):
         self.assertEqual(self.climb("2026-07-06 10:00"), 1)
         self.assertEqual(self.climb("2026-07-06 12:00"), 2)
 
+    def test_whoever_has_no_address_acknowledges_too(self):
+        self.climb("2026-07-03 10:00")
+        self.staff.email = False
+        with self.at("2026-07-03 11:00"):
+            self.prep.with_user(self.staff).action_ack_escalation()
+        said = self.prep.message_ids.filtered(lambda one: "Escalation acknowledged" in (one.body or ""))
+        self.assertEqual(said.author_id, self.staff.partner_id)
+
     def test_who_acknowledges_stops_it_before_the_director_too(self):
         self.climb("2026-07-07 10:00")
         self.assertEqual(self.climb("2026-07-07 12:00"), 2)
