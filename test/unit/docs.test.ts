@@ -13,7 +13,7 @@ describe("generated references", () => {
   });
 
   it("are up to date (else run: node scripts/docs.ts)", async () => {
-    expect(Object.keys(pages)).toHaveLength(3);
+    expect(Object.keys(pages)).toHaveLength(4);
     await expect(findStale(pages)).resolves.toEqual([]);
   });
 });
