@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { commandLinePage } from "./docs/command-line.ts";
 import { configurationPage } from "./docs/configuration.ts";
 import { errorsPage } from "./docs/errors.ts";
+import { findingsPage } from "./docs/findings.ts";
 
 /**
  * Writes the references that come from the program itself, so that they cannot be wrong: `node scripts/docs.ts`. With `--check` it
@@ -14,6 +15,7 @@ const root = join(import.meta.dirname, "..");
 /** Every generated page: its path and the function that makes its text. */
 export const pages: Readonly<Record<string, () => Promise<string>>> = {
   "docs/errors.md": errorsPage,
+  "docs/findings.md": findingsPage,
   "docs/configuration.md": async () => configurationPage(),
   "docs/cli.md": commandLinePage,
 };

@@ -1,22 +1,14 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { catalogue, type ErrorDefinition } from "../../src/errors/error.ts";
+import { loadDeclarations } from "./declarations.ts";
 import { notice, page, table } from "./markdown.ts";
 
 /** The catalogue of errors as a page, and as the tests want it. */
 
-const sourceFolder = join(import.meta.dirname, "..", "..", "src");
-
 type AnyError = ErrorDefinition<never>;
 
-/** The whole catalogue: a module adds its errors when it is loaded, so all that declare some are. */
+/** The whole catalogue. */
 export async function allErrors(): Promise<readonly AnyError[]> {
-  const names = await readdir(sourceFolder, { recursive: true });
-  const sources = names
-    .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
-    .map((name) => join(sourceFolder, name));
-  const texts = await Promise.all(sources.map((path) => readFile(path, "utf8")));
-  for (const [index, path] of sources.entries()) if (texts[index]?.includes("defineError")) await import(path);
+  await loadDeclarations("defineError");
   return [...catalogue.values()].toSorted((a, b) => (a.code < b.code ? -1 : 1));
 }
 

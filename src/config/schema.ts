@@ -237,7 +237,7 @@ const stack = z
       )
       .default({})
       .describe(
-        "What `ipai worker` runs by itself, by name. backup, retention, integrity, proof, database and health are there already, with second repositories also copies and retention-NAME, with an archive or second repositories also files and thinning: `off` takes one away, another definition replaces it",
+        "What `ipai worker` runs by itself, by name. backup, retention, integrity, proof, database, resources, drill-server, drill-database and health are there already; with second repositories also copies, retention-NAME and thinning-NAME, with an archive or second repositories files and thinning, with an archive wal-full, wal-diff, wal-incr and wal-verify: `off` takes one away, another definition replaces it",
       ),
     consent: z
       .strictObject({

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Records } from "../engine/records.ts";
 import { Bug, defineError } from "../errors/error.ts";
+import { defineFinding } from "../errors/finding.ts";
 import type { CallFunction } from "../host/perform.ts";
 import type { Act } from "../runbook/plan.ts";
 import type { Json, Text } from "../runbook/value.ts";
@@ -222,6 +223,13 @@ function parse(id: string, data: Json): Resource {
 /** The schedule comes by every quarter of an hour; what is open for longer after its time is closed by nobody. */
 const graceMs = 3_600_000;
 
+const outlived = defineFinding("IPAI-RESOURCE-001", {
+  title: "What outlived its time",
+  asks: "whether an opened past, a copy or a kept database is open an hour after its end",
+  warns: "one is",
+  first: "`ipai resources close ID` closes it, `ipai resources extend ID --days N` keeps it. Does a worker run?",
+});
+
 export async function findResourceFaults(records: Records, stack: Stack, now: Date): Promise<readonly Finding[]> {
   return judgeResources(await listResources(records, stack.name), now);
 }
@@ -238,7 +246,8 @@ export function judgeResources(open: readonly Resource[], now: Date): readonly F
   });
   return [
     {
-      ...{ code: "IPAI-RESOURCE-001", title: "What outlived its time", unit: "still open", threshold: 0 },
+      ...outlived,
+      ...{ unit: "still open", threshold: 0 },
       ...{ status: "warn", value: late.length, milliseconds: 0 },
       hint: `${names.join(", ")}. \`ipai resources close ID\` closes one, \`ipai resources extend ID --days N\` keeps it. Does a worker run, and is the schedule resources on?`,
     },

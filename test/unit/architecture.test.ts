@@ -453,19 +453,6 @@ describe("errors", () => {
     expect(rule(program)).toEqual([]);
   });
 
-  it("of the stack, findings, have a code in one file only", () => {
-    const rule: Rule = (sources) => {
-      const owners = new Map<string, Set<string>>();
-      for (const { path, code } of sources)
-        for (const [, id = ""] of code.matchAll(/code: "(IPAI-[A-Z]+-\d+)"/g))
-          owners.set(id, (owners.get(id) ?? new Set()).add(path));
-      return [...owners].filter(([, paths]) => paths.size > 1).map(([id, paths]) => `${id}: ${[...paths].join(", ")}`);
-    };
-    const bad = [source("src/a.ts", 'code: "IPAI-X-001"'), source("src/b.ts", 'code: "IPAI-X-001"')];
-    expect(rule(bad)).toEqual(["IPAI-X-001: src/a.ts, src/b.ts"]);
-    expect(rule(program)).toEqual([]);
-  });
-
   it("that plans and code name by their code are in the catalogue", async () => {
     const rule = (catalogue: ReadonlySet<string>): Rule => {
       const families = [...new Set([...catalogue].map((code) => code.split(".")[0]))].join("|");

@@ -13,7 +13,7 @@ describe("generated references", () => {
   });
 
   it("are up to date (else run: node scripts/docs.ts)", async () => {
-    expect(Object.keys(pages)).toHaveLength(3);
+    expect(Object.keys(pages)).toHaveLength(4);
     await expect(findStale(pages)).resolves.toEqual([]);
   });
 });
@@ -42,25 +42,71 @@ describe("the page on procedures of one's own", () => {
   });
 });
 
-/** Links to files of the project that are not there, as `page: link`. */
-function brokenLinks(page: string, text: string): readonly string[] {
-  return [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
-    .map((match) => match[1] ?? "")
-    .filter((link) => !/^[a-z]+:/.test(link) && !existsSync(join(root, dirname(page), link)))
-    .map((link) => `${page}: ${link}`);
+/** Names of the places in a page that a link may lead to, as GitHub makes them of headings. */
+function anchorsOf(text: string): readonly string[] {
+  const headings = text.replaceAll(/^ *```[\s\S]*?^ *```/gm, "").matchAll(/^#+ +(.*?) *$/gm);
+  const names = [...headings].map(([, heading = ""]) =>
+    heading
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+  return names.map((name, index) => {
+    const before = names.slice(0, index).filter((one) => one === name).length;
+    return before === 0 ? name : `${name}-${before}`;
+  });
+}
+
+interface Page {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Links to files of the project that are not there, and to places that a page does not have, as `page: link`. */
+function brokenLinks(pages: readonly Page[]): readonly string[] {
+  const anchors = new Map(pages.map(({ path, text }) => [path, anchorsOf(text)]));
+  return pages.flatMap(({ path, text }) =>
+    [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+      .map((match) => match[1] ?? "")
+      .filter((link) => !/^[a-z]+:/.test(link))
+      .filter((link) => {
+        const [file = "", place] = link.split("#");
+        const target = file === "" ? path : join(dirname(path), file);
+        return (
+          !existsSync(join(root, target)) || (place !== undefined && anchors.get(target)?.includes(place) !== true)
+        );
+      })
+      .map((link) => `${path}: ${link}`),
+  );
+}
+
+function readPages(): readonly Page[] {
+  const pagesOf = (folder: string, recursive: boolean) =>
+    readdirSync(join(root, folder), { recursive, encoding: "utf8" })
+      .filter((name) => name.endsWith(".md"))
+      .map((name) => join(folder, name));
+  return [...pagesOf(".", false), ...pagesOf("docs", true), ...pagesOf("sandbox/compose", false)].map((path) => ({
+    path,
+    text: readFileSync(join(root, path), "utf8"),
+  }));
 }
 
 describe("links between pages", () => {
-  it("lead to files that are there", () => {
+  it("lead to files that are there, and to headings that they have", () => {
+    const headings =
+      "# `ipai restore --as NAME`: a copy\n## [Odoo](x)'s own\n```sh\n# no heading\n```\n## JSON\n## JSON\n";
+    expect(anchorsOf(headings)).toEqual(["ipai-restore---as-name-a-copy", "odoos-own", "json", "json-1"]);
+    const links =
+      "[a](../README.md#json) [b](../README.md#yaml) [c](gone.md) [d](https://x.test/#y) [e](#here) [f](#there)";
     expect(
-      brokenLinks("docs/errors.md", "[a](cli.md) [b](../README.md#json) [c](gone.md) [d](https://x.test/)"),
-    ).toEqual(["docs/errors.md: gone.md"]);
-    const pagesOf = (folder: string, recursive: boolean) =>
-      readdirSync(join(root, folder), { recursive, encoding: "utf8" })
-        .filter((name) => name.endsWith(".md"))
-        .map((name) => join(folder, name));
-    const all = [...pagesOf(".", false), ...pagesOf("docs", true)];
-    expect(all.length).toBeGreaterThan(15);
-    expect(all.flatMap((page) => brokenLinks(page, readFileSync(join(root, page), "utf8")))).toEqual([]);
+      brokenLinks([
+        { path: "docs/errors.md", text: `# Here\n${links}` },
+        { path: "README.md", text: "## JSON\n" },
+      ]),
+    ).toEqual(["docs/errors.md: ../README.md#yaml", "docs/errors.md: gone.md", "docs/errors.md: #there"]);
+    const all = readPages();
+    expect(all.length).toBeGreaterThan(70);
+    expect(brokenLinks(all)).toEqual([]);
   });
 });

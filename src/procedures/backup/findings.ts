@@ -1,4 +1,5 @@
 import type { Records } from "../../engine/records.ts";
+import { defineFinding } from "../../errors/finding.ts";
 import type { Automation } from "../../stack/automation.ts";
 import { primary } from "../../stack/sources.ts";
 import type { Stack } from "../../stack/stack.ts";
@@ -6,6 +7,54 @@ import type { Finding } from "../monitoring/check.ts";
 import { type BackupEntry, findContradicted, listBackups } from "./calls.ts";
 import { findRepositoryState, type RepositoryState } from "./repositories.ts";
 import { findSizeFaults, type Sizes, usualPercent } from "./sizes.ts";
+
+const unusual = (what: string) => ({
+  title: `Size of the ${what} in the last backup`,
+  asks: `whether the ${what} in the last backup is as large as in those before it`,
+  warns: `it has less than ${usualPercent.least} % or more than ${usualPercent.most} % of the usual`,
+  first:
+    "Was much deleted or brought in, or is it another database? `ipai backup verify` proves what is in it; pin an older one until that is known.",
+});
+const sizes = {
+  database: defineFinding("IPAI-BACKUP-001", unusual("database")),
+  filestore: defineFinding("IPAI-BACKUP-002", unusual("filestore")),
+} as const;
+
+const lagging = defineFinding("IPAI-BACKUP-003", {
+  title: "Copies of backups",
+  asks: "whether every second repository has the backups that are older than may be lost (`objectives.rpo`)",
+  warns: "one lacks some",
+  first: "`ipai backup copy` brings them, or says why not.",
+});
+
+/** Older than this, an answer says little of today. */
+const checkDaysMax = 7;
+
+const soundness = defineFinding("IPAI-BACKUP-004", {
+  title: "Integrity of the repositories",
+  asks: "what the last `ipai backup check` said of each repository",
+  warns: `one could not be read, or was not checked for more than ${checkDaysMax} days`,
+  fails: "one is damaged",
+  first: "Do not rely on a damaged one: take a new backup elsewhere; `ipai backup check` says more.",
+});
+
+/** A year between the last two: either none was made for a year, or the newest was made under a clock that had jumped. */
+const gapDaysMax = 7;
+
+const order = defineFinding("IPAI-BACKUP-011", {
+  title: "Dates of the backups",
+  asks: "whether the backups' dates follow on one another",
+  warns: `one was made after a set that says it is later, or more than ${gapDaysMax} days lie between the last two`,
+  first:
+    "Put the clock of the database server right. What is out of order is kept until the set with the wrong date is gone.",
+});
+
+const lacking = defineFinding("IPAI-AUTOMATION-003", {
+  title: "Automation in the last backup",
+  asks: "whether n8n's database and workflows are in the last backup, where `services.automation` names it",
+  warns: "a part is missing",
+  first: "`ipai runs show BACKUP` says why; then `ipai backup`.",
+});
 
 /** What the catalogue says that is not well with the backups. Beside the health checks, which need no control database. */
 export async function findBackupFaults(records: Records, stack: Stack, now: Date): Promise<readonly Finding[]> {
@@ -30,16 +79,16 @@ export function judgeAutomation(
 ): readonly Finding[] {
   const [last] = backups;
   if (last === undefined) return [];
-  const lacking = [
+  const parts = [
     ...(database === undefined || last.automation?.isDumped === true ? [] : ["its database"]),
     ...((last.automation?.exported ?? null) === null ? ["its workflows as JSON"] : []),
   ];
-  if (lacking.length === 0) return [];
+  if (parts.length === 0) return [];
   return [
     {
-      ...{ code: "IPAI-AUTOMATION-003", title: "Automation in the last backup", unit: "parts missing", status: "warn" },
-      ...{ value: lacking.length, threshold: 0, milliseconds: 0 },
-      hint: `${last.id} has n8n without ${lacking.join(" and ")}. \`ipai runs show ${last.id}\` says why; then \`ipai backup\`.`,
+      ...lacking,
+      ...{ unit: "parts missing", status: "warn", value: parts.length, threshold: 0, milliseconds: 0 },
+      hint: `${last.id} has n8n without ${parts.join(" and ")}. \`ipai runs show ${last.id}\` says why; then \`ipai backup\`.`,
     },
   ];
 }
@@ -53,23 +102,21 @@ export function judgeCopies(
 ): readonly Finding[] {
   const ages = copies.flatMap(({ name, sets }) => {
     const since = backups.slice(0, backups.findIndex(({ id }) => sets.includes(id)) + 1 || backups.length);
-    const lacking = since.filter(({ id }) => !sets.includes(id)).at(-1);
-    const seconds = lacking === undefined ? 0 : (now.getTime() - Date.parse(lacking.takenAt)) / 1000;
+    const missing = since.filter(({ id }) => !sets.includes(id)).at(-1);
+    const seconds = missing === undefined ? 0 : (now.getTime() - Date.parse(missing.takenAt)) / 1000;
     return seconds > rpoSeconds ? [{ name, seconds }] : [];
   });
   if (ages.length === 0) return [];
   const hours = Math.round(Math.max(...ages.map(({ seconds }) => seconds)) / 3600);
   return [
     {
-      ...{ code: "IPAI-BACKUP-003", title: "Copies of backups", unit: "hours behind", status: "warn", milliseconds: 0 },
+      ...lagging,
+      ...{ unit: "hours behind", status: "warn", milliseconds: 0 },
       ...{ value: hours, threshold: Math.round(rpoSeconds / 3600) },
       hint: `${ages.map(({ name }) => name).join(", ")} lacks backups that are older than may be lost. \`ipai backup copy\` brings them, or says why not.`,
     },
   ];
 }
-
-/** Older than this, an answer says little of today. */
-const checkDaysMax = 7;
 
 export function judgeChecks(states: readonly RepositoryState[], now: Date): readonly Finding[] {
   const checked = states.flatMap(({ name, check }) => (check === null ? [] : [{ name, ...check }]));
@@ -82,15 +129,12 @@ export function judgeChecks(states: readonly RepositoryState[], now: Date): read
   const isDamaged = checked.some(({ outcome }) => outcome === "damaged");
   return [
     {
-      ...{ code: "IPAI-BACKUP-004", title: "Integrity of the repositories", unit: "not sound", threshold: 0 },
-      ...{ status: isDamaged ? "fail" : "warn", value: wrong.length, milliseconds: 0 },
+      ...soundness,
+      ...{ unit: "not sound", threshold: 0, status: isDamaged ? "fail" : "warn", value: wrong.length, milliseconds: 0 },
       hint: `${wrong.map(({ name, words }) => `${name} ${words}`).join(", ")}. \`ipai backup check\` says more; do not rely on a damaged one, and take a new backup elsewhere.`,
     },
   ];
 }
-
-/** A year between the last two: either none was made for a year, or the newest was made under a clock that had jumped. */
-const gapDaysMax = 7;
 
 function judgeClock(backups: readonly BackupEntry[]): readonly Finding[] {
   const [last, before] = backups;
@@ -107,8 +151,8 @@ function judgeClock(backups: readonly BackupEntry[]): readonly Finding[] {
         "`ipai backup` names it.";
   return [
     {
-      ...{ code: "IPAI-BACKUP-011", title: "Dates of the backups", unit: "sets out of order", status: "warn" },
-      ...{ value: wrong.length, threshold: 0, hint, milliseconds: 0 },
+      ...order,
+      ...{ unit: "sets out of order", status: "warn", value: wrong.length, threshold: 0, hint, milliseconds: 0 },
     },
   ];
 }
@@ -117,8 +161,7 @@ function judgeSizes(backups: readonly BackupEntry[]): readonly Finding[] {
   const [last, ...earlier] = backups;
   if (last === undefined) return [];
   return findSizeFaults(sizesOf(last), earlier.map(sizesOf)).map(({ what, bytes, usualBytes, percent }) => ({
-    code: what === "database" ? "IPAI-BACKUP-001" : "IPAI-BACKUP-002",
-    title: `Size of the ${what} in the last backup`,
+    ...sizes[what],
     unit: "% of the usual",
     status: "warn",
     value: percent,

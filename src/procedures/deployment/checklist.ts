@@ -3,6 +3,7 @@ import type { ErrorRecord } from "../../errors/error.ts";
 import type { Override } from "../../runbook/plan.ts";
 import type { ActiveUsers } from "../../stack/odoo/active-users.ts";
 import type { Judgement, Status } from "../monitoring/check.ts";
+import { ticked } from "./checklist-findings.ts";
 import { short } from "./code.ts";
 import { ChecklistRed, NotRehearsed } from "./errors.ts";
 import type { DeployFacts } from "./facts.ts";
@@ -55,24 +56,10 @@ export function judgeChecklist(release: ReleaseFound, moment: Moment): readonly 
   return ticks.filter(({ code }, index) => ticks.findIndex((one) => one.code === code) === index);
 }
 
-const names = {
-  tree: ["IPAI-DEPLOY-001", "Work tree and commit"],
-  code: ["IPAI-DEPLOY-002", "Code of the release"],
-  dependencies: ["IPAI-DEPLOY-003", "Dependencies"],
-  breaking: ["IPAI-DEPLOY-004", "Breaking changes"],
-  access: ["IPAI-DEPLOY-005", "Access rights and rules"],
-  rehearsal: ["IPAI-DEPLOY-006", "Rehearsal"],
-  backup: ["IPAI-DEPLOY-007", "Proven backup"],
-  disk: ["IPAI-DEPLOY-008", "Disk space"],
-  users: ["IPAI-DEPLOY-009", "Users at work"],
-  freeze: ["IPAI-DEPLOY-010", "Freeze"],
-} as const;
-
 type Said = Pick<Tick, "status" | "text" | "next">;
 
-function tick(what: keyof typeof names, said: Said): Tick {
-  const [code, title] = names[what];
-  return { code, title, ...said };
+function tick(what: keyof typeof ticked, said: Said): Tick {
+  return { ...ticked[what], ...said };
 }
 
 function ok(text: string): Said {
@@ -262,7 +249,7 @@ export function withoutHold(ticks: readonly Tick[]): readonly Tick[] {
 
 /** What is planned for later is told how backup, disks and users are now; they hold it up when it begins. A freeze is known before. */
 export function withoutHoldUntilLater(ticks: readonly Tick[]): readonly Tick[] {
-  const codes: readonly string[] = [names.backup, names.disk, names.users].map(([code]) => code);
+  const codes = [ticked.backup, ticked.disk, ticked.users].map(({ code }) => code);
   return ticks.flatMap((one) => (codes.includes(one.code) ? withoutHold([one]) : [one]));
 }
 

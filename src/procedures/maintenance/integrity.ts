@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Records } from "../../engine/records.ts";
+import { defineFinding } from "../../errors/finding.ts";
 import type { CallFunction } from "../../host/perform.ts";
 import type { Finding } from "../monitoring/check.ts";
 
@@ -70,6 +71,15 @@ function judge({ damagedWords, skipped }: z.infer<typeof answer>): Integrity["ou
 /** Two weeks after the last one, a weekly check has been missed. */
 const checkDaysMax = 14;
 
+const pages = defineFinding("IPAI-DB-002", {
+  title: "Pages of the database",
+  asks: "what the last `ipai database check` found in the pages of tables and indexes",
+  warns: `something could not be checked, or the last check was more than ${checkDaysMax} days ago`,
+  fails: "something is damaged; no backup is removed until it is not",
+  first:
+    "`ipai runs show RUN` of that check says what to do: an index is made anew (`REINDEX`), a table comes from a backup.",
+});
+
 /** What is not well with the pages, as the last check saw them. Never checked is no finding: who has just begun knows that. */
 export async function findIntegrityFaults(records: Records, stack: string, now: Date): Promise<readonly Finding[]> {
   const found = await findIntegrity(records, stack);
@@ -78,7 +88,7 @@ export async function findIntegrityFaults(records: Records, stack: string, now: 
 
 export function judgeIntegrity(found: Integrity, now: Date): readonly Finding[] {
   const days = Math.floor((now.getTime() - Date.parse(found.at)) / 86_400_000);
-  const common = { code: "IPAI-DB-002", title: "Pages of the database", milliseconds: 0, threshold: 0 } as const;
+  const common = { ...pages, milliseconds: 0, threshold: 0 } as const;
   return [
     ...(found.outcome === "damaged"
       ? [
@@ -112,7 +122,13 @@ export function judgeIntegrity(found: Integrity, now: Date): readonly Finding[] 
 }
 
 const withoutChecksums: Finding = {
-  ...{ code: "IPAI-DB-003", title: "Checksums of pages", unit: "", status: "warn", value: "off", threshold: "on" },
+  ...defineFinding("IPAI-DB-003", {
+    title: "Checksums of pages",
+    asks: "whether the cluster has checksums, as the last `ipai database check` saw it",
+    warns: "it has none: PostgreSQL does not notice when the disk gives back another page than it was given",
+    first: "With the server stopped, `pg_checksums --enable -D DATA` switches them on; it writes every page once.",
+  }),
+  ...{ unit: "", status: "warn", value: "off", threshold: "on" },
   hint:
     "PostgreSQL does not notice when the disk gives back another page than it was given. With the server stopped, `pg_checksums --enable -D DATA` switches " +
     "them on (it writes every page once); a new cluster gets them with `initdb --data-checksums`.",

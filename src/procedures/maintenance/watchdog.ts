@@ -1,3 +1,4 @@
+import { defineFinding } from "../../errors/finding.ts";
 import { type Look, type Maintenance, parseLook } from "../../stack/maintenance.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { type Check, type Finding, type Judgement, judgeAnswer } from "../monitoring/check.ts";
@@ -12,14 +13,30 @@ import { listMaintenances, shownInstant } from "./owned.ts";
 const hourMs = 3_600_000;
 /** An upgrade takes minutes; a run that keeps users out for longer hangs, or was left where it is. */
 const runHoursMax = 4;
+/** The schedule that lifts it comes by every quarter of an hour. */
+const graceMinutesMax = 20;
+
+const flagged = defineFinding("IPAI-MAINTENANCE-001", {
+  title: "Maintenance mode",
+  asks: "whether users are kept out for longer than they were told, where `services.proxy.maintenance` is configured",
+  warns: "its end has passed; or the flag was put there by hand",
+  fails: `it was not lifted ${graceMinutesMax} minutes after its end and grace; or a run keeps users out for more than ${runHoursMax} hours`,
+  first: "`ipai maintenance off` lets users in, if Odoo serves; of a run, `ipai runs show RUN` says where it stands.",
+});
+
+const explained = defineFinding("IPAI-MAINTENANCE-002", {
+  title: "Maintenance and what is noted of it",
+  asks: "whether the flag on the disk and what is recorded of it agree",
+  warns: "a flag is there that no run and no record explains, or a record whose flag somebody removed",
+  first: "`ipai maintenance off` puts it right.",
+});
 
 /** What the flag itself tells, without any record: whether it outlives its time. */
 export function maintenanceMode(stack: Stack, { look }: Maintenance): Check {
   const { grace } = stack.config.services.proxy?.maintenance ?? { grace: 0 };
   const { timezone } = stack.config;
   return {
-    code: "IPAI-MAINTENANCE-001",
-    title: "Maintenance mode",
+    ...flagged,
     unit: "",
     actions: [look],
     judge: ([answer]) =>
@@ -51,8 +68,7 @@ export function judgeFlag({ now, found }: Look, graceSeconds: number, timezone: 
   const value = `on until ${shownInstant(flag.until, timezone)}`;
   const lateMs = now.getTime() - Date.parse(flag.until);
   if (lateMs <= 0) return { status: "ok", value, threshold: null };
-  // The schedule that lifts it comes by every quarter of an hour.
-  const status = lateMs > (graceSeconds + 1200) * 1000 ? "fail" : "warn";
+  const status = lateMs > (graceSeconds + 60 * graceMinutesMax) * 1000 ? "fail" : "warn";
   const late = Math.ceil(lateMs / 60_000);
   const words = `Users are kept out ${late} minute${late === 1 ? "" : "s"} longer than they were told, ${sinceWords} (run ${flag.run}).`;
   return { status, value, threshold: null, hint: `${words} ${ends}` };
@@ -81,7 +97,8 @@ export function judgeExplained(
 ): readonly Finding[] {
   const finding = (value: string, hint: string): readonly Finding[] => [
     {
-      ...{ code: "IPAI-MAINTENANCE-002", title: "Maintenance and what is noted of it", unit: "", threshold: null },
+      ...explained,
+      ...{ unit: "", threshold: null },
       ...{ status: "warn", value, hint, milliseconds: 0 },
     },
   ];

@@ -1,4 +1,5 @@
 import type { ComposeProject } from "../../config/schema.ts";
+import { defineFinding } from "../../errors/finding.ts";
 import { OutputUnreadable } from "../../host/errors.ts";
 import { quote } from "../../runbook/shell.ts";
 import { composeWordsOf } from "../../stack/runtime/compose-program.ts";
@@ -16,10 +17,17 @@ import type { Answer, Check, Judgement } from "./check.ts";
 
 const threshold = 0;
 
+const asDefined = defineFinding("IPAI-CMP-001", {
+  title: "Containers are as their compose file says",
+  asks: "whether the project's containers are what its compose file would make now, where the stack is a compose project",
+  warns: "one differs, is missing, or belongs to no service of the file",
+  first:
+    "Decide which is right, file or container; the finding has the `docker compose up` that makes them as the file says, and stops each meanwhile.",
+});
+
 export function containers(stack: Stack, project: ComposeProject): Check {
   return {
-    code: "IPAI-CMP-001",
-    title: "Containers are as their compose file says",
+    ...asDefined,
     unit: "differing",
     actions: [readState(stack.host, project)],
     judge: ([answer]) => judge(project, answer),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { defineFinding } from "../../errors/finding.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { type Answer, type Check, type Judgement, judgeAnswer, judgeThresholds } from "./check.ts";
 import { logsOfOdoo } from "./services.ts";
@@ -12,14 +13,23 @@ select json_build_object(
 `;
 const connectionsRow = z.object({ used: z.number(), max: z.number() });
 
+const limits = { warn: 80, fail: 95 };
+
+const connections = defineFinding("IPAI-DB-001", {
+  title: "Database connections",
+  asks: "whether PostgreSQL answers on the stack's database, and how many of the connections that users may have are in use",
+  warns: `${limits.warn} % or more`,
+  fails: `${limits.fail} % or more: at 100 the next user is refused; or it does not answer`,
+  first:
+    "Start the server if it does not run. Where there are many connections, `select application_name, state, count(*) from pg_stat_activity group by 1, 2` tells whose.",
+});
+
 /** PostgreSQL answers on the stack's own database, and has connections left: at 100 % the next user is refused. */
 export function database(stack: Stack): Check {
-  const limits = { warn: 80, fail: 95 };
   const { database: name } = stack.config.odoo;
   const failHint = `PostgreSQL does not answer on database ${name}. ${stack.runtime.words.startDatabase}`;
   return {
-    code: "IPAI-DB-001",
-    title: "Database connections",
+    ...connections,
     unit: "% used",
     actions: [stack.postgres.query(name, connectionsSql)],
     judge: ([answer]) =>
@@ -65,12 +75,21 @@ const cronsRow = z.object({
   schedulers: z.number(),
 });
 
+const scheduledActions = defineFinding("IPAI-CRON-001", {
+  title: "Scheduled actions",
+  asks: "how Odoo's active scheduled actions fare, whether a scheduler is connected, and whether modules stand between two states",
+  warns: "one is overdue by more than 15 minutes although a scheduler is there",
+  fails:
+    "one fails, or was ended before it did anything; no scheduler is connected; or all are skipped, because a module waits for its update",
+  first:
+    "The finding names them: read the traceback in Odoo's log; restart Odoo where no scheduler is connected; finish an update that was begun (`ipai upgrade`).",
+});
+
 export function crons(stack: Stack): Check {
   const failHint =
     "The scheduled actions could not be read. While PostgreSQL does not answer (IPAI-DB-001), none of them runs.";
   return {
-    code: "IPAI-CRON-001",
-    title: "Scheduled actions",
+    ...scheduledActions,
     unit: "failing or overdue",
     actions: [stack.postgres.query(stack.config.odoo.database, cronsSql)],
     judge: ([answer]) => judgeRow(answer, cronsRow, 0, failHint, (row) => judgeCrons(stack, row)),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { defineFinding } from "../../errors/finding.ts";
 import type { FileSnapshots } from "../../stack/restic-files.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { type Check, type Judgement, judgeAnswer } from "./check.ts";
@@ -16,12 +17,19 @@ const row = z.object({
 });
 type Row = z.infer<typeof row>;
 
+export const filesNotStored = defineFinding("IPAI-BACKUP-005", {
+  title: "Files not stored",
+  asks: "how old the oldest file of the filestore is that no repository has yet, where there is an archive or a second repository",
+  warns: "no new files were stored yet, or some wait for longer than ten minutes and five times `backup.filesEvery`",
+  fails: "one is older than `objectives.rpo`, or the repository does not hold the snapshot with the latest",
+  first: "`ipai schedules history files` says why; does a worker run? `ipai backup files` stores them now.",
+});
+
 /** `everySeconds`: how often new files are stored. */
 export function storedFiles(stack: Stack, files: FileSnapshots, everySeconds: number): Check {
   const { rpoSeconds } = stack.config.objectives;
   return {
-    code: "IPAI-BACKUP-005",
-    title: "Files not stored",
+    ...filesNotStored,
     unit: "s of work",
     actions: [files.ask()],
     judge: ([answer]) =>

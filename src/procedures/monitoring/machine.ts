@@ -1,3 +1,4 @@
+import { defineFinding } from "../../errors/finding.ts";
 import { type CommandAction, command } from "../../runbook/action.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { type Check, judgeAnswer, judgeThresholds } from "./check.ts";
@@ -21,6 +22,15 @@ if [ -r "$conf" ]; then
 fi
 `;
 
+const fullDisks = defineFinding("IPAI-DISK-001", {
+  title: "Disk space",
+  asks: "how full the disks are that the stack writes to, `/` and those of `health.paths`: of bytes or of inodes, whichever is worse",
+  warns: "`health.disk.warn` percent or more",
+  fails: "`health.disk.fail` percent or more",
+  first:
+    "Run what the finding says: it lists what takes the room. Old logs and backups are usual; never remove anything of `pg_wal`.",
+});
+
 /** Full is full, whether of bytes or of inodes: the worse of both, of the worst file system that the stack writes to. */
 export function disk(stack: Stack): Check {
   const { config } = stack;
@@ -35,8 +45,7 @@ export function disk(stack: Stack): Check {
   const listed = [...new Set([...config.health.paths, "/"])];
   const words = [`${conf}/postgresql.conf`, ...listed, "--", ...new Set(folders)];
   return {
-    code: "IPAI-DISK-001",
-    title: "Disk space",
+    ...fullDisks,
     unit: "% used",
     actions: [command(stack.tools, ["sh", "-c", diskScript, "disk", ...words]), ...databaseDisk(stack)],
     judge: (answers) =>
@@ -118,6 +127,15 @@ for word; do
 done
 `;
 
+const scarceMemory = defineFinding("IPAI-MEM-001", {
+  title: "Memory",
+  asks: "how much memory is in use, of the machine and of each Odoo service's control group (container or unit)",
+  warns: "`health.memory.warn` percent or more",
+  fails: "`health.memory.fail` percent or more",
+  first:
+    "`ps -eo rss,pid,args --sort=-rss | head` shows who has it; fewer `workers`, or a lower `limit_memory_soft`, gives some back.",
+});
+
 export function memory(stack: Stack): Check {
   const limits = stack.config.health.memory;
   const { pids } = stack.runtime;
@@ -127,8 +145,7 @@ export function memory(stack: Stack): Check {
   });
   const script = `${pids.script}${memoryScript}`;
   return {
-    code: "IPAI-MEM-001",
-    title: "Memory",
+    ...scarceMemory,
     unit: "% used",
     actions: [command(stack.host, ["sh", "-c", script, "memory", ...services.map(({ word }) => word)])],
     judge: ([answer]) =>

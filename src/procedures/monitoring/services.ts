@@ -1,3 +1,4 @@
+import { defineFinding } from "../../errors/finding.ts";
 import { maintenanceMark } from "../../stack/maintenance-page.ts";
 import type { Address } from "../../stack/odoo/odoo.ts";
 import type { Redis } from "../../stack/redis.ts";
@@ -6,12 +7,18 @@ import { type Answer, type Check, type Judgement, judgeAnswer, judgeError, type 
 
 /** The services of the stack: whether their processes are there, and whether they answer. */
 
+const runningOdoo = defineFinding("IPAI-ODOO-001", {
+  title: "Odoo processes",
+  asks: "whether the process, or the container, of each Odoo service runs",
+  fails: "one does not",
+  first: "Read the end of its log, which the finding names; then start it again.",
+});
+
 export function processes(stack: Stack): Check {
   const services = stack.config.services.odoo;
   const threshold = services.length;
   return {
-    code: "IPAI-ODOO-001",
-    title: "Odoo processes",
+    ...runningOdoo,
     unit: "running",
     actions: services.map((service) => stack.runtime.service(service.name).isRunning.action),
     judge: (answers) => {
@@ -48,6 +55,16 @@ export function logsOfOdoo(stack: Stack): string {
 }
 
 const slowMs = 5000;
+
+const servedPages = defineFinding("IPAI-HTTP-001", {
+  title: "Login page",
+  asks: "whether the login form is served, at the public address and by each Odoo service; the page of maintenance mode counts as well",
+  warns: `it takes ${slowMs / 1000} s or longer`,
+  fails: "it does not come, or something else does: `/web/health` answers 200 even while every page fails",
+  first:
+    "Look at IPAI-ODOO-001 and IPAI-DB-001 first; if both are well, the log that the finding names has the traceback.",
+});
+
 /** Less than a check may take, so that curl itself says what it waited for. */
 const pageSeconds = 7;
 
@@ -74,8 +91,7 @@ export function http(stack: Stack): Check {
     })),
   ];
   return {
-    code: "IPAI-HTTP-001",
-    title: "Login page",
+    ...servedPages,
     unit: "ms",
     actions: targets.map((target) => stack.odoo.loginPage(target.address, pageSeconds)),
     judge: (answers) => {
@@ -149,11 +165,18 @@ function faultOf(status: number, body: string): string | undefined {
   return `${answers} is this the address of Odoo?`;
 }
 
+const answeringCache = defineFinding("IPAI-CACHE-001", {
+  title: "Cache",
+  asks: "whether Redis answers a PING, where `services.cache` names one",
+  fails: "it does not, or refuses the password",
+  first:
+    "Start it again; a password stands in `services.cache.password`. Odoo itself keeps nothing in Redis unless a module of yours does.",
+});
+
 export function cache(stack: Stack, { name, address, ping }: Redis): Check {
   const threshold = "PONG";
   return {
-    code: "IPAI-CACHE-001",
-    title: "Cache",
+    ...answeringCache,
     unit: "answer",
     actions: [ping],
     judge: ([answer]) =>

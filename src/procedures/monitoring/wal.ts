@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { defineFinding } from "../../errors/finding.ts";
 import type { CommandAction } from "../../runbook/action.ts";
 import type { PgBackRest } from "../../stack/pgbackrest.ts";
 import type { Stack } from "../../stack/stack.ts";
@@ -25,6 +26,9 @@ select json_build_object(
   from pg_stat_archiver;
 `;
 
+/** So many times the server's own measure may a segment wait. */
+const slowFactor = 5;
+
 const row = z.object({
   mode: z.string(),
   command: z.string(),
@@ -40,11 +44,20 @@ const row = z.object({
 });
 type Row = z.infer<typeof row>;
 
+export const walNotArchived = defineFinding("IPAI-WAL-001", {
+  title: "Changes not archived",
+  asks: "how old the oldest change is that is not in the archive, and whether the server archives at all, where `backup.wal` is configured",
+  warns: `the oldest segment has waited for ${slowFactor} times the server's \`archive_timeout\``,
+  fails:
+    "more than `objectives.rpo`; `archive_command` fails, is another one or off; or the repository does not hold what the server says that it archived",
+  first:
+    "Read the server's log, and whether the repository's disk is there and has room: meanwhile the server keeps every segment on its own disk, until that is full. `ipai wal verify` looks closer.",
+});
+
 export function archivedWal(stack: Stack, pgbackrest: PgBackRest): Check {
   const { rpoSeconds } = stack.config.objectives;
   return {
-    code: "IPAI-WAL-001",
-    title: "Changes not archived",
+    ...walNotArchived,
     unit: "s of work",
     actions: [exposure(stack, pgbackrest)],
     judge: ([answer]) =>
@@ -102,8 +115,6 @@ function judge(given: Row, { archiveCommand, settings }: PgBackRest, rpoSeconds:
 function unseen(repository: string): string {
   return `The server archives, but ${repository} could not be looked into. What it meets: ipai wal verify`;
 }
-
-const slowFactor = 5;
 
 /** Null when there is nothing to go by: what is archived elsewhere, or is not there, was not archived. */
 function exposedSeconds(

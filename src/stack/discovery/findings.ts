@@ -1,6 +1,7 @@
 import { findNearest } from "../../config/nearest.ts";
 import type { Container, Mount, Project } from "./containers.ts";
 import type { DatabaseAnswer, OdooAnswer, ServerAnswer, WorkTree } from "./questions.ts";
+import { setup } from "./setup.ts";
 
 /** What is known of a compose project after everything was asked. */
 export interface Discovered {
@@ -61,8 +62,8 @@ const judges: readonly Judge[] = [
   noTools,
 ];
 
-function finding(number: number, status: SetupFinding["status"], title: string, hint: string): SetupFinding {
-  return { code: `IPAI-SETUP-${String(number).padStart(3, "0")}`, status, title, hint };
+function finding(what: keyof typeof setup, status: SetupFinding["status"], title: string, hint: string): SetupFinding {
+  return { code: setup[what].code, status, title, hint };
 }
 
 /** Docker's published ports pass by the firewall of most machines (ufw): what is published on every address is on the internet. */
@@ -78,7 +79,7 @@ function databasePort({ project: { database } }: Discovered): readonly SetupFind
   if (ports.length === 0) return [];
   const title = `The database's port is published on ${list(ports)}`;
   const hint = `Remove \`ports\` from the service ${database.service}: containers of the project reach it without. For a tool on the machine itself, publish it on 127.0.0.1.`;
-  return [finding(1, "fail", title, hint)];
+  return [finding("databasePort", "fail", title, hint)];
 }
 
 function odooPort({ project: { odoo, proxy } }: Discovered): readonly SetupFinding[] {
@@ -89,7 +90,7 @@ function odooPort({ project: { odoo, proxy } }: Discovered): readonly SetupFindi
     proxy === undefined
       ? "Put a proxy with TLS in front of it: passwords cross the network in plain text."
       : `Remove \`ports\` from ${list(odoo.map(({ service }) => service))}: the proxy reaches them without.`;
-  return [finding(2, proxy === undefined ? "fail" : "warn", title, hint)];
+  return [finding("odooPort", proxy === undefined ? "fail" : "warn", title, hint)];
 }
 
 /** With `list_db` off there is nothing that the master password opens. */
@@ -97,19 +98,19 @@ function masterPassword({ odoo: { passwords, values } }: Discovered): readonly S
   if (!passwords.master || !isTrue(values["list_db"], true)) return [];
   const hint =
     "Whoever reaches /web/database/manager can download and drop every database. Set list_db = False, and admin_passwd to something long.";
-  return [finding(3, "fail", "The master password is Odoo's default, admin", hint)];
+  return [finding("masterPassword", "fail", "The master password is Odoo's default, admin", hint)];
 }
 
 function databaseList({ odoo: { values } }: Discovered): readonly SetupFinding[] {
   if (!isTrue(values["list_db"], true)) return [];
   const hint = "Set list_db = False in odoo.conf, and dbfilter to the one database.";
-  return [finding(4, "warn", "Odoo shows its databases, and their manager, to everybody (list_db)", hint)];
+  return [finding("databaseList", "warn", "Odoo shows its databases, and their manager, to everybody (list_db)", hint)];
 }
 
 function adminPassword({ odoo: { passwords }, database: { admin } }: Discovered): readonly SetupFinding[] {
   if (passwords.admin !== true) return [];
   const hint = "Change it in Odoo: Preferences, Account Security, Change password.";
-  return [finding(5, "fail", `The password of the administrator (${admin ?? "user 2"}) is admin`, hint)];
+  return [finding("adminPassword", "fail", `The password of the administrator (${admin ?? "user 2"}) is admin`, hint)];
 }
 
 /** Where the database's server and Odoo keep what must not be lost. */
@@ -124,9 +125,11 @@ function unnamedVolumes(found: Discovered): readonly SetupFinding[] {
     const name = container.service;
     const hint = `Mount a named volume at ${folder} in the service ${name}, and copy what is there into it first.`;
     if (mount === undefined)
-      return [finding(6, "fail", `${folder} of ${name} is in no volume: removing the container loses it`, hint)];
+      return [
+        finding("volumes", "fail", `${folder} of ${name} is in no volume: removing the container loses it`, hint),
+      ];
     const title = `${folder} of ${name} is in a volume without a name: \`docker compose down\` and \`docker volume prune\` lose it`;
-    return isAnonymous(mount) ? [finding(6, "fail", title, hint)] : [];
+    return isAnonymous(mount) ? [finding("volumes", "fail", title, hint)] : [];
   });
 }
 
@@ -156,7 +159,7 @@ function unpinnedImages({ project }: Discovered): readonly SetupFinding[] {
   const title = `Images without a version: ${list(loose.map(({ service, image }) => `${service} (${image})`))}`;
   const hint =
     "Name a version, better a digest (NAME@sha256:…): else the next pull brings another program, without a word.";
-  return [finding(7, "warn", title, hint)];
+  return [finding("images", "warn", title, hint)];
 }
 
 function missingHealthChecks({ project }: Discovered): readonly SetupFinding[] {
@@ -166,7 +169,7 @@ function missingHealthChecks({ project }: Discovered): readonly SetupFinding[] {
   const title = `No health check: ${list(without.map(({ service }) => service))}`;
   const hint =
     "Give each a `healthcheck`: else Docker calls a service that answers nobody running, and nothing can wait for it.";
-  return [finding(8, "warn", title, hint)];
+  return [finding("healthChecks", "warn", title, hint)];
 }
 
 /** More than this, seconds, and times in logs of two machines cannot be compared any more; one-time passwords fail at 30. */
@@ -179,7 +182,9 @@ function clock({ clockDifference, clockSynchronized }: Discovered): readonly Set
   const title = isOff
     ? `The clock of the machine differs from this one's by ${difference.toFixed(1)} s`
     : "Nothing keeps the clock of the machine right";
-  return [finding(9, "warn", title, "Install chrony there (apt-get install chrony), or turn on systemd-timesyncd.")];
+  return [
+    finding("clock", "warn", title, "Install chrony there (apt-get install chrony), or turn on systemd-timesyncd."),
+  ];
 }
 
 function unknownOptions({ odoo: { names, known, file } }: Discovered): readonly SetupFinding[] {
@@ -192,14 +197,14 @@ function unknownOptions({ odoo: { names, known, file } }: Discovered): readonly 
   });
   const title = `Options in ${file ?? "odoo.conf"} that this Odoo does not know: ${list(words)}`;
   const hint = "Odoo passes over them. Remove them, unless a module of yours reads them.";
-  return [finding(10, "warn", title, hint)];
+  return [finding("options", "warn", title, hint)];
 }
 
 function logFile({ odoo: { values } }: Discovered): readonly SetupFinding[] {
   const file = values["logfile"];
   if (file === undefined || /^(|false|none)$/i.test(file.trim())) return [];
   const hint = "Remove logfile: Docker keeps, and bounds, what is printed.";
-  return [finding(11, "warn", `Odoo logs to ${file} inside its container, so \`docker logs\` shows nothing`, hint)];
+  return [finding("log", "warn", `Odoo logs to ${file} inside its container, so \`docker logs\` shows nothing`, hint)];
 }
 
 function restartPolicies({ project }: Discovered): readonly SetupFinding[] {
@@ -207,14 +212,16 @@ function restartPolicies({ project }: Discovered): readonly SetupFinding[] {
   const without = needed.filter(({ restart }) => restart === "" || restart === "no");
   if (without.length === 0) return [];
   const title = `Not started again when the machine starts: ${list(without.map(({ service }) => service))}`;
-  return [finding(12, "warn", title, "Give each `restart: unless-stopped`.")];
+  return [finding("restart", "warn", title, "Give each `restart: unless-stopped`.")];
 }
 
 function proxyMode({ project: { proxy }, odoo: { values } }: Discovered): readonly SetupFinding[] {
   if (proxy === undefined || isTrue(values["proxy_mode"], false)) return [];
   const hint =
     "Set proxy_mode = True, and have the proxy send X-Forwarded-Host, X-Forwarded-For and X-Forwarded-Proto.";
-  return [finding(13, "warn", "Odoo does not know of its proxy: everybody seems to come from one address", hint)];
+  return [
+    finding("proxyMode", "warn", "Odoo does not know of its proxy: everybody seems to come from one address", hint),
+  ];
 }
 
 function separateFilestores(found: Discovered): readonly SetupFinding[] {
@@ -224,14 +231,14 @@ function separateFilestores(found: Discovered): readonly SetupFinding[] {
   const title = `The Odoo services keep their files apart (${folder} is not the same volume)`;
   const hint =
     "Give all of them one volume there: an attachment that one stored is missing for the others, and so are sessions.";
-  return [finding(14, "fail", title, hint)];
+  return [finding("filestores", "fail", title, hint)];
 }
 
 function databaseRole({ database: { owner } }: Discovered): readonly SetupFinding[] {
   if (!owner.isSuperuser && !owner.createsDatabases) return [];
   const right = owner.isSuperuser ? "is a superuser" : "may create databases";
   const hint = `Give the database to a role of its own without such rights; Odoo needs neither for one database.`;
-  return [finding(15, "warn", `Odoo's database role (${owner.name}) ${right}`, hint)];
+  return [finding("role", "warn", `Odoo's database role (${owner.name}) ${right}`, hint)];
 }
 
 function passwordsInEnvironment({ project }: Discovered): readonly SetupFinding[] {
@@ -241,7 +248,7 @@ function passwordsInEnvironment({ project }: Discovered): readonly SetupFinding[
   if (open.length === 0) return [];
   const title = `A password stands in the environment of ${list(open.map(({ service }) => service))}`;
   const hint = "Whoever may run `docker inspect` reads it. Use `secrets` and POSTGRES_PASSWORD_FILE.";
-  return [finding(16, "warn", title, hint)];
+  return [finding("environment", "warn", title, hint)];
 }
 
 function shortStops({ project, odoo: { values } }: Discovered): readonly SetupFinding[] {
@@ -251,7 +258,7 @@ function shortStops({ project, odoo: { values } }: Discovered): readonly SetupFi
   if (short.length === 0) return [];
   const title = `Stopped by force after ${short[0]?.stopSeconds} s: ${list(short.map(({ service }) => service))}`;
   const hint = `Set \`stop_grace_period: ${longest + 30}s\`: a request in flight may take ${longest} s (limit_time_real).`;
-  return [finding(17, "warn", title, hint)];
+  return [finding("stops", "warn", title, hint)];
 }
 
 function modulesInNoVolume({ project, odoo }: Discovered): readonly SetupFinding[] {
@@ -264,7 +271,7 @@ function modulesInNoVolume({ project, odoo }: Discovered): readonly SetupFinding
   const title = `Modules lie in Odoo's image or in a volume without a name: ${list(folders)}`;
   const hint =
     "Mount them from a folder of the machine: else they cannot be compared, updated or put back beside a running Odoo.";
-  return [finding(18, "warn", title, hint)];
+  return [finding("modules", "warn", title, hint)];
 }
 
 /** An upgrade keeps Odoo stopped; an engine that restarts meanwhile must not start it. */
@@ -272,7 +279,7 @@ function startsByItself({ project }: Discovered): readonly SetupFinding[] {
   const always = project.odoo.filter(({ restart }) => restart === "always");
   if (always.length === 0) return [];
   const title = `Started by Docker even when it was stopped on purpose: ${list(always.map(({ service }) => service))}`;
-  return [finding(21, "warn", title, "Use `restart: unless-stopped` instead of always.")];
+  return [finding("always", "warn", title, "Use `restart: unless-stopped` instead of always.")];
 }
 
 function silentAddress({ publicAddress, publicAddresses }: Discovered): readonly SetupFinding[] {
@@ -284,12 +291,12 @@ function silentAddress({ publicAddress, publicAddresses }: Discovered): readonly
       : `No login form was seen at ${list(publicAddresses)}`;
   const hint =
     "Put the address that users open into urls.public; urls.authority takes the certificate of a private authority.";
-  return [finding(19, "warn", title, hint)];
+  return [finding("address", "warn", title, hint)];
 }
 
 function noTools({ project: { tools, odooTools } }: Discovered): readonly SetupFinding[] {
   if (tools !== undefined && odooTools !== undefined) return [];
   const hint =
     "Add the two services of compose.ipai.yaml, as it says: they serve nobody. Until then nothing can be backed up or upgraded.";
-  return [finding(20, "warn", "There are no containers to work in", hint)];
+  return [finding("tools", "warn", "There are no containers to work in", hint)];
 }

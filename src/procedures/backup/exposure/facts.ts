@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { primary } from "../../../stack/sources.ts";
 import type { Finding, HealthReport } from "../../monitoring/check.ts";
+import { filesNotStored } from "../../monitoring/files.ts";
+import { walNotArchived } from "../../monitoring/wal.ts";
 import type { FactReader } from "../../procedure.ts";
 import { type BackupEntry, listBackups } from "../calls.ts";
 import { shippingSeconds } from "../files/interval.ts";
@@ -50,8 +52,8 @@ export async function readExposure(
   const sets = places?.isRepositoryThere === false ? backups.filter(({ id }) => copied.includes(id)) : backups;
   const facts: ExposureFacts = {
     ...{ now, sets, recoveries, databaseBytes },
-    archiveSeconds: stack.pgbackrest === undefined ? undefined : secondsOf(checks, "IPAI-WAL-001"),
-    filesSeconds: shippingSeconds(stack.config) === undefined ? undefined : secondsOf(checks, "IPAI-BACKUP-005"),
+    archiveSeconds: stack.pgbackrest === undefined ? undefined : secondsOf(checks, walNotArchived.code),
+    filesSeconds: shippingSeconds(stack.config) === undefined ? undefined : secondsOf(checks, filesNotStored.code),
     hasBase: places?.hasBase === true,
     away: places === undefined || places.away.length === 0 ? undefined : idsAway(places.away, backups, held),
     isArchiveAway: places?.isArchiveAway === true,

@@ -1,4 +1,5 @@
 import type { StackConfig } from "../../../config/schema.ts";
+import { defineFinding } from "../../../errors/finding.ts";
 import type { Finding, Status } from "../../monitoring/check.ts";
 import type { Exposure } from "./exposure.ts";
 import { roughly } from "./say.ts";
@@ -19,6 +20,43 @@ interface Limits {
   readonly fail: number;
 }
 
+const proof = defineFinding("IPAI-BACKUP-006", {
+  title: "Last proof of a backup",
+  asks: "how long ago a backup that is there was restored and compared",
+  warns: "never, or longer ago than `health.proof.warn`",
+  fails: "longer ago than `health.proof.fail`, or the last verification has not ended well",
+  first: "`ipai backup verify`; `ipai schedules history proof` says why there was none.",
+});
+const drill = defineFinding("IPAI-BACKUP-007", {
+  title: "Last drill",
+  asks: "how long ago a recovery was practised, or done",
+  warns: "never, or longer ago than `health.drill.warn`",
+  fails: "longer ago than `health.drill.fail`",
+  first: "`ipai drill`.",
+});
+const offsite = defineFinding("IPAI-BACKUP-008", {
+  title: "Backups on another machine",
+  asks: "how old the newest backup is that the loss of this machine would leave",
+  warns: "there is none, or it is older than `objectives.rpo` and the time that a backup takes",
+  fails: "it is older than that by more than one and a half times `objectives.rpo`",
+  first:
+    "Name a repository elsewhere under `backup.copies`; `ipai backup copy` brings what is missing, or says why not.",
+});
+const risk = defineFinding("IPAI-BACKUP-009", {
+  title: "Work that would be lost",
+  asks: "how much work would be lost if the server died now",
+  warns: "more than `objectives.rpo` allows",
+  fails: "more than one and a half times `objectives.rpo`; or there is no backup that could be restored",
+  first: "`ipai backup`; `ipai schedules history backup` says why the last set is so old.",
+});
+const recovery = defineFinding("IPAI-BACKUP-010", {
+  title: "Time to recover",
+  asks: "how long it would take, by what was measured in drills and proofs",
+  warns: "more than 80 % of `objectives.rto`",
+  fails: "more than `objectives.rto`",
+  first: "`ipai drill` measures it; `ipai drill show` says which part takes long.",
+});
+
 /** What is well is no finding; what is not known never is well. */
 export function judgeExposure(exposure: Exposure, promises: Promises): readonly Finding[] {
   return [
@@ -31,12 +69,11 @@ export function judgeExposure(exposure: Exposure, promises: Promises): readonly 
 }
 
 function finding(
-  code: string,
-  title: string,
+  name: Pick<Finding, "code" | "title">,
   unit: string,
   { status, value, threshold, hint }: Pick<Finding, "status" | "value" | "threshold"> & { readonly hint: string },
 ): readonly Finding[] {
-  return status === "ok" ? [] : [{ code, title, unit, status, value, threshold, hint, milliseconds: 0 }];
+  return status === "ok" ? [] : [{ ...name, unit, status, value, threshold, hint, milliseconds: 0 }];
 }
 
 function statusOf(value: number, { warn, fail }: Limits): Status {
@@ -53,7 +90,7 @@ function judgeProof({ proofAgeDays: value, doubtAgeDays, setSeconds }: Exposure,
   // Without a set there is nothing to prove: that is told as what it is.
   if (setSeconds === null) return [];
   const said = (status: Status, hint: string) =>
-    finding("IPAI-BACKUP-006", "Last proof of a backup", "days ago", {
+    finding(proof, "days ago", {
       ...{ status, value, threshold: days(limits.warn), hint },
     });
   if (doubtAgeDays !== null && doubtAgeDays >= doubtDaysMax)
@@ -76,7 +113,7 @@ function judgeProof({ proofAgeDays: value, doubtAgeDays, setSeconds }: Exposure,
 function judgeDrill({ drillAgeDays: value, setSeconds }: Exposure, limits: Limits): readonly Finding[] {
   if (setSeconds === null) return [];
   const said = (status: Status, hint: string) =>
-    finding("IPAI-BACKUP-007", "Last drill", "days ago", { status, value, threshold: days(limits.warn), hint });
+    finding(drill, "days ago", { status, value, threshold: days(limits.warn), hint });
   if (value === null)
     return said(
       "warn",
@@ -90,7 +127,7 @@ function judgeOffsite(exposure: Exposure, { objectives, setTookSeconds }: Promis
   if (setSeconds === null) return [];
   const warn = objectives.rpoSeconds + patienceSeconds(setTookSeconds);
   const said = (status: Status, value: number | null, hint: string) =>
-    finding("IPAI-BACKUP-008", "Backups on another machine", "hours old", {
+    finding(offsite, "hours old", {
       ...{ status, value, threshold: Math.round(objectives.rpoSeconds / 3600), hint },
     });
   if (offsiteSeconds === null) {
@@ -117,7 +154,7 @@ function patienceSeconds(setTookSeconds: number): number {
 function judgeRisk(exposure: Exposure, { objectives, setTookSeconds }: Promises): readonly Finding[] {
   const { dataAtRiskSeconds: value, cause } = exposure;
   const said = (status: Status, hint: string) =>
-    finding("IPAI-BACKUP-009", "Work that would be lost", "s", {
+    finding(risk, "s", {
       ...{ status, value, threshold: objectives.rpoSeconds, hint },
     });
   if (value === null)
@@ -140,7 +177,7 @@ function judgeRecovery(exposure: Exposure, { objectives }: Promises): readonly F
   const { recoverSeconds: value, setSeconds, dataAtRiskSeconds } = exposure;
   if (setSeconds === null && dataAtRiskSeconds === null) return [];
   const said = (status: Status, hint: string) =>
-    finding("IPAI-BACKUP-010", "Time to recover", "s", {
+    finding(recovery, "s", {
       ...{ status, value, threshold: objectives.rtoSeconds, hint },
     });
   if (value === null)
