@@ -143,4 +143,4 @@ class TestReportDelivery(FinanceCase):
             self.assertEqual((told["tasks"], told["done"], told["onTime"], told["late"]), (3, 2, *expected))
         with self.at("2026-02-05 10:00"):
             late.state = "01_in_progress"
-        self.assertFalse(late.finance_done_at)
+        self.assertFalse(late.finance_done_on)
