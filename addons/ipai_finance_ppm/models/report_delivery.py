@@ -14,6 +14,11 @@ FONTS = {
     "emoji": "ipai_finance_ppm/static/lib/noto-emoji/NotoEmoji-Regular.ttf",
 }
 COLUMNS = ("form", "period", "deadline", "status", "filedOn", "late", "daysLate", "preparedBy", "confirmation")
+# The view says what a row is; an instant is told with its zone.
+ROWS = """
+    SELECT id, to_jsonb(row) - 'id' || jsonb_build_object('generated_at', to_char(generated_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+    FROM finance_ppm.monthly_reports AS row WHERE id = ANY(%s)
+"""
 DETAILS = {"escalations": [], "closes": [], "byForm": [], "byPerson": [], "filings": [], "exposure": None}
 
 
@@ -26,6 +31,8 @@ class MonthlyReport(models.Model):
         [("none", "Not mailed"), ("waiting", "Waiting"), ("sent", "Sent"), ("failed", "Failed")], compute="_compute_delivery"
     )
     sent_to = fields.Char(compute="_compute_delivery", help="Whose mail the mail server has taken, of this revision.")
+
+    kept_revision = fields.Integer(readonly=True, copy=False, help="The newest revision that is kept outside of Odoo, as whoever keeps it has said.")
 
     def _compute_delivery(self):
         for report in self:
@@ -112,6 +119,18 @@ class MonthlyReport(models.Model):
         return written.getvalue()
 
     # For programs
+
+    @api.model
+    def _to_keep(self):
+        """The reports of the user's companies of which a newer revision is here than outside, each with the row that SQL reads of it."""
+        reports = self.sudo().search([("company_id", "in", self.env.companies.ids)], order="id").filtered(lambda one: one.kept_revision < one.revision)
+        self.env.flush_all()
+        self.env.cr.execute(ROWS, [reports.ids])
+        rows = dict(self.env.cr.fetchall())
+        return [{"id": one.id, "revision": one.revision, "row": rows[one.id]} for one in reports]
+
+    def _keep(self, revision):
+        self.sudo().kept_revision = max(revision, self.sudo().kept_revision)
 
     def _as_answer(self):
         details = {**DETAILS, **(self.details or {})}
