@@ -1,12 +1,12 @@
 {
     "name": "IPAI Finance PPM",
     "summary": "BIR filings by rules with reasons, month-end close, escalation and monthly reports",
-    "version": "1.1.0",
+    "version": "1.2.0",
     "license": "LGPL-3",
     "author": "IPAI Ops contributors",
     "category": "Accounting/Finance PPM",
     "depends": ["mail", "project"],
-    "external_dependencies": {"python": ["vobject"]},
+    "external_dependencies": {"python": ["reportlab", "vobject"]},
     "data": [
         "security/groups.xml",
         "security/ir.model.access.csv",

@@ -52,5 +52,7 @@ def uninstall(env):
         env.cr.execute(SQL("DELETE FROM %s", SQL.identifier(f"ipai_finance_{table}")))
     env.invalidate_all()
     env["res.users.apikeys"].sudo().search([("scope", "=", SCOPE)]).unlink()
+    # What was mailed is of no report any more.
+    env["ir.attachment"].search([("res_model", "=", "ipai.finance.monthly_report")]).unlink()
     env["ir.cron"]._drop_names_of_the_runbook()
     env["ipai.finance.monthly_report"]._drop_view()

@@ -76,11 +76,29 @@ export const extensionSchema = z.object({
 
 const tally = z.object({ total: z.int(), onTime: z.int(), late: z.int() });
 
+const pesos = z.number().nullable().describe("In pesos; null when of no late filing the amount due is known");
+
+const exposureSchema = z.object({
+  amount: pesos,
+  surcharge: pesos,
+  interest: pesos,
+  compromise: pesos,
+  fines: pesos,
+  perDay: pesos,
+  until: day.describe("The month's last day: until then what is open is taken to be late"),
+  unknown: z.int().describe("Late filings that are not in it, because nobody has entered their amount"),
+  size: z.enum(["micro", "small", "medium", "large"]).nullable().describe("Of the taxpayer; null: by the higher rates"),
+  basis: z.array(z.string()),
+  confidence: z.enum(["high", "medium", "low"]),
+});
+
 export const reportSchema = z.object({
   company: z.string(),
   period: z.string().describe("YYYY-MM: the month in which the deadlines lie"),
   revision: z.int().describe("One more each time that a number has changed"),
   generatedAt: instant,
+  delivery: z.enum(["none", "waiting", "sent", "failed"]).describe("What became of this revision's mails"),
+  sentTo: z.array(named).describe("Whose mail the mail server has taken"),
   total: z.int(),
   filedOnTime: z.int(),
   filedLate: z.int(),
@@ -100,12 +118,20 @@ export const reportSchema = z.object({
         period: z.string(),
         tasks: z.int(),
         done: z.int(),
+        onTime: z
+          .int()
+          .nullable()
+          .describe("Tasks done by their deadline; null in a report that was made before they were counted"),
+        late: z.int().nullable().describe("Tasks done after it, or open after it"),
         days: z.int().nullable().describe("Working days from the period's end to its lock; null while it is open"),
       }),
     )
     .describe("The month-end closes that were to be done in this month"),
   byForm: z.array(tally.extend({ form: z.string(), name: z.string() })),
   byPerson: z.array(tally.extend({ person: named.nullable(), stage: z.enum(["preparation", "review", "approval"]) })),
+  exposure: exposureSchema
+    .nullable()
+    .describe("An estimate of what the late filings may cost; null in a report that was made before it was estimated"),
   filings: z.array(
     z.object({
       form: z.string(),
@@ -121,6 +147,9 @@ export const reportSchema = z.object({
     }),
   ),
 });
+
+/** The files of a month's reports, as they are mailed. */
+export const reportFilesSchema = z.object({ pdf: z.base64(), csv: z.string() });
 
 /** A step of the ladder: supervisor, manager, director. */
 export const stepSchema = z.object({
@@ -146,5 +175,6 @@ export type Alert = z.infer<typeof alertSchema>;
 export type HeldHoliday = z.infer<typeof holidaySchema>;
 export type HeldExtension = z.infer<typeof extensionSchema>;
 export type MonthlyReport = z.infer<typeof reportSchema>;
+export type ReportFiles = z.infer<typeof reportFilesSchema>;
 export type Step = z.infer<typeof stepSchema>;
 export type Move = z.infer<typeof moveSchema>;

@@ -380,14 +380,16 @@ class Year {
           due.length - total,
         ];
         this.reports.push({ company: company.name, period, at: this.now, numbers });
-        this.queue(company, {
+        const isBad = openLate.length > 0 || (total > 0 && onTime / total < 0.95);
+        const given = {
           kind: "report",
           about: period,
           step: "1",
-          severity: openLate.length > 0 || (total > 0 && onTime / total < 0.95) ? "critical" : "normal",
+          severity: isBad ? "critical" : "normal",
           subject: `BIR compliance of ${company.name}, ${period}`,
           subjectOf: undefined,
-        });
+        } as const;
+        this.queue(company, given, this.readersOf(company, isBad));
       }
     }
   }
@@ -397,12 +399,12 @@ class Year {
   private queue(
     company: Company,
     given: Pick<Alert, "kind" | "about" | "step" | "severity" | "subject" | "subjectOf">,
+    to = this.hearersOf(company, given.severity),
   ): Alert | undefined {
     const isSame = (one: Alert) =>
       one.kind === given.kind && one.company === company.name && one.about === given.about && one.step === given.step;
     const told = this.alerts.find(isSame);
     if (told !== undefined && told.state !== "cancelled") return undefined;
-    const to = this.hearersOf(company, given.severity);
     const alert: Alert = {
       ...given,
       company: company.name,
@@ -425,6 +427,13 @@ class Year {
       if (found.length > 0) return [...new Set(found.map((one) => this.standInOf(company, one).email))].toSorted();
     }
     return [];
+  }
+
+  /** Managers and directors, away or not; and who hears of what is critical. */
+  private readersOf(company: Company, isBad: boolean): readonly string[] {
+    const readers = company.people.filter(({ role }) => role === "manager" || role === "director");
+    const hearers = isBad || readers.length === 0 ? this.hearersOf(company, isBad ? "critical" : "normal") : [];
+    return [...new Set([...readers.map(({ email }) => email), ...hearers])].toSorted();
   }
 
   private standInOf(company: Company, person: Person): Person {
@@ -463,8 +472,14 @@ class Year {
       return;
     }
     for (const to of new Set(waiting.flatMap((one) => one.waiting))) {
-      const subjects = waiting.filter((one) => one.waiting.includes(to)).map(({ subject }) => subject);
-      this.mails.push({ to, at: this.now, subjects: subjects.toSorted() });
+      const own = waiting.filter((one) => one.waiting.includes(to));
+      // Each report is a mail of its own.
+      const letters = [
+        own.filter(({ kind }) => kind !== "report"),
+        ...own.filter(({ kind }) => kind === "report").map((one) => [one]),
+      ];
+      for (const letter of letters.filter(({ length }) => length > 0))
+        this.mails.push({ to, at: this.now, subjects: letter.map(({ subject }) => subject).toSorted() });
     }
     for (const alert of waiting) {
       alert.got.push(...alert.waiting);

@@ -195,11 +195,16 @@ def told(alert):
 
 
 def arrived(given):
-    """Who got it, when it was sent, and which alerts it tells."""
+    """Who got it, when it was sent, which alerts it tells, and what kinds of files it has."""
     sent = email.message_from_string(given["mail"], policy=email.policy.default)
     page = sent.get_body(("html",)).get_content()
     at = sent["date"].datetime.replace(tzinfo=None)
-    return {"to": ", ".join(given["to"]), "at": manila(at), "subjects": sorted(map(html.unescape, re.findall("<h3>(.*?)</h3>", page)))}
+    return {
+        "to": ", ".join(given["to"]),
+        "at": manila(at),
+        "subjects": sorted(map(html.unescape, re.findall("<h3>(.*?)</h3>", page))),
+        "files": sorted(one.get_filename().rsplit(".", 1)[1] for one in sent.iter_attachments() if one.get_content()),
+    }
 
 
 def result():

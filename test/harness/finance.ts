@@ -47,13 +47,18 @@ export const move: Move = {
 
 export const report: MonthlyReport = {
   ...{ company: filing.company, period: "2026-10", revision: 2, generatedAt: "2026-11-01T01:00:00Z" },
+  ...{ delivery: "sent", sentTo: ["Manager Example", "Director Example"] },
   ...{ total: 4, filedOnTime: 2, filedLate: 1, openLate: 1, openInTime: 0, notApplicable: 1 },
   ...{ rate: 50, completion: 75, leadDays: 1.5 },
   escalations: [
     { level: 1, count: 3 },
     { level: 3, count: 1 },
   ],
-  closes: [{ period: "2026-09", tasks: 12, done: 12, days: 6 }],
+  closes: [{ period: "2026-09", tasks: 12, done: 12, onTime: 11, late: 1, days: 6 }],
+  exposure: {
+    ...{ amount: 18_246.58, surcharge: 10_000, interest: 2_246.58, compromise: 6_000, fines: 0, perDay: 24.66 },
+    ...{ until: "2026-10-31", unknown: 1, size: "small", basis: ["RA 11976; RR 6-2024"], confidence: "medium" },
+  },
   byForm: [
     {
       form: "1601-C",
@@ -98,7 +103,8 @@ export const report: MonthlyReport = {
 export const emptyReport: MonthlyReport = {
   ...report,
   ...{ company: "Sample Holdings", revision: 1, total: 0, filedOnTime: 0, filedLate: 0, openLate: 0, notApplicable: 0 },
-  ...{ rate: null, completion: null, leadDays: null, escalations: [], closes: [] },
+  ...{ rate: null, completion: null, leadDays: null, escalations: [], closes: [], exposure: null },
+  ...{ delivery: "none", sentTo: [] },
   ...{ byForm: [], byPerson: [], filings: [] },
 };
 

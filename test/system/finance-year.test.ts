@@ -25,7 +25,7 @@ interface Told {
   readonly steps: Expected["steps"];
   readonly filings: readonly (Expected["filings"][number] & { readonly id: number; readonly activities: number })[];
   readonly reports: Expected["reports"];
-  readonly mails: Expected["mails"];
+  readonly mails: readonly (Expected["mails"][number] & { readonly files: readonly string[] })[];
   readonly asked: Expected["asked"];
   readonly failures: readonly string[];
   readonly mailStates: Readonly<Record<string, number>>;
@@ -68,9 +68,18 @@ describe.skipIf(isCompose)(`a ${isLong ? "year" : "quarter"} of Finance PPM`, ()
   });
 
   it("gave the mail server each alert once for each person, none of them about what was done before", () => {
-    expect(sorted(told.mails)).toEqual(sorted(expected.mails));
+    expect(sorted(told.mails.map(({ files: _files, ...one }) => one))).toEqual(sorted(expected.mails));
     expect(told.mailStates["exception"]).toBeUndefined();
     expect(told.mailStates["outgoing"]).toBeUndefined();
+  });
+
+  it("sent each report with its pages and its filings, and nothing else with files", () => {
+    const [reports, others] = [true, false].map((isReport) =>
+      told.mails.filter(({ subjects }) => subjects.some((one) => one.startsWith("BIR compliance")) === isReport),
+    );
+    expect(reports?.length).toBeGreaterThan(0);
+    expect(new Set(reports?.map(({ files }) => files.join(" ")))).toEqual(new Set(["csv pdf"]));
+    expect(others?.flatMap(({ files }) => files)).toEqual([]);
   });
 
   it("told what could not be mailed for an hour in Odoo", () => {

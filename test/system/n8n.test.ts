@@ -17,7 +17,9 @@ import {
 } from "../harness/addon.ts";
 import { configWith, restic, runJson, testFolder } from "../harness/backups.ts";
 import { callingWorkflow, createKey, installN8n, makeHome, N8n, n8nService, testedWorkflow } from "../harness/n8n.ts";
+import { keepFigures } from "../harness/n8n-figures.ts";
 import { perform } from "../harness/perform.ts";
+import { Supabase } from "../harness/postgrest.ts";
 import { Receiver } from "../harness/receiver.ts";
 import { folder, ipai, isCompose, leftovers, parsed, sql, until } from "../harness/sandbox.ts";
 
@@ -37,6 +39,7 @@ let target: Receiver;
 
 /** In the place of Mattermost. */
 let chat: Receiver;
+let supabase: Supabase;
 let odooKey = "none yet";
 const env = () => ({ N8N_API_KEY: key, ODOO_API_KEY: odooKey });
 const change = (...args: readonly string[]) => runJson(["--config", config, ...args], { env: env() });
@@ -77,7 +80,12 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
     await sql(`create database n8n owner ${user}`, "postgres");
     const databasePort = Number(process.env["IPAI_TEST_PORT"] ?? 28_080) + 1;
     chat = await new Receiver().listen();
-    const environment = { ODOO_URL: addonUrl, MATTERMOST_WEBHOOK_URL: `http://127.0.0.1:${chat.port}/hooks/x` };
+    supabase = await Supabase.start("supabase_figures");
+    const environment = {
+      ...{ SUPABASE_URL: supabase.url, SUPABASE_SERVICE_KEY: supabase.key },
+      ODOO_URL: addonUrl,
+      MATTERMOST_WEBHOOK_URL: `http://127.0.0.1:${chat.port}/hooks/x`,
+    };
     config = await configWith(join(await testFolder(), "ipai.yaml"), (definition) => {
       const { runtime, services } = definition as unknown as {
         runtime: { native: { services: Record<string, object> } };
@@ -111,7 +119,7 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
   });
   afterAll(async () => {
     await power("stop");
-    await Promise.all([target.close(), chat.close()]);
+    await Promise.all([target.close(), chat.close(), supabase.stop()]);
     for (const name of (await sql("select datname from pg_database where datname like 'n8n%'", "postgres")).split(
       "\n",
     )) {
@@ -259,18 +267,18 @@ env.cr.commit()
       const run = await change("n8n", "sync");
       odooKey = right;
       expect([run.outcome, run.error?.code]).toEqual(["failed-and-undone", WebhookFailed.code]);
-      expect(await status()).toEqual(Array(5).fill("missing"));
+      expect(await status()).toEqual(Array(7).fill("missing"));
       expect(await sql("select count(*) from credentials_entity where name like 'Finance%'", "n8n")).toBe("0");
     });
 
     it("puts them there, active, with a credential of its own, and does nothing the second time", async () => {
-      expect(await status()).toEqual(Array(5).fill("missing"));
+      expect(await status()).toEqual(Array(7).fill("missing"));
       const planned = await ipai(["--config", config, "n8n", "sync", "--plan"], { env: env() });
       expect([planned.exitCode, planned.stdout.includes(`Add ${alert}`)]).toEqual([0, true]);
-      expect(await status()).toEqual(Array(5).fill("missing"));
+      expect(await status()).toEqual(Array(7).fill("missing"));
       const run = await change("n8n", "sync");
       expect([run.outcome, run.error]).toEqual(["succeeded", undefined]);
-      expect(await status()).toEqual(Array(5).fill("as shipped"));
+      expect(await status()).toEqual(Array(7).fill("as shipped"));
       await until("the chat has the test", async () => texts().some((text) => text.includes("TEST")));
       expect((await change("n8n", "sync")).steps.map(({ id }) => id)).toEqual(["test"]);
     });
@@ -327,5 +335,8 @@ env.cr.commit()
       expect((await change("n8n", "sync")).outcome).toBe("succeeded");
       expect([(await status())[1], await n8n.schedule(alert)]).toEqual(["as shipped", laidOut]);
     });
+
+    it("keeps the reports and what Odoo takes to answer where SQL asks for them", () =>
+      keepFigures(n8n, supabase, database));
   });
 });

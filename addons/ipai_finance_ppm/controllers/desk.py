@@ -1,3 +1,4 @@
+import base64
 import re
 
 from odoo import fields, http
@@ -109,6 +110,14 @@ class Desk(http.Controller):
     def reports(self, env, sent):
         return {"reports": reports_of(env, a_month(take(sent, period=str)["period"]))}
 
+    @door(f"{PATH}reports/files", ANYBODY, methods=("GET",))
+    def report_files(self, env, sent):
+        """Those that are mailed, of all companies whose reports the user sees."""
+        reports = of_month(env, a_month(take(sent, period=str)["period"]))
+        if not reports:
+            raise Refusal(404, "not_found", "No report of this month has been made.")
+        return {"pdf": base64.b64encode(reports._as_pdf()).decode(), "csv": reports._as_csv()}
+
     @door(f"{PATH}reports/<string:period>", SUPERVISOR)
     def make_reports(self, env, sent):
         period = a_month(take(sent, period=str)["period"])
@@ -183,7 +192,11 @@ def enter(env, model, values, rules, is_preview):
 
 
 def reports_of(env, period):
-    return [as_report(one) for one in env["ipai.finance.monthly_report"].search([("period", "=", period)])]
+    return [one._as_answer() for one in of_month(env, period)]
+
+
+def of_month(env, period):
+    return env["ipai.finance.monthly_report"].search([("period", "=", period)])
 
 
 # Answers: days as they are, instants in UTC, what is not there null.
@@ -283,26 +296,6 @@ def as_extension(one):
         "source": text(one.source),
         "state": one.state,
         "confidence": one.confidence,
-    }
-
-
-def as_report(one):
-    details = one.details or {}
-    return {
-        "company": one.company_id.name,
-        "period": one.period,
-        "revision": one.revision,
-        "generatedAt": instant(one.generated_at),
-        "total": one.total_forms,
-        "filedOnTime": one.filed_on_time,
-        "filedLate": one.filed_late,
-        "openLate": one.open_late,
-        "openInTime": one.open_in_time,
-        "notApplicable": one.not_applicable,
-        "rate": one.compliance_rate if one._is_judged() else None,
-        "completion": one.avg_completion if one.total_forms else None,
-        "leadDays": one.avg_lead_days if one.filed_on_time + one.filed_late else None,
-        **{name: details.get(name, []) for name in ("escalations", "closes", "byForm", "byPerson", "filings")},
     }
 
 

@@ -44,6 +44,25 @@ class Outbox(http.Controller):
             raise Refusal(409, "settled", f"Of digest {digest.id} something else was said before: {digest.state}.")
         return {"id": digest.id, "test": False, "state": digest.state}
 
+    @door("/ipai/finance/ppm/api/figures", DELIVERER)
+    def figures(self, env, sent):
+        """The reports that are to be kept outside, as rows; again at each call until it is said that they are."""
+        take(sent)
+        return {"reports": env["ipai.finance.monthly_report"]._to_keep()}
+
+    @door("/ipai/finance/ppm/api/figures/kept", DELIVERER)
+    def figures_kept(self, env, sent):
+        said = take(sent, id=int, revision=int)
+        if said["id"] is None or said["revision"] is None:
+            raise Refusal(400, "missing_key", "Say which: “id”, and its “revision”.")
+        report = env["ipai.finance.monthly_report"].sudo().search([("id", "=", said["id"]), ("company_id", "in", env.companies.ids)])
+        if not report:
+            raise Refusal(404, "not_found", f"There is no report {said['id']}.")
+        if not 0 < said["revision"] <= report.revision:
+            raise Refusal(400, "no_revision", f"Report {report.id} has no revision {said['revision']}.")
+        report._keep(said["revision"])
+        return {"id": report.id, "revision": said["revision"]}
+
     def _trigger(self, env, name, sent, raise_due):
         asked = self._asked(name, sent)
         if asked["test"]:

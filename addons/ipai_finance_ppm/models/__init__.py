@@ -13,6 +13,7 @@ from . import digest
 from . import heartbeat
 from . import escalation_log
 from . import monthly_report
+from . import report_delivery
 from . import dashboard
 from . import calendar_feed
 from . import ir_cron

@@ -112,7 +112,7 @@ class Alert(models.Model):
 
     def _is_still_so(self):
         record = self.env[self.res_model].sudo().browse(self.res_id)
-        return self.kind == "report" or (record._is_open() and self.dedupe_key.startswith(record._alert_key(self.kind)))
+        return record._is_open() and self.dedupe_key.startswith(record._alert_key(self.kind))
 
     @api.model
     def _take_turn(self, kind=None):
@@ -192,7 +192,9 @@ class Alert(models.Model):
 
     @api.model
     def _deliver(self):
-        """Mails what is queued: one message for each person, with all that this person has not got. What nobody can get has failed, and says why."""
+        """Mails what is queued: one message for each person, with all that this person has not got, and each report as a message of its own. What
+        nobody can get has failed, and says why.
+        """
         now = fields.Datetime.now()
         tried = ["|", ("failing_since", "=", False), ("failing_since", ">", now - TRIED_FOR)]
         critical = ["&", "&", ("state", "=", "acked"), ("severity", "=", "critical"), ("sent_at", "=", False)]
@@ -203,9 +205,10 @@ class Alert(models.Model):
             own = reachable.filtered(lambda alert: person in alert._waiting()).sorted(
                 lambda alert: ("critical", "high", "normal").index(alert.severity)
             )
-            if own:
-                mail = self.env["mail.mail"].sudo().create(own._as_mail(person._address()))
-                own.write({"mail_ids": [(4, mail.id)]})
+            reports = own.filtered(lambda alert: alert.kind == "report")
+            for told in filter(None, (own - reports, *reports)):
+                mail = self.env["mail.mail"].sudo().create({**told._as_mail(), "email_to": person._address(), "auto_delete": False})
+                told.write({"mail_ids": [(4, mail.id)]})
         reachable._become("sent", sent_at=now, error=False)
         if reachable:
             # Odoo's queue of mails runs once an hour.
@@ -257,13 +260,14 @@ class Alert(models.Model):
                     user_id=user.id,
                 )
 
-    def _as_mail(self, address):
+    def _as_mail(self):
+        report = self.env[self[0].res_model].browse(self[0].res_id).exists() if self[0].kind == "report" else None
+        if report:
+            return report._as_mail()
         first = self[0].subject
         return {
-            "email_to": address,
             "subject": first if len(self) == 1 else _("%(first)s, and %(count)s more", first=first, count=len(self) - 1),
             "body_html": self.env["ir.qweb"]._render("ipai_finance_ppm.alert_mail", {"alerts": self}),
-            "auto_delete": False,
         }
 
     def action_ack(self):

@@ -465,6 +465,13 @@ class BirSchedule(models.Model):
         on_time = self.filtered(lambda one: one.state == "filed" and not one.is_late)
         return {"total": len(self), "onTime": len(on_time), "late": len(self.filtered("is_late"))}
 
+    def _as_late(self, until):
+        """What the estimate of the exposure asks of a filing that is late: what is open is late until a day."""
+        is_open = self.state in OPEN
+        paid = until if is_open else max(day_in_manila(self.filed_on), self.paid_on or day_in_manila(self.filed_on))
+        days = max(0, (paid - self.filing_deadline).days)
+        return {"form": self.form_code, "amount": self.amount_due or None, "days": days, "isOpen": is_open}
+
     def _as_reported(self):
         filed = day_in_manila(self.filed_on) if self.filed_on else None
         return {

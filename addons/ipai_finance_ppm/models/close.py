@@ -179,9 +179,13 @@ class Close(models.Model):
             close.write({"state": "locked", "actual_close_date": day_in_manila(fields.Datetime.now())})
 
     def _as_tally(self):
-        done = self.task_ids.filtered(lambda task: task.state in CLOSED)
+        """For the monthly report. What was cancelled had not to be done; what is open is late when its deadline has passed."""
+        tasks = self.task_ids.filtered(lambda task: task.state != "1_canceled")
+        done = tasks.filtered(lambda task: task.state in CLOSED)
+        late = tasks.filtered(lambda task: task._is_late())
         days = self.days_to_close if self.actual_close_date else None
-        return {"period": self.period, "tasks": len(self.task_ids), "done": len(done), "days": days}
+        counts = {"tasks": len(tasks), "done": len(done), "onTime": len(done - late), "late": len(late)}
+        return {"period": self.period, **counts, "days": days}
 
     @api.model
     def _average_days(self, companies):

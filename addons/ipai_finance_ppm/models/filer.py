@@ -11,6 +11,13 @@ from .calendar import split_words
 _logger = logging.getLogger(__name__)
 KINDS = [("manual", "On paper"), ("ebirforms", "eBIRForms"), ("efps", "eFPS")]
 GROUPS = [(group, group) for group in "ABCDE"]
+# By gross sales: RR 8-2024.
+SIZES = [
+    ("micro", "Micro: less than ₱3 million"),
+    ("small", "Small: less than ₱20 million"),
+    ("medium", "Medium: less than ₱1 billion"),
+    ("large", "Large: ₱1 billion or more"),
+]
 MONTHS = [
     ("1", "January"),
     ("2", "February"),
@@ -39,6 +46,9 @@ class Filer(models.Model):
     kind = fields.Selection(KINDS, string="Files", required=True, default="manual", tracking=True)
     efps_group = fields.Selection(GROUPS, string="eFPS Group", tracking=True, help="RR 26-2002: by industry. No national government agency has one.")
     fiscal_year_end = fields.Selection(MONTHS, string="Fiscal Year Ends In", required=True, default="12", tracking=True)
+    size = fields.Selection(
+        SIZES, tracking=True, help="By gross sales in a year (RR 8-2024). What filing late may cost is estimated by it; without it, by the higher rates."
+    )
     regions = fields.Char(tracking=True, help="Where it is registered, as holidays and extensions of a place name it: region, city, RDO code.")
     liability_ids = fields.Many2many(
         "ipai.finance.liability",

@@ -3,12 +3,14 @@ from dateutil.relativedelta import relativedelta
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
+from ..report_pages import ENOUGH
+from ..rules import estimate_exposure, shipped_penalties
 from ..versions import ensure_unique
 from .bir_schedule import OPEN
 from .calendar import day_in_manila
 from .project_task import SILENT
 
-ENOUGH = 95.0
+PENALTIES = shipped_penalties()
 STAGE_OWNERS = (("preparation", "supervisor_id"), ("review", "reviewer_id"), ("approval", "approver_id"))
 
 
@@ -50,7 +52,8 @@ class MonthlyReport(models.Model):
             SELECT report.id, company.name AS company, report.period, report.revision, report.generated_at, report.total_forms,
                 report.filed_on_time, report.filed_late + report.open_late AS late_filings,
                 CASE WHEN report.total_forms > report.open_in_time THEN report.compliance_rate END AS compliance_rate,
-                report.avg_completion, report.filed_on_time + report.filed_late AS status_filed, report.open_late AS status_late,
+                CASE WHEN report.total_forms > 0 THEN report.avg_completion END AS avg_completion,
+                (report.details -> 'exposure' ->> 'amount')::numeric AS exposure_estimate, report.filed_on_time + report.filed_late AS status_filed, report.open_late AS status_late,
                 report.open_in_time AS status_open, report.not_applicable AS status_not_applicable, report.report_markdown
             FROM ipai_finance_monthly_report report JOIN res_company company ON company.id = report.company_id
             """
@@ -86,6 +89,8 @@ class MonthlyReport(models.Model):
             "report_markdown": self._as_markdown(company, period, numbers),
         }
         if found:
+            # Whoever has not got the former one gets this one instead.
+            self.env["ipai.finance.alert"]._drop(found, ["report"])
             found.write({**values, "revision": found.revision + 1})
             return found
         return self.sudo().with_context(**SILENT).create({**values, "company_id": company.id, "period": period})
@@ -132,6 +137,7 @@ class MonthlyReport(models.Model):
                 {"level": level, "count": len(of_level)} for level, of_level in sorted(steps.grouped("level").items())
             ],
             "closes": [one._as_tally() for one in closes.sorted("period")],
+            "exposure": self._exposure(company, due.filtered("is_late"), last),
             "byForm": [
                 {"form": form.code, "name": form.name, **of_form._as_tally()}
                 for form, of_form in sorted(due.grouped("form_id").items(), key=lambda one: one[0].code)
@@ -144,6 +150,13 @@ class MonthlyReport(models.Model):
             "filings": [one._as_reported() for one in filings if one.state != "cancelled"],
         }
 
+    @api.model
+    def _exposure(self, company, late, until):
+        """What late filings may cost, an estimate. Of what is open only until the month's end, or it would be another one every day."""
+        filer = self.env["ipai.finance.filer"].sudo().search([("company_id", "=", company.id)], limit=1)
+        found = estimate_exposure(PENALTIES, filer.size or None, [one._as_late(until) for one in late])
+        return {**found, "until": str(until)}
+
     def _is_judged(self):
         """Something was due by then."""
         return self.total_forms > self.open_in_time
@@ -151,10 +164,15 @@ class MonthlyReport(models.Model):
     @api.model
     def _as_markdown(self, company, period, numbers):
         is_judged = numbers["total_forms"] > numbers["open_in_time"]
+        # What was not there to be measured was not 0.
+        measured = {
+            "compliance_rate": is_judged,
+            "avg_completion": numbers["total_forms"],
+            "avg_lead_days": numbers["filed_on_time"] + numbers["filed_late"],
+        }
         rate = f"{numbers['compliance_rate']:.1f} %" if is_judged else _("nothing was due")
         lines = [f"# {company.name}, {period}", "", _("On time: %s", rate), ""]
-        # No rate is no rate of 0 %.
-        shown = {name: value for name, value in numbers.items() if is_judged or name != "compliance_rate"}
+        shown = {name: value for name, value in numbers.items() if measured.get(name, True)}
         return "\n".join([*lines, *(f"- {self._fields[name]._description_string(self.env)}: {value}" for name, value in shown.items())])
 
     @api.model
@@ -211,11 +229,13 @@ class MonthlyReport(models.Model):
         if self.period > last or (self.period < last and not self.total_forms):
             return self.env["ipai.finance.alert"]
         is_bad = self.open_late or (self._is_judged() and self.compliance_rate < ENOUGH)
+        severity = "critical" if is_bad else "normal"
         return self.env["ipai.finance.alert"]._queue(
             self,
             kind="report",
-            dedupe_key=f"report:{self.company_id.id}:{self.period}:{self.revision}",
-            severity="critical" if is_bad else "normal",
-            subject=_("BIR compliance of %(company)s, %(period)s", company=self.company_id.name, period=self.period),
+            dedupe_key=self._alert_key("report"),
+            severity=severity,
+            subject=self._subject(),
             body_md=self.report_markdown,
+            recipient_ids=[(6, 0, self._recipients(severity).ids)],
         )

@@ -23,10 +23,22 @@ class Person(models.Model):
     backup_id = fields.Many2one("ipai.finance.person", string="Backup")
     absent_from = fields.Date()
     absent_to = fields.Date()
+    gets_reports = fields.Boolean(
+        string="Monthly Report",
+        compute="_compute_gets_reports",
+        store=True,
+        readonly=False,
+        help="Is mailed the report of each month. Managers and directors are, unless somebody decides otherwise.",
+    )
     active = fields.Boolean(default=True)
 
     def init(self):
         ensure_unique(self, "company_id", "code")
+
+    @api.depends("role")
+    def _compute_gets_reports(self):
+        for person in self:
+            person.gets_reports = person.role in ("manager", "director")
 
     def _address(self):
         return self.email or self.user_id.email
@@ -42,6 +54,11 @@ class Person(models.Model):
             asked |= one
             one = one.backup_id
         return self
+
+    @api.model
+    def _readers(self, company):
+        """Who is mailed the reports of a company. Nobody reads them in somebody's place: a report can wait."""
+        return self.sudo().search([("company_id", "=", company.id), ("gets_reports", "=", True)])
 
     @api.model
     def _of_role(self, company, role):

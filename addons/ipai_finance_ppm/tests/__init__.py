@@ -7,6 +7,7 @@ from . import test_door
 from . import test_filings
 from . import test_ladder
 from . import test_report
+from . import test_report_delivery
 from . import test_rights
 from . import test_runbook
 from . import test_translations

@@ -207,3 +207,29 @@ class TestDoor(FinanceCase):
         self.assertEqual(self.told(moment="2026-02-20 08:00"), [])
         beat = self.env["ipai.finance.heartbeat"].search([])
         self.assertEqual((beat.name, beat.calls, str(beat.called_at)), ("deadlines", 1, "2026-02-20 00:00:00"))
+
+    def test_figures_are_handed_out_until_they_are_kept(self):
+        report = self.env["ipai.finance.monthly_report"]._make(self.company, "2026-02")
+        (told,) = self.ask("figures")["reports"]
+        self.assertEqual((told["id"], told["revision"]), (report.id, 1))
+        row = told["row"]
+        self.assertEqual([row[name] for name in ("company", "period", "total_forms", "compliance_rate")], [self.company.name, "2026-02", 0, None])
+        self.assertRegex(row["generated_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertEqual(self.ask("figures")["reports"], [told])
+        self.ask("figures_kept", {"id": report.id, "revision": 1})
+        self.assertEqual(self.ask("figures")["reports"], [])
+        self.make("1601-C", "2026-01")
+        report._make(self.company, "2026-02")
+        # What is said late of an earlier revision is no word about this one.
+        self.ask("figures_kept", {"id": report.id, "revision": 1})
+        self.assertEqual([one["revision"] for one in self.ask("figures")["reports"]], [2])
+
+    def test_figures_are_of_the_companies_of_the_key(self):
+        other = self.env["res.company"].create({"name": "Second Corporation"})
+        report = self.env["ipai.finance.monthly_report"]._make(other, "2026-02")
+        self.assertEqual(self.ask("figures")["reports"], [])
+        self.assert_refused(404, "not_found", "figures_kept", {"id": report.id, "revision": 1})
+        own = self.env["ipai.finance.monthly_report"]._make(self.company, "2026-02")
+        self.assert_refused(400, "missing_key", "figures_kept", {"id": own.id})
+        for revision in (0, 2):
+            self.assert_refused(400, "no_revision", "figures_kept", {"id": own.id, "revision": revision})

@@ -43,7 +43,8 @@ class TestReport(FinanceCase):
         report = self.env["ipai.finance.monthly_report"]._make(self.company, "2026-02")
         self.assertEqual((report.total_forms, report.compliance_rate), (0, 0))
         self.assertIn("nothing was due", report.report_markdown)
-        self.assertNotIn("On Time, %", report.report_markdown)
+        self.assertEqual(report.report_markdown.count("%"), 0, "nothing was measured, not even 0 %")
+        self.assertNotIn("Days Before the Deadline", report.report_markdown)
         with self.assertRaises(UserError):
             report._make(self.company, "2026-13")
 

@@ -1,6 +1,6 @@
 import { inTransaction, record } from "../../engine/audit.ts";
 import { defineError, toIpaiError } from "../../errors/error.ts";
-import type { Move } from "../../finance/held.ts";
+import type { MonthlyReport, Move } from "../../finance/held.ts";
 import { createDesk, type Desk, type NewExtension, type NewHoliday } from "../../procedures/finance/desk.ts";
 import type { Json } from "../../runbook/value.ts";
 import type { App } from "../app.ts";
@@ -15,9 +15,7 @@ import {
   renderMoves,
   renderReports,
   renderSteps,
-  reportsToCsv,
 } from "../render/finance-desk.ts";
-import { version } from "../version.ts";
 
 /** The desk of the finance team from a shell. What is changed is Odoo's; who asked for it, and what became of it, is in the chain. */
 
@@ -137,33 +135,52 @@ export async function escalate(context: Context, options: Options): Promise<numb
 
 interface ReportOptions extends Options {
   readonly period?: string;
+  readonly again?: boolean;
   readonly pdf?: string;
   readonly csv?: string;
+  readonly xlsx?: string;
 }
 
+/** Reads the newest revisions; makes them where there are none, and where somebody wants them made again. */
 export async function report(context: Context, options: ReportOptions): Promise<number> {
-  const { period = lastMonth(new Date()), pdf, csv } = options;
-  for (const file of [pdf, csv]) if (file !== undefined) await requireNew(file, isThere);
+  const { period = lastMonth(new Date()), again = false } = options;
+  for (const file of [options.pdf, options.csv, options.xlsx]) if (file !== undefined) await requireNew(file, isThere);
   await using app = await context.openApp();
   const counter = openDesk(context, app);
+  const held = again ? [] : await counter.desk.reports(period);
+  const reports = held.length > 0 ? held : await makeReports(counter, period);
+  const { terminal } = context;
+  if (reports.length > 0)
+    for (const file of await writeReports(counter.desk, reports, options)) terminal.err(`Written to ${file}.`);
+  terminal.out(options.json === true ? JSON.stringify(reports, null, 2) : renderReports(reports, counter.timezone));
+  return 0;
+}
+
+function makeReports(counter: Counter, period: string): Promise<readonly MonthlyReport[]> {
   const told = { what: "report", subject: `report ${period}`, asked: {} };
-  const reports = await changing(counter, told, async () => {
+  return changing(counter, told, async () => {
     const made = await counter.desk.makeReports(period);
     return { value: made, result: { reports: made.map(({ company, revision }) => ({ company, revision })) } };
   });
-  const { terminal } = context;
-  const [first, ...others] = reports;
-  if (pdf !== undefined && first !== undefined) {
-    const { renderReports: toPdf } = await import("../render/report-pdf.ts");
-    await writeNew(pdf, await toPdf([first, ...others], `ipai ${version}`), isThere);
-    terminal.err(`Written to ${pdf}.`);
+}
+
+/** PDF and CSV are those that are mailed, so Odoo makes them. */
+async function writeReports(
+  desk: Desk,
+  reports: readonly MonthlyReport[],
+  { pdf, csv, xlsx }: ReportOptions,
+): Promise<readonly string[]> {
+  const [first] = reports;
+  if (first !== undefined && (pdf ?? csv) !== undefined) {
+    const files = await desk.reportFiles(first.period);
+    if (pdf !== undefined) await writeNew(pdf, Buffer.from(files.pdf, "base64"), isThere);
+    if (csv !== undefined) await writeNew(csv, files.csv, isThere);
   }
-  if (csv !== undefined) {
-    await writeNew(csv, reportsToCsv(reports), isThere);
-    terminal.err(`Written to ${csv}.`);
+  if (xlsx !== undefined) {
+    const { reportsToXlsx } = await import("../render/filings-xlsx.ts");
+    await writeNew(xlsx, await reportsToXlsx(reports), isThere);
   }
-  terminal.out(options.json === true ? JSON.stringify(reports, null, 2) : renderReports(reports, counter.timezone));
-  return 0;
+  return [pdf, csv, xlsx].filter((file) => file !== undefined);
 }
 
 /** Of the month that is over in Manila. */

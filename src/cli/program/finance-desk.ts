@@ -18,10 +18,12 @@ export function registerFinanceDesk(finance: Command): void {
     .description("take the ladder's steps that are due now, and say which")
     .action(run(async (context, options) => (await desk()).escalate(context, options)));
   json(finance.command("report"))
-    .description("make the compliance reports of a month, one for each company; made again, they get a new revision")
+    .description("the newest compliance reports of a month, one for each company; made when there are none")
     .option("--period <month>", "such as 2026-01 (default: last month in Manila)")
-    .option("--pdf <file>", "write them to a new file, as pages of A4")
-    .option("--csv <file>", "write their filings to a new file")
+    .option("--again", "make them again: what has changed since is a new revision, which is mailed as such")
+    .option("--pdf <file>", "write them to a new file, as the pages of A4 that are mailed")
+    .option("--csv <file>", "write their filings to a new file, as it is mailed")
+    .option("--xlsx <file>", "write their filings to a new spreadsheet, a sheet for each company")
     .action(run(async (context, options) => (await desk()).report(context, options)));
   registerHolidays(finance.command("holiday").description("the days on which nobody works, as Odoo holds them"));
   registerExtensions(finance.command("extension").description("the extensions of deadlines, as Odoo holds them"));

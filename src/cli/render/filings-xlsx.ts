@@ -1,21 +1,32 @@
 import writeExcelFile, { type Cell, type Row } from "write-excel-file/node";
 import type { Day } from "../../finance/day.ts";
-import type { HeldFiling } from "../../finance/held.ts";
+import type { HeldFiling, MonthlyReport } from "../../finance/held.ts";
 
 /** Filings as a spreadsheet: one sheet for each company, dates that are dates, a header that stays. */
-export async function filingsToXlsx(filings: readonly HeldFiling[]): Promise<Buffer> {
-  const companies = [...Map.groupBy(filings, ({ company }) => company)];
-  const names = namesOfSheets(companies.map(([company]) => company));
-  const sheets = companies.map(([, own], index) => sheetOf(names[index] ?? "", own));
-  // A workbook has a sheet, also where nothing is to be filed.
-  return writeExcelFile(sheets.length === 0 ? [sheetOf("No filings", [])] : sheets).toBuffer();
+export function filingsToXlsx(filings: readonly HeldFiling[]): Promise<Buffer> {
+  return toXlsx([...Map.groupBy(filings, ({ company }) => company)], columns);
 }
 
-interface Column {
+/** The filings of a month's reports, in the same way. */
+export function reportsToXlsx(reports: readonly MonthlyReport[]): Promise<Buffer> {
+  return toXlsx(
+    reports.map(({ company, filings }) => [company, filings]),
+    reportColumns,
+  );
+}
+
+function toXlsx<T>(companies: readonly (readonly [string, readonly T[]])[], columns: readonly Column<T>[]) {
+  const names = namesOfSheets(companies.map(([company]) => company));
+  const sheets = companies.map(([, own], index) => sheetOf(names[index] ?? "", columns, own));
+  // A workbook has a sheet, also where nothing is to be filed.
+  return writeExcelFile(sheets.length === 0 ? [sheetOf("No filings", columns, [])] : sheets).toBuffer();
+}
+
+interface Column<T> {
   readonly title: string;
   /** In characters. */
   readonly width: number;
-  readonly cell: (filing: HeldFiling) => Cell;
+  readonly cell: (filing: T) => Cell;
 }
 
 const date = (day: Day | null): Cell =>
@@ -24,7 +35,7 @@ const date = (day: Day | null): Cell =>
 const text = (value: string | null): Cell => (value === null ? null : { value, type: String });
 const wrapped = (value: string): Cell => ({ value, type: String, wrap: true });
 
-const columns: readonly Column[] = [
+const columns: readonly Column<HeldFiling>[] = [
   { title: "Deadline", width: 12, cell: ({ deadline }) => date(deadline) },
   { title: "Form", width: 10, cell: ({ form }) => text(form) },
   { title: "Period", width: 12, cell: ({ period, reference }) => text([period, reference].filter(Boolean).join(" ")) },
@@ -49,7 +60,23 @@ const columns: readonly Column[] = [
   { title: "Why", width: 80, cell: ({ reasons }) => wrapped(reasons.join("\n")) },
 ];
 
-function sheetOf(sheet: string, filings: readonly HeldFiling[]) {
+const reportColumns: readonly Column<MonthlyReport["filings"][number]>[] = [
+  { title: "Deadline", width: 12, cell: ({ deadline }) => date(deadline) },
+  { title: "Form", width: 14, cell: ({ form }) => text(form) },
+  { title: "Period", width: 12, cell: ({ period }) => text(period) },
+  { title: "Status", width: 14, cell: ({ status }) => text(status) },
+  { title: "Filed on", width: 12, cell: ({ filedOn }) => date(filedOn) },
+  {
+    title: "Days late",
+    width: 10,
+    cell: ({ daysLate }) => (daysLate === null ? null : { value: daysLate, type: Number }),
+  },
+  { title: "Prepared by", width: 24, cell: ({ preparedBy }) => text(preparedBy) },
+  { title: "Confirmation", width: 20, cell: ({ confirmation }) => text(confirmation) },
+  { title: "Why it does not apply", width: 40, cell: ({ reason }) => text(reason) },
+];
+
+function sheetOf<T>(sheet: string, columns: readonly Column<T>[], filings: readonly T[]) {
   const header: Row = columns.map(({ title }) => ({ value: title, type: String, fontWeight: "bold" }));
   const rows = filings.map((filing): Row => columns.map(({ cell }) => cell(filing)));
   return {

@@ -11,7 +11,7 @@ import {
 } from "../../../test/harness/finance.ts";
 import { unzip } from "../../../test/harness/zip.ts";
 import { parseCsv } from "../../finance/csv.ts";
-import { filingsToXlsx, namesOfSheets } from "./filings-xlsx.ts";
+import { filingsToXlsx, namesOfSheets, reportsToXlsx } from "./filings-xlsx.ts";
 import {
   heldFilingsToCsv,
   renderAlerts,
@@ -20,9 +20,7 @@ import {
   renderHolidays,
   renderMoves,
   renderReports,
-  reportsToCsv,
 } from "./finance-desk.ts";
-import { renderReports as toPdf } from "./report-pdf.ts";
 
 const plain = { style: (_: string, text: string) => text };
 
@@ -48,12 +46,6 @@ describe("what Odoo holds", () => {
     const held = parseCsv(heldFilingsToCsv(filings)) as readonly (readonly string[])[];
     expect(held.map((row) => row.length)).toEqual([25, 25, 25]);
     expect(held[1]?.at(-1)).toBe(filing.reasons.join("; "));
-    const told = parseCsv(reportsToCsv([report, emptyReport])) as readonly (readonly string[])[];
-    expect(told).toHaveLength(1 + report.filings.length);
-    expect(told[2]).toEqual([
-      ...[filing.company, "2026-10", "2", "0619-E", "2026-09", "2026-10-12", "filed", "2026-10-14", "true", "2"],
-      ...["Staff Example", "EX-2"],
-    ]);
   });
 });
 
@@ -75,6 +67,13 @@ describe("a spreadsheet of filings", () => {
     expect([...files.keys()].filter((name) => name.startsWith("xl/worksheets/sheet"))).toHaveLength(2);
   });
 
+  it("has a sheet for each company's report", async () => {
+    const files = unzip(await reportsToXlsx([report, emptyReport]));
+    expect([...files.keys()].filter((name) => name.startsWith("xl/worksheets/sheet"))).toHaveLength(2);
+    const rows = (files.get("xl/worksheets/sheet1.xml") ?? "").match(/<row /g);
+    expect(rows).toHaveLength(1 + report.filings.length);
+  });
+
   it("has one sheet when nothing is to be filed", async () => {
     expect([...unzip(await filingsToXlsx([])).keys()]).toContain("xl/worksheets/sheet1.xml");
   });
@@ -88,28 +87,24 @@ describe("a spreadsheet of filings", () => {
   });
 });
 
+describe("what late filings may cost", () => {
+  const shown = (given: Partial<NonNullable<typeof report.exposure>>) =>
+    renderReports([{ ...report, exposure: { ...report.exposure, ...given } as typeof report.exposure }], "Asia/Manila");
+
+  it("is told as an estimate, with what is not in it", () => {
+    expect(shown({ unknown: 0 })).toContain(
+      "  exposure, an estimate: ₱18,246.58 until 2026-10-31, ₱24.66 more each day\n",
+    );
+    expect(shown({ perDay: 0 })).toContain("until 2026-10-31; of 1 late filing no amount is entered\n");
+    expect(shown({ amount: null, perDay: null, unknown: 2 })).toContain(
+      "  exposure not estimated; of 2 late filings no amount is entered\n",
+    );
+  });
+});
+
 describe("a report of a month that is not over", () => {
   it("says that nothing is due yet, and no rate", () => {
     const running = { ...emptyReport, total: 3, openInTime: 3 };
     expect(renderReports([running], "Asia/Manila")).toContain(": nothing due yet\n");
-  });
-});
-
-describe("the pages of a report", () => {
-  const pagesOf = (pdf: Buffer) => pdf.toString("latin1").match(/\/Type \/Page\b/g)?.length;
-
-  it("are the same to the byte for the same report, one for each company", async () => {
-    const pdf = await toPdf([report, emptyReport], "ipai 0.0.0");
-    expect(pagesOf(pdf)).toBe(2);
-    expect((await toPdf([structuredClone(report), emptyReport], "ipai 0.0.0")).equals(pdf)).toBe(true);
-    expect((await toPdf([{ ...report, rate: 49 }, emptyReport], "ipai 0.0.0")).equals(pdf)).toBe(false);
-  });
-
-  it("go on when there is more than a page holds, and take long names", async () => {
-    const long = "A very long name of somebody who does business in many places ".repeat(4);
-    const [first] = report.byForm;
-    if (first === undefined) throw new TypeError("there is a form");
-    const byForm = Array.from({ length: 90 }, () => ({ ...first, name: long }));
-    expect(pagesOf(await toPdf([{ ...report, company: long, byForm }], "ipai 0.0.0"))).toBe(3);
   });
 });

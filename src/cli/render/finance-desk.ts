@@ -117,31 +117,27 @@ function reportText(report: MonthlyReport, timeZone: string): string {
       ({ form, period: of, deadline, daysLate, filedOn }) =>
         `  ${form} ${of}, due ${deadline}: ${filedOn === null ? "not filed yet" : `filed ${filedOn}, ${count(daysLate ?? 0, "day")} late`}`,
     ),
-    `  revision ${revision}, ${instant(generatedAt, timeZone)}`,
+    ...exposureText(report),
+    `  revision ${revision}, ${instant(generatedAt, timeZone)}, ${deliveryText(report)}`,
   ].join("\n");
 }
 
-export function reportsToCsv(reports: readonly MonthlyReport[]): string {
-  const columns = [
-    "form",
-    "period",
-    "deadline",
-    "status",
-    "filedOn",
-    "late",
-    "daysLate",
-    "preparedBy",
-    "confirmation",
-  ] as const;
-  return toCsv([
-    ["company", "month", "revision", ...columns],
-    ...reports.flatMap(({ company, period, revision, filings }) =>
-      filings.map((filing) => [
-        ...[company, period, String(revision)],
-        ...columns.map((column) => String(filing[column] ?? "")),
-      ]),
-    ),
-  ]);
+function exposureText({ exposure, openLate, filedLate }: MonthlyReport): readonly string[] {
+  if (exposure === null || openLate + filedLate === 0) return [];
+  const { amount, until, perDay, unknown } = exposure;
+  const left = unknown === 0 ? "" : `; of ${count(unknown, "late filing")} no amount is entered`;
+  if (amount === null) return [`  exposure not estimated${left}`];
+  const more = perDay === null || perDay === 0 ? "" : `, ${pesos(perDay)} more each day`;
+  return [`  exposure, an estimate: ${pesos(amount)} until ${until}${more}${left}`];
+}
+
+function pesos(value: number): string {
+  return `₱${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+}
+
+function deliveryText({ delivery, sentTo }: MonthlyReport): string {
+  if (sentTo.length > 0) return `mailed to ${sentTo.join(", ")}`;
+  return { none: "not mailed", waiting: "its mail waits", sent: "mailed", failed: "could not be mailed" }[delivery];
 }
 
 function count(number: number, noun: string): string {

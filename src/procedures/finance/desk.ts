@@ -12,6 +12,8 @@ import {
   type MonthlyReport,
   type Move,
   moveSchema,
+  type ReportFiles,
+  reportFilesSchema,
   reportSchema,
   type Step,
   stepSchema,
@@ -41,6 +43,8 @@ export interface Desk {
   extensions(): Promise<readonly HeldExtension[]>;
   /** The reports of a month that were made, one for each company. */
   reports(period: string): Promise<readonly MonthlyReport[]>;
+  /** Of those, what is mailed: pages of A4 and a table. */
+  reportFiles(period: string): Promise<ReportFiles>;
   /** Of an escalation, its task's ladder stands still then. */
   acknowledge(alert: number): Promise<Alert>;
   /** Takes the steps of the ladder that are due now. */
@@ -82,6 +86,7 @@ export function createDesk(stack: Stack, performer: Performer): Desk {
       (await door.ask("extensions", {}, z.object({ extensions: z.array(extensionSchema) }))).extensions,
     reports: async (period) =>
       (await door.ask("reports", { period }, z.object({ reports: z.array(reportSchema) }))).reports,
+    reportFiles: (period) => door.ask("reports/files", { period }, reportFilesSchema),
     acknowledge: async (alert) => (await door.tell(`alerts/${alert}/ack`, {}, z.object({ alert: alertSchema }))).alert,
     climb: async () => (await door.tell("ladder", {}, z.object({ steps: z.array(stepSchema) }))).steps,
     makeReports: async (period) =>
