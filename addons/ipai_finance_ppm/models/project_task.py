@@ -31,6 +31,7 @@ class ProjectTask(models.Model):
     )
     finance_stage = fields.Selection(STAGES)
     wbs_code = fields.Char(string="WBS")
+    finance_done_on = fields.Datetime(string="Done On", readonly=True, copy=False, help="When it was last closed; Odoo keeps no such instant.")
     escalation_level = fields.Integer(readonly=True, copy=False)
     last_escalated_at = fields.Datetime(readonly=True, copy=False)
     escalation_ack_by = fields.Many2one("res.users", string="Acknowledged By", readonly=True, copy=False)
@@ -46,6 +47,8 @@ class ProjectTask(models.Model):
         if "date_deadline" in vals:
             # Another deadline, another ladder.
             vals = {**vals, "escalation_level": 0, "last_escalated_at": False, "escalation_ack_until": False}
+        if "state" in vals:
+            self.filtered(lambda task: (task.state in CLOSED) != (vals["state"] in CLOSED))._put_done_on(vals["state"] in CLOSED)
         done = super().write(vals)
         alerts, finance = self.env["ipai.finance.alert"], self.filtered("is_finance_ppm")
         if "date_deadline" in vals:
@@ -54,10 +57,16 @@ class ProjectTask(models.Model):
             alerts._drop(finance, ["escalation"])
         return done
 
+    def _put_done_on(self, is_done):
+        super(ProjectTask, self).write({"finance_done_on": fields.Datetime.now() if is_done else False})
+
     def _is_open(self):
         """Neither done itself, nor left over from a filing that is."""
         filing = self.sudo().bir_schedule_id
         return self.state not in CLOSED and (not filing or filing._is_open())
+
+    def _whose_turn(self):
+        return self.user_ids
 
     def _alert_key(self, kind):
         """How the keys of its alerts begin: with another deadline others are told."""
