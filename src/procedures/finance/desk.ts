@@ -3,10 +3,14 @@ import { toIpaiError } from "../../errors/error.ts";
 import {
   type Alert,
   alertSchema,
+  type Close,
+  closeSchema,
   extensionSchema,
+  type Heartbeat,
   type HeldExtension,
   type HeldFiling,
   type HeldHoliday,
+  heartbeatSchema,
   heldFilingSchema,
   holidaySchema,
   type MonthlyReport,
@@ -39,6 +43,10 @@ export interface Desk {
   alerts(): Promise<readonly Alert[]>;
   holidays(year?: string): Promise<readonly HeldHoliday[]>;
   extensions(): Promise<readonly HeldExtension[]>;
+  /** The month-end closes that were opened, of a month (YYYY-MM) or all of them, with their tasks. */
+  closes(period?: string): Promise<readonly Close[]>;
+  /** When each action of Odoo and each workflow last ran, and whether one is silent. */
+  heartbeats(): Promise<readonly Heartbeat[]>;
   /** The reports of a month that were made, one for each company. */
   reports(period: string): Promise<readonly MonthlyReport[]>;
   /** Of an escalation, its task's ladder stands still then. */
@@ -80,6 +88,12 @@ export function createDesk(stack: Stack, performer: Performer): Desk {
     },
     extensions: async () =>
       (await door.ask("extensions", {}, z.object({ extensions: z.array(extensionSchema) }))).extensions,
+    closes: async (period) => {
+      const query = period === undefined ? {} : { period };
+      return (await door.ask("closes", query, z.object({ closes: z.array(closeSchema) }))).closes;
+    },
+    heartbeats: async () =>
+      (await door.ask("heartbeats", {}, z.object({ heartbeats: z.array(heartbeatSchema) }))).heartbeats,
     reports: async (period) =>
       (await door.ask("reports", { period }, z.object({ reports: z.array(reportSchema) }))).reports,
     acknowledge: async (alert) => (await door.tell(`alerts/${alert}/ack`, {}, z.object({ alert: alertSchema }))).alert,
