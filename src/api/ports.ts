@@ -5,7 +5,15 @@ import type { Run, Tables } from "../engine/journal.ts";
 import type { Answer } from "../engine/outbox.ts";
 import type { Records } from "../engine/records.ts";
 import type { Schedule } from "../engine/schedule.ts";
-import type { Alert, HeldExtension, HeldFiling, HeldHoliday, MonthlyReport } from "../finance/held.ts";
+import type {
+  Alert,
+  Close,
+  Heartbeat,
+  HeldExtension,
+  HeldFiling,
+  HeldHoliday,
+  MonthlyReport,
+} from "../finance/held.ts";
 import type { Plan } from "../runbook/plan.ts";
 import type { Json } from "../runbook/value.ts";
 import type { Hook } from "./hook.ts";
@@ -66,6 +74,8 @@ export interface FinanceDesk {
   readonly alerts: () => Promise<readonly Alert[]>;
   readonly holidays: (year?: string) => Promise<readonly HeldHoliday[]>;
   readonly extensions: () => Promise<readonly HeldExtension[]>;
+  readonly closes: (period?: string) => Promise<readonly Close[]>;
+  readonly heartbeats: () => Promise<readonly Heartbeat[]>;
   readonly reports: (period: string) => Promise<readonly MonthlyReport[]>;
 }
 

@@ -150,6 +150,48 @@ export const reportSchema = z.object({
 
 /** The files of a month's reports, as they are mailed. */
 export const reportFilesSchema = z.object({ pdf: z.base64(), csv: z.string() });
+const part = z
+  .object({ role: z.string().nullable(), people: z.array(named) })
+  .nullable()
+  .describe("Who of the company has this role, or stands in; null when nobody is to");
+
+export const closeSchema = z.object({
+  id: z.int(),
+  company: z.string(),
+  period: z.string().describe("YYYY-MM: the month that is closed"),
+  state: z.enum(["open", "in_review", "locked"]),
+  target: day.nullable(),
+  closedOn: day.nullable(),
+  days: z.int().nullable().describe("Working days from the period's end to its lock; null while it is open"),
+  completion: z.number().describe("Per cent of its tasks"),
+  tasks: z.array(
+    z.object({
+      id: z.int(),
+      wbs: z.string(),
+      name: z.string(),
+      phase: z.string().nullable(),
+      stage: z.enum(["prep", "review", "approval"]).nullable(),
+      start: day.nullable().describe("As planned: the working day after the last that it waits for"),
+      due: day.nullable(),
+      done: day.nullable(),
+      state: z.enum(["open", "done", "cancelled"]),
+      daysLate: z.int().describe("Until it was done, or until today"),
+      after: z.array(z.string()).describe("WBS codes of what has to be done first"),
+      responsible: part,
+      accountable: part,
+      consulted: part,
+      informed: part,
+    }),
+  ),
+});
+
+export const heartbeatSchema = z.object({
+  name: z.string(),
+  by: z.enum(["Odoo", "n8n"]),
+  lastAt: instant.nullable().describe("When it last ran, or asked"),
+  every: z.object({ unit: z.enum(["minutes", "hours", "days", "weeks", "months"]), count: z.int() }),
+  trouble: z.string().nullable().describe("Silent beyond its interval, switched off, failing; null when it is well"),
+});
 
 /** A step of the ladder: supervisor, manager, director. */
 export const stepSchema = z.object({
@@ -176,5 +218,7 @@ export type HeldHoliday = z.infer<typeof holidaySchema>;
 export type HeldExtension = z.infer<typeof extensionSchema>;
 export type MonthlyReport = z.infer<typeof reportSchema>;
 export type ReportFiles = z.infer<typeof reportFilesSchema>;
+export type Close = z.infer<typeof closeSchema>;
+export type Heartbeat = z.infer<typeof heartbeatSchema>;
 export type Step = z.infer<typeof stepSchema>;
 export type Move = z.infer<typeof moveSchema>;

@@ -1,5 +1,14 @@
 import type { FinanceDesk } from "../../src/api/ports.ts";
-import type { Alert, HeldExtension, HeldFiling, HeldHoliday, MonthlyReport, Move } from "../../src/finance/held.ts";
+import type {
+  Alert,
+  Close,
+  Heartbeat,
+  HeldExtension,
+  HeldFiling,
+  HeldHoliday,
+  MonthlyReport,
+  Move,
+} from "../../src/finance/held.ts";
 
 /** What an Odoo with Finance PPM might hold: companies and people of no place. */
 
@@ -108,10 +117,37 @@ export const emptyReport: MonthlyReport = {
   ...{ byForm: [], byPerson: [], filings: [] },
 };
 
+export const close: Close = {
+  ...{ id: 4, company: filing.company, period: "2026-09", state: "open", target: "2026-10-07", closedOn: null },
+  ...{ days: null, completion: 50 },
+  tasks: [
+    {
+      ...{ id: 41, wbs: "1.1", name: "Close accounts payable", phase: "Cut-off", stage: "prep", start: "2026-09-30" },
+      ...{ due: "2026-09-30", done: "2026-10-01", state: "done", daysLate: 1, after: [] },
+      responsible: { role: "staff", people: ["Staff Example"] },
+      accountable: { role: "supervisor", people: [] },
+      ...{ consulted: null, informed: null },
+    },
+    {
+      ...{ id: 42, wbs: "2.1", name: "Accruals", phase: "Accruals", stage: "prep", start: "2026-10-01" },
+      ...{ due: "2026-10-01", done: null, state: "open", daysLate: 0, after: ["1.1"] },
+      responsible: { role: null, people: [] },
+      ...{ accountable: null, consulted: null, informed: null },
+    },
+  ],
+};
+
+export const heartbeat: Heartbeat = {
+  ...{ name: "deadlines", by: "n8n", lastAt: "2026-10-13T00:00:00Z", every: { unit: "days", count: 1 } },
+  trouble: "silent",
+};
+
 export const heldFinance: FinanceDesk = {
   filings: async () => filings,
   alerts: async () => [alert],
   holidays: async () => [holiday],
   extensions: async () => [extension],
+  closes: async () => [close],
+  heartbeats: async () => [heartbeat],
   reports: async () => [report, emptyReport],
 };

@@ -9,6 +9,7 @@ import { makeDatabase, removeDatabase, runOdoo, serve, typeIntoShell } from "../
 import { askAtOnce } from "../harness/ask-at-once.ts";
 import { Browser, hasChromium, type Page } from "../harness/browser.ts";
 import { workAtTheDesk } from "../harness/finance-desk.ts";
+import { oweADay } from "../harness/owed-day.ts";
 import { isCompose, root, sql } from "../harness/sandbox.ts";
 
 /** The module ipai_finance_ppm on the practice stack's Odoo: its own tests, the commands of the runbook, and that it goes without a trace. */
@@ -215,9 +216,44 @@ describe.skipIf(isCompose)("the module ipai_finance_ppm", () => {
         expect(page.complaints).toEqual([]);
       });
 
-      it("has views of filings and tasks in Odoo that open without a complaint", async () => {
+      it("shows the plan of a close, which is chosen by keyboard, and says what is silent", async () => {
+        await sql(
+          "update ir_cron set nextcall = nextcall - interval '1 day' where cron_name like 'Finance tasks%'",
+          database,
+        );
         const page = await enter(browser, url);
-        for (const action of ["action_bir_schedule", "action_finance_task"]) {
+        const shown = `[...document.querySelectorAll("#plan td.task")].map((one) => one.textContent)`;
+        await page.until(`${shown}.length === 12`);
+        if (pictures !== undefined) {
+          await page.size(1280, "light", 1150);
+          await page.until(drawn);
+          await page.value(`document.getElementById("plan").scrollIntoView()`);
+          await page.picture(`${pictures}/finance-close.png`, 1280, "light", 1150);
+        }
+        const said = () => page.value<string>(`document.getElementById("plan-said").textContent`);
+        const before = await said();
+        await page.value(`document.getElementById("close").focus()`);
+        for (const type of ["keyDown", "keyUp"])
+          await page.send("Input.dispatchKeyEvent", {
+            type,
+            key: "ArrowDown",
+            code: "ArrowDown",
+            windowsVirtualKeyCode: 40,
+          });
+        await page.until(`document.getElementById("plan-said").textContent !== ${JSON.stringify(before)}`);
+        expect(await page.value(`location.search`)).toMatch(/close=\d+/);
+        expect(await page.value(`document.querySelector("#raci tbody").textContent`)).toMatch(
+          /Staff: .*Supervisor: Tomas Example/,
+        );
+        // Nothing runs by itself here, and this was due yesterday.
+        expect(await page.value(`document.querySelector("#heartbeats tbody").textContent`)).toContain("silent");
+        expect(await page.value(`document.getElementById("set-up").textContent`)).toContain("RDO code");
+        expect(page.complaints).toEqual([]);
+      });
+
+      it("has views of filings, tasks and closes in Odoo that open without a complaint", async () => {
+        const page = await enter(browser, url);
+        for (const action of ["action_bir_schedule", "action_finance_task", "action_close"]) {
           await page.go(`${url}/odoo/action-ipai_finance_ppm.${action}`);
           await openViews(page, action);
         }
@@ -231,6 +267,9 @@ describe.skipIf(isCompose)("the module ipai_finance_ppm", () => {
 
   it("answers programs that have a key, refuses as JSON, and hands out each thing once to those who ask at once", () =>
     askAtOnce(database));
+
+  it("does what a run of the day owes, by Odoo's own runner: one bad filing keeps nobody else from being told", () =>
+    oweADay(database));
 
   it("is uninstalled without a complaint, and leaves nothing", async () => {
     await typeIntoShell(

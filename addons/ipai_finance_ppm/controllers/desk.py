@@ -42,6 +42,18 @@ class Desk(http.Controller):
         alert.action_ack()
         return {"alert": as_alert(alert)}
 
+    @door(f"{PATH}closes", ANYBODY, methods=("GET",))
+    def closes(self, env, sent):
+        asked = take(sent, period=str)
+        terms = [] if asked["period"] is None else [("period", "=", a_month(asked["period"]))]
+        return {"closes": [as_close(one) for one in env["ipai.finance.close"].search([("state", "!=", "draft"), *terms])]}
+
+    @door(f"{PATH}heartbeats", ANYBODY, methods=("GET",))
+    def heartbeats(self, env, sent):
+        take(sent)
+        env["ipai.finance.heartbeat"].check_access("read")
+        return {"heartbeats": [as_heartbeat(one) for one in env["ipai.finance.heartbeat"]._pulses()]}
+
     @door(f"{PATH}holidays", ANYBODY, methods=("GET",))
     def holidays(self, env, sent):
         asked = take(sent, year=str)
@@ -280,6 +292,31 @@ def as_holiday(one):
         "proclamation": one.proclamation,
         "regions": split_words(one.regions),
         "confidence": one.confidence,
+    }
+
+
+def as_close(one):
+    return {
+        "id": one.id,
+        "company": one.company_id.name,
+        "period": one.period,
+        "state": one.state,
+        "target": day(one.target_close_date),
+        "closedOn": day(one.actual_close_date),
+        "days": one.days_to_close if one.actual_close_date else None,
+        "completion": one.completion_pct,
+        "tasks": one._as_plan(),
+    }
+
+
+def as_heartbeat(pulse):
+    ((unit, count),) = pulse["every"].items()
+    return {
+        "name": pulse["name"],
+        "by": pulse["by"],
+        "lastAt": instant(pulse["last"]),
+        "every": {"unit": unit, "count": count},
+        "trouble": text(pulse["trouble"]),
     }
 
 

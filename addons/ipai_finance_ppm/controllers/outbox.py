@@ -19,7 +19,7 @@ class Outbox(http.Controller):
 
     @door("/ipai/finance/ppm/api/deadlines", DELIVERER)
     def deadlines(self, env, sent):
-        return self._trigger(env, "deadlines", sent, lambda _asked: env["ipai.finance.bir_schedule"].sudo()._tell_deadlines())
+        return self._trigger(env, "deadlines", sent, lambda _asked: env["ipai.finance.bir_schedule"].sudo()._tell_deadlines() or ())
 
     @door("/ipai/finance/ppm/api/escalations", DELIVERER)
     def escalations(self, env, sent):

@@ -7,6 +7,7 @@ from . import filer
 from . import logframe
 from . import project_task
 from . import bir_schedule
+from . import day
 from . import close
 from . import alert
 from . import digest

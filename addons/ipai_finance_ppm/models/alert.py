@@ -1,9 +1,10 @@
 from datetime import timedelta
 
 from odoo import _, api, fields, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 
 from ..versions import ALL_GROUPS_OF_USER, ensure_unique
+from .project_task import CLOSED
 
 SEVERITIES = [("normal", "Normal"), ("high", "High"), ("critical", "Critical")]
 # Who hears of it first; when nobody has that role, the next in line.
@@ -32,7 +33,7 @@ class Alert(models.Model):
     _rec_name = "subject"
 
     kind = fields.Selection(
-        [("deadline", "Deadline"), ("missed", "Missed deadline"), ("escalation", "Escalation"), ("report", "Report")],
+        [("deadline", "Deadline"), ("missed", "Missed deadline"), ("escalation", "Escalation"), ("report", "Report"), ("failure", "Failure")],
         required=True,
         readonly=True,
     )
@@ -71,6 +72,12 @@ class Alert(models.Model):
         string="Chat",
         compute="_compute_chat_state",
     )
+    is_open = fields.Boolean(
+        string="To Be Acknowledged",
+        compute="_compute_is_open",
+        search="_search_is_open",
+        help="Nobody has acknowledged it, and what it says is still so. The dashboard shows these.",
+    )
 
     def init(self):
         ensure_unique(self, "dedupe_key")
@@ -103,7 +110,33 @@ class Alert(models.Model):
     @api.model
     def _open(self, limit=None):
         """What nobody has acknowledged, and what is still so: the newest first. By the user's own rights."""
-        return self.search([("state", "in", ("queued", "sent", "failed"))], limit=limit)._still_so()
+        return self.search([("is_open", "=", True)], limit=limit)
+
+    @api.depends("state", "acked_at", "dedupe_key")
+    def _compute_is_open(self):
+        # What it is about moves by itself: nothing is kept of it.
+        unheard = self.filtered(lambda alert: alert.state != "cancelled" and not alert.acked_at)._still_so()
+        for alert in self:
+            alert.is_open = alert in unheard
+
+    @api.model
+    def _search_is_open(self, operator, value):
+        if operator not in ("=", "!=", "in", "not in"):
+            raise UserError(_("An alert is open or not."))
+        is_wanted = (bool(value) if operator in ("=", "!=") else True in value) == (operator in ("=", "in"))
+        unheard = self.sudo().search([("state", "!=", "cancelled"), ("acked_at", "=", False), *self._about_open()])
+        return [("id", "in" if is_wanted else "not in", unheard._still_so().ids)]
+
+    @api.model
+    def _about_open(self):
+        """Narrows alerts down to those that may still be so: years of them are about what was filed."""
+        filings = self.env["ipai.finance.bir_schedule"]._open_of(None)
+        tasks = self.env["project.task"].sudo().search([("is_finance_ppm", "=", True), ("state", "not in", CLOSED)])
+        about = [(filings._name, filings.ids), (tasks._name, tasks.ids)]
+        terms = [("res_model", "not in", [model for model, _ids in about])]
+        for model, ids in about:
+            terms = ["|", *terms, "&", ("res_model", "=", model), ("res_id", "in", ids)]
+        return terms
 
     def _still_so(self):
         """Those that are not about what has been filed, done or moved to another day since."""
@@ -162,6 +195,12 @@ class Alert(models.Model):
             if found := people._of_role(company, role):
                 return found
         return people
+
+    def _to_mention(self):
+        """Whom the chat calls by name: whose turn it is with what it is about, and whoever hears of it."""
+        record = self.env[self.res_model].sudo().browse(self.res_id).exists()
+        owners = record._whose_turn() if self.kind in ("deadline", "missed", "escalation") else self.env["res.users"]
+        return self.env["ipai.finance.person"]._of_users(self.company_id, owners) | self.sudo().recipient_ids
 
     @api.model
     def _overtake(self, record, kinds):
@@ -282,8 +321,12 @@ class Alert(models.Model):
 
     @api.model
     def _run_quarter_hour(self):
-        """Tells a missed deadline and whatever else is for the director within a quarter of an hour, and delivers what is queued."""
+        """Does what the day still owes, tells a missed deadline and whatever else is for the director within a quarter of an hour, and what
+        failed; delivers what is queued.
+        """
+        self.env["ipai.finance.bir_schedule"]._catch_up()
         self.env["ipai.finance.bir_schedule"]._tell_missed()
         self.env["ipai.finance.escalation_log"]._run_ladder(least=3)
+        self.env["ipai.finance.filer"]._tell_failures()
         self._take_back()
         self._deliver()

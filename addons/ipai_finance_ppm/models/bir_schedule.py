@@ -324,29 +324,34 @@ class BirSchedule(models.Model):
     # Tasks
 
     @api.model
-    def _make_tasks(self):
+    def _make_tasks(self, companies=None):
         """Preparation, review and approval, as tasks, of the open filings whose preparation is near. Returns those made."""
         near = self.env["ipai.finance.calendar"]._today() + TASKS_AHEAD
-        filings = self.sudo().search([("state", "in", OPEN), ("prep_deadline", "<=", near), ("task_ids", "=", False)])
+        made = self.env["project.task"].sudo()
+        for filing in self._open_of(companies, ("prep_deadline", "<=", near), ("task_ids", "=", False)):
+            with self.env["ipai.finance.filer"]._try(filing.company_id, filing):
+                made |= filing._make_own_tasks()
+        return made
+
+    def _make_own_tasks(self):
         titles = dict(self.env["project.task"]._fields["finance_stage"]._description_selection(self.env))
-        made = self.env["project.task"].sudo().with_context(**SILENT)
-        for filing in filings:
-            project = self.env["ipai.finance.filer"]._project_of(filing.company_id)
-            before = made.browse()
-            for stage, deadline, person in TASKS:
-                before = made.create(
-                    {
-                        "name": f"{filing.name}: {titles[stage]}",
-                        "project_id": project.id,
-                        "bir_schedule_id": filing.id,
-                        "finance_logframe_id": filing.logframe_id.id,
-                        "finance_stage": stage,
-                        "date_deadline": end_of_business(filing[deadline]),
-                        "user_ids": [(6, 0, filing[person].ids)],
-                        "depend_on_ids": [(6, 0, before.ids)],
-                    }
-                )
-                made |= before
+        project = self.env["ipai.finance.filer"]._project_of(self.company_id)
+        tasks = self.env["project.task"].sudo().with_context(**SILENT)
+        made = before = tasks.browse()
+        for stage, deadline, person in TASKS:
+            before = tasks.create(
+                {
+                    "name": f"{self.name}: {titles[stage]}",
+                    "project_id": project.id,
+                    "bir_schedule_id": self.id,
+                    "finance_logframe_id": self.logframe_id.id,
+                    "finance_stage": stage,
+                    "date_deadline": end_of_business(self[deadline]),
+                    "user_ids": [(6, 0, self[person].ids)],
+                    "depend_on_ids": [(6, 0, before.ids)],
+                }
+            )
+            made |= before
         return made
 
     def _plan_tasks(self):
@@ -358,28 +363,40 @@ class BirSchedule(models.Model):
     # Alerts
 
     @api.model
-    def _tell_deadlines(self):
-        """Puts what is due within a week, due today or overdue into the outbox: once for each threshold, overdue once a day."""
+    def _open_of(self, companies, *terms):
+        """Open filings of these companies, or of all of them."""
+        of_companies = [] if companies is None else [("company_id", "in", companies.ids)]
+        return self.sudo().search([("state", "in", OPEN), *of_companies, *terms])
+
+    @api.model
+    def _tell_deadlines(self, companies=None):
+        """Puts what is due within a week, due today or overdue into the outbox: once for each threshold, overdue once a day. Returns those
+        alerts, or None when somebody else has just done it.
+        """
         today = self.env["ipai.finance.calendar"]._today()
         alerts = self.env["ipai.finance.alert"]
         if not alerts._take_turn("deadline"):
-            return alerts
-        for filing in self.sudo().search([("state", "in", OPEN), ("filing_deadline", "<=", today + timedelta(days=THRESHOLDS[-1]))]):
-            left = (filing.filing_deadline - today).days
-            step = f"overdue:{today}" if left < 0 else next(days for days in THRESHOLDS if days >= left)
-            told = alerts._queue(
-                filing,
-                kind="deadline",
-                dedupe_key=f"{filing._alert_key('deadline')}:{step}",
-                severity=filing._severity(left),
-                subject=filing._headline(left),
-                body_md=filing._as_markdown(),
-            )
-            if told:
-                # Whoever has not got the last one gets this one instead.
-                alerts._drop(filing, ["deadline"], but=told)
-            alerts |= told
+            return None
+        for filing in self._open_of(companies, ("filing_deadline", "<=", today + timedelta(days=THRESHOLDS[-1]))):
+            with self.env["ipai.finance.filer"]._try(filing.company_id, filing):
+                alerts |= filing._tell_deadline(today)
         return alerts
+
+    def _tell_deadline(self, today):
+        alerts, left = self.env["ipai.finance.alert"], (self.filing_deadline - today).days
+        step = f"overdue:{today}" if left < 0 else next(days for days in THRESHOLDS if days >= left)
+        told = alerts._queue(
+            self,
+            kind="deadline",
+            dedupe_key=f"{self._alert_key('deadline')}:{step}",
+            severity=self._severity(left),
+            subject=self._headline(left),
+            body_md=self._as_markdown(),
+        )
+        if told:
+            # Whoever has not got the last one gets this one instead.
+            alerts._drop(self, ["deadline"], but=told)
+        return told
 
     @api.model
     def _tell_missed(self):
@@ -389,15 +406,16 @@ class BirSchedule(models.Model):
         if not alerts._take_turn("missed"):
             return alerts
         yesterday = self.env["ipai.finance.calendar"]._today() - timedelta(days=1)
-        for filing in self.sudo().search([("state", "in", OPEN), ("is_late", "=", True), ("filing_deadline", ">=", yesterday)]):
-            alerts |= alerts._queue(
-                filing,
-                kind="missed",
-                dedupe_key=filing._alert_key("missed"),
-                severity="critical",
-                subject=filing._headline(-1),
-                body_md=filing._as_markdown(),
-            )
+        for filing in self._open_of(None, ("is_late", "=", True), ("filing_deadline", ">=", yesterday)):
+            with self.env["ipai.finance.filer"]._try(filing.company_id, filing):
+                alerts |= alerts._queue(
+                    filing,
+                    kind="missed",
+                    dedupe_key=filing._alert_key("missed"),
+                    severity="critical",
+                    subject=filing._headline(-1),
+                    body_md=filing._as_markdown(),
+                )
         return alerts
 
     def _severity(self, left):
@@ -434,14 +452,23 @@ class BirSchedule(models.Model):
         said = _("Due on %(day)s, by the rule on %(rule)s", day=self.filing_deadline, rule=self.statutory_deadline)
         return _("%(said)s; working days left: %(left)s", said=said, left=left) if left else said
 
+    def _current_task(self):
+        """The first that is not done, or none."""
+        return self.task_ids.filtered(lambda task: task.state not in CLOSED).sorted("date_deadline")[:1]
+
     def _said_stage(self):
-        """At which stage it is, and with whom: the first that is not done."""
-        tasks = self.task_ids.filtered(lambda task: task.state not in CLOSED).sorted("date_deadline")
-        if not tasks:
+        """At which stage it is, and with whom."""
+        task = self._current_task()
+        if not task:
             return ""
-        stage = dict(tasks._fields["finance_stage"]._description_selection(self.env)).get(tasks[0].finance_stage, tasks[0].name)
-        who = ", ".join(tasks[0].user_ids.mapped("name"))
+        stage = dict(task._fields["finance_stage"]._description_selection(self.env)).get(task.finance_stage, task.name)
+        who = ", ".join(task.user_ids.mapped("name"))
         return _("%(stage)s, with %(who)s", stage=stage, who=who) if who else _("%s, with nobody", stage)
+
+    def _whose_turn(self):
+        """Users who have to go on with it: of the stage it is at; whoever prepares it has it before its tasks are made, and after the last."""
+        task = self._current_task()
+        return task.user_ids if task else self.supervisor_id
 
     @api.model
     def _on_time_rate(self, companies):
@@ -486,37 +513,6 @@ class BirSchedule(models.Model):
             "confirmation": self.confirmation_no or None,
             "reason": self.not_applicable_reason or None,
         }
-
-    # The day
-
-    @api.model
-    def _generate_ahead(self):
-        """The filings of this year, and of the next when it is 90 days away. A filer for which it fails is told of, and keeps no other from its own."""
-        today = self.env["ipai.finance.calendar"]._today()
-        for year in sorted({today.year, (today + timedelta(days=90)).year}):
-            for filer in self.env["ipai.finance.filer"].sudo().search([]):
-                try:
-                    with self.env.cr.savepoint():
-                        filer._generate(year)
-                except UserError as error:
-                    filer._tell_once(_("No filings of %(year)s were made: %(why)s", year=year, why=error))
-
-    @api.model
-    def _mark_late(self):
-        """A day has passed: which open filings have become late."""
-        today = self.env["ipai.finance.calendar"]._today()
-        passed = self.sudo().search([("state", "in", OPEN), ("filing_deadline", "<", today), ("is_late", "=", False)])
-        self.env.add_to_compute(self._fields["is_late"], passed)
-        passed.flush_recordset(["is_late"])
-        return passed
-
-    @api.model
-    def _run_day(self):
-        """What the scheduled action does each morning."""
-        self._generate_ahead()
-        self._mark_late()
-        self._make_tasks()
-        self._tell_deadlines()
 
     # What people do
 

@@ -9,6 +9,11 @@ from .person import ROLES
 from .project_task import CLOSED, SILENT, STAGES
 
 
+def by_number(code):
+    """How WBS codes are ordered: 2.10 is after 2.9."""
+    return [int(part) if part.isdecimal() else 0 for part in (code or "").split(".")]
+
+
 class CloseTemplate(models.Model):
     _name = "ipai.finance.close.template"
     _description = "Template of a Month-End Close"
@@ -177,6 +182,37 @@ class Close(models.Model):
             if waiting:
                 raise UserError(_("%(close)s is not closed: %(count)s tasks are open.", close=close.name, count=len(waiting)))
             close.write({"state": "locked", "actual_close_date": day_in_manila(fields.Datetime.now())})
+
+    def _as_plan(self):
+        """Its tasks on a time line, by WBS code: the days they are planned for and were done on (in Manila, as ISO text), what each waits for, and
+        who has which part in it (RACI).
+        """
+        parts = {role: self.env["ipai.finance.person"]._of_role(self.company_id, role).mapped("name") for role, _name in ROLES}
+        working = self.env["ipai.finance.calendar"]._working_days(self.company_id)
+        return [self._as_planned(task, working, parts) for task in self.task_ids.sorted(lambda task: (by_number(task.wbs_code), task.id))]
+
+    def _as_planned(self, task, working, parts):
+        today, due = self.env["ipai.finance.calendar"]._today(), task.date_deadline and day_in_manila(task.date_deadline)
+        done = task.finance_done_on and day_in_manila(task.finance_done_on)
+        is_closed, line = task.state in CLOSED, task.close_line_id
+        before = (task.depend_on_ids & self.task_ids).sorted(lambda one: (by_number(one.wbs_code), one.id))
+        ahead = [day_in_manila(one.date_deadline) for one in before if one.date_deadline]
+        until = done if is_closed else today
+        return {
+            "id": task.id,
+            "wbs": task.wbs_code or "",
+            "name": line.name or task.name,
+            "phase": line.phase or None,
+            "stage": task.finance_stage or None,
+            "start": str(min(working.after(max(ahead), 1), due) if ahead and due else due) if due else None,
+            "due": str(due) if due else None,
+            "done": str(done) if is_closed and done else None,
+            "state": "cancelled" if task.state == "1_canceled" else "done" if is_closed else "open",
+            "daysLate": max(0, (until - due).days) if due and until else 0,
+            "after": before.mapped("wbs_code"),
+            "responsible": {"role": line.responsible or None, "people": task.user_ids.mapped("name")},
+            **{part: {"role": line[part], "people": parts[line[part]]} if line[part] else None for part in ("accountable", "consulted", "informed")},
+        }
 
     def _as_tally(self):
         """For the monthly report. What was cancelled had not to be done; what is open is late when its deadline has passed."""

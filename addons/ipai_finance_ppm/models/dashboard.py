@@ -38,6 +38,8 @@ class Dashboard(models.AbstractModel):
             "today": str(today),
             "said": _("As of %(moment)s in Manila.", moment=self._moment(fields.Datetime.now())),
             "mayAck": self.env.user.has_group("ipai_finance_ppm.group_user"),
+            "setUp": self._set_up(),
+            "heartbeats": self._heartbeats(),
             "numbers": self._numbers(filings, today),
             "alerts": self._alerts(),
             "filings": rows,
@@ -56,6 +58,67 @@ class Dashboard(models.AbstractModel):
     def _label(self, model, field, value):
         """What a value of a selection is called in the user's language."""
         return dict(self.env[model]._fields[field]._description_selection(self.env))[value]
+
+    # What is missing, and what runs by itself
+
+    @api.model
+    def _set_up(self):
+        """What has to be entered in each company, for whoever may."""
+        filers = self.env["ipai.finance.filer"]
+        if not filers.has_access("write"):
+            return []
+        known = filers.search([("company_id", "in", self.env.companies.ids)])
+        rows = [{"id": one.id, "company": one.company_id.name, "items": one._missing()} for one in known]
+        said = _("It has no filer: enter how it files, and for what it is liable.")
+        rows += [{"id": None, "company": one.name, "items": [said]} for one in self.env.companies - known.company_id]
+        return [one for one in rows if one["items"]]
+
+    @api.model
+    def _heartbeats(self):
+        failing = self.env["ipai.finance.filer"].search([("failures", "!=", False)])
+        rows = [
+            {
+                "said": _("The day of %s", one.company_id.name),
+                "by": "Odoo",
+                "every": self._every({"days": 1}),
+                "last": "–",
+                "state": one.failures.splitlines()[0],
+                "verdict": "late",
+            }
+            for one in failing
+        ]
+        return rows + [self._heartbeat_row(one) for one in self.env["ipai.finance.heartbeat"]._pulses()]
+
+    @api.model
+    def _heartbeat_row(self, pulse):
+        return {
+            "said": self._workflow(pulse["name"]) if pulse["by"] == "n8n" else pulse["name"],
+            "by": pulse["by"],
+            "every": self._every(pulse["every"]),
+            "last": self._age(pulse["last"]) if pulse["last"] else _("not yet"),
+            "state": pulse["trouble"] or _("on time"),
+            "verdict": "late" if pulse["trouble"] else "met",
+        }
+
+    @api.model
+    def _workflow(self, name):
+        return {"deadlines": _("Asks for deadlines"), "escalations": _("Asks for escalations"), "reports": _("Asks for reports")}[name]
+
+    @api.model
+    def _every(self, every):
+        ((unit, count),) = every.items()
+        if count == 1:
+            once = {"hours": _("every hour"), "days": _("every day"), "weeks": _("every week"), "months": _("every month")}
+            return once.get(unit, _("every minute"))
+        said = {"minutes": _("every %s minutes"), "hours": _("every %s hours"), "days": _("every %s days"), "weeks": _("every %s weeks")}
+        return said.get(unit, _("every %s months")) % count
+
+    @api.model
+    def _age(self, moment):
+        minutes = max(0, int((fields.Datetime.now() - moment).total_seconds() // 60))
+        if minutes < 120:
+            return _("%s min ago", minutes)
+        return _("%s hours ago", minutes // 60) if minutes < 48 * 60 else _("%s days ago", minutes // (24 * 60))
 
     # Numbers
 
@@ -202,13 +265,51 @@ class Dashboard(models.AbstractModel):
             "company": close.company_id.name,
             "period": close.period,
             "said": self._label(close._name, "state", close.state),
+            "isOpen": close.state != "locked",
             "target": str(close.target_close_date or ""),
             "leftSaid": said,
             "completion": round(close.completion_pct),
+            "progress": _(
+                "%(state)s, %(done)s of %(count)s done, %(late)s overdue, target %(target)s: %(left)s",
+                state=self._label(close._name, "state", close.state),
+                done=len(tasks - open_ones),
+                count=len(tasks),
+                late=len(overdue),
+                target=close.target_close_date or "–",
+                left=said,
+            ),
             "done": len(tasks - open_ones),
             "waiting": len(open_ones - overdue),
             "overdue": len(overdue),
+            "plan": [self._plan_row(one, today) for one in close._as_plan()],
         }
+
+    @api.model
+    def _plan_row(self, task, today):
+        stages = dict(self.env["project.task"]._fields["finance_stage"]._description_selection(self.env))
+        said = self._left((fields.Date.to_date(task["due"]) - today).days) if task["due"] else "–"
+        if task["state"] != "open":
+            late = task["daysLate"]
+            said = _("done") if not late else _("done, 1 day late") if late == 1 else _("done, %s days late", late)
+        return {
+            **{name: task[name] for name in ("id", "wbs", "name", "start", "due", "done", "daysLate")},
+            "isOpen": task["state"] == "open",
+            "phase": task["phase"] or "",
+            "stage": stages.get(task["stage"], ""),
+            "after": ", ".join(task["after"]),
+            "person": ", ".join(task["responsible"]["people"]) or _("Nobody"),
+            "said": said,
+            "verdict": "late" if task["daysLate"] else "open" if task["state"] == "open" else "met",
+            **{part: self._part(task[part]) for part in ("responsible", "accountable", "consulted", "informed")},
+        }
+
+    @api.model
+    def _part(self, part):
+        """A role and who has it."""
+        if not part:
+            return ""
+        role = self._label("ipai.finance.person", "role", part["role"]) if part["role"] else ""
+        return ": ".join(filter(None, (role, ", ".join(part["people"]) or _("nobody"))))
 
     # Logframe
 

@@ -116,16 +116,23 @@ class Digest(models.Model):
         alerts = self.alert_ids.sorted(lambda alert: (("critical", "high", "normal").index(alert.severity), alert.id))
         newest = {(alert.res_model, alert.res_id): alert for alert in alerts.sorted("id")}
         shown = [alert for alert in alerts if newest[alert.res_model, alert.res_id] == alert]
-        return "\n\n".join([f"#### {as_text(self.company_id.name)}", *(self._text_of(alert) for alert in shown)])
+        called = set()
+        return "\n\n".join([f"#### {as_text(self.company_id.name)}", *(self._text_of(alert, called) for alert in shown)])
 
-    def _text_of(self, alert):
+    def _text_of(self, alert, called):
         severity = dict(alert._fields["severity"]._description_selection(self.env))[alert.severity]
-        handles = [one.mattermost_handle.lstrip("@") for one in alert.recipient_ids if one.mattermost_handle]
-        mentions = [f" @{one}" for one in handles if re.fullmatch(r"[a-z0-9._-]+", one)]
         lines = [self._line(line) for line in (alert.body_md or "").splitlines()]
         url = f"{self.get_base_url()}/mail/view?model={alert.res_model}&res_id={alert.res_id}"
-        headline = f"**{severity}: {as_text(alert.subject)}**{''.join(mentions)}"
+        headline = f"**{severity}: {as_text(alert.subject)}**{self._mentions(alert, called)}"
         return "\n".join([headline, *lines, f"[{_('Open it in Odoo')}]({url})"])
+
+    def _mentions(self, alert, called):
+        """Whom it calls. Each is called once in a post, by what comes first, and named without being called after that."""
+        said = ""
+        for handle in dict.fromkeys(filter(None, (one._handle() for one in alert._to_mention()))):
+            said += f" {as_text(handle)}" if handle in called else f" @{handle}"
+            called.add(handle)
+        return said
 
     def _line(self, line):
         item, text = re.match(r"(- |#+ )?(.*)", line).groups()

@@ -41,9 +41,10 @@ class EscalationLog(models.Model):
         for company in tasks.company_id | self.env.company:
             working = self.env["ipai.finance.calendar"]._working_days(company)
             for task in tasks.filtered(lambda one: (one.company_id or self.env.company) == company):
-                level, reason = self._wanted(task, now, working)
-                if level >= least and level > task.escalation_level and not self._waits(task, level, now):
-                    steps |= self._take(task, company, level, reason)
+                with self.env["ipai.finance.filer"]._try(company, task):
+                    level, reason = self._wanted(task, now, working)
+                    if level >= least and level > task.escalation_level and not self._waits(task, level, now):
+                        steps |= self._take(task, company, level, reason)
         return steps
 
     @api.model

@@ -1,8 +1,9 @@
 import logging
+from contextlib import contextmanager
+from datetime import timedelta
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.tools import html2plaintext
 
 from ..rules import RuleError, list_filings
 from ..versions import ensure_unique
@@ -39,7 +40,8 @@ PARTICULARS = {"kind", "efps_group", "fiscal_year_end", "regions"}
 class Filer(models.Model):
     _name = "ipai.finance.filer"
     _description = "Filer"
-    _inherit = ["mail.thread"]
+    # A failure that cannot be mailed is an activity.
+    _inherit = ["mail.thread", "mail.activity.mixin"]
     _rec_name = "company_id"
 
     company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company)
@@ -66,6 +68,17 @@ class Filer(models.Model):
     approver_id = fields.Many2one("res.users", string="Approved By")
     project_id = fields.Many2one("project.project", help="Where the tasks of filings and closes are; made with the first of them.")
     active = fields.Boolean(default=True)
+    # A new one owes nothing of the days before it.
+    day_whole_at = fields.Datetime(
+        string="Last Whole Day",
+        readonly=True,
+        copy=False,
+        default=lambda self: fields.Datetime.now(),
+        help="When the run of the day last did all that it had to do; nothing while something fails.",
+    )
+    tin = fields.Char(string="TIN", related="company_id.vat")
+    missing = fields.Text(compute="_compute_missing", help="What has to be entered before its calendar can be relied on.")
+    failures = fields.Text(readonly=True, copy=False, help="What fails. It is tried again each quarter of an hour.")
 
     def init(self):
         ensure_unique(self, "company_id")
@@ -142,11 +155,102 @@ class Filer(models.Model):
             )
         return made
 
-    def _tell_once(self, text):
-        """In the log, and in the chatter unless it was the last that was said there."""
-        _logger.warning("%s: %s", self.company_id.name, text)
-        if html2plaintext(self.message_ids[:1].body or "").split() != text.split():
-            self.message_post(body=text)
+    # The first steps
+
+    @api.depends("company_id.vat", "regions", *PEOPLE)
+    def _compute_missing(self):
+        for filer in self:
+            filer.missing = "\n".join(filer._missing())
+
+    def _missing(self):
+        """What has to be entered before its calendar can be relied on, as sentences: nothing when all is there."""
+        roles = self.env["ipai.finance.person"].sudo().search([("company_id", "=", self.company_id.id)]).mapped("role")
+        filings = self.env["ipai.finance.bir_schedule"].sudo().search_count([("company_id", "=", self.company_id.id)], limit=1)
+        checks = [
+            (self.company_id.vat, _("The company has no TIN: enter it in its settings.")),
+            (self.regions, _("Where it is registered is not said: extensions and holidays of a place pass it by. Enter its RDO code.")),
+            (all(self[field] for field in PEOPLE), _("Say who prepares, reviews and approves its filings.")),
+            # `_` looks for the language in the frame of the method.
+            *((role in roles, self.env._("Nobody has the role %s: enter people (Registers, People).", name)) for role, name in self._needed_roles()),
+            *(
+                (is_known, self.env._("The holidays of %s are not proclaimed here: enter the proclamation (Registers, Holidays).", year))
+                for year, is_known in self._years()
+            ),
+            (filings, _("It has no filings yet: generate them.")),
+        ]
+        return [said for is_there, said in checks if not is_there]
+
+    @api.model
+    def _needed_roles(self):
+        """Whoever hears of what is normal, high and critical."""
+        names = dict(self.env["ipai.finance.person"]._fields["role"]._description_selection(self.env))
+        return [(role, names[role]) for role in ("supervisor", "manager", "director")]
+
+    @api.model
+    def _years(self):
+        """This year, and the next from when its filings are generated: whether its holidays are proclaimed."""
+        calendar = self.env["ipai.finance.calendar"]
+        today, known = calendar._today(), calendar._holidays()["proclaimedYears"]
+        return [(str(year), year in known) for year in sorted({today.year, (today + timedelta(days=90)).year})]
+
+    # The run of the day
+
+    @api.model
+    def _of(self, company):
+        return self.sudo().with_context(active_test=False).search([("company_id", "=", company.id)], limit=1)
+
+    @contextmanager
+    def _try(self, company, what):
+        """Tries something of a company by itself: when it fails it is taken back and noted of `what` (a record, or words); the others go on."""
+        try:
+            with self.env.cr.savepoint():
+                yield
+        except Exception as error:
+            said = what if isinstance(what, str) else what.display_name
+            # What people were told is no fault of the program.
+            _logger.warning("%s, %s: %s", company.name, said, error, exc_info=not isinstance(error, UserError))
+            self._of(company)._note(f"{said}: {error}")
+
+    def _note(self, failure):
+        for filer in self:
+            known = (filer.failures or "").splitlines()
+            filer.write({"failures": "\n".join(dict.fromkeys([*known, " ".join(failure.split())])), "day_whole_at": False})
+
+    def _begin_day(self):
+        if self.failures:
+            self.failures = False
+
+    def _end_day(self):
+        if self and not self.failures:
+            self.day_whole_at = fields.Datetime.now()
+            self.env["ipai.finance.alert"]._drop(self, ["failure"])
+
+    @api.model
+    def _owing(self, due):
+        """Those whose run of the day, which was due then, is not whole."""
+        return self.with_context(active_test=False).search(["|", ("day_whole_at", "=", False), ("day_whole_at", "<", due)])
+
+    @api.model
+    def _tell_failures(self):
+        """Once a day for each company in which something fails."""
+        alerts = self.env["ipai.finance.alert"]
+        if not alerts._take_turn("failure"):
+            return
+        for filer in self.sudo().with_context(active_test=False).search([("failures", "!=", False)]):
+            alerts._queue(
+                filer,
+                kind="failure",
+                dedupe_key=filer._alert_key("failure"),
+                severity="high",
+                subject=_("%s: not everything that is due could be told", filer.company_id.name),
+                body_md="\n".join(f"- {line}" for line in filer.failures.splitlines()),
+            )
+
+    def _is_open(self):
+        return bool(self.failures)
+
+    def _alert_key(self, kind):
+        return f"{kind}:{self.id}:{self.env['ipai.finance.calendar']._today()}"
 
     @api.model
     def _project_of(self, company):

@@ -1,3 +1,5 @@
+import re
+
 from odoo import api, fields, models
 
 from ..versions import GROUPS_OF_USER, ensure_unique
@@ -66,6 +68,18 @@ class Person(models.Model):
         today = self.env["ipai.finance.calendar"]._today()
         people = self.sudo().search([("company_id", "=", company.id), ("role", "=", role)])
         return self.sudo().union(*(one._present(today) for one in people))
+
+    @api.model
+    def _of_users(self, company, users):
+        """The people of a company that these users are, or who stands in for them."""
+        today = self.env["ipai.finance.calendar"]._today()
+        people = self.sudo().search([("company_id", "=", company.id), ("user_id", "in", users.ids)])
+        return self.sudo().union(*(one._present(today) for one in people))
+
+    def _handle(self):
+        """The name in the chat, without the sign before it; nothing that is no such name."""
+        handle = (self.mattermost_handle or "").strip().lstrip("@")
+        return handle if re.fullmatch(r"[a-z0-9._-]+", handle) else ""
 
     def action_grant_access(self):
         """Gives the user the group of the role. Whoever may not change users may not do this either."""

@@ -71,6 +71,9 @@ class ProjectTask(models.Model):
         filing = self.sudo().bir_schedule_id
         return self.state not in CLOSED and (not filing or filing._is_open())
 
+    def _whose_turn(self):
+        return self.user_ids
+
     def _alert_key(self, kind):
         """How the keys of its alerts begin: with another deadline others are told."""
         return f"{kind}:{self.id}:{self.date_deadline}"

@@ -2,6 +2,7 @@ from . import test_alerts
 from . import test_close
 from . import test_calendar_feed
 from . import test_dashboard
+from . import test_day
 from . import test_desk
 from . import test_door
 from . import test_filings

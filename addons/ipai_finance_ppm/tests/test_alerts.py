@@ -244,3 +244,20 @@ class TestAlerts(FinanceCase):
             alert.with_user(self.director).write({"state": "acked"})
         alert.with_user(self.supervisor).action_ack()
         self.assertEqual((alert.state, alert.acked_by), ("acked", self.supervisor))
+
+    def test_the_filter_shows_what_the_dashboard_counts(self):
+        acked, filed, moved, late = (self.make(form, "2026-01") for form in ("1601-C", "0619-E", "0619-F", "1600-VT"))
+        told = self.tell("2026-02-10 08:00")
+        with self.at("2026-02-10 08:05"):
+            self.env["ipai.finance.alert"]._deliver()
+            told.mail_ids.state = "sent"
+            told.filtered(lambda one: one.res_id == acked.id).with_user(self.supervisor).action_ack()
+            filed.write({"state": "filed", "filed_on": "2026-02-10 00:05:00", "confirmation_no": "EX-1"})
+            moved.write({"override_deadline": "2026-03-16", "override_reason": "an advisory"})
+        self.assertEqual(sorted(told.mapped("state")), ["acked", "cancelled", "sent", "sent"], "what is filed was sent all the same")
+        told.invalidate_recordset(["is_open"])
+        expected = told.filtered(lambda one: one.res_id == late.id)
+        for found in (self.alerts(("is_open", "=", True)), told - self.alerts(("is_open", "=", False)), told.filtered("is_open"), self.alerts(("is_open", "!=", False))):
+            self.assertEqual(found, expected)
+        shown = self.env["ipai.finance.dashboard"].with_user(self.auditor)._alerts()
+        self.assertEqual((shown["count"], shown["rows"][0]["ids"]), (1, expected.ids))

@@ -79,6 +79,51 @@ class TestDashboard(FinanceCase):
         (row,) = self.seen(moment="2026-02-04 08:00")["closes"]
         self.assertEqual((row["done"], row["waiting"], row["overdue"], row["said"]), (0, 1, 1, "Open"))
         self.assertEqual((row["target"], row["leftSaid"]), ("2026-02-06", "in 2 days"))
+        self.assertEqual([(one["wbs"], one["said"], one["verdict"]) for one in row["plan"]], [("1", "2 days late", "late"), ("2", "in 2 days", "open")])
+        self.assertEqual(row["plan"][0]["accountable"], "Manager: nobody")
+
+    def test_what_is_silent_or_fails_is_said(self):
+        cron = self.env.ref("ipai_finance_ppm.cron_ladder")
+        beats = self.env["ipai.finance.heartbeat"]
+        with self.at("2026-02-11 08:00"):
+            beats._beat("deadlines", 0, 0)
+            beats._beat("escalations", 0, 0)
+
+        def seen(moment, **values):
+            cron.write({"nextcall": "2026-02-11 04:00:00", "lastcall": "2026-02-11 02:00:00", "active": True, **values})
+            return {one["said"]: (one["last"], one["state"], one["verdict"]) for one in self.seen(moment=moment)["heartbeats"]}
+
+        name = cron.cron_name
+        self.assertEqual(seen("2026-02-11 12:10")[name], ("2 hours ago", "on time", "met"))
+        self.assertEqual(seen("2026-02-11 12:16")[name], ("2 hours ago", "silent", "late"))
+        self.assertEqual(seen("2026-02-11 11:00", active=False)[name][1:], ("switched off", "late"))
+        self.assertEqual(seen("2026-02-11 11:00", failure_count=2)[name][1:], ("failed 2 times", "late"))
+        rows = seen("2026-02-11 10:30", failure_count=0)
+        self.assertEqual(rows["Asks for escalations"], ("2 hours ago", "silent", "late"))
+        self.assertEqual(rows["Asks for deadlines"][1:], ("on time", "met"))
+        self.assertNotIn("Asks for reports", rows, "who has never asked is not missed")
+        self.filer.failures = "1601-C 2026-01: no reasons"
+        self.assertEqual(seen("2026-02-11 10:30")[f"The day of {self.company.name}"][1:], ("1601-C 2026-01: no reasons", "late"))
+        self.assertEqual([one["verdict"] for one in self.seen()["heartbeats"]][:1], ["late"], "what is silent comes first")
+
+    def test_the_first_steps(self):
+        said = lambda user: [one["items"] for one in self.seen(user)["setUp"]]  # noqa: E731
+        self.assertEqual(said(self.auditor), [], "who may not enter it is not told")
+        (items,) = said(self.manager)
+        self.assertEqual(len(items), 7, items)
+        for role in ("supervisor", "manager", "director"):
+            self.person(role)
+        self.company.vat = "000-123-456-000"
+        self.filer.write({"regions": "047", "supervisor_id": self.staff.id, "reviewer_id": self.manager.id, "approver_id": self.manager.id})
+        self.make("1601-C", "2026-02")
+        self.assertEqual(said(self.manager), [])
+        with self.at("2026-12-01 08:00"):
+            self.assertEqual(self.filer._missing(), [])
+        with self.at("2031-12-01 08:00"):
+            self.assertEqual(len(self.filer._missing()), 2, "neither this year's nor the next one's holidays are proclaimed")
+        self.filer.active = False
+        ((item,),) = said(self.manager)
+        self.assertIn("no filer", item)
 
     def test_logframe_is_a_tree_that_says_what_is_met(self):
         rows = self.seen()["logframe"]

@@ -45,6 +45,19 @@ class TestDesk(FinanceCase):
         self.assertEqual(days, sorted(days))
         self.assertTrue(self.answer("staff", "extensions")["extensions"])
 
+    def test_closes_and_heartbeats(self):
+        template = self.env.ref("ipai_finance_ppm.close_template")
+        close = self.env["ipai.finance.close"].create({"company_id": self.company.id, "period": "2026-06", "template_id": template.id})
+        self.assertEqual(self.answer("auditor", "closes", period="2026-06")["closes"], [], "a draft is nobody's business yet")
+        close.action_open()
+        (seen,) = self.answer("auditor", "closes", period="2026-06")["closes"]
+        self.assertEqual((seen["state"], seen["target"], seen["days"], len(seen["tasks"])), ("open", "2026-07-07", None, 12))
+        self.assertEqual(seen["tasks"], close._as_plan(), "as on the dashboard")
+        self.assertIn(close.id, [one["id"] for one in self.answer("staff", "closes")["closes"]])
+        self.assert_refused("staff", 400, "no_month", "closes", period="June")
+        (ladder,) = [one for one in self.answer("auditor", "heartbeats")["heartbeats"] if one["every"] == {"unit": "hours", "count": 2}]
+        self.assertEqual(ladder["by"], "Odoo")
+
     def test_who_may(self):
         for role in ("staff", "supervisor", "auditor"):
             for route, sent in (("add_holiday", {**HOLIDAY, "preview": True}), ("add_extension", EXTENSION)):

@@ -169,6 +169,23 @@ class TestDoor(FinanceCase):
         self.deliverer.company_ids |= other
         self.assertEqual([one["company"] for one in self.told()], ["Second Corporation"])
 
+    def test_whoever_has_the_stage_is_called_by_name_once_in_a_post(self):
+        """Two filings with one person: one digest, in which the chat calls this person once; who is absent is represented."""
+        rey = self.person("staff", code="rey", mattermost_handle="@rey", user_id=self.supervisor.id)
+        first, second = (self.make(form, "2026-01", supervisor_id=self.supervisor.id) for form in ("1601-C", "0619-E"))
+        with self.at("2026-01-28 08:00"):
+            self.Filing._make_tasks()
+        digest, = self.told(moment="2026-02-03 08:00")
+        self.assertEqual((digest["count"], digest["text"].count("@rey")), (2, 1))
+        self.assertEqual(digest["text"].count(" rey\n"), 1, "the second time it is a name")
+        ann = self.person("staff", code="ann", mattermost_handle="ann")
+        rey.write({"backup_id": ann.id, "absent_from": "2026-02-04", "absent_to": "2026-02-06"})
+        digest, = self.told(moment="2026-02-05 08:00")
+        self.assertEqual([digest["text"].count(one) for one in ("@ann", "@rey")], [1, 0])
+        (first | second).task_ids.filtered(lambda task: task.finance_stage == "prep").write({"state": "1_done"})
+        digest, = self.told(moment="2026-02-07 08:00")
+        self.assertNotIn("@rey", digest["text"], "it is with the reviewer, who is nobody")
+
     def test_a_post_has_its_bounds(self):
         for number in range(45):
             self.make("1601-C", "2026-01", reference=f"{number}")

@@ -3,10 +3,14 @@ import { toIpaiError } from "../../errors/error.ts";
 import {
   type Alert,
   alertSchema,
+  type Close,
+  closeSchema,
   extensionSchema,
+  type Heartbeat,
   type HeldExtension,
   type HeldFiling,
   type HeldHoliday,
+  heartbeatSchema,
   heldFilingSchema,
   holidaySchema,
   type MonthlyReport,
@@ -41,6 +45,10 @@ export interface Desk {
   alerts(): Promise<readonly Alert[]>;
   holidays(year?: string): Promise<readonly HeldHoliday[]>;
   extensions(): Promise<readonly HeldExtension[]>;
+  /** The month-end closes that were opened, of a month (YYYY-MM) or all of them, with their tasks. */
+  closes(period?: string): Promise<readonly Close[]>;
+  /** When each action of Odoo and each workflow last ran, and whether one is silent. */
+  heartbeats(): Promise<readonly Heartbeat[]>;
   /** The reports of a month that were made, one for each company. */
   reports(period: string): Promise<readonly MonthlyReport[]>;
   /** Of those, what is mailed: pages of A4 and a table. */
@@ -84,6 +92,12 @@ export function createDesk(stack: Stack, performer: Performer): Desk {
     },
     extensions: async () =>
       (await door.ask("extensions", {}, z.object({ extensions: z.array(extensionSchema) }))).extensions,
+    closes: async (period) => {
+      const query = period === undefined ? {} : { period };
+      return (await door.ask("closes", query, z.object({ closes: z.array(closeSchema) }))).closes;
+    },
+    heartbeats: async () =>
+      (await door.ask("heartbeats", {}, z.object({ heartbeats: z.array(heartbeatSchema) }))).heartbeats,
     reports: async (period) =>
       (await door.ask("reports", { period }, z.object({ reports: z.array(reportSchema) }))).reports,
     reportFiles: (period) => door.ask("reports/files", { period }, reportFilesSchema),

@@ -96,6 +96,8 @@ const given: Readonly<Record<string, (asker: Asker) => Promise<Given>>> = {
   "get /api/stacks/{stack}/finance/alerts": async () => ({ params: erp }),
   "get /api/stacks/{stack}/finance/holidays": async () => ({ params: erp, query: "year=2026" }),
   "get /api/stacks/{stack}/finance/extensions": async () => ({ params: erp }),
+  "get /api/stacks/{stack}/finance/closes": async () => ({ params: erp, query: "period=2026-09" }),
+  "get /api/stacks/{stack}/finance/heartbeats": async () => ({ params: erp }),
   "get /api/stacks/{stack}/finance/reports": async () => ({ params: erp, query: "period=2026-02" }),
   "get /api/runs": async () => ({ query: "stack=erp" }),
   "get /api/runs/{run}": () => ofRun(),

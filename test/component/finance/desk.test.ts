@@ -48,6 +48,16 @@ describe("the desk", () => {
     expect(receiver.requests[0]?.headers.authorization).toBe(`Bearer ${key}`);
   });
 
+  it("reads closes of a month or of all, and heartbeats", async () => {
+    receiver.behave = answer(200, { closes: [held.close] });
+    expect(await deskAt(receiver.port).closes("2026-09")).toEqual([held.close]);
+    expect(asked.at(-1)?.url).toBe("/ipai/finance/ppm/api/closes?period=2026-09");
+    await deskAt(receiver.port).closes();
+    expect(asked.at(-1)?.url).toBe("/ipai/finance/ppm/api/closes");
+    receiver.behave = answer(200, { heartbeats: [held.heartbeat] });
+    expect(await deskAt(receiver.port).heartbeats()).toEqual([held.heartbeat]);
+  });
+
   it("says whether it only asks what would move", async () => {
     receiver.behave = answer(200, { moves: [held.move] });
     expect(await deskAt(receiver.port).addHoliday(newHoliday, true)).toEqual([held.move]);

@@ -11,7 +11,7 @@ Chart.defaults.animation = false;
 Chart.defaults.maintainAspectRatio = false;
 
 /** Days since 1970, of a day as ISO text. */
-const dayNumber = (day) => Date.parse(`${day}T00:00:00Z`) / DAY_MS;
+export const dayNumber = (day) => Date.parse(`${day}T00:00:00Z`) / DAY_MS;
 
 /** A formatter of days: ISO text or days since 1970, in the language of the page. */
 export function dayFormat(options) {
@@ -19,16 +19,16 @@ export function dayFormat(options) {
   return (day) => format.format(typeof day === "number" ? day * DAY_MS : dayNumber(day) * DAY_MS);
 }
 
-const shortDay = dayFormat({ day: "numeric", month: "short" });
+export const shortDay = dayFormat({ day: "numeric", month: "short" });
 
-function colours() {
+export function colours() {
   const style = getComputedStyle(document.documentElement);
   const names = ["text", "soft", "line", "card", "accent", "pale", "late", "warn", "good"];
   return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
 /** Stripes of a colour on the card, so that an area is another one without its colour, too. */
-function hatch(colour, back) {
+export function hatch(colour, back) {
   const tile = document.createElement("canvas");
   tile.width = 8;
   tile.height = 8;
@@ -46,7 +46,7 @@ function hatch(colour, back) {
 }
 
 /** Draws anew on a canvas; `height` is what it needs, in pixels. */
-function draw(canvas, height, config) {
+export function draw(canvas, height, config) {
   drawn.get(canvas)?.destroy();
   canvas.parentElement.style.height = `${height}px`;
   const { text, soft, line } = colours();
@@ -61,7 +61,7 @@ function draw(canvas, height, config) {
 const legend = { position: "bottom", labels: { boxWidth: 14, boxHeight: 14 } };
 
 /** Writes words at a place of a chart, on a ground of the card's colour, so that they are read over any pattern. */
-function write(pen, words, { x, y, align }) {
+export function write(pen, words, { x, y, align }) {
   const { card, text } = colours();
   pen.save();
   pen.font = `600 12px ${Chart.defaults.font.family}`;
@@ -204,7 +204,7 @@ export function drawDeadlines(canvas, rows, words) {
 
 // Timeline
 
-const ROW_HEIGHT = 26;
+export const ROW_HEIGHT = 26;
 const DAYS_OF_LATENESS = 28;
 const DAYS_WHERE_NARROW = 14;
 
@@ -227,7 +227,7 @@ function drawNotches({ ctx, scales: { x, y } }, rows) {
   }
 }
 
-function drawToday({ ctx, chartArea, scales }, today) {
+export function drawToday({ ctx, chartArea, scales }, today) {
   const x = scales.x.getPixelForValue(today);
   ctx.save();
   ctx.strokeStyle = colours().text;
@@ -261,35 +261,52 @@ const marks = {
   },
 };
 
+/** Days along the bottom, Mondays named; a row for each label. */
+export function dayScales({ min, max, isNarrow }) {
+  return {
+    x: {
+      min,
+      max,
+      afterBuildTicks: (scale) => {
+        scale.ticks = mondays(scale);
+      },
+      ticks: { callback: (value) => shortDay(value), maxRotation: 0, autoSkip: false },
+    },
+    y: { grid: { display: false }, ticks: { autoSkip: false, font: { size: isNarrow ? 10 : 12 } } },
+  };
+}
+
+export const isNarrow = (canvas) => canvas.parentElement.clientWidth < 600;
+export const wholeBar = { grouped: false, barThickness: 14 };
+
 /** A bar for each filing from preparation to deadline. `open` is called with the row that is clicked. */
 export function drawTimeline(canvas, rows, { today: day, open }) {
   const { late, card, accent, pale } = colours();
-  const isNarrow = canvas.parentElement.clientWidth < 600;
+  const narrow = isNarrow(canvas);
   const today = dayNumber(day);
   const min =
     Math.max(
       Math.min(today - 3, ...rows.map(({ prepare }) => dayNumber(prepare))),
-      today - (isNarrow ? DAYS_WHERE_NARROW : DAYS_OF_LATENESS),
+      today - (narrow ? DAYS_WHERE_NARROW : DAYS_OF_LATENESS),
     ) - 1;
-  const max = Math.max(today + 7, ...rows.map(({ deadline }) => dayNumber(deadline))) + (isNarrow ? 1 : 6);
+  const max = Math.max(today + 7, ...rows.map(({ deadline }) => dayNumber(deadline))) + (narrow ? 1 : 6);
   const from = (row) => Math.max(dayNumber(row.prepare), min);
   const until = (row) => Math.max(dayNumber(row.deadline), min);
-  const whole = { grouped: false, barThickness: 14 };
   const bars = [
     {
-      ...whole,
+      ...wholeBar,
       data: rows.map((row) => [from(row), from(row) + ((until(row) - from(row)) * row.completion) / 100]),
       backgroundColor: accent,
     },
     {
-      ...whole,
+      ...wholeBar,
       data: rows.map((row) => [from(row), until(row)]),
       backgroundColor: pale,
       borderColor: accent,
       borderWidth: 1,
     },
     {
-      ...whole,
+      ...wholeBar,
       data: rows.map((row) => (row.left < 0 ? [until(row), today] : null)),
       backgroundColor: hatch(late, card),
       borderColor: late,
@@ -299,22 +316,12 @@ export function drawTimeline(canvas, rows, { today: day, open }) {
   draw(canvas, rows.length * ROW_HEIGHT + 60, {
     type: "bar",
     plugins: [marks],
-    data: { labels: rows.map((row) => (isNarrow ? row.name : `${row.name}  ${row.company}`)), datasets: bars },
+    data: { labels: rows.map((row) => (narrow ? row.name : `${row.name}  ${row.company}`)), datasets: bars },
     options: {
       indexAxis: "y",
       layout: { padding: { top: 20 } },
       onClick: (_event, [hit]) => hit && open(rows[hit.index]),
-      scales: {
-        x: {
-          min,
-          max,
-          afterBuildTicks: (scale) => {
-            scale.ticks = mondays(scale);
-          },
-          ticks: { callback: (value) => shortDay(value), maxRotation: 0, autoSkip: false },
-        },
-        y: { grid: { display: false }, ticks: { autoSkip: false, font: { size: isNarrow ? 10 : 12 } } },
-      },
+      scales: dayScales({ min, max, isNarrow: narrow }),
       plugins: {
         legend: { display: false },
         marks: { rows, today },

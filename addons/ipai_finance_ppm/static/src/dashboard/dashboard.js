@@ -3,8 +3,10 @@
  * the user's language. What comes from the answer is set as text, never as markup.
  */
 
-// The version in this file's address is the charts', too: Odoo lets browsers keep files for a week.
-const charts = await import(`./charts.js${new URL(import.meta.url).search}`);
+// The version in this file's address is the others', too: Odoo lets browsers keep files for a week.
+const { search: version } = new URL(import.meta.url);
+const charts = await import(`./charts.js${version}`);
+const { drawPlan } = await import(`./plan.js${version}`);
 
 const STALE_MS = 5 * 60_000;
 const ROWS_DRAWN = 40;
@@ -39,7 +41,7 @@ const cells = {
   company: (value) => [value],
   number: (value) => [String(value)],
   percent: (value) => [`${value} %`],
-  day: (value) => [make("time", { dateTime: value, text: day(value) })],
+  day: (value) => (value ? [make("time", { dateTime: value, text: day(value) })] : []),
   left: (value, { left }) => [make("span", { kind: left < 0 ? "late" : "", text: value })],
   status: (value, { status }) => [make("span", { kind: `pill ${status}`, text: value })],
   verdict: (value, { verdict }) => (verdict ? [make("span", { kind: `pill ${verdict}`, text: value })] : []),
@@ -47,6 +49,7 @@ const cells = {
     make("a", { href: filingUrl(row), text: value, title: row.title }),
     ...(row.isDoubtful ? [" ", make("span", { kind: "doubtful", text: "?" })] : []),
   ],
+  task: (value, { id, wbs }) => [make("a", { href: recordUrl("project.task", id), text: `${wbs} ${value}`.trim() })],
   close: (value, { id }) => [make("a", { href: recordUrl("ipai.finance.close", id), text: value })],
   objective: (value, { code, depth, id }) => [
     make("a", {
@@ -88,7 +91,8 @@ function sayTables() {
 /** Shows the rows of a section, or that there are none. Returns whether there are any. */
 function section(id, rows) {
   const whole = find(id);
-  for (const one of whole.querySelectorAll(".chart, details, table, .hint")) one.hidden = rows.length === 0;
+  for (const one of whole.querySelectorAll(".chart, details, table, .hint, label, progress"))
+    one.hidden = rows.length === 0;
   whole.querySelector(".none").hidden = rows.length > 0;
   const table = whole.querySelector("table");
   if (table) fill(table, rows);
@@ -99,6 +103,31 @@ const headOf = (id, cell) => find(id).querySelector(`th[data-cell="${cell}"]`).t
 const canvasOf = (id) => find(id).querySelector("canvas");
 
 // Sections
+
+function showSetUp() {
+  find("set-up").hidden = answer.setUp.length === 0;
+  find("set-up")
+    .querySelector("ul")
+    .replaceChildren(
+      ...answer.setUp.map(({ id, company, items }) => {
+        const href = id ? recordUrl("ipai.finance.filer", id) : "/odoo/action-ipai_finance_ppm.action_filer";
+        return make(
+          "li",
+          {},
+          make("a", { href, text: company }),
+          make("ul", {}, ...items.map((text) => make("li", { text }))),
+        );
+      }),
+    );
+}
+
+function showHeartbeats() {
+  section("heartbeats", answer.heartbeats);
+  const isInTrouble = answer.heartbeats.some(({ verdict }) => verdict === "late");
+  find("in-trouble").hidden = !isInTrouble;
+  find("on-time").hidden = isInTrouble;
+  find("heartbeats").querySelector("details").open ||= isInTrouble;
+}
 
 function showNumbers() {
   find("numbers").replaceChildren(
@@ -176,8 +205,31 @@ function showParts(id, rows, looks) {
   charts.drawParts(canvasOf(id), rows.map(labelOf), parts);
 }
 
+/** The close that is looked at: the one that was chosen, else the newest that is still open. */
+function closeShown() {
+  const of = (test) => answer.closes.find(test);
+  return of(({ id }) => String(id) === asked.get("close")) ?? of(({ isOpen }) => isOpen) ?? answer.closes[0];
+}
+
+function showPlan() {
+  const close = closeShown();
+  const rows = close?.plan ?? [];
+  section("raci", rows);
+  find("plan-said").textContent = close?.progress ?? "";
+  if (!section("plan", rows)) return;
+  find("close").replaceChildren(...answer.closes.map(({ id, name }) => make("option", { value: id, text: name })));
+  find("close").value = close.id;
+  find("plan").querySelector("progress").value = close.completion;
+  const drawn = rows.filter(({ due }) => due);
+  drawPlan(canvasOf("plan"), drawn, {
+    today: answer.today,
+    open: ({ id }) => location.assign(recordUrl("project.task", id)),
+  });
+}
+
 function showCharts() {
   showTimeline();
+  showPlan();
   if (section("deadlines", answer.deadlines)) {
     const words = { expected: headOf("deadlines", "expected"), completion: headOf("deadlines", "completion") };
     charts.drawDeadlines(canvasOf("deadlines"), answer.deadlines, words);
@@ -200,8 +252,10 @@ function show() {
   find("company-label").hidden = answer.companies.length < 2;
   find("controls").hidden = false;
   find("main").hidden = false;
+  showSetUp();
   showNumbers();
   showAlerts();
+  showHeartbeats();
   showCharts();
   section("filings", answer.filings);
   find("doubtful").hidden = !answer.filings.some(({ isDoubtful }) => isDoubtful);
@@ -246,10 +300,14 @@ async function post(url, values) {
 
 // What people do
 
-function choose(name, value) {
+function keep(name, value) {
   if (value) asked.set(name, value);
   else asked.delete(name);
   history.replaceState(null, "", `${location.pathname}?${asked}`);
+}
+
+function choose(name, value) {
+  keep(name, value);
   return load();
 }
 
@@ -266,6 +324,10 @@ function listen() {
   const on = (id, kind, act) => find(id).addEventListener(kind, act);
   on("company", "change", ({ target }) => choose("company", target.value));
   on("days", "change", ({ target }) => choose("days", target.value));
+  on("close", "change", ({ target }) => {
+    keep("close", target.value);
+    showPlan();
+  });
   on("refresh", "click", load);
   on("again", "click", load);
   on("open-calendar", "click", () => find("calendar").showModal());
