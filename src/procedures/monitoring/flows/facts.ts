@@ -3,7 +3,7 @@ import type { Stack } from "../../../stack/stack.ts";
 import { createWorkflows, type Workflow, type WorkflowFound, type Workflows } from "../../../stack/workflows.ts";
 import type { FactReader } from "../../procedure.ts";
 import { NoAutomation } from "./errors.ts";
-import { shippedWorkflows } from "./shipped.ts";
+import { workflowsOf } from "./shipped.ts";
 
 /** What n8n has of the workflows that are shipped. */
 
@@ -21,7 +21,7 @@ export interface FlowFound extends WorkflowFound {
 export async function readFlows({ stack, json }: FactReader): Promise<readonly FlowFound[]> {
   const workflows = requireWorkflows(stack);
   const read = async (shipped: Workflow) => ({ ...found.parse(await json(workflows.look(shipped))), shipped });
-  return Promise.all(shippedWorkflows.map(read));
+  return Promise.all(workflowsOf(stack).map(read));
 }
 
 export function requireWorkflows(stack: Stack): Workflows {
