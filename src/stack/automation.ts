@@ -26,6 +26,8 @@ export interface Automation {
    * is the same file again.
    */
   exportWorkflows(folder: Text): CommandAction;
+  /** Executions that failed since an instant (ISO 8601, UTC) and have not been repeated well, the latest first: `{id, workflow, at, node, message}`. */
+  failures(since: string): CommandAction;
 }
 
 export function createAutomation(stack: StackConfig, { tools }: Runtime): Automation | undefined {
@@ -67,6 +69,12 @@ export function createAutomation(stack: StackConfig, { tools }: Runtime): Automa
     }),
     callWebhook: (path, body) => call(path, body, 200, secrets),
     callWithoutSecret: (path, body) => call(path, body, 403, {}),
+    failures: (since) =>
+      command(tools, ["/usr/bin/python3", "-", url, since], {
+        stdin: failuresScript,
+        env: { N8N_API_KEY: key },
+        exitCodes: { 1: "automation.unreachable", 3: "automation.unreachable", 4: "automation.key_refused" },
+      }),
     exportWorkflows: (folder) =>
       command(tools, ["/usr/bin/python3", "-", url, folder], {
         stdin: exportScript,
@@ -107,6 +115,24 @@ except (KeyError, TypeError, ValueError) as error:
     end(1, "n8n answers something else than its documented API: %r" % error)
 finally:
     shutil.rmtree(folder + ".partial", ignore_errors=True)
+`;
+
+/** Only the words of what went wrong are taken: the rest of an execution is what went through it. A hundred at the most. */
+const failuresScript = `${askN8n}
+import itertools
+since = sys.argv[2]
+def told(one):
+    result = (ask("GET", "/executions/%s?includeData=true" % one["id"]).get("data") or {}).get("resultData") or {}
+    message = (result.get("error") or {}).get("message") or ""
+    words = "".join(one for one in " ".join(message.split()) if one.isprintable())[:300]
+    return {"id": str(one["id"]), "workflow": names.get(one["workflowId"], ""), "at": one["startedAt"], "node": result.get("lastNodeExecuted") or "", "message": words}
+try:
+    names = {one["id"]: one["name"] for one in every("/workflows")}
+    late = itertools.takewhile(lambda one: one["startedAt"] >= since, every("/executions", status="error"))
+    failed = itertools.islice((one for one in late if not one.get("retrySuccessId")), 100)
+    print(json.dumps([told(one) for one in failed]))
+except (AttributeError, KeyError, TypeError, ValueError) as error:
+    end(1, "n8n answers something else than its documented API: %r" % error)
 `;
 
 /** Nothing is followed: what another address says is no answer of this webhook, and the secret would go with it. */

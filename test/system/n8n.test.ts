@@ -250,6 +250,10 @@ env.cr.commit()
       await odoo.stop();
       const failed = await change("n8n", "sync");
       expect([failed.outcome, failed.error?.code]).toEqual(["failed-and-undone", WebhookFailed.code]);
+      const failures = () => ask<{ workflow: string; node: string; message: string }[]>("n8n", "failures");
+      await until("what became of the call is told", async () => (await failures()).length > 0);
+      const words = expect.stringContaining("Odoo did not say what is due");
+      expect(await failures()).toMatchObject([{ workflow: alert, node: "Digests", message: words }]);
       odoo = await serve(database);
       const guards = () => sql("select count(*) from credentials_entity where name = 'Finance PPM: webhooks'", "n8n");
       expect([await guards(), (await call({ test: true })).status]).toEqual(["0", 200]);

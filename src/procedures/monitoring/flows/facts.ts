@@ -24,6 +24,17 @@ export async function readFlows({ stack, json }: FactReader): Promise<readonly F
   return Promise.all(workflowsOf(stack).map(read));
 }
 
+const failures = z.array(
+  z.object({ id: z.string(), workflow: z.string(), at: z.string(), node: z.string(), message: z.string() }),
+);
+export type FlowFailure = z.infer<typeof failures>[number];
+
+/** What failed in n8n since an instant, of any workflow, the latest first; not what was repeated there and went well. */
+export async function readFailures({ stack, json }: FactReader, since: Date): Promise<readonly FlowFailure[]> {
+  if (stack.automation === undefined) throw NoAutomation({ stack: stack.name });
+  return failures.parse(await json(stack.automation.failures(since.toISOString())));
+}
+
 export function requireWorkflows(stack: Stack): Workflows {
   const workflows = createWorkflows(stack);
   if (workflows === undefined) throw NoAutomation({ stack: stack.name });
