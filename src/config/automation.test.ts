@@ -29,6 +29,14 @@ describe("the automation of a stack", () => {
     expect(() => parse(', odooKey: "${ODOO_KEY}"')).toThrow("ODOO_KEY is not set");
   });
 
+  it("may ask for a secret of whoever calls a webhook", () => {
+    const stack = parse(', webhookSecret: "${HOOK}"', { N8N_KEY: "k", HOOK: "h" });
+    if (stack === undefined) throw new TypeError("no stack");
+    expect(secretsOf(stack)["services.automation.webhookSecret"]?.reveal()).toBe("h");
+    expect(() => parse(', webhookSecret: "${HOOK}"')).toThrow("HOOK is not set");
+    expect(() => parse(", webhookSecret: sesame")).toThrow("must be ${NAME}");
+  });
+
   it.each([
     ["a key that is not in the environment", "", {}, "the environment variable N8N_KEY is not set"],
     ["a service that is another's", ", name: nginx", undefined, "nginx is used twice under services"],

@@ -22,6 +22,11 @@ export const automation = z
       .describe(
         "An API key of Odoo as ${NAME}, from the environment: of the user as whom n8n asks Odoo what is due (group Deliverer). Needed by `ipai n8n sync` while n8n has no credential of its own",
       ),
+    webhookSecret: environmentReference
+      .optional()
+      .describe(
+        "A secret as ${NAME}, from the environment: whoever calls a webhook of the shipped workflows has to send it as X-Webhook-Secret. Absent: they are open to whoever reaches them",
+      ),
     database: databaseName
       .optional()
       .describe(
@@ -53,7 +58,8 @@ export const automation = z
 
 type Parsed = NonNullable<z.output<typeof automation>>;
 
-export type AutomationConfig = Omit<Parsed, "apiKey" | "odooKey"> & {
+export type AutomationConfig = Omit<Parsed, "apiKey" | "odooKey" | "webhookSecret"> & {
   readonly apiKey: Secret;
   readonly odooKey?: Secret | undefined;
+  readonly webhookSecret?: Secret | undefined;
 };

@@ -486,7 +486,7 @@ describe("keys that do not fit together", () => {
       "user: root",
       "user: ${NGINX_USER}",
       [
-        `14:13: ${at}.runtime.native.services.nginx.user: \${NGINX_USER} is not replaced here; only control.database, the passwords under backup, what it and its copies have under environment, the keys under backup.wal.s3, services.cache.password, services.automation.apiKey and odooKey, urls.login.password, finance.apiKey, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
+        `14:13: ${at}.runtime.native.services.nginx.user: \${NGINX_USER} is not replaced here; only control.database, the passwords under backup, what it and its copies have under environment, the keys under backup.wal.s3, services.cache.password, services.automation.apiKey, odooKey and webhookSecret, urls.login.password, finance.apiKey, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
       ],
     ],
     [
@@ -494,7 +494,7 @@ describe("keys that do not fit together", () => {
       "command: [nginx]",
       'command: [nginx, "--x=${X}"]',
       [
-        `13:30: ${at}.runtime.native.services.nginx.command.1: \${X} is not replaced here; only control.database, the passwords under backup, what it and its copies have under environment, the keys under backup.wal.s3, services.cache.password, services.automation.apiKey and odooKey, urls.login.password, finance.apiKey, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
+        `13:30: ${at}.runtime.native.services.nginx.command.1: \${X} is not replaced here; only control.database, the passwords under backup, what it and its copies have under environment, the keys under backup.wal.s3, services.cache.password, services.automation.apiKey, odooKey and webhookSecret, urls.login.password, finance.apiKey, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
       ],
     ],
   ])("(%s) are told with their place", (_, from, to, expected) => {

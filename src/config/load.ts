@@ -48,6 +48,7 @@ export function secretsOf(stack: StackConfig): Readonly<Record<string, Secret>> 
     "services.cache.password": services.cache?.password,
     "services.automation.apiKey": services.automation?.apiKey,
     "services.automation.odooKey": services.automation?.odooKey,
+    "services.automation.webhookSecret": services.automation?.webhookSecret,
     [loginPassword]: urls.login?.password,
     "finance.apiKey": finance?.apiKey,
     ...(backup === undefined ? {} : secretsOfRepository("backup", backup)),
@@ -187,6 +188,7 @@ function buildStack(name: string, stack: ParsedStack, reveal: Reveal): Omit<Stac
               ...automation,
               apiKey: reveal(automation.apiKey) ?? new Secret(""),
               odooKey: reveal(automation.odooKey),
+              webhookSecret: reveal(automation.webhookSecret),
             },
     },
   };

@@ -162,6 +162,7 @@ function ensureEnvironment({ config, environment }: Given): readonly Broken[] {
       [["stacks", name, "services", "cache", "password"], services.cache?.password] as const,
       [["stacks", name, "services", "automation", "apiKey"], services.automation?.apiKey] as const,
       [["stacks", name, "services", "automation", "odooKey"], services.automation?.odooKey] as const,
+      [["stacks", name, "services", "automation", "webhookSecret"], services.automation?.webhookSecret] as const,
       [["stacks", name, "urls", "login", "password"], urls.login?.password] as const,
       [["stacks", name, "finance", "apiKey"], finance?.apiKey] as const,
     ]),
@@ -212,12 +213,12 @@ function ensureNoOtherReferences({ raw }: Given): readonly Broken[] {
     .filter(([path, text]) => /\$\{[A-Za-z_]\w*\}/.test(text) && !mayRefer(path))
     .map(([path, text]) => ({
       path,
-      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, the passwords under backup, what it and its copies have under environment, the keys under backup.wal.s3, services.cache.password, services.automation.apiKey and odooKey, urls.login.password, finance.apiKey, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
+      message: `${path.join(".")}: ${/\$\{\w+\}/.exec(text)?.[0]} is not replaced here; only control.database, the passwords under backup, what it and its copies have under environment, the keys under backup.wal.s3, services.cache.password, services.automation.apiKey, odooKey and webhookSecret, urls.login.password, finance.apiKey, secrets, and the addresses, secrets and tokens under notify, heartbeat, hooks and serve come from the environment`,
     }));
 }
 
 const secretsOfStack =
-  /^(backup\.wal\.(password|s3\.(access|secret)Key)|services\.cache\.password|services\.automation\.(api|odoo)Key|urls\.login\.password|finance\.apiKey|backup\.(copies\.[^.]+\.)?(password|environment\.[^.]+))$/;
+  /^(backup\.wal\.(password|s3\.(access|secret)Key)|services\.cache\.password|services\.automation\.(apiKey|odooKey|webhookSecret)|urls\.login\.password|finance\.apiKey|backup\.(copies\.[^.]+\.)?(password|environment\.[^.]+))$/;
 
 function mayRefer(path: readonly PropertyKey[]): boolean {
   const [first, , ...inStack] = path;

@@ -1,6 +1,7 @@
 import type { StackConfig } from "../config/schema.ts";
 import { type CommandAction, command, type HttpAction, type Probe } from "../runbook/action.ts";
-import { type Json, secret, type Text } from "../runbook/value.ts";
+import { type Json, type SecretRef, secret, type Text } from "../runbook/value.ts";
+import { askN8n, secretHeader, webhookSecret } from "./n8n-script.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
 /** The stack's n8n, asked through its public API. What it keeps in PostgreSQL is dumped as any other database. */
@@ -16,13 +17,17 @@ export interface Automation {
   isHealthy(): Probe;
   /** Something that only an accepted key is answered. */
   askWithKey(timeoutSeconds: number): HttpAction;
-  /** Calls a webhook as a test: a body that says so, and 200 for an answer. */
+  /** Calls a webhook as a test, with the secret if there is one: a body that says so, and 200 for an answer. */
   callWebhook(path: string, body: Readonly<Record<string, Json>>): CommandAction;
+  /** The same as whoever has no secret, who has to be refused. */
+  callWithoutSecret(path: string, body: Readonly<Record<string, Json>>): CommandAction;
   /**
    * Every workflow as a file of readable JSON, by its id, in a folder that is there when all of them are. A workflow that has not changed
    * is the same file again.
    */
   exportWorkflows(folder: Text): CommandAction;
+  /** Executions that failed since an instant (ISO 8601, UTC) and have not been repeated well, the latest first: `{id, workflow, at, node, message}`. */
+  failures(since: string): CommandAction;
 }
 
 export function createAutomation(stack: StackConfig, { tools }: Runtime): Automation | undefined {
@@ -33,6 +38,18 @@ export function createAutomation(stack: StackConfig, { tools }: Runtime): Automa
   const health = (timeoutSeconds: number): HttpAction => ({
     ...{ kind: "http", host: tools, method: "GET", url: `${url}/healthz/readiness`, timeoutSeconds },
   });
+  const secrets = stack.services.automation?.webhookSecret === undefined ? {} : { WEBHOOK_SECRET: webhookSecret };
+  const call = (
+    path: string,
+    body: Readonly<Record<string, Json>>,
+    status: number,
+    env: Readonly<Record<string, SecretRef>>,
+  ) =>
+    command(tools, ["/usr/bin/python3", "-", `${url}${path}`, JSON.stringify(body), String(status)], {
+      stdin: webhookScript,
+      env,
+      exitCodes: { 1: "deploy.webhook_failed", 3: "deploy.webhook_failed" },
+    });
   return {
     name,
     database,
@@ -50,10 +67,13 @@ export function createAutomation(stack: StackConfig, { tools }: Runtime): Automa
       ...{ kind: "http", host: tools, method: "GET", url: `${url}/api/v1/workflows?limit=1`, timeoutSeconds },
       headers: { "X-N8N-API-KEY": key },
     }),
-    callWebhook: (path, body) =>
-      command(tools, ["/usr/bin/python3", "-", `${url}${path}`, JSON.stringify(body)], {
-        stdin: webhookScript,
-        exitCodes: { 1: "deploy.webhook_failed", 3: "deploy.webhook_failed" },
+    callWebhook: (path, body) => call(path, body, 200, secrets),
+    callWithoutSecret: (path, body) => call(path, body, 403, {}),
+    failures: (since) =>
+      command(tools, ["/usr/bin/python3", "-", url, since], {
+        stdin: failuresScript,
+        env: { N8N_API_KEY: key },
+        exitCodes: { 1: "automation.unreachable", 3: "automation.unreachable", 4: "automation.key_refused" },
       }),
     exportWorkflows: (folder) =>
       command(tools, ["/usr/bin/python3", "-", url, folder], {
@@ -69,31 +89,10 @@ export function createAutomation(stack: StackConfig, { tools }: Runtime): Automa
   };
 }
 
-/**
- * Page after page until there is no next one. A redirect is not followed: the key would go with it. An id becomes a file's name, so one
- * that could lead elsewhere ends it.
- */
-const exportScript = `
-import errno, json, os, re, shutil, sys, urllib.error, urllib.parse, urllib.request
-url, folder = sys.argv[1:3]
-class Stay(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *given):
-        return None
-browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
-def end(code, words):
-    print(words, file=sys.stderr)
-    shutil.rmtree(folder + ".partial", ignore_errors=True)
-    sys.exit(code)
-def ask(cursor):
-    query = urllib.parse.urlencode({"limit": "100", **({} if cursor is None else {"cursor": cursor})})
-    request = urllib.request.Request(url + "/api/v1/workflows?" + query, headers={"X-N8N-API-KEY": os.environ["N8N_API_KEY"], "Accept": "application/json"})
-    try:
-        with browser.open(request, timeout=60) as response:
-            return json.load(response)
-    except urllib.error.HTTPError as error:
-        end(4 if error.code in (401, 403) else 3 if error.code >= 500 else 1, "n8n answers %d to /api/v1/workflows" % error.code)
-    except (OSError, urllib.error.URLError) as error:
-        end(3, str(getattr(error, "reason", error)))
+/** An id becomes a file's name, so one that could lead elsewhere ends it. */
+const exportScript = `${askN8n}
+import re, shutil
+folder = sys.argv[2]
 def save(workflow):
     name = str(workflow["id"])
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
@@ -107,42 +106,60 @@ try:
     for old in (folder, folder + ".partial"):
         shutil.rmtree(old, ignore_errors=True)
     os.makedirs(folder + ".partial", mode=0o750)
-    cursor, seen = None, set()
-    while True:
-        answer = ask(cursor)
-        for workflow in answer["data"]:
-            save(workflow)
-        cursor = answer.get("nextCursor")
-        if not cursor:
-            break
-        if cursor in seen:
-            end(1, "n8n names a page a second time")
-        seen.add(cursor)
+    for workflow in every("/workflows"):
+        save(workflow)
     os.rename(folder + ".partial", folder)
 except OSError as error:
     end(28 if error.errno in (errno.ENOSPC, errno.EDQUOT) else 1, str(error))
 except (KeyError, TypeError, ValueError) as error:
     end(1, "n8n answers something else than its documented API: %r" % error)
+finally:
+    shutil.rmtree(folder + ".partial", ignore_errors=True)
 `;
 
-/** Nothing is followed: what another address says is no answer of this webhook. */
+/** Only the words of what went wrong are taken: the rest of an execution is what went through it. A hundred at the most. */
+const failuresScript = `${askN8n}
+import itertools
+since = sys.argv[2]
+def told(one):
+    result = (ask("GET", "/executions/%s?includeData=true" % one["id"]).get("data") or {}).get("resultData") or {}
+    message = (result.get("error") or {}).get("message") or ""
+    words = "".join(one for one in " ".join(message.split()) if one.isprintable())[:300]
+    return {"id": str(one["id"]), "workflow": names.get(one["workflowId"], ""), "at": one["startedAt"], "node": result.get("lastNodeExecuted") or "", "message": words}
+try:
+    names = {one["id"]: one["name"] for one in every("/workflows")}
+    late = itertools.takewhile(lambda one: one["startedAt"] >= since, every("/executions", status="error"))
+    failed = itertools.islice((one for one in late if not one.get("retrySuccessId")), 100)
+    print(json.dumps([told(one) for one in failed]))
+except (AttributeError, KeyError, TypeError, ValueError) as error:
+    end(1, "n8n answers something else than its documented API: %r" % error)
+`;
+
+/** Nothing is followed: what another address says is no answer of this webhook, and the secret would go with it. */
 const webhookScript = `
-import sys, urllib.error, urllib.request
-url, body = sys.argv[1:3]
+import os, sys, urllib.error, urllib.request
+url, body, wanted = sys.argv[1:4]
+headers = {"Content-Type": "application/json", "X-Ipai-Test": "true"}
+if os.environ.get("WEBHOOK_SECRET"):
+    headers["${secretHeader}"] = os.environ["WEBHOOK_SECRET"]
 class Stay(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *given):
         return None
 browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
-request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json", "X-Ipai-Test": "true"})
+request = urllib.request.Request(url, body.encode(), headers)
 try:
     with browser.open(request, timeout=60) as response:
         status = response.status
 except urllib.error.HTTPError as error:
     status = error.code
-except (OSError, ValueError) as error:
+except OSError as error:
     print("no answer: %s" % getattr(error, "reason", error), file=sys.stderr)
     sys.exit(3)
-if status != 200:
-    print("the answer is %d" % status, file=sys.stderr)
+except ValueError:
+    # Python would show the secret that is none.
+    print("no answer: the secret of the webhooks is no text for a header, or what answers does not speak HTTP", file=sys.stderr)
+    sys.exit(3)
+if status != int(wanted):
+    print("the answer is %d, not %s" % (status, wanted), file=sys.stderr)
     sys.exit(1)
 `;

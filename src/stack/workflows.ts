@@ -1,5 +1,6 @@
 import { type CommandAction, command, type Probe } from "../runbook/action.ts";
 import { join, runId, secret, type Text } from "../runbook/value.ts";
+import { askN8n, secretHeader, webhookSecret } from "./n8n-script.ts";
 import type { Stack } from "./stack.ts";
 
 /**
@@ -48,6 +49,7 @@ export function createWorkflows({ config, tools }: Stack): Workflows | undefined
   const keys = {
     N8N_API_KEY: secret("services.automation.apiKey"),
     ...(automation.odooKey === undefined ? {} : { ODOO_API_KEY: secret("services.automation.odooKey") }),
+    ...(automation.webhookSecret === undefined ? {} : { WEBHOOK_SECRET: webhookSecret }),
   };
   const ask = (verb: string, workflow: Workflow, ...folder: readonly Text[]) =>
     command(tools, ["/usr/bin/python3", "-", automation.url, verb, JSON.stringify(workflow), ...folder], {
@@ -81,45 +83,15 @@ export function createWorkflows({ config, tools }: Stack): Workflows | undefined
  * What n8n adds of its own (ids, dates, where nodes stand on the canvas) is no difference. It takes no more than its documented keys, so what it
  * says of a workflow is cut down to them before it is sent back. Only a workflow with something that starts it can be active.
  */
-const workflowScript = `
-import errno, hashlib, json, os, sys, urllib.error, urllib.parse, urllib.request
-url, verb, text, *folder = sys.argv[1:]
+const workflowScript = `${askN8n}
+import hashlib
+verb, text, *folder = sys.argv[2:]
 wanted = json.loads(text)
 NODE = "id name type typeVersion position parameters credentials webhookId disabled notes notesInFlow executeOnce alwaysOutputData retryOnFail maxTries waitBetweenTries onError".split()
 SETTINGS = "executionOrder timezone errorWorkflow executionTimeout saveExecutionProgress saveManualExecutions saveDataErrorExecution saveDataSuccessExecution callerPolicy callerIds".split()
 LAID_OUT = ("position", "notes", "notesInFlow")
 COMPARED = [key for key in NODE if key not in ("id", *LAID_OUT)]
 STARTERS = ("n8n-nodes-base.scheduleTrigger", "n8n-nodes-base.webhook")
-class Stay(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *given):
-        return None
-browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
-def end(code, words):
-    print(words, file=sys.stderr)
-    sys.exit(code)
-def ask(method, path, body=None, gone=None):
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"X-N8N-API-KEY": os.environ["N8N_API_KEY"], "Accept": "application/json", "Content-Type": "application/json"}
-    try:
-        with browser.open(urllib.request.Request(url + "/api/v1" + path, data, headers, method=method), timeout=60) as response:
-            return json.load(response)
-    except urllib.error.HTTPError as error:
-        if error.code == gone:
-            return None
-        said = error.read(2000).decode("utf-8", "replace").replace("\\n", " ")
-        code = 4 if error.code in (401, 403) else 3 if error.code >= 500 else 1
-        end(code, "n8n answers %d to %s %s: %s" % (error.code, method, path.split("?")[0], said if path != "/credentials" else "not told"))
-    except (OSError, ValueError) as error:
-        end(3, str(getattr(error, "reason", error)))
-def every():
-    cursor, found = None, []
-    while True:
-        query = urllib.parse.urlencode({"limit": "100", **({} if cursor is None else {"cursor": cursor})})
-        answer = ask("GET", "/workflows?" + query)
-        found += [one for one in answer["data"] if not one.get("isArchived")]
-        cursor = answer.get("nextCursor")
-        if not cursor:
-            return found
 def find(name):
     found = [one for one in workflows if one["name"] == name]
     if len(found) > 1:
@@ -193,10 +165,14 @@ def text_of(ending):
     with open(path_of(ending)) as file:
         return file.read()
 def give(workflow, kind, name):
-    if kind != "httpBearerAuth" or not os.environ.get("ODOO_API_KEY"):
+    data = {
+        "httpBearerAuth": {"token": os.environ.get("ODOO_API_KEY")},
+        "httpHeaderAuth": {"name": "${secretHeader}", "value": os.environ.get("WEBHOOK_SECRET")},
+    }.get(kind, {})
+    if not all(data.values()) or not data:
         end(6, "n8n has no credential that is called %s" % name)
     with own(".credentials", os.O_APPEND) as file:
-        made = ask("POST", "/credentials", {"name": name, "type": kind, "data": {"token": os.environ["ODOO_API_KEY"]}})
+        made = ask("POST", "/credentials", {"name": name, "type": kind, "data": data})
         file.write(made["id"] + "\\n")
     for node in workflow["nodes"]:
         if node.get("credentials", {}).get(kind, {}).get("name") == name:
@@ -262,7 +238,7 @@ def look():
     digest = hashlib.sha256(json.dumps(cut(present), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
     return {"is": state, "isActive": is_active, "differs": differs, "digest": digest}
 try:
-    workflows = every()
+    workflows = [one for one in every("/workflows") if not one.get("isArchived")]
     answer = {"look": look, "put": put, "back": back, "compare": compare}[verb]()
     if answer:
         print(json.dumps(answer))

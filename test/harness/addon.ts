@@ -110,6 +110,13 @@ export async function askShell(database: string, typed: string, timeoutMs?: numb
   return run("runuser", args, { directory: "/", stdin: typed, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
 }
 
+/** An Odoo that serves that database with its scheduled actions, as a service of `runtime.native.services`: one worker of them, as it is. */
+export async function odooService(database: string) {
+  const [_runuser, user, _end, ...command] = await odooWith(database, ["--max-cron-threads=1"]);
+  const named = (ending: string) => join(folder, ending, `${database}.${ending === "run" ? "pid" : "log"}`);
+  return { command, user, environment: {}, pidFile: named("run"), log: named("log") };
+}
+
 /** An Odoo that serves that database until it is stopped. */
 export async function serve(database: string) {
   const url = addonUrl;

@@ -75,7 +75,8 @@ export async function createKey(url: string): Promise<string> {
   const scopes = ["create", "list", "read", "update", "delete", "activate", "deactivate"].map(
     (verb) => `workflow:${verb}`,
   );
-  const wanted = { label: "tests", expiresAt: null, scopes: [...scopes, "credential:create", "credential:delete"] };
+  const others = ["credential:create", "credential:delete", "execution:list", "execution:read"];
+  const wanted = { label: "tests", expiresAt: null, scopes: [...scopes, ...others] };
   const made = await post(`${url}/rest/api-keys`, wanted, { Cookie: cookie.join("; ") });
   return ((await made.json()) as { data: { rawApiKey: string } }).data.rawApiKey;
 }

@@ -2,66 +2,29 @@ import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parseConfig } from "../../src/config/load.ts";
 import { WebhookFailed } from "../../src/procedures/deployment/errors.ts";
-import { createStack, type Stack } from "../../src/stack/stack.ts";
-import {
-  addonUrl,
-  fingerprint,
-  makeDatabase,
-  makeKey,
-  removeDatabase,
-  runOdoo,
-  serve,
-  typeIntoShell,
-} from "../harness/addon.ts";
-import { configWith, restic, runJson, testFolder } from "../harness/backups.ts";
-import { callingWorkflow, createKey, installN8n, makeHome, N8n, n8nService, testedWorkflow } from "../harness/n8n.ts";
+import { fingerprint, makeDatabase, makeKey, removeDatabase, runOdoo, serve, typeIntoShell } from "../harness/addon.ts";
+import { restic } from "../harness/backups.ts";
+import { callingWorkflow, installN8n, N8n, testedWorkflow } from "../harness/n8n.ts";
 import { keepFigures } from "../harness/n8n-figures.ts";
+import { N8nStack } from "../harness/n8n-stack.ts";
 import { perform } from "../harness/perform.ts";
 import { Supabase } from "../harness/postgrest.ts";
 import { Receiver } from "../harness/receiver.ts";
-import { folder, ipai, isCompose, leftovers, parsed, sql, until } from "../harness/sandbox.ts";
+import { folder, ipai, isCompose, leftovers, sql, until } from "../harness/sandbox.ts";
 
 /** A real n8n beside a real Odoo: in a backup, in its proof, and back again when its database was damaged. */
 
 const lacking = isCompose ? "a practice stack without containers" : await installN8n();
 
-const home = join(folder, "n8n");
-const user = "odoo";
-const port = Number(process.env["IPAI_TEST_PORT"] ?? 28_080) + 40;
-const url = `http://127.0.0.1:${port}`;
+const n8nStack = new N8nStack();
+const { home, url, chat, ask, change, env } = n8nStack;
+const power = (verb: "start" | "stop") => n8nStack.power(verb);
+const isWell = () => n8nStack.isWell();
 const workflows = 103;
-let config: string;
-let key = "none yet";
 let n8n: N8n;
 let target: Receiver;
-
-/** In the place of Mattermost. */
-let chat: Receiver;
 let supabase: Supabase;
-let odooKey = "none yet";
-const env = () => ({ N8N_API_KEY: key, ODOO_API_KEY: odooKey });
-const change = (...args: readonly string[]) => runJson(["--config", config, ...args], { env: env() });
-const ask = async <T>(...args: readonly string[]) =>
-  parsed<T>(await ipai(["--config", config, ...args, "--json"], { env: env() }));
-
-async function stack(): Promise<Stack> {
-  const { sandbox } = parseConfig(await readFile(config, "utf8"), config, { ...process.env, ...env() }).stacks;
-  if (sandbox === undefined) throw new TypeError("the practice stack is not configured");
-  return createStack(sandbox);
-}
-
-async function power(verb: "start" | "stop"): Promise<void> {
-  await perform((await stack()).runtime.service("n8n")[verb]);
-  if (verb === "start") await until("n8n is well", isWell, 240_000);
-}
-
-/** Its editor's own API is the last to be there; before, n8n says 200 and that it starts, and then 404. */
-async function isWell(): Promise<boolean> {
-  const answer = await fetch(`${url}/rest/settings`).catch(() => undefined);
-  return answer?.ok === true && answer.headers.get("content-type")?.includes("json") === true;
-}
 
 /** Called until it is active; then the other end was told the password. */
 async function callIt(): Promise<string | undefined> {
@@ -76,39 +39,12 @@ const password = `Basic ${Buffer.from("anna:sesame").toString("base64")}`;
 
 describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which there is no ${lacking}`}`, () => {
   beforeAll(async () => {
-    await makeHome(home, user);
-    await sql(`create database n8n owner ${user}`, "postgres");
-    const databasePort = Number(process.env["IPAI_TEST_PORT"] ?? 28_080) + 1;
-    chat = await new Receiver().listen();
     supabase = await Supabase.start("supabase_figures");
-    const environment = {
-      ...{ SUPABASE_URL: supabase.url, SUPABASE_SERVICE_KEY: supabase.key },
-      ODOO_URL: addonUrl,
-      MATTERMOST_WEBHOOK_URL: `http://127.0.0.1:${chat.port}/hooks/x`,
-    };
-    config = await configWith(join(await testFolder(), "ipai.yaml"), (definition) => {
-      const { runtime, services } = definition as unknown as {
-        runtime: { native: { services: Record<string, object> } };
-        services: Record<string, object>;
-      };
-      runtime.native.services["n8n"] = n8nService({
-        home,
-        socket: join(folder, "run"),
-        databasePort,
-        port,
-        user,
-        environment,
-      });
-      services["automation"] = {
-        ...{ name: "n8n", url, apiKey: "${N8N_API_KEY}", database: "n8n", keyFile: join(home, ".n8n/config") },
-        odooKey: "${ODOO_API_KEY}",
-      };
-    });
+    Object.assign(n8nStack.environment, { SUPABASE_URL: supabase.url, SUPABASE_SERVICE_KEY: supabase.key });
     target = await new Receiver().listen();
     target.behave = (_, response) => response.setHeader("Content-Type", "application/json").end('{"took": "it"}');
-    await power("start");
-    key = await createKey(url);
-    n8n = new N8n(url, key);
+    await n8nStack.begin();
+    n8n = new N8n(url, n8nStack.key);
     const credential = await n8n.create("credentials", {
       ...{ name: "Odoo", type: "httpBasicAuth", data: { user: "anna", password: "sesame" } },
     });
@@ -118,14 +54,8 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
     expect(await callIt()).toBe(password);
   });
   afterAll(async () => {
-    await power("stop");
-    await Promise.all([target.close(), chat.close(), supabase.stop()]);
-    for (const name of (await sql("select datname from pg_database where datname like 'n8n%'", "postgres")).split(
-      "\n",
-    )) {
-      await sql(`alter database "${name}" is_template false`, "postgres");
-      await sql(`drop database "${name}" with (force)`, "postgres");
-    }
+    await n8nStack.end();
+    await Promise.all([target.close(), supabase.stop()]);
     expect(await leftovers()).toEqual([]);
   });
 
@@ -192,7 +122,7 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
       "IPAI-AUTOMATION-002 fail",
       "IPAI-AUTOMATION-004 ok",
     ]);
-    const status = await ipai(["--config", config, "status"], { env: env() });
+    const status = await ipai(["--config", n8nStack.config, "status"], { env: env() });
     expect(status.stdout).toContain(`${run.run} has n8n without its workflows as JSON.`);
     await power("start");
   });
@@ -208,7 +138,10 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
   });
 
   it("answers the test of a webhook once its workflow is active, and what it answers else is told", async () => {
-    const action = (await stack()).automation?.callWebhook("/webhook/ipai-test", { test: true, stack: "sandbox" });
+    const action = (await n8nStack.stack()).automation?.callWebhook("/webhook/ipai-test", {
+      test: true,
+      stack: "sandbox",
+    });
     if (action === undefined) throw new TypeError("the stack has no automation");
     const { code } = WebhookFailed;
     await expect(perform(action)).rejects.toMatchObject({ code, message: expect.stringContaining("answer is 404") });
@@ -223,14 +156,9 @@ describe.skipIf(lacking !== "")(`a real n8n${lacking === "" ? "" : `, of which t
     const database = "n8n_flows";
     const alert = "Finance PPM: BIR deadline alert";
     let odoo: Awaited<ReturnType<typeof serve>>;
-    const texts = () => chat.requests.map(({ body }) => (JSON.parse(body) as { text: string }).text);
+    const texts = () => n8nStack.texts();
     const status = () => ask<{ name: string; is: string }[]>("n8n", "status").then((all) => all.map(({ is }) => is));
-    const call = (body: object) =>
-      fetch(`${url}/webhook/bir-deadline-alert`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(body),
-      });
+    const call = (body: object, headers = {}) => n8nStack.call("bir-deadline-alert", body, headers);
     const digests = (state: string) =>
       sql(`select count(*) from ipai_finance_digest where state = '${state}'`, database).then(Number);
     /** A filing that is due today, and what is told about it by mail is sent. */
@@ -253,7 +181,7 @@ env.cr.commit()
       expect((await runOdoo(database, ["-i", "ipai_finance_ppm"])).exitCode).toBe(0);
       // The filings of the year, of which some are due on the day of the test, are not what is told here.
       await sql("update ipai_finance_bir_schedule set state = 'cancelled'", database);
-      odooKey = await makeKey(database, "group_deliverer");
+      n8nStack.odooKey = await makeKey(database, "group_deliverer");
       odoo = await serve(database);
     });
     afterAll(async () => {
@@ -262,10 +190,10 @@ env.cr.commit()
     });
 
     it("takes back all that it made, the credential too, when Odoo does not take the key", async () => {
-      const right = odooKey;
-      odooKey = "0".repeat(40);
+      const right = n8nStack.odooKey;
+      n8nStack.odooKey = "0".repeat(40);
       const run = await change("n8n", "sync");
-      odooKey = right;
+      n8nStack.odooKey = right;
       expect([run.outcome, run.error?.code]).toEqual(["failed-and-undone", WebhookFailed.code]);
       expect(await status()).toEqual(Array(7).fill("missing"));
       expect(await sql("select count(*) from credentials_entity where name like 'Finance%'", "n8n")).toBe("0");
@@ -273,7 +201,7 @@ env.cr.commit()
 
     it("puts them there, active, with a credential of its own, and does nothing the second time", async () => {
       expect(await status()).toEqual(Array(7).fill("missing"));
-      const planned = await ipai(["--config", config, "n8n", "sync", "--plan"], { env: env() });
+      const planned = await ipai(["--config", n8nStack.config, "n8n", "sync", "--plan"], { env: env() });
       expect([planned.exitCode, planned.stdout.includes(`Add ${alert}`)]).toEqual([0, true]);
       expect(await status()).toEqual(Array(7).fill("missing"));
       const run = await change("n8n", "sync");
@@ -313,12 +241,49 @@ env.cr.commit()
       expect(await sql("select count(*) from mail_mail where email_to = 'dora@example.com'", database)).toBe("1");
     });
 
+    it("asks for a secret when one is configured, which ipai sends, and is open again without", async () => {
+      await n8nStack.configure((definition) => {
+        definition.services["automation"] = Object.assign({}, definition.services["automation"], {
+          webhookSecret: "${WEBHOOK_SECRET}",
+        });
+      });
+      n8nStack.more["WEBHOOK_SECRET"] = "sesame-and-lily";
+      expect(await status()).toEqual(["as shipped", "different", "different", "different", "as shipped"]);
+      const planned = await ipai(["--config", n8nStack.config, "n8n", "sync", "--plan", "--json"], { env: env() });
+      expect([planned.exitCode, planned.stdout.includes("Change ")]).toEqual([0, true]);
+      // What fails in the end is taken back, the credential too: here Odoo is away.
+      await odoo.stop();
+      const failed = await change("n8n", "sync");
+      expect([failed.outcome, failed.error?.code]).toEqual(["failed-and-undone", WebhookFailed.code]);
+      const failures = () => ask<{ workflow: string; node: string; message: string }[]>("n8n", "failures");
+      await until("what became of the call is told", async () => (await failures()).length > 0);
+      const words = expect.stringContaining("Odoo did not say what is due");
+      expect(await failures()).toMatchObject([{ workflow: alert, node: "Digests", message: words }]);
+      odoo = await serve(database);
+      const guards = () => sql("select count(*) from credentials_entity where name = 'Finance PPM: webhooks'", "n8n");
+      expect([await guards(), (await call({ test: true })).status]).toEqual(["0", 200]);
+      const run = await change("n8n", "sync");
+      expect([run.outcome, run.error, run.steps.at(-1)?.id]).toEqual(["succeeded", undefined, "refuse"]);
+      expect([await status(), await guards()]).toEqual([Array(7).fill("as shipped"), "1"]);
+      const answers = [
+        await call({}),
+        await call({ test: true }, { "X-Webhook-Secret": "sesame" }),
+        await call({ test: true }, { "X-Webhook-Secret": "sesame-and-lily" }),
+      ];
+      expect(answers.map((one) => one.status)).toEqual([403, 403, 200]);
+      const kept = await ipai(["runs", "show", run.run, "--json"]);
+      expect([planned.stdout, JSON.stringify(run), kept.stdout].join().includes("sesame")).toBe(false);
+      await n8nStack.configure();
+      expect((await change("n8n", "sync")).outcome).toBe("succeeded");
+      expect((await call({ test: true })).status).toBe(200);
+    });
+
     it("is put back as it was when the test fails, and says what somebody has changed", async () => {
       const laidOut = { position: [70, 80], notes: "ask Dora, sesame-7" };
       await n8n.reschedule(alert, "0 6 * * *", laidOut);
       expect((await status())[1]).toBe("different");
       // What somebody wrote into n8n is nowhere but in a file of the run, which its owner alone reads.
-      const planned = await ipai(["--config", config, "n8n", "sync", "--plan", "--json"], { env: env() });
+      const planned = await ipai(["--config", n8nStack.config, "n8n", "sync", "--plan", "--json"], { env: env() });
       expect([planned.exitCode, planned.stdout.includes(alert), planned.stdout.includes("sesame-7")]).toEqual([
         0,
         true,

@@ -14,4 +14,8 @@ export function registerN8n(program: Command): void {
   json(n8n.command("status"))
     .description("which of them are there, active, and as they are shipped (exit code 0: all, 1: not all)")
     .action(run(async (context, options) => (await import("../commands/n8n.ts")).workflowStatus(context, options)));
+  json(n8n.command("failures"))
+    .description("what failed in n8n, of any workflow, and at which node (exit code 0: nothing, 1: something)")
+    .option("--since <instant>", "a day ago without it")
+    .action(run(async (context, options) => (await import("../commands/n8n.ts")).workflowFailures(context, options)));
 }

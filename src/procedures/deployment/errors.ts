@@ -163,5 +163,5 @@ export const WebhookFailed = defineError<Printed>("deploy.webhook_failed", {
   exitCode: 48,
   message: (d) => `n8n does not answer the test of its webhook as it should: ${d.output}.`,
   hint: () =>
-    "Is its workflow active, and does it take POST at the path under services.automation.smoke? n8n's list of executions says what became of the call.",
+    "Is its workflow active, and does it take POST at the path under services.automation.smoke? A 403 means that the credential Finance PPM: webhooks of n8n has another secret than services.automation.webhookSecret. `ipai n8n failures` says what became of the call.",
 });

@@ -70,7 +70,7 @@ function judgeCall({ stdout }: { readonly stdout: string }): Judgement {
   const threshold = silentHours;
   const value = stdout.trim() === "" ? null : Number(stdout);
   if (value === null || value <= threshold) return { status: "ok", value, threshold };
-  const hint = `n8n has not asked Odoo what is due for ${value} hours: the chat is told nothing, mails alone go on. \`ipai n8n status\` says whether its workflows are active; n8n's list of executions, what became of them.`;
+  const hint = `n8n has not asked Odoo what is due for ${value} hours: the chat is told nothing, mails alone go on. \`ipai n8n status\` says whether its workflows are active; \`ipai n8n failures\`, what became of them.`;
   return { status: "warn", value, threshold, hint };
 }
 

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Secret } from "../../../src/config/secret.ts";
 import { WebhookFailed } from "../../../src/procedures/deployment/errors.ts";
+import type { Automation } from "../../../src/stack/automation.ts";
 import { createStack } from "../../../src/stack/stack.ts";
 import { perform, practiceStack } from "../../harness/perform.ts";
 import { Receiver } from "../../harness/receiver.ts";
@@ -13,16 +15,27 @@ beforeAll(async () => {
 afterAll(() => receiver.close());
 beforeEach(() => {
   receiver.requests.length = 0;
+  receiver.behave = (_, response) => response.end("ok");
 });
 
-function call(port = receiver.port) {
-  const automation = { url: `http://127.0.0.1:${port}`, apiKey: "${KEY}" };
+const body = { test: true, stack: "o'erp" };
+
+function automation(port: number, webhookSecret?: Secret): Automation {
+  const given = { url: `http://127.0.0.1:${port}`, apiKey: new Secret("k"), webhookSecret };
   const config = practiceStack("/srv/practice");
-  const stack = createStack({ ...config, services: { ...config.services, automation: automation as never } });
-  const action = stack.automation?.callWebhook("/webhook/test", { test: true, stack: "o'erp" });
-  if (action === undefined) throw new TypeError("there is no automation");
-  return perform(action);
+  const stack = createStack({ ...config, services: { ...config.services, automation: given as never } });
+  if (stack.automation === undefined) throw new TypeError("there is no automation");
+  return stack.automation;
 }
+
+const call = (port = receiver.port) => perform(automation(port).callWebhook("/webhook/test", body));
+
+/** With a secret that the configuration names. */
+const callWith = (value: string) => {
+  const secret = new Secret(value);
+  const action = automation(receiver.port, secret).callWebhook("/webhook/test", body);
+  return perform(action, { secrets: { "services.automation.webhookSecret": secret } });
+};
 
 describe("a webhook", () => {
   it("is told that it is a test", async () => {
@@ -41,6 +54,26 @@ describe("a webhook", () => {
     receiver.behave = (_, response) => response.writeHead(status, headers).end();
     await expect(call()).rejects.toMatchObject({ code: WebhookFailed.code, message: expect.stringContaining(words) });
     expect(receiver.requests).toHaveLength(1);
+  });
+
+  it("is sent the secret when there is one, which is in no argument", async () => {
+    await callWith("sesame");
+    expect(receiver.requests[0]?.headers).toMatchObject({ "x-webhook-secret": "sesame" });
+    const { pipeline } = automation(receiver.port, new Secret("sesame")).callWebhook("/webhook/test", body);
+    expect(JSON.stringify(pipeline.map(({ argv }) => argv))).not.toContain("sesame");
+  });
+
+  it("does not show a secret that no header can have", async () => {
+    const told = await callWith("sesame\nlily").catch((error: unknown) => String(error));
+    expect([told]).toEqual([expect.stringMatching(/no text for a header(?!.*sesame)/)]);
+  });
+
+  it("has to refuse whoever has no secret", async () => {
+    const stranger = () => perform(automation(receiver.port, new Secret("s")).callWithoutSecret("/webhook/test", body));
+    await expect(stranger()).rejects.toMatchObject({ message: expect.stringContaining("the answer is 200, not 403") });
+    receiver.behave = (_, response) => response.writeHead(403).end();
+    await stranger();
+    expect(receiver.requests.at(-1)?.headers).not.toHaveProperty("x-webhook-secret");
   });
 
   it("that nobody answers is not well either", async () => {

@@ -30,5 +30,5 @@ export const CredentialMissing = defineError<Told>("automation.credential_missin
   exitCode: 33,
   message: (d) => `The workflows cannot ask Odoo: ${lastLine(d)}`,
   hint: () =>
-    "Make it in n8n (Bearer Auth, with an API key of an Odoo user in the group Deliverer), or give that key to ipai as services.automation.odooKey, which makes it.",
+    "Make it in n8n (Finance PPM: Odoo as Bearer Auth, with an API key of an Odoo user in the group Deliverer), or give that key to ipai as services.automation.odooKey, which makes it.",
 });

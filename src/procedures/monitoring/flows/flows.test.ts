@@ -5,7 +5,7 @@ import { Secret } from "../../../config/secret.ts";
 import { createStack } from "../../../stack/stack.ts";
 import { sandboxConfig } from "../../sandbox/definition.ts";
 import type { FlowFound } from "./facts.ts";
-import { shippedWorkflows, testedPath } from "./shipped.ts";
+import { shippedWorkflows, testedPath, workflowsOf } from "./shipped.ts";
 import { syncWorkflows } from "./sync.ts";
 
 /** The shipped workflows, and what of them is put. That n8n takes them is shown on a real one. */
@@ -18,10 +18,14 @@ const settings = {
 const { sandbox } = parseConfig(sandboxConfig(settings), "ipai.yaml", {}).stacks;
 if (sandbox === undefined) throw new TypeError("the configuration has no practice stack");
 const automation = { url: "http://127.0.0.1:5678", apiKey: new Secret("k"), name: undefined };
-const stack = createStack({
-  ...sandbox,
-  services: { ...sandbox.services, automation: { ...automation, database: undefined, keyFile: undefined } },
-});
+const { services } = sandbox;
+const stackWith = (webhookSecret?: Secret) =>
+  createStack({
+    ...sandbox,
+    services: { ...services, automation: { ...automation, webhookSecret, database: undefined, keyFile: undefined } },
+  });
+const stack = stackWith();
+const guarded = stackWith(new Secret("sesame"));
 const found = (is: FlowFound["is"], differs: readonly string[] = []): FlowFound[] =>
   shippedWorkflows.map((shipped) => ({
     ...{ shipped, is, differs, isActive: is === "as shipped", digest: is === "missing" ? null : "5a" },
@@ -116,6 +120,26 @@ describe("the performance log", () => {
     const { response_time_ms: took, ...slow } = row({ statusCode: 503 });
     expect([slow, took >= 250 && took < 2000]).toEqual([{ ...about, status_code: 503 }, true]);
     expect(row({ error: { message: "timeout" } })).toEqual({ ...about, meta: { error: "timeout" } });
+  });
+});
+
+describe("a secret of the webhooks", () => {
+  it("changes nothing but the webhooks, and is not in them", () => {
+    expect(workflowsOf(stack)).toBe(shippedWorkflows);
+    const changed = workflowsOf(guarded).flatMap(({ nodes }, nth) =>
+      nodes.filter((node, at) => node !== shippedWorkflows[nth]?.nodes[at]),
+    ) as unknown as readonly Node[];
+    expect(changed.map(({ type }) => type)).toEqual(Array(3).fill("n8n-nodes-base.webhook"));
+    for (const { parameters, credentials } of changed) {
+      expect(parameters["authentication"]).toBe("headerAuth");
+      expect(credentials).toEqual({ httpHeaderAuth: { id: null, name: "Finance PPM: webhooks" } });
+    }
+  });
+
+  it("has whoever does not know it refused in the end, and is in no plan", () => {
+    const { steps } = syncWorkflows.plan(guarded, {}, { flows: found("as shipped") });
+    expect(steps.map(({ id }) => id)).toEqual(["test", "refuse"]);
+    expect(JSON.stringify(steps)).not.toContain("sesame");
   });
 });
 

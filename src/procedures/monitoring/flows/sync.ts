@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { CommandAction } from "../../../runbook/action.ts";
 import type { Act, Plan } from "../../../runbook/plan.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import type { Workflows } from "../../../stack/workflows.ts";
@@ -75,8 +76,14 @@ function undo(workflows: Workflows, { shipped, is }: FlowFound): Act {
 }
 
 /** As the runbook calls it. Nothing is written by it; the chat gets one message that says that it is a test. */
-function test({ automation, name }: Stack): readonly Act[] {
+function test({ automation, config, name }: Stack): readonly Act[] {
   if (automation === undefined) return [];
-  const action = automation.callWebhook(testedPath, { test: true });
-  return [read({ id: "test", title: `n8n answers a test of ${testedPath} for ${name}`, action, outputs: {} })];
+  const ask = (id: string, title: string, action: CommandAction) => read({ id, title, action, outputs: {} });
+  const body = { test: true };
+  return [
+    ask("test", `n8n answers a test of ${testedPath} for ${name}`, automation.callWebhook(testedPath, body)),
+    ...(config.services.automation?.webhookSecret === undefined
+      ? []
+      : [ask("refuse", "n8n refuses the same without the secret", automation.callWithoutSecret(testedPath, body))]),
+  ];
 }
