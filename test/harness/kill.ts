@@ -61,19 +61,23 @@ export function listUncovered(plans: readonly Plan[], points: readonly string[])
 
 /** Lets the program run unharmed and says which points it passed, each once, in order. */
 export async function rehearse(program: Program): Promise<readonly string[]> {
+  return (await follow(program, {})).passed;
+}
+
+/** Strikes at whichever of these points the program passes first, and says at which. Undefined: it passed none, and ended by itself. */
+export async function strikeFirst(program: Program, points: readonly string[]): Promise<string | undefined> {
+  const { passed, signal } = await follow(program, { KILL_AT: points.join("\n") });
+  return signal === "SIGKILL" ? passed.at(-1) : undefined;
+}
+
+async function follow(program: Program, more: Readonly<Record<string, string>>) {
   const folder = mkdtempSync(join(tmpdir(), "ipai-points-"));
   const file = join(folder, "points");
   writeFileSync(file, "");
   try {
-    const running = start(program, { KILL_POINTS: file });
-    await running.ended;
-    return [
-      ...new Set(
-        readFileSync(file, "utf8")
-          .split("\n")
-          .filter((line) => line !== ""),
-      ),
-    ];
+    const { signal } = await start(program, { ...more, KILL_POINTS: file }).ended;
+    const lines = readFileSync(file, "utf8").split("\n");
+    return { passed: [...new Set(lines.filter((line) => line !== ""))], signal };
   } finally {
     rmSync(folder, { recursive: true });
   }
