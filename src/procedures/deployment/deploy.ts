@@ -189,7 +189,7 @@ const backUp: ProcedureStep = {
 };
 
 /** Hours that the copy of before lives, unless somebody extends it. */
-const keptHours = 72;
+export const keptHours = 72;
 
 export function boundTo({ series, from, to, updates, installs, code, images, running }: DeployFacts): Plan["facts"] {
   const all = (modules: DeployFacts["updates"]) =>
