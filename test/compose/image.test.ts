@@ -91,3 +91,33 @@ describe.runIf(isLong)("a release that changes an image", () => {
     expect([await built.seen(), await everythingServes()]).toEqual([everywhere(""), true]);
   });
 });
+
+describe("a release that needs another image", () => {
+  /** A package that the image that serves has not, and a module that is not updated without. */
+  const work = async (draft: Draft) => {
+    const site = "/usr/lib/python3/dist-packages/ipai_test_package";
+    await built.write(`RUN mkdir ${site} && touch ${site}/__init__.py && echo one > /etc/ipai-test`)(draft);
+    await draft.edit("ipai_demo_ledger/models/entry.py", "note =", "remark = fields.Char()\n    note =");
+    const needs = '"external_dependencies": {"python": ["ipai_test_package"]}, "application"';
+    await draft.edit("ipai_demo_ledger/__manifest__.py", '"application"', needs);
+  };
+
+  it("is rehearsed in that image, beside what serves, and deployed with it", async () => {
+    // What changes the database is deployed when there is a proof.
+    if (isLong) await prove();
+    else expect((await ipai(["backup", "--yes"])).exitCode).toBe(0);
+    const [before, commit] = [await started(), await push("A package, and a field", work, "attempt")];
+    expect(await run("rehearse", "--to", commit)).toMatchObject({ outcome: "succeeded" });
+    expect([await started(), await built.seen(), await leftovers()]).toEqual([before, everywhere(""), []]);
+    expect(await docker("ps", "--all", "--quiet", "--filter", `name=${container("odoo-tools")}-rehearsal`)).toBe("");
+    const [rehearsal] = parsed<{ commit: string; found: { come: readonly string[] } }[]>(
+      await ipai(["rehearsals", "--json"]),
+    );
+    expect([rehearsal?.commit, rehearsal?.found.come.join("\n")]).toEqual([commit, expect.stringContaining("remark")]);
+    if (!isLong) return;
+    const ended = await run("deploy", "--to", commit, "--no-backup");
+    expect(ended).toMatchObject({ outcome: "succeeded" });
+    expect(ended.steps.find(({ id }) => id === "build odoo-accounting")?.outcome).toBe("skipped");
+    expect([await built.seen(), await everythingServes()]).toEqual([everywhere("one"), true]);
+  });
+});

@@ -202,7 +202,7 @@ describe("an upgrade of a project", () => {
         imports: ["test/harness/at-point.ts"],
         env: { ...environment, AT_POINT: "do:closed/stopped/code seen:recorded", AT_SCRIPT: "kill -TERM $PPID" },
       };
-      await strike(resuming, "undo:closed/stopped/program~remove odoo-core again:performed");
+      await strike(resuming, "undo:closed/stopped/program~remove odoo-tools again:performed");
       const ended = parsed<RunJson>(await ipai(["--config", config, "runs", "resume", id, "--json"]));
       expect(ended.outcome).toBe("cancelled");
       expect(await whole()).toEqual(before);
@@ -210,7 +210,7 @@ describe("an upgrade of a project", () => {
   );
 
   it.runIf(isLong)("is rehearsed on a backup, beside the serving project", async () => {
-    expect((await ipai(["backup"])).exitCode).toBe(0);
+    expect((await ipai(["backup", "--yes"])).exitCode).toBe(0);
     const before = await whole();
     const commit = await push("To be rehearsed", (draft) => chain(draft, series), "attempt");
     const ended = await upgrade("--ref", commit, "--rehearse");

@@ -25,6 +25,7 @@ const release = (id: string, from: keyof typeof commits, at = long, undone: read
 const known: Known = {
   present: full("now"),
   releases: [release("third", "before"), release("second", "kept"), release("first", "old")],
+  rehearsals: [],
   open: [],
 };
 /** The names of those that would be removed. */
@@ -46,9 +47,11 @@ describe("an image of a commit", () => {
     expect(removed({ open: [{ id: "second" }] })).toEqual(["old", "rehearsed", "built"]);
   });
 
-  it("stays for three days after what came from it", () => {
+  it("stays for three days after what came from it, or was rehearsed", () => {
     const releases = [...known.releases.slice(0, 2), release("first", "old", lately)];
-    expect(removed({ releases })).toEqual(["kept", "rehearsed", "built"]);
+    const rehearsals = [{ id: "r", commit: full("rehearsed"), at: lately }];
+    expect(removed({ releases, rehearsals })).toEqual(["kept", "built"]);
+    expect(removed({ rehearsals: rehearsals.map((one) => ({ ...one, at: long })) })).toContain("rehearsed");
   });
 
   it("is what a rollback goes to of the last release that stands", () => {

@@ -15,6 +15,7 @@ import { change } from "../steps.ts";
 import { keptHours } from "./deploy.ts";
 import { NoImages } from "./errors.ts";
 import { requireGit } from "./facts.ts";
+import { listRehearsals, type Rehearsal } from "./rehearsal.ts";
 import { listReleases, type Release } from "./release.ts";
 
 const input = z.object({});
@@ -57,6 +58,7 @@ async function readImageFacts(reader: FactReader): Promise<ImageFacts> {
   const known = {
     present: await reader.text(requireGit(stack).head()),
     releases: await listReleases(records, stack.name),
+    rehearsals: await listRehearsals(records, stack.name),
     open: await listResources(records, stack.name),
   };
   return { images: judgeImages(there, known, reader.now()) };
@@ -67,12 +69,19 @@ export interface Known {
   readonly present: string;
   /** Newest first. */
   readonly releases: readonly Pick<Release, "id" | "kind" | "from" | "at" | "undone">[];
+  readonly rehearsals: readonly Pick<Rehearsal, "id" | "commit" | "at">[];
   readonly open: readonly Pick<Resource, "id">[];
 }
 
 /** Pure. An image that is needed and not there is built anew, so what is in doubt may go; what runs may not. */
 export function judgeImages(there: readonly CommitImage[], known: Known, now: Date): readonly Judged[] {
-  const needed = [{ commit: known.present, ground: "the source is at its commit" }, ...wayBack(known, now)];
+  const needed = [
+    { commit: known.present, ground: "the source is at its commit" },
+    ...wayBack(known, now),
+    ...known.rehearsals
+      .filter(({ at }) => isYoung(at, now))
+      .map(({ id, commit }) => ({ commit, ground: `the rehearsal ${id} was done in it` })),
+  ];
   return there.map((image) => ({
     tag: image.tag,
     grounds: [
