@@ -36,6 +36,7 @@ import { ProcedureInvalid } from "./custom/errors.ts";
 import { askMoment } from "./deployment/checklist-facts.ts";
 import { deploy } from "./deployment/deploy.ts";
 import { hotfix } from "./deployment/hotfix.ts";
+import { pruneImages } from "./deployment/prune-images.ts";
 import { recordRehearsal } from "./deployment/rehearsal.ts";
 import { rehearse } from "./deployment/rehearse.ts";
 import { recordRelease } from "./deployment/release.ts";
@@ -110,6 +111,7 @@ export const builtIn: readonly AnyProcedure[] = [
   hotfix,
   rehearse,
   rollback,
+  pruneImages,
   upgrade,
   upgradeMajor,
   rehearseMajor,

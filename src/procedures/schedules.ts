@@ -27,7 +27,12 @@ function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>>
   const database = { ...defaults, procedure: "database check", cron: "30 1 * * 6" } as const;
   const health = { ...defaults, procedure: "health", cron: "*/5 * * * *", missed: "none", grace: 240 } as const;
   if (stack.backup === undefined)
-    return { database, health, ...(stack.services.proxy?.maintenance === undefined ? {} : { resources }) };
+    return {
+      database,
+      health,
+      ...(stack.services.proxy?.maintenance === undefined ? {} : { resources }),
+      ...usualOfImages(stack),
+    };
   return {
     backup: { ...defaults, procedure: "backup", cron: "0 2 * * *" },
     // After the backup: what is there may only age by a set that is newer.
@@ -44,6 +49,7 @@ function usual(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>>
     "drill-server": { ...defaults, procedure: "drill", input: { what: "server" }, cron: "30 5 1 1,4,7,10 *" },
     "drill-database": { ...defaults, procedure: "drill", input: { what: "database" }, cron: "30 5 2 1,4,7,10 *" },
     health,
+    ...usualOfImages(stack),
     ...usualOfFiles(stack),
     ...(stack.backup.wal === undefined ? {} : usualOfArchive),
   };
@@ -56,6 +62,12 @@ const resources = {
 
 /** Once a week the last backup is restored: one that was never restored is a hope. `every` asks for it after each backup instead. */
 const proof = { ...defaults, procedure: "backup verify", input: { backup: "latest" }, cron: "0 4 * * 0" } as const;
+
+/** A project's releases may be built into images. */
+function usualOfImages({ runtime, source }: StackConfig): Readonly<Record<string, ScheduleDefinition>> {
+  if (!("compose" in runtime) || source === undefined) return {};
+  return { images: { ...defaults, procedure: "images prune", cron: "20 3 * * *" } };
+}
 
 /** A time at which nothing could run is not made up for: the next one stores what it would have stored. */
 function usualOfFiles(stack: StackConfig): Readonly<Record<string, ScheduleDefinition>> {

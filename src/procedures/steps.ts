@@ -1,5 +1,6 @@
 import type { Output, Probe } from "../runbook/action.ts";
-import type { Act, Sequence, Step, Wait } from "../runbook/plan.ts";
+import type { Act, Bracket, Sequence, Step, Wait } from "../runbook/plan.ts";
+import type { Beside } from "../stack/beside.ts";
 import type { Address } from "../stack/odoo/odoo.ts";
 import type { Service, Stoppable } from "../stack/runtime/runtime.ts";
 import type { Stack } from "../stack/stack.ts";
@@ -117,6 +118,28 @@ export function lookUp(stack: Stack): readonly Act[] {
       { verify: [isDone], timeoutSeconds: 60, onFail: "continue" },
     ),
   ];
+}
+
+/** Keeps a container beside the services while the body works in it, and removes it whatever happens. `what`: of what it is. */
+export function whileBeside(beside: Beside, what: string, body: readonly Step[]): Bracket {
+  return {
+    kind: "bracket",
+    id: "beside",
+    title: `A container ${what}, beside the services`,
+    open: [
+      change(
+        { id: "start beside", title: `Start a container ${what}`, action: beside.start },
+        { verify: [beside.isStarted], attempts: 2 },
+      ),
+    ],
+    body,
+    close: [
+      takeBack(
+        { id: "remove beside", title: "Remove that container", action: beside.remove },
+        { verify: [beside.isRemoved] },
+      ),
+    ],
+  };
 }
 
 /** Keeps users out by stopping the proxy; afterwards the public address serves again, if an Odoo is there to be served. */

@@ -41,6 +41,12 @@ export const ComposeTooOld = defineError<CommandDetails>("stack.compose_too_old"
     "Install a newer one (the package docker-compose-plugin of Docker). Is there already another one on the host? Name it under runtime.compose.program.",
 });
 
+export const ContainerTaken = defineError<CommandDetails>("stack.container_taken", {
+  exitCode: 25,
+  message: (d) => `Another run works in its own container beside the services: ${lastLine(d) || "nobody said which"}.`,
+  hint: () => "Wait until that run has ended, or resume or cancel it: `ipai runs`.",
+});
+
 export const ComposeFileUnreadable = defineError<CommandDetails>("stack.compose_file", {
   exitCode: 46,
   message: (d) => `Docker Compose cannot read the project's files: ${lastLines(d) || "it gives no reason"}.`,
@@ -189,4 +195,11 @@ export const ImageNotInPlace = defineError<ProbeDetails>("image.not_in_place", {
   exitCode: 40,
   message: () => "An image, or a container that should be made of it, is not as this run has left it.",
   hint: () => "Does somebody else build, tag or start the project's images? `docker image ls` and `docker ps` tell.",
+});
+
+export const ImageInUse = defineError<CommandDetails>("image.in_use", {
+  exitCode: 40,
+  message: (d) =>
+    `An image that was to be removed is in use by now: ${lastLine(d) || "nobody said by what"}. It was not removed.`,
+  hint: () => "Nothing is lost. `ipai images prune` looks again at what is needed.",
 });

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configWith, refusal, testFolder } from "../harness/backups.ts";
 import { strike } from "../harness/kill.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
-import { deployed, push } from "../harness/repository.ts";
+import { type Draft, deployed, push } from "../harness/repository.ts";
 import {
   container,
   environment,
@@ -171,14 +171,21 @@ describe("an upgrade of a project", () => {
     expect(await whole()).toEqual(before);
   });
 
-  it.runIf(isLong)("is taken back when the machine was away in the middle, since its container is", async () => {
+  it.runIf(isLong)("is resumed when the machine was away in the middle: its container came back with it", async () => {
     await fingerprintAtRest();
     const before = await whole();
     const commit = await push("Half-way", (draft) => chain(draft, series), "attempt");
     await strike(upgrading("--ref", commit), "do:closed/stopped/folder/beside/migrate 01_first.sql:recorded");
-    await docker("stop", "--time", "1", beside);
-    const ended = parsed<RunJson>(await ipai(["--config", config, "runs", "resume", await latest(), "--json"]));
-    expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "host.container_not_running" } });
+    // As the machine's end does, and not as somebody who stops it.
+    process.kill(Number(await docker("inspect", "--format", "{{.State.Pid}}", beside)), "SIGKILL");
+    const state = () => docker("inspect", "--format", "{{.State.Running}} {{.RestartCount}}", beside);
+    await until("its container is back", async () => (await state()) === "true 1");
+    const id = await latest();
+    const resumed = ipai(["--config", config, "runs", "resume", id, "--json"], { timeoutMs: 600_000 });
+    await until("the new one serves", isTried, 300_000);
+    expect([await effects(), await images()]).toEqual(["first second third", [next]]);
+    await ipai(["--config", config, "runs", "cancel", id]);
+    expect(parsed<RunJson>(await resumed).outcome).toBe("cancelled");
     expect(await whole()).toEqual(before);
   });
 
@@ -195,7 +202,7 @@ describe("an upgrade of a project", () => {
         imports: ["test/harness/at-point.ts"],
         env: { ...environment, AT_POINT: "do:closed/stopped/code seen:recorded", AT_SCRIPT: "kill -TERM $PPID" },
       };
-      await strike(resuming, "undo:closed/stopped/program~remove odoo-core again:performed");
+      await strike(resuming, "undo:closed/stopped/program~remove odoo-tools again:performed");
       const ended = parsed<RunJson>(await ipai(["--config", config, "runs", "resume", id, "--json"]));
       expect(ended.outcome).toBe("cancelled");
       expect(await whole()).toEqual(before);
@@ -203,7 +210,7 @@ describe("an upgrade of a project", () => {
   );
 
   it.runIf(isLong)("is rehearsed on a backup, beside the serving project", async () => {
-    expect((await ipai(["backup"])).exitCode).toBe(0);
+    expect((await ipai(["backup", "--yes"])).exitCode).toBe(0);
     const before = await whole();
     const commit = await push("To be rehearsed", (draft) => chain(draft, series), "attempt");
     const ended = await upgrade("--ref", commit, "--rehearse");
@@ -232,5 +239,17 @@ describe.runIf(laterOdoo !== undefined)("an upgrade of a project to another seri
     const { code, message } = await refused("--to", later);
     expect([code, message]).toEqual(["upgrade.modules_incompatible", expect.stringContaining(`no code for ${later}`)]);
     expect([await images(), await everythingServes()]).toEqual([[now], true]);
+  });
+
+  it("ends in Odoo's first seconds where no scripts bring the database there, and all is taken back", async () => {
+    await fingerprintAtRest();
+    const before = await whole();
+    const { message } = await refused("--to", later);
+    const gone = [...message.matchAll(/(\w+) \(no code for/g)].map(([, name = ""]) => name);
+    const nothing = (draft: Draft) => script(draft, series, later, "01_nothing.sql", "select 1;\n");
+    const commit = await push("No scripts of anybody's", nothing, "attempt");
+    const ended = await upgrade("--to", later, "--ref", commit, "--no-backup", "--without", ...gone);
+    expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "odoo.update_failed" } });
+    expect(await whole()).toEqual(before);
   });
 });

@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configWith, prove, refusal } from "../harness/backups.ts";
@@ -8,8 +7,6 @@ import { Receiver } from "../harness/receiver.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
 import { type Draft, deployed, developer, giveTo, ownerOf, push } from "../harness/repository.ts";
 import {
-  run as command,
-  container,
   folder,
   ipai,
   isCompose,
@@ -17,7 +14,6 @@ import {
   parsed,
   type RunJson,
   serves,
-  services,
   sql,
   until,
   urls,
@@ -278,76 +274,6 @@ describe("the checklist", () => {
     const broken = await push("A mistake", ({ edit }) => edit(entry, "class Entry", "class Entry("), "attempt");
     const refused = await ipai(["deploy", "--to", broken, "--override", "It has to be", "--yes", "--json"]);
     expect(refusal(refused).code).toBe("deploy.code_broken");
-  });
-});
-
-// What natively is a package of the machine.
-describe.runIf(isCompose)("a release that changes an image of the project", () => {
-  const built = `ipai-test-built-${process.pid}`;
-  const containers = [...services, "odoo-tools"];
-  const says = (what: string) => `FROM ${process.env["IPAI_IMAGE_ODOO"]}\nUSER root\n${what}\nUSER odoo\n`;
-  const write =
-    (what: string) =>
-    ({ put }: Draft) =>
-      put("image/Dockerfile", says(what));
-  /** What a file of the image says, in each of the containers that are made of it. */
-  const seen = async () => {
-    const answers = containers.map((name) => ["exec", container(name), "cat", "/etc/ipai-test"]);
-    return Promise.all(answers.map(async (words) => (await command("docker", words)).stdout.trim()));
-  };
-  const started = async () =>
-    (await command("docker", ["inspect", "--format", "{{.State.StartedAt}}", ...containers.map(container)])).stdout;
-  const everywhere = (what: string) => containers.map(() => what);
-  const deployWith = (...words: readonly string[]) => run("--config", join(folder, "image.yaml"), ...words);
-
-  beforeAll(async () => {
-    const definition = { image: `${built}:1`, build: { context: "./addons/image" } };
-    const file = { services: Object.fromEntries(containers.map((name) => [name, definition])) };
-    await writeFile(join(folder, "compose.image.yaml"), JSON.stringify(file));
-    await command("docker", ["tag", process.env["IPAI_IMAGE_ODOO"] ?? "", `${built}:1`]);
-    await configWith(join(folder, "image.yaml"), ({ runtime }) => {
-      Object.assign((runtime as { compose: object }).compose, { files: ["compose.yaml", "compose.image.yaml"] });
-    });
-  });
-  afterAll(async () => {
-    const { stdout } = await command("docker", ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", built]);
-    await command("docker", ["image", "rm", "--force", ...stdout.trim().split("\n")]);
-  });
-
-  it("builds it first, and is rolled: no request fails", async () => {
-    const commit = await push("An image", write("RUN echo one > /etc/ipai-test"));
-    const users = await comeAndGo();
-    const ended = await deployWith("deploy");
-    const answers = await users.stop();
-    expect(ended).toMatchObject({ outcome: "succeeded" });
-    expect(answers.failures).toEqual([]);
-    expect([await deployed(), await seen(), await everythingServes()]).toEqual([commit, everywhere("one"), true]);
-  });
-
-  it("costs nothing when it cannot be built", async () => {
-    const before = [await deployed(), await started()];
-    const commit = await push("An image that cannot be built", write("RUN false"), "attempt");
-    const ended = await deployWith("deploy", "--to", commit);
-    expect(ended.error?.code).toBe("image.not_built");
-    expect([await deployed(), await started()]).toEqual(before);
-  });
-
-  it("is taken back with the database when the update fails", async () => {
-    const [before, content] = [await deployed(), await fingerprintAtRest()];
-    const work = async (draft: Draft) => {
-      await write("RUN echo two > /etc/ipai-test")(draft);
-      await draft.lay("broken");
-    };
-    const commit = await push("An image, and a view that is wrong", work, "attempt");
-    const ended = await deployWith("deploy", "--to", commit, "--no-backup");
-    expect(ended).toMatchObject({ outcome: "failed-and-undone", error: { code: "odoo.update_failed" } });
-    expect([await fingerprint(), await seen()]).toEqual([content, everywhere("one")]);
-    expect([await deployed(), await everythingServes(), await leftovers()]).toEqual([before, true, []]);
-  });
-
-  it("is rolled back to the one that ran before", async () => {
-    expect(await deployWith("rollback")).toMatchObject({ outcome: "succeeded" });
-    expect([await seen(), await everythingServes()]).toEqual([everywhere(""), true]);
   });
 });
 

@@ -60,6 +60,18 @@ export function registerDeployment(program: Command): void {
     .action(
       run(async (context, options) => (await import("../commands/deployments.ts")).listDeployments(context, options)),
     );
+  registerImages(program);
+}
+
+function registerImages(program: Command): void {
+  const images = program.command("images").description("what releases of a compose project were built into");
+  changing(images.command("prune"))
+    .description("remove the images that no release needs any more; --plan says which, and why the others are kept")
+    .action(
+      run(async (context, options) =>
+        (await import("../commands/run.ts")).runProcedure(context, "images prune", {}, options ?? {}),
+      ),
+    );
 }
 
 function registerRehearsals(program: Command): void {

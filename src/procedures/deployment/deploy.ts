@@ -15,7 +15,7 @@ import { askAgain, tickRelease } from "./checklist-facts.ts";
 import { checkOut, seenCode, short, unchangedTree } from "./code.ts";
 import { NotRehearsed } from "./errors.ts";
 import { askFor, type DeployFacts, readDeployFacts, requireGit } from "./facts.ts";
-import { buildImages, renewTools, useImages } from "./image.ts";
+import { buildImages, keepImages, renewTools, useImages } from "./image.ts";
 import { inputsOf } from "./inputs.ts";
 import { noteRelease, noteSize } from "./release.ts";
 import { canDrain, isDrained, restartAgain, restartEach, websocketsLoaded } from "./roll.ts";
@@ -169,8 +169,12 @@ function replace(stack: Stack, given: DeployInput, facts: DeployFacts): readonly
 
 /** Before anything is touched. */
 export function newImages(stack: Stack, facts: DeployFacts): readonly Step[] {
-  const { needs } = facts;
-  return buildImages(stack, facts, needs.length === 0 ? undefined : askFor(needs));
+  return [...buildImages(stack, facts, wordsOf(facts)), ...keepImages(stack, facts)];
+}
+
+/** What a new image is asked, if anything. */
+export function wordsOf({ needs }: Pick<DeployFacts, "needs">): readonly string[] | undefined {
+  return needs.length === 0 ? undefined : askFor(needs);
 }
 
 export const pivot = {
@@ -189,7 +193,7 @@ const backUp: ProcedureStep = {
 };
 
 /** Hours that the copy of before lives, unless somebody extends it. */
-const keptHours = 72;
+export const keptHours = 72;
 
 export function boundTo({ series, from, to, updates, installs, code, images, running }: DeployFacts): Plan["facts"] {
   const all = (modules: DeployFacts["updates"]) =>

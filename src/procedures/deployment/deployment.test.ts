@@ -250,6 +250,12 @@ const withImage = (addons: readonly ScannedAddon[]): DeployFacts => ({
 });
 const back = { undone: [release], code: factsOf([scanned("ledger")]) };
 
+function rehearsalOf(of: typeof stack, release: DeployFacts, addons: string): Plan {
+  const set = { backup: "20261129t020000_bbbb", databaseBytes: 50_000_000, cores: 2 };
+  const facts = { release, set, addonsPath: ["/usr/lib/odoo/addons", addons] };
+  return rehearse.plan(of, { to: null, install: [], backup: "latest" }, facts);
+}
+
 const plans: readonly [string, Plan][] = [
   ["deploy-code", deploy.plan(stack, given, ticked(factsOf([scanned("ledger", codeOnly)])))],
   ["deploy-database", deploy.plan(stack, given, ticked(factsOf([scanned("ledger")], told)))],
@@ -261,18 +267,8 @@ const plans: readonly [string, Plan][] = [
       ticked(factsOf([scanned("ledger", codeOnly)])),
     ),
   ],
-  [
-    "rehearse",
-    rehearse.plan(
-      stack,
-      { to: null, install: [], backup: "latest" },
-      {
-        release: factsOf([scanned("ledger")]),
-        set: { backup: "20261129t020000_bbbb", databaseBytes: 50_000_000, cores: 2 },
-        addonsPath: ["/usr/lib/odoo/addons", "/srv/sandbox/addons"],
-      },
-    ),
-  ],
+  ["rehearse", rehearsalOf(stack, factsOf([scanned("ledger")]), "/srv/sandbox/addons")],
+  ["rehearse-image", rehearsalOf(project, withImage([scanned("ledger")]), "/mnt/extra-addons")],
   ["deploy-image", deploy.plan(project, given, ticked(withImage([scanned("ledger")])))],
   ["rollback", rollback.plan(stack, { release: null }, { ...back, database: release })],
 ];

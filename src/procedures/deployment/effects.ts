@@ -3,7 +3,7 @@ import type { Act } from "../../runbook/plan.ts";
 import { concat, join, output, prefixed, runId, suffixed, type Text } from "../../runbook/value.ts";
 import { pathExists } from "../../stack/files.ts";
 import { effectsScript } from "../../stack/odoo/effects.ts";
-import type { Copy } from "../../stack/odoo/odoo.ts";
+import type { Copy, Odoo } from "../../stack/odoo/odoo.ts";
 import { activeCronsSql, cronsSql } from "../../stack/odoo/sql.ts";
 import type { ScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
@@ -16,6 +16,8 @@ import { differencesScript, noteStructure } from "../upgrade/found.ts";
 /** Where a rehearsal is done. */
 export interface Rehearsed {
   readonly stack: Stack;
+  /** The one that is asked: as it serves, or in the image of the release. */
+  readonly odoo: Odoo;
   readonly cluster: ScratchCluster;
   readonly folder: Text;
 }
@@ -52,11 +54,11 @@ export function noteState(
 }
 
 function askOdoo(
-  { stack, folder }: Rehearsed,
+  { stack, odoo, folder }: Rehearsed,
   { when, modules, options }: { when: When; modules: readonly string[]; options: readonly Text[] },
 ): Act {
   const into = suffixed(folder, `/odoo-${when}`);
-  const asked = stack.odoo.shell(effectsScript, { MODULES: JSON.stringify(modules) }, copyIn(folder, options));
+  const asked = odoo.shell(effectsScript, { MODULES: JSON.stringify(modules) }, copyIn(folder, options));
   const isDone = {
     title: "Odoo answered to the end",
     action: command(stack.tools, ["grep", "-c", '"kind": "done"', into], { okExitCodes: [0, 1] }),

@@ -108,6 +108,12 @@ export const ChecklistRed = defineError<{ red: string }>("deploy.checklist_red",
     "Do what it says (`ipai deploy --checklist` shows all of it), or say why it has to be now: `ipai deploy --override REASON`, to which a second person has to consent.",
 });
 
+export const NoImages = defineError<{ stack: string }>("deploy.no_images", {
+  exitCode: 23,
+  message: (d) => `${d.stack} builds no images: it is no project of Docker Compose, or has no source. ${untouched}`,
+  hint: () => "What is built of releases is said in docs/operating/deployments.md, under Images.",
+});
+
 interface Found {
   readonly found: string;
 }

@@ -20,10 +20,10 @@ interface Move {
   readonly images: readonly SourceImage[];
 }
 
-/** Built, asked for what modules need, and what runs now kept under its own commit. `needs`: what to run in it, if anything. */
+/** Built, and asked for what modules need. `needs`: what to run in it, if anything. */
 export function buildImages(
   stack: Stack,
-  { from, to, images }: Move,
+  { to, images }: Omit<Move, "from">,
   needs: readonly string[] | undefined,
 ): readonly Act[] {
   return images.flatMap((image) => {
@@ -35,15 +35,22 @@ export function buildImages(
         { done: there, verify: [there], timeoutSeconds: 3600, forecastSeconds: 60 },
       ),
       ...(needs === undefined || !isForCommands(stack, [image]) ? [] : [hasPrograms(all, image, to, needs)]),
-      change(
-        {
-          id: `keep ${nameIn(image)}`,
-          title: `Keep the ${image.name} that runs as that of ${short(from)}`,
-          action: all.keep(image, from),
-        },
-        { verify: [all.isThere(image, from)], timeoutSeconds: 60 },
-      ),
     ];
+  });
+}
+
+/** What runs now is kept under its own commit, for the way back. */
+export function keepImages(stack: Stack, { from, images }: Omit<Move, "to">): readonly Act[] {
+  return images.map((image) => {
+    const all = imagesOf(stack);
+    return change(
+      {
+        id: `keep ${nameIn(image)}`,
+        title: `Keep the ${image.name} that runs as that of ${short(from)}`,
+        action: all.keep(image, from),
+      },
+      { verify: [all.isThere(image, from)], timeoutSeconds: 60 },
+    );
   });
 }
 

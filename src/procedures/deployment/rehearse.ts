@@ -2,7 +2,10 @@ import { z } from "zod";
 import { command } from "../../runbook/action.ts";
 import type { Act, Plan, Step } from "../../runbook/plan.ts";
 import { concat, join, runId, suffixed, type Text } from "../../runbook/value.ts";
+import { createBeside } from "../../stack/beside.ts";
 import { pathExists } from "../../stack/files.ts";
+import { type SourceImage, tagOf } from "../../stack/images.ts";
+import type { Odoo } from "../../stack/odoo/odoo.ts";
 import { createScratchCluster } from "../../stack/scratch.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { unpackIn } from "../../stack/transfer.ts";
@@ -10,14 +13,17 @@ import { copyName } from "../backup/copy.ts";
 import { type ProofFacts, readProofFacts } from "../backup/facts.ts";
 import { onCopy } from "../backup/on-copy.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
-import { change } from "../steps.ts";
+import { change, whileBeside } from "../steps.ts";
 import { successCriteria } from "../upgrade/criteria.ts";
 import { workDirectory } from "../upgrade/upgrade.ts";
 import { short } from "./code.ts";
-import { boundTo, notesOf } from "./deploy.ts";
+import { boundTo, notesOf, wordsOf } from "./deploy.ts";
 import { compareStates, copyIn, found, noteActiveCrons, noteState, type Rehearsed } from "./effects.ts";
 import { NothingToRehearse, RehearsalWithoutBackup } from "./errors.ts";
-import { type DeployFacts, inSource, readDeployFacts, requireExternal, requireGit } from "./facts.ts";
+import { type DeployFacts, inSource, readDeployFacts, requireGit } from "./facts.ts";
+import { buildImages } from "./image.ts";
+import { isForCommands } from "./inputs.ts";
+import { noteSize, size } from "./release.ts";
 
 const input = z.object({
   to: z.string().nullable().default(null).describe("Branch, tag or commit; the source's branch when absent"),
@@ -53,7 +59,6 @@ async function readRehearseFacts(reader: FactReader, { to, install, backup }: Re
   const { stack } = reader;
   const release = await readDeployFacts(reader, { to, install });
   if (release.updates.length + release.installs.length === 0) throw NothingToRehearse({ commit: short(release.to) });
-  await requireExternal(reader, release.needs);
   const set = await readProofFacts(reader, backup);
   const { odoo } = stack.config;
   const conf = await reader.text(command(stack.odoo.place, ["cat", "--", odoo.config]));
@@ -81,7 +86,7 @@ function planRehearsal(stack: Stack, given: RehearseInput, facts: RehearseFacts)
     lease: "shared",
     notes: [
       ...notesOf(stack, { backup: false }, release).filter((line) => !/^(Users are|Built anew)/.test(line)),
-      ...release.images.map(({ name }) => `It is done with the ${name} that serves: none is built for a rehearsal.`),
+      ...noteImages(stack, release),
       `It is done on backup ${set.backup}, on a PostgreSQL of its own; the stack keeps serving and is not touched.`,
     ],
     steps: rehearsal(stack, facts),
@@ -94,26 +99,60 @@ function rehearsal(stack: Stack, facts: RehearseFacts): readonly Step[] {
   if (restic === undefined) throw RehearsalWithoutBackup({ stack: stack.name });
   const folder = join(`${stack.config.workDirectory}/rehearsal/`, runId);
   const cluster = createScratchCluster(stack.config, stack.runtime, folder);
-  const on: Rehearsed = { stack, cluster, folder };
+  const { odoo, build, beside } = releasedOdoo(stack, release);
+  const on: Rehearsed = { stack, odoo: stack.odoo, cluster, folder };
+  const released: Rehearsed = { ...on, odoo };
   const modules = release.updates.map(({ name }) => name);
   const own = cluster.odooOptions;
-  const released = [...own, addonsOption(stack, folder, facts.addonsPath)];
+  const options = [...own, addonsOption(stack, folder, facts.addonsPath)];
   const copy = { repository: restic, set, cluster, folder, what: "rehearsal" };
   return [
     workDirectory(stack),
+    noteSize(stack),
     onCopy(stack, copy, {
-      first: [takeCode(stack, folder, release.to)],
+      first: [...build, takeCode(stack, folder, release.to)],
       // Silencing switches them off.
       restored: [noteActiveCrons(on)],
       silenced: [
         ...noteState(on, { when: "before", modules, options: own }),
-        update(on, facts, released),
-        ...noteState(on, { when: "after", modules, options: released }),
+        ...beside([update(released, facts, options), ...noteState(released, { when: "after", modules, options })]),
       ],
       last: [compareStates(on)],
     }),
     noteRehearsal(stack, facts),
   ];
+}
+
+/** The Odoo that the release will have. */
+interface ReleasedOdoo {
+  readonly odoo: Odoo;
+  readonly build: readonly Step[];
+  beside(body: readonly Step[]): readonly Step[];
+}
+
+/** Where the release builds the image of Odoo's commands otherwise, it is built as for the deployment, which finds it then. */
+function releasedOdoo(stack: Stack, { to, images, needs }: DeployFacts): ReleasedOdoo {
+  const image = imageOfCommands(stack, images);
+  if (image === undefined) return { odoo: stack.odoo, build: [], beside: (body) => body };
+  const beside = createBeside(stack.config, "rehearsal", { image: tagOf(image, to) });
+  return {
+    odoo: beside.odoo,
+    build: buildImages(stack, { to, images: [image] }, wordsOf({ needs })),
+    beside: (body) => [whileBeside(beside, `of ${image.name} at ${short(to)}`, body)],
+  };
+}
+
+function imageOfCommands(stack: Stack, images: readonly SourceImage[]): SourceImage | undefined {
+  return images.find((image) => isForCommands(stack, [image]));
+}
+
+function noteImages(stack: Stack, { images }: DeployFacts): readonly string[] {
+  const image = imageOfCommands(stack, images);
+  return images.map((one) =>
+    one === image
+      ? `${one.name} is built as for the deployment, which finds it then; the update is done in a container of it.`
+      : `${one.name} is not built: Odoo's commands run in another image.`,
+  );
 }
 
 export function takeCode(stack: Stack, folder: Text, commit: string): Act {
@@ -131,11 +170,15 @@ export function takeCode(stack: Stack, folder: Text, commit: string): Act {
 }
 
 /** As the update of a deployment, with the same judgement; only what it is done on is another. */
-function update({ stack, cluster, folder }: Rehearsed, { release }: RehearseFacts, options: readonly Text[]): Act {
+function update(
+  { stack, odoo, cluster, folder }: Rehearsed,
+  { release }: RehearseFacts,
+  options: readonly Text[],
+): Act {
   const { updates, installs } = release;
   const log = join(`${stack.config.workDirectory}/runs/`, runId, "/update.log");
   const names = (of: DeployFacts["updates"]) => of.map(({ name }) => name);
-  const action = stack.odoo.bring({ update: names(updates), install: names(installs) }, log, copyIn(folder, options));
+  const action = odoo.bring({ update: names(updates), install: names(installs) }, log, copyIn(folder, options));
   const verify = successCriteria(stack, { changes: updates, installs }, (text, values) =>
     cluster.query(copyName, text, values),
   );
@@ -173,7 +216,7 @@ function noteRehearsal(stack: Stack, { release, set }: RehearseFacts): Act {
     commit: release.to,
     backup: set.backup,
     modules,
-    databaseBytes: release.databaseBytes,
+    databaseBytes: size,
     found,
   };
   return change(

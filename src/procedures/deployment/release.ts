@@ -76,6 +76,9 @@ export function noteSize({ postgres, config }: Stack): Act {
   });
 }
 
+/** What was noted. */
+export const size = output("size", "bytes");
+
 /** The last step: what nobody noted can only be rolled back by hand. After `noteSize`. */
 export function noteRelease(
   stack: Stack,
@@ -92,7 +95,7 @@ export function noteRelease(
     commit: to,
     commits: kept,
     modules,
-    databaseBytes: output("size", "bytes"),
+    databaseBytes: size,
   };
   return change(
     {

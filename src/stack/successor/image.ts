@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { ComposeProject, StackConfig } from "../../config/schema.ts";
 import { type CommandAction, command, type Probe } from "../../runbook/action.ts";
-import { join, runId, type Text } from "../../runbook/value.ts";
+import type { Text } from "../../runbook/value.ts";
+import { type Beside, createBeside } from "../beside.ts";
 import { idOf, namelessVolumes } from "../images.ts";
-import { createOdoo } from "../odoo/odoo.ts";
-import { containerOf, createComposeRuntime, projectOf } from "../runtime/compose.ts";
+import { containerOf, projectOf } from "../runtime/compose.ts";
 import { composeScript, readProject, withVariables } from "../runtime/compose-program.ts";
 import type { AnySuccessor } from "./successor.ts";
 
@@ -41,30 +41,17 @@ interface Variables {
 /** A line of `.env` for each variable; null where there is none. */
 export type Lines = Readonly<Record<string, string | null>>;
 
-/** A run's own container, beside the services. */
-interface Beside {
-  readonly start: CommandAction;
-  readonly isStarted: Probe;
-  readonly remove: CommandAction;
-  readonly isRemoved: Probe;
-}
-
 type Given = Readonly<Record<string, string>>;
 
 export function createImageSuccessor(stack: StackConfig, series: string, variables: Given): ImageSuccessor {
   const { host } = stack;
   const project = projectOf(stack);
-  const container = `${containerOf(project, project.odooTools)}-next`;
-  const config = besides(stack, project, container);
-  const odoo = createOdoo(config, createComposeRuntime(config, projectOf(config)));
   const services = [...stack.services.odoo.map(({ name }) => name), project.odooTools];
   return {
     kind: "image",
     series,
-    config,
-    odoo,
     ...createVariables(host, project, variables),
-    ...createBeside(host, project, container, variables),
+    ...createBeside(stack, "next", { variables }),
     ask: (question) => withVariables(askIn(host, project, question), variables),
     relinked: (path) => path,
     project: withVariables(readProject(host, project), variables),
@@ -114,17 +101,6 @@ function createVariables(host: string, project: ComposeProject, variables: Given
   };
 }
 
-function createBeside(host: string, project: ComposeProject, container: string, variables: Given): Beside {
-  const own = (script: string) => command(host, ["sh", "-c", script, "own", container, runId]);
-  const run = composeScript(host, project, startScript, project.odooTools, container, runId);
-  return {
-    start: { ...withVariables(run, variables), exitCodes: { ...run.exitCodes, 94: "upgrade.container_taken" } },
-    isStarted: prints("it runs", own(stateScript), join("true ", runId), "stack.service_not_running"),
-    remove: own(removeScript),
-    isRemoved: prints("it is gone", own(absentScript), "", "stack.service_still_running"),
-  };
-}
-
 function prints(title: string, action: CommandAction, answer: Text, code: string): Probe {
   return { title, action, output: { from: "stdout" }, compare: "eq", with: answer, code };
 }
@@ -133,12 +109,6 @@ function prints(title: string, action: CommandAction, answer: Text, code: string
 function variablesOf({ directory, envFiles }: ComposeProject): string {
   const file = envFiles.at(-1) ?? ".env";
   return file.startsWith("/") ? file : `${directory}/${file}`;
-}
-
-/** The same stack, with Odoo's own commands in another container. */
-function besides(stack: StackConfig, project: ComposeProject, container: string): StackConfig {
-  const containers = { ...project.containers, [project.odooTools]: container };
-  return { ...stack, runtime: { compose: { ...project, containers } } };
 }
 
 /** In a container that is gone when it has answered. */
@@ -230,20 +200,3 @@ service=$1
 shift
 compose run --rm --no-deps -T --user 0:0 --entrypoint env "$service" "$@"
 `;
-
-const ownedBy = `owner_of() { docker container inspect --format '{{index .Config.Labels "ipai.run"}}' "$1" 2>/dev/null || :; }
-`;
-/** One that was made is only started: by a run that was killed, or when the machine was away. */
-const startScript = `
-${ownedBy}
-owner=$(owner_of "$2")
-if [ "$owner" = "$3" ]; then exec docker start "$2"; fi
-if [ -n "$owner" ]; then echo "$2 is of the run $owner" >&2; exit 94; fi
-need 2.0.0
-compose run --detach --no-deps -T --name "$2" --label "ipai.run=$3" --user 0:0 --entrypoint sleep "$1" infinity
-`;
-const stateScript = `docker container inspect --format '{{.State.Running}} {{index .Config.Labels "ipai.run"}}' "$1" 2>/dev/null || :`;
-const removeScript = `${ownedBy}
-[ "$(owner_of "$1")" != "$2" ] || docker rm --force --volumes "$1"
-`;
-const absentScript = `docker ps --all --quiet --filter "name=^$1\\$" --filter "label=ipai.run=$2"`;

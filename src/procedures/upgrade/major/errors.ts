@@ -124,9 +124,3 @@ export const ImageElsewhere = defineError<{ found: string }>("upgrade.image_else
   hint: () =>
     "Does a variable of the environment, or another compose file of the commit, say otherwise than .env? `docker compose config` shows it.",
 });
-
-export const ContainerTaken = defineError<Ended>("upgrade.container_taken", {
-  exitCode: 25,
-  message: (d) => `Another run has its container of the new series: ${causeOf(d)}.`,
-  hint: () => "Wait until that run has ended, or resume or cancel it: `ipai runs`.",
-});

@@ -7,7 +7,7 @@ import type { Stack } from "../../../stack/stack.ts";
 import { type ImageSuccessor, type Lines, type Made, parseLines, parseMade } from "../../../stack/successor/image.ts";
 import { again, renew } from "../../deployment/image.ts";
 import type { FactReader } from "../../procedure.ts";
-import { change, require, takeBack } from "../../steps.ts";
+import { change, require, takeBack, whileBeside } from "../../steps.ts";
 import { ImageUnfit, WrongSuccessor } from "./errors.ts";
 import type { Program } from "./exchange.ts";
 
@@ -90,26 +90,7 @@ export function imageProgram(stack: Stack, successor: ImageSuccessor, { images, 
         verify: [successor.areWritten(lines), ...distinct(images).map(({ name, id }) => successor.isImage(name, id))],
       }),
     ],
-    beside: (body) => [
-      {
-        kind: "bracket",
-        id: "beside",
-        title: `A container of Odoo ${successor.series}, beside the services`,
-        open: [
-          change(
-            { id: "start beside", title: `Start a container of Odoo ${successor.series}`, action: successor.start },
-            { verify: [successor.isStarted], attempts: 2 },
-          ),
-        ],
-        body,
-        close: [
-          takeBack(
-            { id: "remove beside", title: "Remove that container", action: successor.remove },
-            { verify: [successor.isRemoved] },
-          ),
-        ],
-      },
-    ],
+    beside: (body) => [whileBeside(successor, `of Odoo ${successor.series}`, body)],
     exchange: ({ bring, seen }) => [
       nameImage(stack, successor, { images, lines }),
       // On the way back the project's own files are as they were before containers are made of them.
