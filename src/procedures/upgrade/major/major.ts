@@ -1,9 +1,8 @@
 import { z } from "zod";
-import type { Probe } from "../../../runbook/action.ts";
 import type { Act, Plan, ProcedureStep, Step, Wait } from "../../../runbook/plan.ts";
 import { join, runId } from "../../../runbook/value.ts";
 import { linkTree, makeDirectory, pathExists, pathIsAbsent, removeTree } from "../../../stack/files.ts";
-import { copyDatabaseSql, dropDatabaseSql } from "../../../stack/postgres.ts";
+import { dropDatabaseSql } from "../../../stack/postgres.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import {
   changePlaces,
@@ -210,38 +209,18 @@ function makeRunFolder(stack: Stack, { past, pastFiles }: Names): Act {
   );
 }
 
-/** A template, so that no Odoo whose configuration names no database begins to work on it. */
 function copyDatabase({ postgres }: Stack, { database, past }: Names, databaseBytes: number): Act {
-  const isThere: Probe = {
-    title: "the copy is there, and hidden from Odoo",
-    action: postgres.query("postgres", "select count(*) from pg_database where datname = :'name' and datistemplate;", {
-      name: past,
-    }),
-    output: { from: "stdout", as: "number" },
-    compare: "eq",
-    with: 1,
-  };
   return change(
+    { id: "copy", title: "Copy the database", action: postgres.copyHidden(database, past) },
     {
-      id: "copy",
-      title: "Copy the database",
-      action: postgres.query("postgres", `${dropDatabaseSql}${copyDatabaseSql}${hideSql}`, {
-        name: past,
-        source: database,
-        copy: past,
-      }),
-    },
-    {
-      done: isThere,
-      verify: [isThere],
+      done: postgres.isHidden(past),
+      verify: [postgres.isHidden(past)],
       attempts: 3,
       timeoutSeconds: 6 * 3600,
       forecastSeconds: Math.ceil(databaseBytes / copyBytesPerSecond),
     },
   );
 }
-
-const hideSql = `alter database :"copy" is_template true;\n`;
 
 function copyFilestore(stack: Stack, { database, pastFiles }: Names): Act {
   const there = pathExists(stack.tools, pastFiles, "the copy has its filestore");
