@@ -1,10 +1,24 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { at, configWith, prove, removeShared, runJson, sharedFolder } from "../harness/backups.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
 import { type Draft, deployed, push } from "../harness/repository.ts";
-import { folder, ipai, leftovers, parsed, type RunJson, root, serves, sql, urls } from "../harness/sandbox.ts";
+import {
+  container,
+  folder,
+  ipai,
+  isCompose,
+  leftovers,
+  parsed,
+  type RunJson,
+  root,
+  run,
+  serves,
+  services,
+  sql,
+  urls,
+} from "../harness/sandbox.ts";
 import { codeReaders, databaseFolder, databaseServer, type SmallDisk, smallDisk } from "../harness/small-disk.ts";
 import { whileWatched } from "../harness/users.ts";
 
@@ -127,6 +141,26 @@ describe("a disk that runs full", () => {
       await isAsBefore();
       await nothingIsStuck();
     });
+  });
+});
+
+describe("a tree that somebody changes when a release has begun", () => {
+  const stray = join(folder, entry);
+  const processes = async () =>
+    isCompose
+      ? (await run("docker", ["inspect", "--format", "{{.State.StartedAt}}", ...services.map(container)])).stdout
+      : Promise.all(services.map((name) => readFile(join(folder, "run", `${name}.pid`), "utf8")));
+
+  it("is left as it is, and no service is restarted with what nobody judged", async () => {
+    const commit = await push("Say it", ({ edit }) => edit(entry, "class Entry", "# so\nclass Entry"), "attempt");
+    const [before, running] = [await deployed(), await processes()];
+    const options = at("do:tree:before", `cp -a ${stray} ${stray}.was; echo 'import nobody_has_this' >> ${stray}`);
+    const ended = await runJson(["deploy", "--to", commit], options);
+    expect([ended.outcome, ended.error?.code]).toEqual(["failed", "git.not_clean"]);
+    expect(await readFile(stray, "utf8")).toContain("nobody_has_this");
+    await rename(`${stray}.was`, stray);
+    expect([await deployed(), await processes()]).toEqual([before, running]);
+    await nothingIsStuck();
   });
 });
 

@@ -46,7 +46,7 @@ it.each<[string, number?]>([["do:checkout:spawned"], ["do:stop odoo-core:perform
   },
 );
 
-it.each([["undo:checkout~check out before:spawned"], ["undo:tree~start odoo-core again:spawned"]])(
+it.each([["undo:checkout~check out before:spawned"], ["undo:checkout~start odoo-core again:spawned"]])(
   "a hot-fix that is taken back and killed at %s is taken back by whoever resumes it",
   async (point) => {
     const before = await deployed();

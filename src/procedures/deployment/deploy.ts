@@ -116,10 +116,10 @@ export function roll(stack: Stack, facts: DeployFacts, { besides = [], undone }:
     ...canDrain(stack, running),
     ...websocketsLoaded(stack, running),
     ...newImages(stack, facts),
-    // Taken back last, when the old code is in its place again.
-    unchangedTree(stack, git, facts, restartAgain(stack, running, images)),
+    unchangedTree(stack, git, facts),
     noteSize(stack),
-    checkOut(stack, git, facts),
+    // Only once the old code lies there again: until it is checked out, nobody has judged what does.
+    checkOut(stack, git, facts, restartAgain(stack, running, images)),
     seenCode(stack, code),
     { ...recordHashes(stack, hashes), undo: [{ ...recordHashes(stack, recorded), id: "record before" }] },
     ...useImages(stack, facts, false),
