@@ -2,6 +2,7 @@ import { mkdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { at, configWith, prove, removeShared, runJson, sharedFolder } from "../harness/backups.ts";
+import { call } from "../harness/odoo.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
 import { type Draft, deployed, push } from "../harness/repository.ts";
 import {
@@ -213,5 +214,29 @@ describe("a control database that is restarted", () => {
     expect(await sql("select latest_version from ir_module_module where name = 'ipai_demo_report'")).toMatch(
       /1\.1\.0$/,
     );
+  });
+});
+
+// After the release above: what it brings is brought here for good too.
+describe("a deployment that is cancelled when users have been let in", () => {
+  const proxy = (what: "pause" | "unpause") =>
+    isCompose
+      ? `docker ${what} ${container("nginx")} >&2`
+      : `pkill -${what === "pause" ? "STOP" : "CONT"} -P "$(cat ${join(folder, "run/nginx.pid")})"`;
+  const cancel = `setsid ${root}/bin/ipai runs cancel "$(${root}/bin/ipai runs --json | jq -r '.[0].run')" >/dev/null 2>&1 </dev/null &`;
+
+  it("asks what is to be done, and nothing that they write is lost", async () => {
+    const addField = ({ edit }: Draft) => edit(entry, "note =", "remark = fields.Char()\n    note =");
+    const commit = await push("A new field", addField, "attempt");
+    // The public address does not answer until the cancel has come.
+    const options = at("do:closed/maintenance off:recorded", `${proxy("pause")}\n${cancel}`);
+    const ended = await runJson(["deploy", "--to", commit, "--no-backup"], options);
+    expect([ended.outcome, ended.error?.code]).toEqual(["waiting", "run.cancelled"]);
+    expect((await run("sh", ["-c", proxy("unpause")])).exitCode).toBe(0);
+    const partner = await call<number>("res.partner", "create", { name: "Written meanwhile" });
+    const args = ["runs", "resume", ended.run, "--decide", "again", "--json"];
+    expect(parsed<RunJson>(await ipai(args))).toMatchObject({ outcome: "succeeded" });
+    expect([await deployed(), await everythingServes()]).toEqual([commit, true]);
+    expect(await sql(`select name from res_partner where id = ${partner}`)).toBe("Written meanwhile");
   });
 });

@@ -6,7 +6,7 @@ import { whileInMaintenance } from "../maintenance/bracket.ts";
 import { announcedBefore, type FactReader, type Procedure } from "../procedure.ts";
 import { noteOpened } from "../resources.ts";
 import { boundTo as boundToRunning } from "../running.ts";
-import { whileOdooStopped } from "../steps.ts";
+import { pivot, whileOdooStopped } from "../steps.ts";
 import { namesOf } from "../upgrade/snapshot.ts";
 import { recordHashes, updateModules } from "../upgrade/update.ts";
 import { workDirectory } from "../upgrade/upgrade.ts";
@@ -161,8 +161,8 @@ function replace(stack: Stack, given: DeployInput, facts: DeployFacts): readonly
         ...updateModules(stack, { ...facts, changes: updates }, given.acceptLostCrons),
       ]),
       ...smokeTests(stack, running.odoo),
+      pivot,
     ]),
-    pivot,
     noteRelease(stack, facts, { kind: "database", snapshot: true }),
   ];
 }
@@ -172,12 +172,6 @@ export function newImages(stack: Stack, facts: DeployFacts): readonly Step[] {
   const { needs } = facts;
   return buildImages(stack, facts, needs.length === 0 ? undefined : askFor(needs));
 }
-
-export const pivot = {
-  kind: "pivot",
-  id: "open",
-  title: "Users are back: from here on their work would be lost by a swap",
-} as const;
 
 const backUp: ProcedureStep = {
   kind: "procedure",

@@ -14,14 +14,13 @@ import {
 } from "../../backup/restore/place.ts";
 import { withFolder } from "../../backup/set.ts";
 import { checkOut, seenCode, short, unchangedTree } from "../../deployment/code.ts";
-import { pivot } from "../../deployment/deploy.ts";
 import { requireGit } from "../../deployment/facts.ts";
 import { noteRelease, noteSize } from "../../deployment/release.ts";
 import { smokeTests } from "../../deployment/smoke.ts";
 import { whileInMaintenance } from "../../maintenance/bracket.ts";
 import type { FactReader, Procedure } from "../../procedure.ts";
 import { boundTo as boundToRunning } from "../../running.ts";
-import { change, takeBack, whileOdooStopped } from "../../steps.ts";
+import { change, pivot, takeBack, whileOdooStopped } from "../../steps.ts";
 import { requireSpace } from "../facts.ts";
 import { copyBytesPerSecond } from "../snapshot.ts";
 import { compareCrons, nobodyElse, readBefore, recordHashes } from "../update.ts";
@@ -143,8 +142,8 @@ function steps(stack: Stack, given: MajorInput, facts: RehearsedFacts): readonly
       ...program.served(running.odoo),
       ...smokeTests(stack, running.odoo),
       ...(given.approval ? [approval] : []),
+      pivot,
     ]),
-    pivot,
     noteMajor(stack, facts, { id: "serving", title: "Note that it serves", state: "serving" }),
     ...(code === undefined ? [] : [noteAsRelease(stack, facts, code)]),
   ];
