@@ -25,6 +25,7 @@ import { requireSpace } from "../facts.ts";
 import { copyBytesPerSecond } from "../snapshot.ts";
 import { compareCrons, nobodyElse, readBefore, recordHashes } from "../update.ts";
 import { upgradeCopy } from "./beside.ts";
+import { holdCrons, releaseCrons } from "./crons.ts";
 import type { NewCode } from "./exchange.ts";
 import { type MajorFacts, readMajorFacts } from "./facts.ts";
 import { programFacts, programOf } from "./program.ts";
@@ -138,11 +139,13 @@ function steps(stack: Stack, given: MajorInput, facts: RehearsedFacts): readonly
         ...changePlaces(stack, { database: { isThere: true }, files: { isThere: true } }, names),
         ...program.exchange(newCode(stack, facts)),
         ...(facts.managed.length === 0 ? [] : [recordHashes(stack, hashesOf(facts))]),
+        ...holdCrons(stack),
       ]),
       ...program.served(running.odoo),
       ...smokeTests(stack, running.odoo),
       ...(given.approval ? [approval] : []),
       pivot,
+      releaseCrons(stack),
     ]),
     noteMajor(stack, facts, { id: "serving", title: "Note that it serves", state: "serving" }),
     ...(code === undefined ? [] : [noteAsRelease(stack, facts, code)]),
@@ -291,6 +294,7 @@ function wayOf(stack: Stack, given: MajorInput, { running, rehearsed, from, to }
     rehearsed === undefined
       ? "Users are kept out from the copy on; for how long nobody has rehearsed (`ipai upgrade major --rehearse`)."
       : `Users are kept out from the copy on, for about ${Math.ceil(rehearsed + usualSeconds)} s by the rehearsal besides the copy${isAsked ? ", and until somebody has looked" : ""}.`,
+    "Scheduled actions run again when users are let in: until then no mail is sent or fetched by them.",
     `The database of before is kept for ${keptDays} days.`,
     ...(running.odoo.length === 0 ? ["No Odoo service runs now; none will be started."] : []),
     ...(backup && stack.restic === undefined ? ["This stack has no repository, so no backup is made first."] : []),
