@@ -14,8 +14,6 @@ import { runWait } from "./wait.ts";
  * `undoInner` takes back the procedure inside an entry. Returns whether anything of the stack had been changed.
  */
 export async function undoAll(session: Session, undoInner: (entry: Entry) => Promise<boolean>): Promise<boolean> {
-  // Whoever has only looked has nothing to take back.
-  if (!session.entries.some((entry) => mayHaveChanged(session, entry))) return false;
   let changed = false;
   for (const entry of session.entries.toReversed()) {
     const { step, path } = entry;
@@ -26,11 +24,6 @@ export async function undoAll(session: Session, undoInner: (entry: Entry) => Pro
     for (const back of entry.undo) await takeBack(session, entry, back);
   }
   return changed;
-}
-
-function mayHaveChanged(session: Session, { path, step }: Entry): boolean {
-  const isChange = step.kind === "procedure" || (step.kind === "act" && step.effect !== "read");
-  return isChange && session.journal.has(keyOf(path, "do"));
 }
 
 /** Going back over the edge of a bracket closes it or opens it again, also where the edge itself had found nothing to do. */

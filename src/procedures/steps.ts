@@ -1,5 +1,5 @@
 import type { Output, Probe } from "../runbook/action.ts";
-import type { Act, Bracket, Sequence, Step, Wait } from "../runbook/plan.ts";
+import type { Act, Bracket, Pivot, Sequence, Step, Wait } from "../runbook/plan.ts";
 import type { Beside } from "../stack/beside.ts";
 import type { Address } from "../stack/odoo/odoo.ts";
 import type { Service, Stoppable } from "../stack/runtime/runtime.ts";
@@ -141,6 +141,16 @@ export function whileBeside(beside: Beside, what: string, body: readonly Step[])
     ],
   };
 }
+
+/**
+ * The last of what is done while users are kept out: from the moment in which they may be let in they write, and whatever fails then is a
+ * question to a person, also that the public address does not serve, and a cancel.
+ */
+export const pivot: Pivot = {
+  kind: "pivot",
+  id: "open",
+  title: "Users are let in: from here on their work would be lost by a swap",
+};
 
 /** Keeps users out by stopping the proxy; afterwards the public address serves again, if an Odoo is there to be served. */
 export function whileClosed(stack: Stack, running: Running, body: readonly Step[]): readonly Step[] {

@@ -76,7 +76,7 @@ export interface ProcedureStep {
   readonly mandate: { readonly risk: Effect; readonly undoClass: UndoClass };
 }
 
-/** Users write from here on: a swap back would lose their work, so a failure after it is not undone by itself. */
+/** Users write from here on, so it stands before what lets them in: a swap back would lose their work, so a failure after it is not undone by itself. */
 export interface Pivot {
   readonly kind: "pivot";
   readonly id: string;

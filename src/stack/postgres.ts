@@ -29,6 +29,13 @@ export interface Postgres {
    * that name is dropped first. Any error ends it.
    */
   load(database: Text, dump: Dump): CommandAction;
+  /**
+   * Copies a database whole, beside it and hidden from Odoo; what lies there under that name is dropped first. Nobody may be connected to
+   * the source.
+   */
+  copyHidden(source: Text, copy: Text): SqlAction;
+  /** The last that `load` and `copyHidden` do to it: a copy that was cut off is not. */
+  isHidden(database: Text): Probe;
   databaseExists(database: Text): Probe;
   databaseIsAbsent(database: Text): Probe;
 }
@@ -104,6 +111,16 @@ export function createPostgres(stack: StackConfig, runtime: Runtime): Postgres {
         }),
       );
     },
+    copyHidden: (source, copy) => query("postgres", copyHiddenSql, { name: copy, source, copy }),
+    isHidden: (name) => ({
+      title: "it is there, and hidden from Odoo",
+      action: query("postgres", "select count(*) from pg_database where datname = :'name' and datistemplate;", {
+        name,
+      }),
+      output: { from: "stdout", as: "number" },
+      compare: "eq",
+      with: 1,
+    }),
     databaseExists: (name) => exists(name, 1),
     databaseIsAbsent: (name) => exists(name, 0),
   };
@@ -204,18 +221,29 @@ PGOPTIONS='-c synchronous_commit=off' "$restore" "$@" --exit-on-error --no-table
 `;
 
 /**
- * Copies a database whole, with the settings that `CREATE DATABASE … TEMPLATE` leaves behind (`ALTER DATABASE … SET`). Nobody
- * may be connected to the source.
+ * Copies a database whole, with what `CREATE DATABASE … TEMPLATE` leaves behind and `pg_dump --create` would write: settings, also those of
+ * single roles in it, grants, limit of connections and comment. Whoever granted, the owner grants now. Nobody may be connected to the source.
  */
 export const copyDatabaseSql = `
 select format('create database %I with template %I owner %I', :'copy', :'source', pg_get_userbyid(datdba))
   from pg_database where datname = :'source' \\gexec
-select format('alter database %I set %I to %s', :'copy', split_part(setting, '=', 1),
-    case when split_part(setting, '=', 1) in ('search_path', 'temp_tablespaces', 'session_preload_libraries')
+select format('alter %s set %I to %s', case when s.setrole = 0 then format('database %I', :'copy')
+      else format('role %I in database %I', pg_get_userbyid(s.setrole), :'copy') end, split_part(setting, '=', 1),
+    case when split_part(setting, '=', 1) in ('search_path', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries')
       then substr(setting, strpos(setting, '=') + 1)
       else quote_literal(substr(setting, strpos(setting, '=') + 1)) end)
   from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) setting
-  where d.datname = :'source' and s.setrole = 0 \\gexec
+  where d.datname = :'source' \\gexec
+select format('alter database %I connection limit %s', :'copy', datconnlimit)
+  from pg_database where datname = :'source' and datconnlimit >= 0 \\gexec
+select format('comment on database %I is %L', :'copy', said)
+  from pg_database d, shobj_description(d.oid, 'pg_database') said where d.datname = :'source' and said is not null \\gexec
+select format('revoke all on database %I from public, %I', :'copy', pg_get_userbyid(datdba))
+  from pg_database where datname = :'source' and datacl is not null \\gexec
+select format('grant %s on database %I to %s%s', privilege_type, :'copy',
+    case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end,
+    case when is_grantable then ' with grant option' else '' end)
+  from pg_database d, aclexplode(d.datacl) where d.datname = :'source' order by is_grantable \\gexec
 `;
 
 /**
@@ -264,6 +292,9 @@ export const dropDatabaseSql = `
 select format('alter database %I is_template false', :'name') from pg_database where datname = :'name' and datistemplate \\gexec
 drop database if exists :"name" with (force);
 `;
+
+/** A template, so that no Odoo whose configuration names no database lists it, or begins to work on it. */
+const copyHiddenSql = `${dropDatabaseSql}${copyDatabaseSql}alter database :"copy" is_template true;\n`;
 
 /** Sessions on a database that are not ours, in words; empty when there is none. */
 export const otherSessionsSql = `

@@ -112,6 +112,21 @@ describe("containers that version 2 made", () => {
     expect(await project.compose("ps", "--services", "--status", "running")).toContain("web");
     await project.compose("start", "store");
   });
+
+  it("are made anew of the images that are there, whatever the file says of pulling", async () => {
+    // Of a registry at which nobody answers, so to pull it is to fail.
+    const image = `127.0.0.1:9/${name}`;
+    await project.docker("tag", "ipai-test/redis", image);
+    const pulls = `web: { image: "${image}", pull_policy: always`;
+    await project.write("compose.yaml", file.replace("web: { image: ipai-test/redis", pulls));
+    await project.compose("rm", "--force", "--stop", "web");
+    await expect(project.compose("up", "--no-start", "--no-build", "web")).rejects.toThrow();
+    await perform(project.stack().runtime.service("web").start);
+    expect(await project.compose("ps", "--services", "--status", "running")).toContain("web");
+    await fill(project);
+    await project.compose("up", "--detach", "--timeout", "0", "web");
+    await project.docker("image", "rm", image);
+  });
 });
 
 const v1 = findComposeV1();

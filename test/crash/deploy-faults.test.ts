@@ -1,10 +1,25 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { at, configWith, prove, removeShared, runJson, sharedFolder } from "../harness/backups.ts";
+import { call } from "../harness/odoo.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
 import { type Draft, deployed, push } from "../harness/repository.ts";
-import { folder, ipai, leftovers, parsed, type RunJson, root, serves, sql, urls } from "../harness/sandbox.ts";
+import {
+  container,
+  folder,
+  ipai,
+  isCompose,
+  leftovers,
+  parsed,
+  type RunJson,
+  root,
+  run,
+  serves,
+  services,
+  sql,
+  urls,
+} from "../harness/sandbox.ts";
 import { codeReaders, databaseFolder, databaseServer, type SmallDisk, smallDisk } from "../harness/small-disk.ts";
 import { whileWatched } from "../harness/users.ts";
 
@@ -130,6 +145,26 @@ describe("a disk that runs full", () => {
   });
 });
 
+describe("a tree that somebody changes when a release has begun", () => {
+  const stray = join(folder, entry);
+  const processes = async () =>
+    isCompose
+      ? (await run("docker", ["inspect", "--format", "{{.State.StartedAt}}", ...services.map(container)])).stdout
+      : Promise.all(services.map((name) => readFile(join(folder, "run", `${name}.pid`), "utf8")));
+
+  it("is left as it is, and no service is restarted with what nobody judged", async () => {
+    const commit = await push("Say it", ({ edit }) => edit(entry, "class Entry", "# so\nclass Entry"), "attempt");
+    const [before, running] = [await deployed(), await processes()];
+    const options = at("do:tree:before", `cp -a ${stray} ${stray}.was; echo 'import nobody_has_this' >> ${stray}`);
+    const ended = await runJson(["deploy", "--to", commit], options);
+    expect([ended.outcome, ended.error?.code]).toEqual(["failed", "git.not_clean"]);
+    expect(await readFile(stray, "utf8")).toContain("nobody_has_this");
+    await rename(`${stray}.was`, stray);
+    expect([await deployed(), await processes()]).toEqual([before, running]);
+    await nothingIsStuck();
+  });
+});
+
 /** An update loads it, a server does not. */
 const unhealthy = `import sys
 if "--stop-after-init" not in sys.argv:
@@ -179,5 +214,29 @@ describe("a control database that is restarted", () => {
     expect(await sql("select latest_version from ir_module_module where name = 'ipai_demo_report'")).toMatch(
       /1\.1\.0$/,
     );
+  });
+});
+
+// After the release above: what it brings is brought here for good too.
+describe("a deployment that is cancelled when users have been let in", () => {
+  const proxy = (what: "pause" | "unpause") =>
+    isCompose
+      ? `docker ${what} ${container("nginx")} >&2`
+      : `pkill -${what === "pause" ? "STOP" : "CONT"} -P "$(cat ${join(folder, "run/nginx.pid")})"`;
+  const cancel = `setsid ${root}/bin/ipai runs cancel "$(${root}/bin/ipai runs --json | jq -r '.[0].run')" >/dev/null 2>&1 </dev/null &`;
+
+  it("asks what is to be done, and nothing that they write is lost", async () => {
+    const addField = ({ edit }: Draft) => edit(entry, "note =", "remark = fields.Char()\n    note =");
+    const commit = await push("A new field", addField, "attempt");
+    // The public address does not answer until the cancel has come.
+    const options = at("do:closed/maintenance off:recorded", `${proxy("pause")}\n${cancel}`);
+    const ended = await runJson(["deploy", "--to", commit, "--no-backup"], options);
+    expect([ended.outcome, ended.error?.code]).toEqual(["waiting", "run.cancelled"]);
+    expect((await run("sh", ["-c", proxy("unpause")])).exitCode).toBe(0);
+    const partner = await call<number>("res.partner", "create", { name: "Written meanwhile" });
+    const args = ["runs", "resume", ended.run, "--decide", "again", "--json"];
+    expect(parsed<RunJson>(await ipai(args))).toMatchObject({ outcome: "succeeded" });
+    expect([await deployed(), await everythingServes()]).toEqual([commit, true]);
+    expect(await sql(`select name from res_partner where id = ${partner}`)).toBe("Written meanwhile");
   });
 });

@@ -59,7 +59,7 @@ it("of two that begin in the same second one is brought, and the other changes n
   ]);
 });
 
-it.each([["undo:checkout~check out before:spawned"], ["undo:tree~start odoo-core again:spawned"]])(
+it.each([["undo:checkout~check out before:spawned"], ["undo:checkout~start odoo-core again:spawned"]])(
   "a hot-fix that is taken back and killed at %s is taken back by whoever resumes it",
   async (point) => {
     const before = await deployed();

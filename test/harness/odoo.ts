@@ -1,4 +1,7 @@
-import { environment, folder, inTools, isCompose, run, urls } from "./sandbox.ts";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { environment, folder, inOdoo, inTools, isCompose, run, urls } from "./sandbox.ts";
 
 /** Odoo as its users reach it. */
 
@@ -52,6 +55,19 @@ async function askWeb(
   const ended = await run("curl", [...words, ...session, "--data", data, `${urls.public}/web/session/${method}`]);
   const [head = "", ...body] = ended.stdout.split("\r\n\r\n");
   return { head, body: body.join("\r\n\r\n") };
+}
+
+/** The databases on which an Odoo works that is told of none: Odoo's own function says. Its dbfilter keeps none of them from its schedulers. */
+export async function listDatabases(): Promise<readonly string[]> {
+  const { odoo } = parse(await readFile(join(folder, "ipai.yaml"), "utf8")).stacks.sandbox as {
+    odoo: { command: readonly string[]; environment: Readonly<Record<string, string>>; config: string };
+  };
+  const [program = "", ...args] = inOdoo;
+  const variables = Object.entries(odoo.environment).map(([name, value]) => `${name}=${value}`);
+  const shell = [...odoo.command, "shell", "-c", odoo.config, "-d", "odoo", "--no-http", "--logfile="];
+  const stdin = "from odoo.service.db import list_dbs\nprint(' '.join(list_dbs(True)))\n";
+  const ended = await run(program, [...args, "/usr/bin/env", ...variables, ...shell], { stdin, directory: "/" });
+  return ended.stdout.trim().split(" ");
 }
 
 export interface Load {

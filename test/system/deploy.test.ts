@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configWith, prove, refusal } from "../harness/backups.ts";
 import { Later, noSchedules } from "../harness/later.ts";
-import { call, logIn } from "../harness/odoo.ts";
+import { call, listDatabases, logIn } from "../harness/odoo.ts";
 import { Receiver } from "../harness/receiver.ts";
 import { fingerprint, fingerprintAtRest } from "../harness/release.ts";
 import { type Draft, deployed, developer, giveTo, ownerOf, push } from "../harness/repository.ts";
@@ -458,6 +458,12 @@ describe("two releases", () => {
     const listed = await deployments();
     expect(listed.slice(0, 2).map(({ kind }) => kind)).toEqual(["database", "database"]);
     expect(listed[0]?.downtimeSeconds).toBeGreaterThan(0);
+    // What is kept is not worked on by an Odoo whose configuration names no database.
+    const kept = await sql(
+      "select string_agg(datname, ' ' order by datname) from pg_database where datname ~ '_before_'",
+    );
+    expect(kept.split(" ")).toHaveLength(2);
+    expect(await listDatabases()).toEqual(isCompose ? ["n8n", "odoo"] : ["odoo"]);
 
     const plan = await ipai(["rollback", first?.id ?? "", "--plan"]);
     expect(plan.stderr).toMatch(/res\.partner \+1/);

@@ -102,6 +102,27 @@ describe("an upgrade that is refused", () => {
   });
 });
 
+const held = "Demo Ledger: post due entries";
+const lastCall = (cron: string) => sql(`select coalesce(lastcall::text, '') from ir_cron where cron_name = '${cron}'`);
+const wakeSchedulers = () => sql("select pg_notify('cron_trigger', 'odoo')", "postgres");
+
+/** Schedulers run what is due and nobody holds, and not what is due before it: when it ran last. */
+async function passedOver(): Promise<string> {
+  const before = await lastCall(held);
+  await sql(`insert into ir_cron_trigger (cron_id, call_at)
+    select id, now() at time zone 'UTC' - interval '1 minute' from ir_cron where cron_name = '${held}'`);
+  await sql(`insert into ir_cron select (jsonb_populate_record(c, jsonb_build_object('id', nextval('ir_cron_id_seq'),
+      'cron_name', 'Not held', 'priority', 1000, 'lastcall', null, 'nextcall', '2020-01-01', 'active', true))).*
+    from ir_cron c where cron_name = '${held}'`);
+  await until("what is not held has run", async () => {
+    await wakeSchedulers();
+    return (await lastCall("Not held")) !== "";
+  });
+  expect(await lastCall(held)).toBe(before);
+  await sql("delete from ir_cron where cron_name = 'Not held'");
+  return before;
+}
+
 describe("an upgrade with scripts", () => {
   it("that fails is taken back, and the old one serves with every row", async () => {
     const [before, at] = [await fingerprintAtRest(), await deployed()];
@@ -142,8 +163,10 @@ describe("an upgrade with scripts", () => {
     await until("it waits", async () => (await reports())[0]?.state === "tried");
     expect([await serves(urls.public), await readlink(link)]).toEqual([false, homes.next]);
     expect((await run("curl", ["--silent", urls.public])).stdout).toContain("Practice stack");
+    const heldAt = await passedOver();
     expect((await ipai(["--config", config, "runs", "signal", id, "let-in"])).exitCode).toBe(0);
     expect(parsed<RunJson>(await resumed)).toMatchObject({ outcome: "succeeded" });
+    await until("scheduled actions run again", async () => (await lastCall(held)) !== heldAt);
     expect(await effects()).toBe("first second third");
     expect(await sql("select string_agg(name, ' ' order by at) from ipai.migrations")).toMatch(
       /^\d+_to_\d+\/01_first\.sql \S+\/02_second\.py \S+\/03_third\.sql$/,

@@ -1,8 +1,8 @@
 import type { Probe } from "../../runbook/action.ts";
 import type { Act, Bracket } from "../../runbook/plan.ts";
-import { join, output, runId } from "../../runbook/value.ts";
-import { withoutLimits } from "../../stack/postgres.ts";
+import { output } from "../../runbook/value.ts";
 import type { Stack } from "../../stack/stack.ts";
+import { type Holding, holdingSession, holdOf } from "../holding.ts";
 import { change, read, takeBack, waitFor } from "../steps.ts";
 
 /**
@@ -12,33 +12,17 @@ import { change, read, takeBack, waitFor } from "../steps.ts";
  * program dies, and ends by itself after the longest time that a backup may take.
  */
 export function withFilesHeld(stack: Stack, body: Bracket["body"]): Bracket {
-  const { postgres, config, runtime } = stack;
-  const seconds = (config.backup?.timeoutHours ?? 6) * 3600;
-  const session = postgres.client(
-    "psql",
-    ...["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", config.odoo.database],
-    ...["-c", limitsSql],
-    ...["-c", "begin isolation level repeatable read"],
-    ...["-c", "lock table ir_attachment in row exclusive mode"],
-    ...["-c", nameSql],
-    ...["-c", `select pg_sleep(${seconds})`],
-  );
-  const hold = runtime.detach({ PGAPPNAME: join("ipai ", runId) }, session);
-  const release = postgres.query(
-    "postgres",
-    "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name like :'hold';\n",
-    { hold: join("ipai ", runId, "%") },
-  );
+  const { start, isStarted, release, isGone } = holdingOf(stack);
   return {
     kind: "bracket",
     id: "files held",
     title: "Odoo's file clean-up is held off",
     open: [
-      change({ id: "hold files", title: "Hold Odoo's file clean-up off", action: hold }, { done: holdStarted(stack) }),
+      change({ id: "hold files", title: "Hold Odoo's file clean-up off", action: start }, { done: isStarted }),
       waitFor({
         id: "holding",
         title: "Wait until the holding session is there",
-        probe: holdStarted(stack),
+        probe: isStarted,
         timeoutSeconds: 30,
       }),
       waitFor({
@@ -52,20 +36,24 @@ export function withFilesHeld(stack: Stack, body: Bracket["body"]): Bracket {
     close: [
       takeBack(
         { id: "release files", title: "Let Odoo's file clean-up go on", action: release },
-        { attempts: 5, verify: [holdIsGone(stack)] },
+        { attempts: 5, verify: [isGone] },
       ),
     ],
   };
 }
 
-const limitsSql = withoutLimits.slice(0, withoutLimits.indexOf("\\gset"));
-
-const nameSql =
-  "select set_config('application_name', current_setting('application_name') || ' ' || pg_export_snapshot(), false)";
+function holdingOf(stack: Stack): Holding {
+  return holdingSession(stack, {
+    begin: "begin isolation level repeatable read",
+    statements: ["lock table ir_attachment in row exclusive mode"],
+    says: "pg_export_snapshot()",
+    seconds: (stack.config.backup?.timeoutHours ?? 6) * 3600,
+  });
+}
 
 /** The snapshot's name, for everything that is read as of its instant, and that instant. */
 export function readInstant(stack: Stack): Act {
-  const action = stack.postgres.query("postgres", instantSql, { hold: join("ipai ", runId, " %") });
+  const action = stack.postgres.query("postgres", instantSql, { hold: holdOf });
   return read({
     id: "instant",
     title: "Read the snapshot's name and time",
@@ -91,31 +79,7 @@ select json_build_object('snapshot', split_part(application_name, ' ', 3),
   from pg_stat_activity where application_name like :'hold';
 `;
 
-const holdSql = "select count(*) from pg_stat_activity where application_name like :'hold';\n";
-
-function holdStarted(stack: Stack): Probe {
-  const action = stack.postgres.query("postgres", holdSql, { hold: join("ipai ", runId, "%") });
-  return {
-    title: "the holding session is there",
-    action,
-    output: { from: "stdout", as: "number" },
-    compare: "ge",
-    with: 1,
-  };
-}
-
 /** With the snapshot's id in its name, the session has its lock. */
 export function holdExists(stack: Stack): Probe {
-  const action = stack.postgres.query("postgres", holdSql, { hold: join("ipai ", runId, " %") });
-  return {
-    title: "the clean-up is held off",
-    action,
-    output: { from: "stdout", as: "number" },
-    compare: "ge",
-    with: 1,
-  };
-}
-
-function holdIsGone(stack: Stack): Probe {
-  return { ...holdStarted(stack), title: "the holding session is gone", compare: "eq", with: 0 };
+  return { ...holdingOf(stack).holds, title: "the clean-up is held off" };
 }

@@ -1,5 +1,5 @@
 import type { Probe } from "../../runbook/action.ts";
-import type { Act } from "../../runbook/plan.ts";
+import type { Act, Sequence } from "../../runbook/plan.ts";
 import type { Git } from "../../stack/git.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, require, takeBack } from "../steps.ts";
@@ -15,20 +15,21 @@ interface Move {
 }
 
 /** What was looked at when the plan was made is still what lies there. */
-export function unchangedTree(stack: Stack, git: Git, { from }: Move, undo: Act["undo"] = "nothing"): Act {
+export function unchangedTree(stack: Stack, git: Git, { from }: Move): Act {
   const at = { ...git.isAt(from), code: "deploy.tree_moved" };
   return require({ id: "tree", title: `The work tree is at ${short(from)}, as it was planned`, probe: at }, {
     verify: [at, git.isClean(codeFolders(stack))],
-    undo,
   });
 }
 
-export function checkOut(stack: Stack, git: Git, { from, to }: Move): Act {
+/** `then`: what follows when the code of before lies there again, whether or not another one ever did. */
+export function checkOut(stack: Stack, git: Git, { from, to }: Move, then: Sequence = []): Act {
   const isClean = git.isClean(codeFolders(stack));
   return change(
     { id: "checkout", title: `Check out ${short(to)}`, action: git.checkout(to) },
     {
-      done: git.isAt(to),
+      // What is found done is not taken back, and nothing would follow.
+      ...(then.length === 0 ? { done: git.isAt(to) } : {}),
       verify: [git.isAt(to), isClean],
       timeoutSeconds: 600,
       undo: [
@@ -37,6 +38,7 @@ export function checkOut(stack: Stack, git: Git, { from, to }: Move): Act {
           { id: "check out before", title: `Check out ${short(from)} again`, action: git.checkout(from, to) },
           { verify: [git.isAt(from), isClean], timeoutSeconds: 600 },
         ),
+        ...then,
       ],
     },
   );

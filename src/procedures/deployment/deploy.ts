@@ -6,7 +6,7 @@ import { whileInMaintenance } from "../maintenance/bracket.ts";
 import { announcedBefore, type FactReader, type Procedure } from "../procedure.ts";
 import { noteOpened } from "../resources.ts";
 import { boundTo as boundToRunning } from "../running.ts";
-import { whileOdooStopped } from "../steps.ts";
+import { pivot, whileOdooStopped } from "../steps.ts";
 import { namesOf } from "../upgrade/snapshot.ts";
 import { recordHashes, updateModules } from "../upgrade/update.ts";
 import { workDirectory } from "../upgrade/upgrade.ts";
@@ -116,10 +116,10 @@ export function roll(stack: Stack, facts: DeployFacts, { besides = [], undone }:
     ...canDrain(stack, running),
     ...websocketsLoaded(stack, running),
     ...newImages(stack, facts),
-    // Taken back last, when the old code is in its place again.
-    unchangedTree(stack, git, facts, restartAgain(stack, running, images)),
+    unchangedTree(stack, git, facts),
     noteSize(stack),
-    checkOut(stack, git, facts),
+    // Only once the old code lies there again: until it is checked out, nobody has judged what does.
+    checkOut(stack, git, facts, restartAgain(stack, running, images)),
     seenCode(stack, code),
     { ...recordHashes(stack, hashes), undo: [{ ...recordHashes(stack, recorded), id: "record before" }] },
     ...useImages(stack, facts, false),
@@ -161,8 +161,8 @@ function replace(stack: Stack, given: DeployInput, facts: DeployFacts): readonly
         ...updateModules(stack, { ...facts, changes: updates }, given.acceptLostCrons),
       ]),
       ...smokeTests(stack, running.odoo),
+      pivot,
     ]),
-    pivot,
     noteRelease(stack, facts, { kind: "database", snapshot: true }),
   ];
 }
@@ -176,12 +176,6 @@ export function newImages(stack: Stack, facts: DeployFacts): readonly Step[] {
 export function wordsOf({ needs }: Pick<DeployFacts, "needs">): readonly string[] | undefined {
   return needs.length === 0 ? undefined : askFor(needs);
 }
-
-export const pivot = {
-  kind: "pivot",
-  id: "open",
-  title: "Users are back: from here on their work would be lost by a swap",
-} as const;
 
 const backUp: ProcedureStep = {
   kind: "procedure",

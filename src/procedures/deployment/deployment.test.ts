@@ -457,11 +457,20 @@ describe("the plan of", () => {
     expect(walk(exchange).filter(({ step }) => /login|automation$/.test(step.id))).toEqual([]);
   });
 
-  it("code alone puts the old code back before anybody is restarted on the way back", () => {
+  it("code alone puts the old code back before anybody is restarted on the way back, and restarts nobody before that", () => {
     const [[, plan] = []] = plans;
     const entries = plan === undefined ? [] : walk(plan);
-    const tree = entries.findIndex(({ path }) => path === "tree");
-    expect(tree).toBeLessThan(entries.findIndex(({ path }) => path === "checkout"));
-    expect(entries[tree]?.undo.map(({ id }) => id)).toContain("start odoo-core again");
+    const back = entries.find(({ path }) => path === "checkout")?.undo.map(({ id }) => id) ?? [];
+    expect([back[0], back.at(-1)]).toEqual(["check out before", "admit odoo-marketing again"]);
+    expect(back).toContain("start odoo-core again");
+    const others = entries.filter(({ path }) => path !== "checkout").flatMap(({ undo }) => undo.map(({ id }) => id));
+    expect(others.filter((id) => id.startsWith("start "))).toEqual([]);
+  });
+
+  it("code alone that lies there already has services restarted on the way back all the same", () => {
+    const facts = ticked({ ...factsOf([scanned("ledger", codeOnly)]), to: factsOf([]).from });
+    const checkout = walk(deploy.plan(stack, given, facts)).find(({ path }) => path === "checkout");
+    expect(checkout?.step).not.toHaveProperty("done");
+    expect(checkout?.undo.map(({ id }) => id)).toContain("start odoo-core again");
   });
 });

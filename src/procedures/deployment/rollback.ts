@@ -5,9 +5,9 @@ import { changePlaces, namesOfDatabase, namesWith, noteKept } from "../backup/re
 import { whileInMaintenance } from "../maintenance/bracket.ts";
 import type { FactReader, Procedure } from "../procedure.ts";
 import { noteClosed } from "../resources.ts";
-import { whileOdooStopped } from "../steps.ts";
+import { pivot, whileOdooStopped } from "../steps.ts";
 import { checkOut, seenCode, short, unchangedTree } from "./code.ts";
-import { boundTo, newImages, pivot, roll } from "./deploy.ts";
+import { boundTo, newImages, roll } from "./deploy.ts";
 import { NoSnapshot, NotCodeOnly, NothingToRollBack, ReleaseUnknown } from "./errors.ts";
 import { type DeployFacts, readCommitFacts, requireGit } from "./facts.ts";
 import { useImages } from "./image.ts";
@@ -124,8 +124,8 @@ function exchange(stack: Stack, { undone, code }: RollbackFacts, of: string): re
         ...changePlaces(stack, both, names),
       ]),
       ...serviceTests(stack, running.odoo),
+      pivot,
     ]),
-    pivot,
     { ...noteClosed(stack, of), id: "note used", onFail: "continue" },
     noteRelease(stack, code, { kind: "rollback", snapshot: false, undone: undone.map(({ id }) => id) }),
   ];

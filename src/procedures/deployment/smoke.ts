@@ -105,10 +105,10 @@ function assets({ odoo }: Stack, service: string, { url }: Address): Probe {
   };
 }
 
-/** Prints what does not answer with 200, or that there is nothing to load. */
+/** Prints what does not answer with 200, or that there is nothing to load: a pipe ends as its last program does. */
 const assetsScript = `
 set -eu
-links=$(curl -sS --max-time 60 "$1/web/login" | grep -o '/web/assets/[^"]*' | sort -u) || { echo 'the login page loads nothing'; exit 0; }
+links=$(curl -sS --max-time 60 "$1/web/login" | grep -o '/web/assets/[^"]*' | sort -u | grep .) || { echo 'the login page loads nothing'; exit 0; }
 for link in $links; do
   status=$(curl -sS --max-time 120 -o /dev/null -w '%{http_code}' "$1$link") || status=none
   [ "$status" = 200 ] || echo "$link: $status"

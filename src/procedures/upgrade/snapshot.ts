@@ -2,7 +2,7 @@ import type { Act } from "../../runbook/plan.ts";
 import { join, output, runId } from "../../runbook/value.ts";
 import { linkTree, pathExists, pathIsAbsent, removeTree, swapTree } from "../../stack/files.ts";
 import { structureSql } from "../../stack/odoo/sql.ts";
-import { copyDatabaseSql, dropDatabaseSql, swapDatabasesSql } from "../../stack/postgres.ts";
+import { dropDatabaseSql, swapDatabasesSql } from "../../stack/postgres.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { change, read, takeBack } from "../steps.ts";
 
@@ -24,14 +24,10 @@ export function snapshotDatabase(stack: Stack, databaseBytes: number): Act {
   const { before, database } = namesOf(stack);
   const { postgres } = stack;
   return change(
+    { id: "snapshot", title: "Copy the database", action: postgres.copyHidden(database, before) },
     {
-      id: "snapshot",
-      title: "Copy the database",
-      action: postgres.query("postgres", copyDatabaseSql, { source: database, copy: before }),
-    },
-    {
-      done: postgres.databaseExists(before),
-      verify: [postgres.databaseExists(before)],
+      done: postgres.isHidden(before),
+      verify: [postgres.isHidden(before)],
       attempts: 3,
       timeoutSeconds: 7200,
       forecastSeconds: Math.ceil(databaseBytes / copyBytesPerSecond),

@@ -6,7 +6,7 @@ import { copyTree, makeDirectory, pathExists, treesAreEqual } from "../../stack/
 import type { Stack } from "../../stack/stack.ts";
 import { type Closing, whileInMaintenance } from "../maintenance/bracket.ts";
 import { announcedBefore, type Procedure } from "../procedure.ts";
-import { change, require, takeBack, whileOdooStopped } from "../steps.ts";
+import { change, pivot, require, takeBack, whileOdooStopped } from "../steps.ts";
 import { keptCodeFolder, type ModuleChange, readUpgradeFacts, type UpgradeFacts } from "./facts.ts";
 import { dropFailed, dropSnapshotDatabase, dropSnapshotFilestore, namesOf } from "./snapshot.ts";
 import { updateModules } from "./update.ts";
@@ -56,8 +56,8 @@ function planUpgrade(stack: Stack, { modules, acceptLostCrons }: UpgradeInput, f
           holdCode(stack, facts),
           ...updateModules(stack, facts, acceptLostCrons),
         ]),
+        pivot,
       ]),
-      { kind: "pivot", id: "open", title: "Users are back: from here on their work would be lost by a swap" },
       ...facts.changes.map((module) => keepCode(stack, module)),
       dropSnapshotDatabase(stack),
       dropSnapshotFilestore(stack),

@@ -59,6 +59,17 @@ select coalesce(string_agg(substring(line from '^(.*)\\|true$'), '; ' order by l
     and substring(line from '^(.*)\\|true$') not in (select json_array_elements_text(:'before'::json));
 `;
 
+/** What belongs to the database as such, and not to what is in it: who may do what, settings, limit, comment. */
+const databaseLines = `
+select format('owner %s, limit %s, %s', pg_get_userbyid(datdba), datconnlimit, shobj_description(oid, 'pg_database')) as line
+    from pg_database where datname = current_database()
+  union all select format('%s to %s%s', privilege_type, case grantee when 0 then 'everybody' else pg_get_userbyid(grantee) end,
+      case when is_grantable then ', to be granted' else '' end)
+    from pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) where datname = current_database()
+  union all select format('%s for %s', setting, case setrole when 0 then 'everybody' else pg_get_userbyid(setrole) end)
+    from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) setting
+    where d.datname = current_database()`;
+
 const structureLines = `  select 'module ' || name || ' ' || state || ' ' || coalesce(latest_version, '') as line from ir_module_module
   union all (select 'cron ' || line from (${cronLines}) crons)
   union all select 'column ' || attrelid::regclass || '.' || attname || ' ' || format_type(atttypid, atttypmod) || attnotnull
@@ -68,11 +79,12 @@ const structureLines = `  select 'module ' || name || ' ' || state || ' ' || coa
     from pg_constraint where connamespace = 'public'::regnamespace
   union all select 'index ' || indexdef from pg_indexes where schemaname = 'public'
   union all select 'view ' || viewname || md5(definition) from pg_views where schemaname = 'public'
+  union all (select 'database ' || line from (${databaseLines}) as_such)
 `;
 
 /**
  * What makes two states of a database the same for Odoo: modules with states and versions, crons, every column, constraint,
- * index and view. Cheap enough for a downtime window; the full content is compared by the manifest of a backup.
+ * index and view, and what belongs to the database as such. Cheap enough for a downtime window; the full content is compared by the manifest of a backup.
  */
 export const structureSql = `
 select to_json(md5(string_agg(line, E'\\n' order by line))) from (

@@ -111,13 +111,18 @@ compose "$@"
 /**
  * Not \`up --no-deps\`: before 2.29.3 Compose notes such a container as one of another definition, and the next \`up\` of anybody would
  * make it anew. This makes missing containers of what it depends on too, but starts none of them.
+ *
+ * What an image's name means here is what a release made it mean: a file that says `pull_policy: always` would have a registry say what it
+ * means instead. So only what is not there is pulled. Version 1 knows neither the option nor the policy.
  */
 const startScript = `
 label=com.docker.compose
 is_there() { docker container inspect "$1" >/dev/null 2>&1; }
 if ! is_there "$3"; then
   need ${versionMin}
-  compose up --no-start --no-build --no-recreate "$2"
+  pull=()
+  case $(compose up --help) in *' --pull '*) pull=(--pull missing) ;; esac
+  compose up --no-start --no-build --no-recreate "\${pull[@]}" "$2"
   if ! is_there "$3"; then
     made=$(docker ps --all --filter "label=$label.project=$1" --filter "label=$label.service=$2" --format '{{.Names}}')
     echo "$2 is" $made >&2

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decideRun, listSteps, requestCancel } from "../../../src/engine/journal.ts";
 import { listLeases } from "../../../src/engine/lease.ts";
+import type { Act, Wait } from "../../../src/runbook/plan.ts";
 import { startControl, type TestControl } from "../../harness/control.ts";
-import { decide, interruptedRun, outcomes, planOf, resume, runPlan, World } from "../../harness/plans.ts";
+import { approvedRun, decide, interruptedRun, outcomes, planOf, resume, runPlan, World } from "../../harness/plans.ts";
+import { until } from "../../harness/sandbox.ts";
 
 let test: TestControl;
 beforeAll(async () => {
@@ -226,6 +228,42 @@ describe("after the pivot", () => {
     expect(w.effects()).toEqual(["do a", "do b"]);
     expect(await decide(test.control, asked, "again")).toMatchObject({ outcome: "succeeded" });
     expect(w.effects()).toEqual(["do a", "do b", "do b"]);
+  });
+
+  /** Users are out in it; it ends when they are served. */
+  const closed = (w: World, serve: Act | Wait) =>
+    ({
+      kind: "bracket",
+      id: "closed",
+      title: "Closed",
+      open: [w.blind("close", { undo: "nothing" })],
+      body: [w.act("a"), pivot],
+      close: [w.blind("let in", { undo: "nothing" }), serve],
+    }) as const;
+
+  it("a failure in letting users in is a question, and an undo keeps them out again first", async () => {
+    const w = world();
+    const serve = w.blind("serve", { undo: "nothing", verify: [w.exists("fixed")] });
+    const run = await runPlan(test.control, planOf([closed(w, serve)]));
+    expect(run).toMatchObject(waiting);
+    expect(w.effects()).toEqual(["do close", "do a", "do let in", "do serve"]);
+    w.write("fixed");
+    expect(await decide(test.control, run, "undo")).toMatchObject({ outcome: "undone" });
+    expect(w.effects().slice(4)).toEqual(["do close", "undo a", "do let in", "do serve"]);
+  });
+
+  it("a cancel while users are let in is a question", async () => {
+    const w = world();
+    const plan = planOf([closed(w, w.wait("serve", { probe: w.exists("serves") }))]);
+    const run = await approvedRun(test.control, plan);
+    const running = resume(test.control, run);
+    await until("they are let in", async () => w.effects().includes("do let in"));
+    await requestCancel(test.control, run.id, "berta");
+    const asked = await running;
+    expect(asked).toMatchObject({ ...waiting, error: { code: "run.cancelled" } });
+    w.write("serves");
+    expect(await decide(test.control, asked, "again")).toMatchObject({ outcome: "succeeded" });
+    expect(w.effects()).toEqual(["do close", "do a", "do let in"]);
   });
 
   it("a step that may fail still may", async () => {

@@ -76,16 +76,6 @@ describe("a run", () => {
     expect(await runPlan(test.control, planOf([w.read("first", "x"), bad]))).toMatchObject({ outcome: "failed" });
   });
 
-  it("that has only looked takes nothing back, whatever a look says about its undo", async () => {
-    const w = world();
-    const look = w.read("look", "x", { undo: [w.undo("look")] });
-    const fails = w.read("fails", "x", { verify: [w.exists("never")] });
-    expect(await runPlan(test.control, planOf([look, fails, w.act("a")]))).toMatchObject({ outcome: "failed" });
-    expect(w.effects()).toEqual([]);
-    expect(await runPlan(test.control, planOf([look, w.failing("b")]))).toMatchObject({ outcome: "undone" });
-    expect(w.effects()).toEqual(["do b", "undo b", "undo look"]);
-  });
-
   it("names the error that a verification's no means", async () => {
     const w = world();
     const coded = w.act("a", { verify: [{ ...w.exists("never"), code: NotThere.code }] });

@@ -50,9 +50,11 @@ const { nodes } = fc.letrec<{ nodes: Node[]; node: Node }>((tie) => ({
     { weight: 3, arbitrary: fc.record({ in: tie("nodes"), found: fc.boolean() }) },
   ),
 }));
-const shape = fc
-  .tuple(nodes, fc.option(nodes))
-  .map(([before, after]): readonly Node[] => (after === null ? before : [...before, "pivot", ...after]));
+/** It stands alone, or is the last of what is done while users are kept out. */
+const shape = fc.tuple(nodes, fc.option(nodes), fc.boolean()).map(([before, after, isWithin]): readonly Node[] => {
+  if (after === null) return before;
+  return isWithin ? [{ in: [...before, "pivot"], found: false }, ...after] : [...before, "pivot", ...after];
+});
 
 /** The same steps for any world; ids are counted, so that two worlds have the same. */
 class Builder {

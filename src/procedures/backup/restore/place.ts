@@ -13,7 +13,7 @@ import {
 import type { Stack } from "../../../stack/stack.ts";
 import { noteOpened } from "../../resources.ts";
 import type { Running } from "../../running.ts";
-import { change, require, takeBack, whileClosed, whileOdooStopped } from "../../steps.ts";
+import { change, pivot, require, takeBack, whileClosed, whileOdooStopped } from "../../steps.ts";
 import type { Restored } from "../compare.ts";
 import { isolate, neutralize } from "../copy.ts";
 import { fileOfSet, type Load, restoreBytesPerSecond, setIn } from "../set.ts";
@@ -158,8 +158,10 @@ export function putInPlace(
 ): readonly Step[] {
   return [
     ...noteKept(stack, what),
-    ...whileClosed(stack, running, whileOdooStopped(stack, running.odoo, [...meanwhile, ...changePlaces(stack, what)])),
-    { kind: "pivot", id: "open", title: "Users are back: from here on their work would be lost by a swap" },
+    ...whileClosed(stack, running, [
+      ...whileOdooStopped(stack, running.odoo, [...meanwhile, ...changePlaces(stack, what)]),
+      pivot,
+    ]),
   ];
 }
 

@@ -24,7 +24,7 @@ export function placeCopy(stack: Stack, name: string): readonly Act[] {
       },
       {
         done: postgres.databaseIsAbsent(past),
-        verify: [postgres.databaseExists(name), postgres.databaseIsAbsent(past), isHidden(stack, name)],
+        verify: [postgres.databaseExists(name), postgres.databaseIsAbsent(past), postgres.isHidden(name)],
         undo: [
           takeBack(
             {
@@ -62,18 +62,6 @@ export function placeCopy(stack: Stack, name: string): readonly Act[] {
       },
     ),
   ];
-}
-
-function isHidden({ postgres }: Stack, name: string): Probe {
-  return {
-    title: "it is hidden from Odoo",
-    action: postgres.query("postgres", "select count(*) from pg_database where datname = :'name' and datistemplate;", {
-      name,
-    }),
-    output: { from: "stdout", as: "number" },
-    compare: "eq",
-    with: 1,
-  };
 }
 
 /** Every Odoo of the stack is asked for its databases; one that may not tell knows of it as little. And nobody is on it. */

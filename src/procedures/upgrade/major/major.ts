@@ -1,9 +1,8 @@
 import { z } from "zod";
-import type { Probe } from "../../../runbook/action.ts";
 import type { Act, Plan, ProcedureStep, Step, Wait } from "../../../runbook/plan.ts";
 import { join, runId } from "../../../runbook/value.ts";
 import { linkTree, makeDirectory, pathExists, pathIsAbsent, removeTree } from "../../../stack/files.ts";
-import { copyDatabaseSql, dropDatabaseSql } from "../../../stack/postgres.ts";
+import { dropDatabaseSql } from "../../../stack/postgres.ts";
 import type { Stack } from "../../../stack/stack.ts";
 import {
   changePlaces,
@@ -15,18 +14,18 @@ import {
 } from "../../backup/restore/place.ts";
 import { withFolder } from "../../backup/set.ts";
 import { checkOut, seenCode, short, unchangedTree } from "../../deployment/code.ts";
-import { pivot } from "../../deployment/deploy.ts";
 import { requireGit } from "../../deployment/facts.ts";
 import { noteRelease, noteSize } from "../../deployment/release.ts";
 import { smokeTests } from "../../deployment/smoke.ts";
 import { whileInMaintenance } from "../../maintenance/bracket.ts";
 import type { FactReader, Procedure } from "../../procedure.ts";
 import { boundTo as boundToRunning } from "../../running.ts";
-import { change, takeBack, whileOdooStopped } from "../../steps.ts";
+import { change, pivot, takeBack, whileOdooStopped } from "../../steps.ts";
 import { requireSpace } from "../facts.ts";
 import { copyBytesPerSecond } from "../snapshot.ts";
 import { compareCrons, nobodyElse, readBefore, recordHashes } from "../update.ts";
 import { upgradeCopy } from "./beside.ts";
+import { holdCrons, releaseCrons } from "./crons.ts";
 import type { NewCode } from "./exchange.ts";
 import { type MajorFacts, readMajorFacts } from "./facts.ts";
 import { programFacts, programOf } from "./program.ts";
@@ -140,12 +139,14 @@ function steps(stack: Stack, given: MajorInput, facts: RehearsedFacts): readonly
         ...changePlaces(stack, { database: { isThere: true }, files: { isThere: true } }, names),
         ...program.exchange(newCode(stack, facts)),
         ...(facts.managed.length === 0 ? [] : [recordHashes(stack, hashesOf(facts))]),
+        ...holdCrons(stack),
       ]),
       ...program.served(running.odoo),
       ...smokeTests(stack, running.odoo),
       ...(given.approval ? [approval] : []),
+      pivot,
+      releaseCrons(stack),
     ]),
-    pivot,
     noteMajor(stack, facts, { id: "serving", title: "Note that it serves", state: "serving" }),
     ...(code === undefined ? [] : [noteAsRelease(stack, facts, code)]),
   ];
@@ -210,38 +211,18 @@ function makeRunFolder(stack: Stack, { past, pastFiles }: Names): Act {
   );
 }
 
-/** A template, so that no Odoo whose configuration names no database begins to work on it. */
 function copyDatabase({ postgres }: Stack, { database, past }: Names, databaseBytes: number): Act {
-  const isThere: Probe = {
-    title: "the copy is there, and hidden from Odoo",
-    action: postgres.query("postgres", "select count(*) from pg_database where datname = :'name' and datistemplate;", {
-      name: past,
-    }),
-    output: { from: "stdout", as: "number" },
-    compare: "eq",
-    with: 1,
-  };
   return change(
+    { id: "copy", title: "Copy the database", action: postgres.copyHidden(database, past) },
     {
-      id: "copy",
-      title: "Copy the database",
-      action: postgres.query("postgres", `${dropDatabaseSql}${copyDatabaseSql}${hideSql}`, {
-        name: past,
-        source: database,
-        copy: past,
-      }),
-    },
-    {
-      done: isThere,
-      verify: [isThere],
+      done: postgres.isHidden(past),
+      verify: [postgres.isHidden(past)],
       attempts: 3,
       timeoutSeconds: 6 * 3600,
       forecastSeconds: Math.ceil(databaseBytes / copyBytesPerSecond),
     },
   );
 }
-
-const hideSql = `alter database :"copy" is_template true;\n`;
 
 function copyFilestore(stack: Stack, { database, pastFiles }: Names): Act {
   const there = pathExists(stack.tools, pastFiles, "the copy has its filestore");
@@ -313,6 +294,7 @@ function wayOf(stack: Stack, given: MajorInput, { running, rehearsed, from, to }
     rehearsed === undefined
       ? "Users are kept out from the copy on; for how long nobody has rehearsed (`ipai upgrade major --rehearse`)."
       : `Users are kept out from the copy on, for about ${Math.ceil(rehearsed + usualSeconds)} s by the rehearsal besides the copy${isAsked ? ", and until somebody has looked" : ""}.`,
+    "Scheduled actions run again when users are let in: until then no mail is sent or fetched by them.",
     `The database of before is kept for ${keptDays} days.`,
     ...(running.odoo.length === 0 ? ["No Odoo service runs now; none will be started."] : []),
     ...(backup && stack.restic === undefined ? ["This stack has no repository, so no backup is made first."] : []),
