@@ -332,3 +332,30 @@ describe("tools that are missing", () => {
     expect(masks).toMatchObject({ status: "unknown", exitCode: 3 });
   });
 });
+
+describe("the runbook's page", () => {
+  expectGreenAfterwards();
+
+  /** What it gives to type into psql; that of pg_stat_statements needs a server that was started for it. */
+  async function statements(): Promise<readonly string[]> {
+    const text = await readFile(join(root, "docs/operating/runbook.md"), "utf8");
+    return [...text.matchAll(/^```sql\n([\s\S]*?)^```/gm)]
+      .map(([, block = ""]) => block)
+      .filter((block) => !block.includes("pg_stat_statements"));
+  }
+
+  it("has SQL that runs as it stands", async () => {
+    const blocks = await statements();
+    expect(blocks.length).toBeGreaterThan(7);
+    await sql("create extension pgstattuple");
+    try {
+      for (const block of blocks) await sql(block.replace("PID", "0"));
+      expect(await sql("select indisvalid from pg_index where indexrelid = 'own_partner_ref'::regclass")).toBe("t");
+      expect(await sql("show idle_in_transaction_session_timeout")).toBe("10min");
+    } finally {
+      await sql("drop extension pgstattuple");
+      await sql("drop index if exists own_partner_ref");
+      await sql("alter database odoo reset idle_in_transaction_session_timeout");
+    }
+  });
+});
