@@ -11,6 +11,8 @@ from .filer import GROUPS, KINDS
 from .project_task import CLOSED, SILENT, end_of_business
 
 OPEN = ("not_started", "in_progress", "submitted")
+# Nobody is reminded of them, and no number has them.
+UNCOUNTED = ("not_applicable", "cancelled")
 STATES = [
     ("not_started", "Not started"),
     ("in_progress", "In progress"),
@@ -208,8 +210,13 @@ class BirSchedule(models.Model):
             raise AccessError(_("Deadlines are computed. Enter the holiday or the extension, or say which day holds instead."))
         if vals.keys() & {"override_deadline", "override_reason"} and not self._may_decide():
             raise AccessError(_("Which day holds instead is for a manager to say."))
+        if vals.get("state") in UNCOUNTED and not self._may_decide():
+            raise AccessError(_("That a filing is cancelled, or does not apply, is for a manager to say: nobody is reminded of it any more."))
+        missed = self.filtered("is_late")
         told = {filing: [filing[field] for field in TOLD] for filing in self} if vals.keys() & set(TOLD) else {}
         done = super().write(vals)
+        if any(one.state == "filed" and not one.is_late for one in missed) and not self._may_decide():
+            raise AccessError(_("That a missed filing was filed in time after all is for a manager to say."))
         for filing, before in told.items():
             # The first date is no change.
             if before[0] and [filing[field] for field in TOLD] != before:

@@ -33,11 +33,29 @@ class TestRights(FinanceCase):
             filing.with_user(self.supervisor).write(instead)
         filing.with_user(self.manager).write(instead)
         self.assertEqual(str(filing.filing_deadline), "2026-02-09")
-        filing.with_user(self.supervisor).action_cancel()
+        filing.not_applicable_reason = "an example"
+        for closed in ("cancelled", "not_applicable"):
+            with self.assertRaises(AccessError):
+                filing.with_user(self.supervisor).write({"state": closed})
+        filing.with_user(self.manager).action_cancel()
         with self.assertRaises(AccessError):
             filing.with_user(self.supervisor).action_reopen()
         filing.with_user(self.manager).action_reopen()
         self.assertEqual(filing.state, "in_progress")
+
+    def test_a_manager_says_that_a_missed_filing_was_filed_in_time(self):
+        filing = self.make("1601-C", "2026-01", confirmation_no="EX-1")
+        in_time = {"state": "filed", "filed_on": "2026-02-10 02:00:00"}
+        with self.at("2026-02-12 09:00"):
+            self.Filing._mark_late()
+            with self.assertRaises(AccessError), self.env.cr.savepoint():
+                filing.with_user(self.supervisor).write(in_time)
+            filing.with_user(self.supervisor).action_file()
+            self.assertTrue(filing.is_late)
+            with self.assertRaises(AccessError), self.env.cr.savepoint():
+                filing.with_user(self.supervisor).filed_on = in_time["filed_on"]
+            filing.with_user(self.manager).filed_on = in_time["filed_on"]
+            self.assertFalse(filing.is_late)
 
     def test_the_registers_are_a_managers(self):
         holiday = {"date": "2026-07-10", "name": "Example Day", "proclamation": "Proclamation 9999"}
