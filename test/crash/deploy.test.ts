@@ -46,19 +46,6 @@ it.each<[string, number?]>([["do:checkout:spawned"], ["do:stop odoo-core:perform
   },
 );
 
-it("of two that begin in the same second one is brought, and the other changes nothing", async () => {
-  const [one, other, before] = [await push("One", say, "one"), await push("Another", say, "other"), await releases()];
-  const begin = async (commit: string) => ({ commit, ...(await ipai(["deploy", "--to", commit, "--yes", "--json"])) });
-  const brought = (await Promise.all([one, other].map(begin))).filter(({ exitCode }) => exitCode === 0);
-  expect(brought).toHaveLength(1);
-  expect([await deployed(), await releases(), await everythingServes(), await leftovers()]).toEqual([
-    brought[0]?.commit,
-    before + 1,
-    true,
-    [],
-  ]);
-});
-
 it.each([["undo:checkout~check out before:spawned"], ["undo:tree~start odoo-core again:spawned"]])(
   "a hot-fix that is taken back and killed at %s is taken back by whoever resumes it",
   async (point) => {
