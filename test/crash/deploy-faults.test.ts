@@ -146,7 +146,7 @@ describe("a disk that runs full", () => {
 });
 
 describe("a tree that somebody changes when a release has begun", () => {
-  const stray = join(folder, entry);
+  const stray = join(folder, "addons", entry);
   const processes = async () =>
     isCompose
       ? (await run("docker", ["inspect", "--format", "{{.State.StartedAt}}", ...services.map(container)])).stdout
