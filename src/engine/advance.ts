@@ -109,7 +109,9 @@ async function holdStack(session: Session): Promise<boolean> {
   try {
     const time = await persist(() => findOneOff(engine.control, run.id));
     const hasWaited = await takeLease(session, "do", time);
-    const drift = hasWaited || (await isOutdated(session)) ? await findDrift(session) : undefined;
+    // What only shares the stack changes nothing that serves: it does its work on what it finds.
+    const mustHold = session.plan.lease === "exclusive" && (hasWaited || (await isOutdated(session)));
+    const drift = mustHold ? await findDrift(session) : undefined;
     if (drift !== undefined) throw drift;
     return true;
   } catch (thrown) {

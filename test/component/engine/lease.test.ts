@@ -160,6 +160,21 @@ describe("the lease of a stack", () => {
     expect([w.effects(), await outcomes(test.control, run), await leases(stack)]).toEqual([[], {}, []]);
   });
 
+  it("lets go on who only shares the stack, as a backup does that has waited for a deployment", async () => {
+    const stack = newStack();
+    const first = await holder(stack, "exclusive");
+    const w = world();
+    const plan = planOf([w.act("b")], { stack, lease: "shared", facts: { newest: "one" } });
+    let now = plan;
+    const events = new EventProbe();
+    const run = await approvedRun(test.control, plan);
+    const second = resume(test.control, run, { ...events, waitForLease: true, plans: { test: () => now } });
+    await events.when("lease.waiting");
+    now = { ...plan, facts: { newest: "two" } };
+    await decide(test.control, first, "undo");
+    expect(await second).toMatchObject({ outcome: "succeeded" });
+  });
+
   it("lets nobody go on who read the stack while another run was ending, nor one that a killed process had begun", async () => {
     const stack = newStack();
     const first = await holder(stack, "exclusive");
