@@ -7,7 +7,7 @@ import type { Runtime } from "./runtime/runtime.ts";
  * that the configuration names, and nginx reads it again. Requests that it has begun go on.
  */
 export interface Upstreams {
-  /** Ends when no new request comes to the service any more. */
+  /** Ends when no new request comes to the service any more, and those that it has are answered or have had five seconds. */
   drain(service: string): CommandAction;
   /** Ends when new requests come to it again. */
   admit(service: string): CommandAction;
@@ -143,7 +143,8 @@ rewrite "$state" "$*" "$file" 2>/dev/null | cmp -s - "$file"
 
 /**
  * Takes WORD, and the words before a program that is run where nginx runs. `nginx read` has it read its configuration. That took effect
- * when it has new workers: the ones before are gone, or say that they only finish what they have begun. `nginx since` prints when the
+ * when it has new workers: the ones before are gone, or say that they only finish what they have begun. `nginx drain` gives those five
+ * seconds for it, since an Odoo that is stopped waits for one (its threaded server; 18 and 19). `nginx since` prints when the
  * oldest worker that takes requests was started. Asked and told where nginx runs: in a container its master need not be the first
  * process, and belongs to somebody else.
  */
@@ -181,7 +182,15 @@ nginx() { "\${inside[@]}" sh -c '
     sleep 0.1
     new=$(workers)
     left=$(printf "%s\\n" $old $new | sort | uniq -d)
-    if [ -n "$new" ] && [ -z "$left" ]; then exit 0; fi
+    [ -n "$new" ] && [ -z "$left" ] || continue
+    [ "$1" = drain ] || exit 0
+    for _ in $(seq 50); do # a websocket keeps its worker for as long as it is open
+      begun=
+      for one in $old; do [ ! -d "/proc/$one" ] || begun=yes; done
+      [ -n "$begun" ] || break
+      sleep 0.1
+    done
+    exit 0
   done
   echo "nginx goes on with what it had before: its error log says why." >&2
   exit 75
@@ -232,7 +241,7 @@ if ! runs; then
 fi
 sees "$file" || exit
 printf '%s' "\${after%x}" > "$file"
-nginx read && exit
+nginx "$([ "$state" = down ] && echo drain || echo read)" && exit
 printf '%s' "\${before%x}" > "$file"
 exit 75
 `;

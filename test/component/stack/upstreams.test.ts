@@ -22,6 +22,7 @@ interface Backend {
   asked: number;
 }
 
+let answersAfterMs = 300;
 let folder: string;
 let port: number;
 let nginx: ChildProcess;
@@ -53,7 +54,7 @@ async function startBackend(name: Service): Promise<Backend> {
   const backend = { asked: 0, port: 0 } as { asked: number; port: number; server: Server };
   backend.server = createServer((_, response) => {
     backend.asked++;
-    setTimeout(() => response.end(name), 300);
+    setTimeout(() => response.end(name), answersAfterMs);
   }).listen(0, "127.0.0.1");
   await once(backend.server, "listening");
   backend.port = (backend.server.address() as { port: number }).port;
@@ -140,6 +141,32 @@ describe("a service behind nginx", () => {
       expect(await readFile(at("upstreams.conf"), "utf8")).toBe(original);
     },
   );
+
+  it("that has not answered yet is given the time for it, but not for ever", async () => {
+    const upstreams = proxy();
+    const drained = async (afterMs: number) => {
+      answersAfterMs = afterMs;
+      const answers = services.map(ask);
+      const asked = () => Object.values(backends).reduce((sum, one) => sum + one.asked, 0);
+      await until("all are under way", async () => asked() === 3);
+      const since = performance.now();
+      let answered = 0;
+      for (const one of answers) void one.then(() => answered++);
+      await perform(upstreams.drain("odoo-core"));
+      const [took, had] = [performance.now() - since, answered];
+      await perform(upstreams.admit("odoo-core"));
+      return { took, had, statuses: await Promise.all(answers) };
+    };
+    try {
+      const slow = await drained(2000);
+      expect([slow.had, slow.statuses]).toEqual([3, [200, 200, 200]]);
+      for (const backend of Object.values(backends)) backend.asked = 0;
+      const endless = await drained(8000);
+      expect([endless.had, endless.took > 5000, endless.took < 7500]).toEqual([0, true, true]);
+    } finally {
+      answersAfterMs = 300;
+    }
+  });
 
   it("needs no name while it is out", async () => {
     await writeFile(at("upstreams.conf"), upstreamsConf("localhost"));
