@@ -142,7 +142,7 @@ export const TimePassed = defineError<{ run: string; at: string }>("schedule.pas
 
 export const StackBusyTooLong = defineError<{ at: string; reason: string }>("schedule.stack_busy", {
   exitCode: 22,
-  message: (d) => `It was to begin ${d.at}, and the stack was not free in time. ${d.reason} Nothing was changed.`,
+  message: (d) => `It was to begin ${d.at}, and the stack was not free in time. ${d.reason}`,
   hint: () => "Plan it again for another time.",
 });
 

@@ -322,8 +322,10 @@ export interface StepKey {
   readonly phase: "do" | "undo";
 }
 
-/** Writes that an attempt at a step begins; the row says `running` until the step is settled. */
-/** One that waits and was interrupted goes on waiting: its time began with its first process. */
+/**
+ * Writes that an attempt at a step begins; the row says `running` until the step is settled. A wait that was interrupted goes on: its time
+ * began with its first process.
+ */
 export async function startStep(
   control: Control,
   fence: Fence,
