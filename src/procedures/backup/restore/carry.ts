@@ -15,12 +15,12 @@ import { namesOf } from "./place.ts";
 /** A set is made of the database in the side cluster, as a backup makes one of the serving database: it is carried over like any other. */
 
 /** A server beside the stack's, with the database under the name that it has there. */
-export type Beside = Pick<SideCluster, "query" | "dump">;
+export type SideServer = Pick<SideCluster, "query" | "dump">;
 
 /** Every row of every table is read: a page that came back wrong is met here, and not by a user. */
 export function describePast(
   stack: Stack,
-  side: Beside,
+  side: SideServer,
   folder: Text,
   database = stack.config.odoo.database,
 ): readonly Act[] {
@@ -50,7 +50,7 @@ export function describePast(
 }
 
 /** A database for Odoo to be tried on: it will be neutralized, and what is carried over must not be. */
-export function makeCopy(stack: Stack, side: Beside): Act {
+export function makeCopy(stack: Stack, side: SideServer): Act {
   const { database } = stack.config.odoo;
   const exists: Probe = {
     title: "the copy is there, and Odoo's user may use it",
@@ -107,7 +107,7 @@ export function linkForCopy(stack: Stack, folder: Text): Act {
 
 export function dumpPast(
   stack: Stack,
-  side: Beside,
+  side: SideServer,
   folder: Text,
   jobs: number,
   database = stack.config.odoo.database,
