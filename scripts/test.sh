@@ -121,6 +121,7 @@ if [[ ${1:-quick} == all ]]; then
     # Each point on its own was shown once; what CI shows again is bounded.
     own_stack crash 500
     for name in stack past deploy; do suite "crash-$name" --project crash "test/crash/$name.test.ts"; done
+    suite crash-faults --project crash test/crash/deploy-faults.test.ts -t "nobody judged|nothing that they write"
     suite crash-restore --project crash test/crash/restore.test.ts -t "side/load:spawned|side/closed/stopped/swap:perf|meets somebody"
     suite crash-restore-set --project crash test/crash/restore-set.test.ts -t "load:spawned|while it is taken back"
     echo '{}' >"$results/beside.json"
