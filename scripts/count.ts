@@ -14,6 +14,8 @@ interface Test {
 }
 interface Report {
   readonly tests?: Partial<Record<Test["status"], number>>;
+  /** What a suite printed that ended badly without a test that failed. */
+  readonly ended?: string;
   readonly testResults?: readonly {
     readonly name: string;
     readonly status: string;
@@ -27,11 +29,12 @@ interface Report {
 }
 
 /** What is no suite of vitest's has its counts only. */
-function testsOf({ tests = {}, testResults = [] }: Report, suite: string): readonly Test[] {
+function testsOf({ tests = {}, ended, testResults = [] }: Report, suite: string): readonly Test[] {
   const counted = (["passed", "failed", "skipped"] as const).flatMap((status) =>
     Array.from({ length: tests[status] ?? 0 }, () => ({ name: suite, status, message: "see above" })),
   );
-  return [...counted, ...testResults.flatMap(ofFile)];
+  const end = ended === undefined ? [] : [{ name: `${suite}: its end`, status: "failed", message: ended } as const];
+  return [...counted, ...testResults.flatMap(ofFile), ...end];
 }
 
 function ofFile({ name: file, status, message, assertionResults }: NonNullable<Report["testResults"]>[number]) {
@@ -50,7 +53,7 @@ function ofFile({ name: file, status, message, assertionResults }: NonNullable<R
 export function settle(first: readonly Test[], again: readonly Test[]) {
   // Of two tests of one name the one that failed stands for both.
   const later = new Map(again.toSorted((one, other) => weight(one) - weight(other)).map((one) => [one.name, one]));
-  const isLost = ({ name }: Test) => name.endsWith(": its preparation");
+  const isLost = ({ name }: Test) => name.endsWith(": its preparation") || name.endsWith(": its end");
   const tests = first.flatMap(
     (one) => after(one, later.get(one.name)) ?? (isLost(one) && again.length > 0 ? [] : [one]),
   );
@@ -70,12 +73,12 @@ function after(first: Test, later: Test | undefined): Test | undefined {
 
 const weight = ({ status }: Test) => (status === "failed" ? 1 : 0);
 
-async function readTests(folder: string, name: string): Promise<readonly Test[]> {
-  return testsOf(JSON.parse(await readFile(join(folder, `${name}.json`), "utf8")) as Report, name);
+async function readTests(folder: string, name: string, suite = name): Promise<readonly Test[]> {
+  return testsOf(JSON.parse(await readFile(join(folder, `${name}.json`), "utf8")) as Report, suite);
 }
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const firstLines = (message: string) => message.trim().split("\n").slice(0, 3).join("\n  ");
+const firstLines = (message: string) => message.trim().split("\n").slice(0, 12).join("\n  ");
 
 async function count(folder: string): Promise<void> {
   const names = (await readdir(folder)).filter((file) => file.endsWith(".json")).map((file) => basename(file, ".json"));
@@ -83,7 +86,7 @@ async function count(folder: string): Promise<void> {
     names
       .filter((name) => !name.endsWith(".again"))
       .map(async (name) => {
-        const again = names.includes(`${name}.again`) ? await readTests(folder, `${name}.again`) : [];
+        const again = names.includes(`${name}.again`) ? await readTests(folder, `${name}.again`, name) : [];
         return settle(await readTests(folder, name), again);
       }),
   );

@@ -22,8 +22,9 @@ suite() {
   if ! report "$name" "$@"; then
     clear_after "$@"
     mapfile -t again < <(failed_files "$name")
-    # What meets real servers may meet a bad moment of the machine. It is run once more, and named at the end, whatever comes of it.
-    if ((${#again[@]} > 0 && SECONDS < 4200)); then
+    # What meets real servers may meet a bad moment of the machine. It is run once more (all of it, where no test failed and its end was bad
+    # all the same), and named at the end, whatever comes of it.
+    if ((SECONDS < 4200)); then
       printf '\n== %s, once more what failed of it (%d s so far)\n' "$name" "$SECONDS"
       report "$name.again" "$@" "${again[@]}" || clear_after "$@"
     fi
@@ -33,16 +34,26 @@ suite() {
 # These have no practice stack, and others that do may run beside them.
 clear_after() { [[ $* == *--project\ component* || $* == *--project\ crash-engine* ]] || clear_away "$home"; }
 
-# A run that ended badly, and names no test that did, is a failure of its own, not nothing.
+# A run that ended badly, and names no test that did, is a failure of its own, not nothing: its report says what was printed of it.
 report() {
-  local name=$1
+  local name=$1 file=$results/$1.json
   shift
-  if vitest run --reporter=default --reporter=json --outputFile.json="$results/$name.json" "$@"; then return; fi
-  [[ -n $(failed_files "$name") ]] || echo '{"tests":{"failed":1}}' >"$results/$name-end.json"
+  if vitest run --reporter=default --reporter=json --outputFile.json="$file" "$@" 2>&1 | tee "$results/$name.log"; then return; fi
+  if [[ -z $(failed_files "$name") ]]; then
+    [[ -s $file ]] || echo '{}' >"$file"
+    jq --arg ended "$(why_ended "$results/$name.log")" '. + {$ended}' "$file" >"$file.new" && mv "$file.new" "$file"
+  fi
   return 1
 }
 
 failed_files() { jq -r '.testResults[]? | select(.status == "failed") | .name' "$results/$1.json" 2>/dev/null; }
+
+# The first error that no test caught, or else the last lines.
+why_ended() {
+  local plain
+  plain=$(sed 's/\x1b\[[0-9;]*m//g' "$1")
+  grep -m1 -A12 -E '^(Unhandled |[A-Za-z]*Error: )|Unhandled (Error|Rejection)' <<<"$plain" || tail -n 12 <<<"$plain"
+}
 
 skip() {
   printf '\n== skipped: %s\n' "$2"

@@ -62,10 +62,10 @@ it("counts what failed and was skipped the second time as failed", async () => {
 
 it("counts a file whose preparation failed, and a suite that died, each as one failure", async () => {
   await report("one", { a: "skipped" }, "failed", "no server");
-  await writeFile(join(folder, "two-end.json"), JSON.stringify({ tests: { failed: 1 } }));
+  await writeFile(join(folder, "two.json"), JSON.stringify({ ended: "Unhandled Rejection\nno disk" }));
   const { stdout, status } = counted();
   expect(stdout).toContain("FAILED one.test.ts: its preparation\n  no server");
-  expect(stdout).toContain("FAILED two-end");
+  expect(stdout).toContain("FAILED two: its end\n  Unhandled Rejection\n  no disk");
   expect(stdout).toContain("\n0 passed, 2 failed, 1 skipped\n");
   expect(status).toBe(1);
 });
@@ -77,3 +77,25 @@ it("lets a preparation that succeeds the second time go", async () => {
   expect(stdout).toContain("UNSTABLE (failed, and passed when its file was run again) one.test.ts: its preparation");
   expect(stdout).toContain("\n1 passed, 0 failed, 0 skipped\n");
 });
+
+it("lets a bad end that does not come the second time go, and counts each test once", async () => {
+  const passed = { testResults: [{ name: "/tests/one.test.ts", status: "passed", assertionResults: [test("a")] }] };
+  await writeFile(join(folder, "one.json"), JSON.stringify({ ...passed, ended: "Unhandled Rejection" }));
+  await writeFile(join(folder, "one.again.json"), JSON.stringify(passed));
+  const { stdout, status } = counted();
+  expect(stdout).toContain(
+    "UNSTABLE (failed, and passed when its file was run again) one: its end\n  Unhandled Rejection",
+  );
+  expect(stdout).toContain("\n1 passed, 0 failed, 0 skipped\n");
+  expect(status).toBe(0);
+});
+
+it("counts a bad end that comes twice as failed", async () => {
+  for (const name of ["one", "one.again"])
+    await writeFile(join(folder, `${name}.json`), JSON.stringify({ ended: "no Docker" }));
+  const { stdout, status } = counted();
+  expect(stdout).toBe("FAILED one: its end\n  no Docker\n\n0 passed, 1 failed, 0 skipped\n");
+  expect(status).toBe(1);
+});
+
+const test = (fullName: string) => ({ fullName, status: "passed", failureMessages: [] });
