@@ -149,7 +149,7 @@ export function whileBeside(beside: Beside, what: string, body: readonly Step[])
 export const pivot: Pivot = {
   kind: "pivot",
   id: "open",
-  title: "Users are let in: from here on their work would be lost by a swap",
+  title: "Users are let in: from here on their work would be lost by taking this back",
 };
 
 /** Keeps users out by stopping the proxy; afterwards the public address serves again, if an Odoo is there to be served. */

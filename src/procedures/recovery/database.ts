@@ -10,7 +10,7 @@ import { targetOf } from "../backup/restore/side.ts";
 import { fetchSet, fileOfSet, setIn, withFolder } from "../backup/set.ts";
 import type { Procedure } from "../procedure.ts";
 import { boundTo } from "../running.ts";
-import { change, serving, servingPublic, startService, stopService, takeBack } from "../steps.ts";
+import { change, pivot, serving, servingPublic, startService, stopService, takeBack } from "../steps.ts";
 import { otherDatabases } from "./automation.ts";
 import { databaseIsThere, hasDatabase, nameLost, readAll, readInstant, whileItRuns } from "./beside.ts";
 import { type DatabaseFacts, readDatabaseFacts } from "./database-facts.ts";
@@ -83,7 +83,6 @@ function planDatabase(stack: Stack, given: Input, facts: DatabaseFacts): Plan {
       withFolder(stack, work, "recovery", [
         withNewServer(stack, folder, [...stepsOf(parts), ...stepsOf(after), countRecovered(stack, work, facts)]),
       ]),
-      { kind: "pivot", id: "back", title: "Users are back: from here on their work would be lost by taking this back" },
       record(stack, facts, phases),
       ...(facts.set !== undefined && isArchived(stack, facts.set) ? [archiveAgain()] : []),
     ],
@@ -313,8 +312,9 @@ function startAll(stack: Stack, { running }: DatabaseFacts): readonly Step[] {
   return [
     start(database.name),
     ...running.odoo.map(start),
-    ...(running.proxy === undefined ? [] : [start(running.proxy)]),
     ...started.map((service) => serving(stack, service.name, stack.odoo.addressOf(service))),
+    pivot,
+    ...(running.proxy === undefined ? [] : [start(running.proxy)]),
     ...(running.proxy === undefined || started.length === 0 ? [] : servingPublic(stack, running)),
   ];
 }

@@ -12,7 +12,7 @@ import { kept } from "../backup/backup.ts";
 import { compareAttachments, compareManifest, compareSequences, type Restored } from "../backup/compare.ts";
 import { globalsSql } from "../backup/manifest.ts";
 import { checkAttachments, fetchSet, fileOfSet, setIn } from "../backup/set.ts";
-import { change, serving, startService, stopService, waitFor } from "../steps.ts";
+import { change, pivot, serving, startService, stopService, waitFor } from "../steps.ts";
 import { putAutomation } from "./automation.ts";
 import { asking, awayStep, inSet, placingOf, putConfiguration } from "./configuration.ts";
 import { filestoreOf, type HostFacts } from "./facts.ts";
@@ -308,11 +308,12 @@ function startAll(stack: Stack): readonly Step[] {
   return [
     ...(cache === undefined ? [] : [start(cache.name)]),
     ...odoo.map(({ name }) => start(name)),
-    ...(proxy === undefined ? [] : [start(proxy.name)]),
-    ...(automation?.name === undefined ? [] : [start(automation.name)]),
     ...odoo.map((service) => ({
       ...serving(stack, service.name, stack.odoo.addressOf(service)),
       onTimeout: "ask" as const,
     })),
+    pivot,
+    ...(proxy === undefined ? [] : [start(proxy.name)]),
+    ...(automation?.name === undefined ? [] : [start(automation.name)]),
   ];
 }

@@ -131,11 +131,6 @@ function planHost(stack: Stack, given: Input, host: HostFacts): Pick<Plan, "titl
       ...stepsOf(before),
       withFolder(stack, folder, "recovery", [...stepsOf(phases), countSet(stack, folder)]),
       ...address.steps,
-      {
-        kind: "pivot",
-        id: "back",
-        title: "Users are back: from here on their work would be lost by taking this back",
-      },
       record(stack, given, host, [...before, ...phases, address]),
       ...protectAgain(stack, host),
     ],
