@@ -190,7 +190,10 @@ export const heartbeatSchema = z.object({
   by: z.enum(["Odoo", "n8n"]),
   lastAt: instant.nullable().describe("When it last ran, or asked"),
   every: z.object({ unit: z.enum(["minutes", "hours", "days", "weeks", "months"]), count: z.int() }),
-  trouble: z.string().nullable().describe("Silent beyond its interval, switched off, failing; null when it is well"),
+  trouble: z
+    .string()
+    .nullable()
+    .describe("Silent beyond its interval, switched off, failing, a month's close not opened; null when it is well"),
 });
 
 /** A step of the ladder: supervisor, manager, director. */

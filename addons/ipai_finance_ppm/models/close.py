@@ -5,6 +5,7 @@ from odoo.exceptions import UserError, ValidationError
 
 from ..versions import ensure_unique
 from .calendar import day_in_manila
+from .heartbeat import as_pulse
 from .person import ROLES
 from .project_task import CLOSED, SILENT, STAGES
 
@@ -201,6 +202,29 @@ class Close(models.Model):
         """Who answers for all of it: the people of the role that does for its last line."""
         last = self.template_id.line_ids.sorted(lambda line: (line.workday, by_number(line.wbs_code)))[-1:]
         return self.env["ipai.finance.person"]._of_role(self.company_id, last.accountable)
+
+    @api.model
+    def _unopened(self):
+        """A pulse (see the heartbeats) for each company of the user that has opened closes before, from a template that is still used, and none of
+        last month though its day has passed.
+        """
+        if not self.has_access("read"):
+            return []
+        month = (self.env["ipai.finance.calendar"]._today().replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+        opened = [("company_id", "in", self.env.companies.ids), ("state", "!=", "draft"), ("period", "<=", month)]
+        newest = self._read_group(opened, ["company_id"], ["period:max"])
+        closes = [self.search([("company_id", "=", company.id), ("period", "=", period)]) for company, period in newest if period < month]
+        return [one._as_pulse(month) for one in closes if one._is_followed(month)]
+
+    def _is_followed(self, month):
+        """Whether the close of that month had to be opened by now."""
+        working = self.env["ipai.finance.calendar"]._working_days(self.company_id)
+        return self.template_id.active and self.template_id._opens_on(month, working) < self.env["ipai.finance.calendar"]._today()
+
+    def _as_pulse(self, month):
+        name = _("Month-end close of %s", self.company_id.name)
+        trouble = _("that of %s was not opened", month)
+        return as_pulse(self.env, name=name, by="Odoo", last=self.create_date, every={"months": 1}, trouble=trouble)
 
     def action_review(self):
         self.write({"state": "in_review"})

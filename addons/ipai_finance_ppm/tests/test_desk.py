@@ -57,6 +57,9 @@ class TestDesk(FinanceCase):
         self.assert_refused("staff", 400, "no_month", "closes", period="June")
         (ladder,) = [one for one in self.answer("auditor", "heartbeats")["heartbeats"] if one["every"] == {"unit": "hours", "count": 2}]
         self.assertEqual(ladder["by"], "Odoo")
+        with self.at("2026-08-10 08:00"):
+            missing = [one["trouble"] for one in self.answer("auditor", "heartbeats")["heartbeats"] if self.company.name in one["name"]]
+        self.assertEqual(missing, ["that of 2026-07 was not opened"])
 
     def test_who_may(self):
         for role in ("staff", "supervisor", "auditor"):
