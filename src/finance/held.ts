@@ -164,6 +164,7 @@ export const closeSchema = z.object({
   closedOn: day.nullable(),
   days: z.int().nullable().describe("Working days from the period's end to its lock; null while it is open"),
   completion: z.number().describe("Per cent of its tasks"),
+  accountable: part.unwrap().describe("Who answers for all of it: whoever does for its last line"),
   tasks: z.array(
     z.object({
       id: z.int(),

@@ -119,7 +119,7 @@ export const emptyReport: MonthlyReport = {
 
 export const close: Close = {
   ...{ id: 4, company: filing.company, period: "2026-09", state: "open", target: "2026-10-07", closedOn: null },
-  ...{ days: null, completion: 50 },
+  ...{ days: null, completion: 50, accountable: { role: "director", people: ["Director Example"] } },
   tasks: [
     {
       ...{ id: 41, wbs: "1.1", name: "Close accounts payable", phase: "Cut-off", stage: "prep", start: "2026-09-30" },

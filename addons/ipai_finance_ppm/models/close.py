@@ -198,10 +198,12 @@ class Close(models.Model):
     def _plan_open(self):
         self.sudo().search([("state", "in", ("open", "in_review"))])._plan()
 
+    def _last_line(self):
+        """Whoever answers for that answers for all of it."""
+        return self.template_id.line_ids.sorted(lambda line: (line.workday, by_number(line.wbs_code)))[-1:]
+
     def _accountable(self):
-        """Who answers for all of it: the people of the role that does for its last line."""
-        last = self.template_id.line_ids.sorted(lambda line: (line.workday, by_number(line.wbs_code)))[-1:]
-        return self.env["ipai.finance.person"]._of_role(self.company_id, last.accountable)
+        return self.env["ipai.finance.person"]._of_role(self.company_id, self._last_line().accountable)
 
     @api.model
     def _unopened(self):

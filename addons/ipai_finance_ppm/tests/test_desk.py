@@ -53,6 +53,7 @@ class TestDesk(FinanceCase):
         (seen,) = self.answer("auditor", "closes", period="2026-06")["closes"]
         self.assertEqual((seen["state"], seen["target"], seen["days"], len(seen["tasks"])), ("open", "2026-07-07", None, 12))
         self.assertEqual(seen["tasks"], close._as_plan(), "as on the dashboard")
+        self.assertEqual(seen["accountable"], {"role": "director", "people": []})
         self.assertIn(close.id, [one["id"] for one in self.answer("staff", "closes")["closes"]])
         self.assert_refused("staff", 400, "no_month", "closes", period="June")
         (ladder,) = [one for one in self.answer("auditor", "heartbeats")["heartbeats"] if one["every"] == {"unit": "hours", "count": 2}]
