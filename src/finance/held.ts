@@ -143,7 +143,11 @@ export const reportSchema = z.object({
       daysLate: z.int().nullable().describe("Null while it is open"),
       preparedBy: named.nullable(),
       confirmation: z.string().nullable(),
-      reason: z.string().nullable().describe("Why it does not apply"),
+      excusedBy: named
+        .nullable()
+        .describe("Who decided that it does not apply, or cancelled it; null where that is not recorded"),
+      excusedOn: day.nullable().describe("When"),
+      reason: z.string().nullable().describe("Why it does not apply, or was cancelled"),
     }),
   ),
 });

@@ -34,7 +34,7 @@ class TestDesk(FinanceCase):
 
     def test_reading(self):
         filing = self.make("1601-C", "2026-06", supervisor_id=self.staff.id)
-        self.make("1601-C", "2026-05").write({"state": "cancelled"})
+        self.make("1601-C", "2026-05").write({"state": "cancelled", "not_applicable_reason": "an example"})
         for role in self.roles:
             (seen,) = self.answer(role, "filings")["filings"]
             self.assertEqual((seen["id"], seen["deadline"], seen["preparedBy"]), (filing.id, "2026-07-10", self.staff.name))

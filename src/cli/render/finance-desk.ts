@@ -185,9 +185,19 @@ function reportText(report: MonthlyReport, timeZone: string): string {
       ({ form, period: of, deadline, daysLate, filedOn }) =>
         `  ${form} ${of}, due ${deadline}: ${filedOn === null ? "not filed yet" : `filed ${filedOn}, ${count(daysLate ?? 0, "day")} late`}`,
     ),
+    ...report.filings.filter(isExcused).map(excusedText),
     ...exposureText(report),
     `  revision ${revision}, ${instant(generatedAt, timeZone)}, ${deliveryText(report)}`,
   ].join("\n");
+}
+
+type ReportedFiling = MonthlyReport["filings"][number];
+
+const isExcused = ({ status }: ReportedFiling) => status === "cancelled" || status === "not_applicable";
+
+function excusedText({ form, period, status, excusedBy, excusedOn, reason }: ReportedFiling): string {
+  const who = [excusedBy ?? "who is not recorded", excusedOn].filter((part) => part !== null).join(", ");
+  return `  ${form} ${period}, ${status.replaceAll("_", " ")}: ${reason ?? "no reason is recorded"} (${who})`;
 }
 
 function exposureText({ exposure, openLate, filedLate }: MonthlyReport): readonly string[] {
