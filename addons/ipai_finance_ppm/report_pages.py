@@ -125,7 +125,7 @@ class Sheet:
             ),
             *self.table(_("Not filed in time"), self.late_columns(), [self.late(one) for one in filings if one["late"]]),
             *self.table(_("Month-end close"), self.close_columns(), [self.close(one) for one in report["closes"]]),
-            *(self.excused([one for one in filings if one["status"] == "not_applicable"])),
+            *self.table(_("Cancelled or not applicable"), self.excused_columns(), said_excused(report, _)),
         ]
 
     def text(self, words, **style):
@@ -155,12 +155,6 @@ class Sheet:
     def exposure(self):
         lines = said_exposure(self.report, self._)
         return [self.heading(self._("Exposure (an estimate)")), *(self.text(line) for line in lines), Spacer(1, 10)] if lines else []
-
-    def excused(self, filings):
-        if not filings:
-            return []
-        columns = [(self._("Form"), 80, 0), (self._("Period"), 80, 0), (self._("Why"), WIDTH - 160, 0)]
-        return self.table(self._("Does not apply"), columns, [[one["form"], one["period"], one["reason"] or ""] for one in filings])
 
     def heading(self, words):
         table = Table([[self.text(words, size=10.5, face="bold")]], [WIDTH])
@@ -202,6 +196,11 @@ class Sheet:
         _ = self._
         named = [(_("Deadline"), 66, 0), (_("Form"), 80, 0), (_("Period"), 70, 0), (_("Filed"), 66, 0), (_("Days late"), 54, TA_RIGHT)]
         return [*named, (_("Prepared by"), WIDTH - 336, 0)]
+
+    def excused_columns(self):
+        _ = self._
+        named = [(_("Form"), 66, 0), (_("Period"), 66, 0), (_("What"), 74, 0), (_("Decided by"), 90, 0), (_("On"), 62, 0)]
+        return [*named, (_("Why"), WIDTH - 358, 0)]
 
     def close_columns(self):
         _ = self._
@@ -274,6 +273,17 @@ def said_exposure(report, _):
         *([_("Each day that what is open stays so adds %s.", pesos(found["perDay"]))] if found["perDay"] else []),
         *unknown,
         _("By %(basis)s; confidence: %(confidence)s.", basis="; ".join(found["basis"]), confidence=found["confidence"]),
+    ]
+
+
+def said_excused(report, _):
+    """What is not filed, with who decided that, when and why: form, period, what, who, day, reason."""
+    names = {"cancelled": _("cancelled"), "not_applicable": _("does not apply")}
+    unknown = _("not recorded")
+    return [
+        [one["form"], one["period"], names[one["status"]], one["excusedBy"] or unknown, one["excusedOn"] or "–", one["reason"] or unknown]
+        for one in report["filings"]
+        if one["status"] in names
     ]
 
 

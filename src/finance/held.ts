@@ -143,7 +143,11 @@ export const reportSchema = z.object({
       daysLate: z.int().nullable().describe("Null while it is open"),
       preparedBy: named.nullable(),
       confirmation: z.string().nullable(),
-      reason: z.string().nullable().describe("Why it does not apply"),
+      excusedBy: named
+        .nullable()
+        .describe("Who decided that it does not apply, or cancelled it; null where that is not recorded"),
+      excusedOn: day.nullable().describe("When"),
+      reason: z.string().nullable().describe("Why it does not apply, or was cancelled"),
     }),
   ),
 });
@@ -164,6 +168,7 @@ export const closeSchema = z.object({
   closedOn: day.nullable(),
   days: z.int().nullable().describe("Working days from the period's end to its lock; null while it is open"),
   completion: z.number().describe("Per cent of its tasks"),
+  accountable: part.unwrap().describe("Who answers for all of it: whoever does for its last line"),
   tasks: z.array(
     z.object({
       id: z.int(),
@@ -190,7 +195,10 @@ export const heartbeatSchema = z.object({
   by: z.enum(["Odoo", "n8n"]),
   lastAt: instant.nullable().describe("When it last ran, or asked"),
   every: z.object({ unit: z.enum(["minutes", "hours", "days", "weeks", "months"]), count: z.int() }),
-  trouble: z.string().nullable().describe("Silent beyond its interval, switched off, failing; null when it is well"),
+  trouble: z
+    .string()
+    .nullable()
+    .describe("Silent beyond its interval, switched off, failing, a month's close not opened; null when it is well"),
 });
 
 /** A step of the ladder: supervisor, manager, director. */

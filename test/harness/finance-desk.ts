@@ -3,7 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { parse, stringify } from "yaml";
-import type { Alert, HeldFiling, HeldHoliday, MonthlyReport, Move, Step } from "../../src/finance/held.ts";
+import type {
+  Alert,
+  Close,
+  Heartbeat,
+  HeldFiling,
+  HeldHoliday,
+  MonthlyReport,
+  Move,
+  Step,
+} from "../../src/finance/held.ts";
 import { serve, typeIntoShell } from "./addon.ts";
 import { type Ended, folder, ipai, parsed, sql } from "./sandbox.ts";
 import { unzip } from "./zip.ts";
@@ -20,6 +29,7 @@ export async function workAtTheDesk(database: string): Promise<void> {
     const finance = await commandOf(place, url, key);
     await moveDeadlines(finance, database);
     await climbTheLadder(finance, database);
+    await lookAtCloses(finance);
     await reportMonths(finance, database, place);
     await beRefused(place, url, { key, staff });
     await seeTheChain();
@@ -46,6 +56,10 @@ def file(form, period, **values):
 file('1601-C', '2025-01').write({'state': 'filed', 'filed_on': '2025-02-12 02:00:00', 'confirmation_no': 'EX-DESK-1'})
 late = file('1601-C', '2025-02')
 project = env['ipai.finance.filer']._project_of(late.company_id)
+close = env['ipai.finance.close'].create({'company_id': late.company_id.id, 'period': '2025-01', 'template_id': env.ref('ipai_finance_ppm.close_template').id})
+close.action_open()
+close.task_ids.write({'state': '1_done'})
+close.action_lock()
 env['project.task'].create({'name': 'Example task', 'project_id': project.id, 'bir_schedule_id': late.id, 'date_deadline': '2025-03-05 09:00:00'})
 until = fields.Datetime.now() + timedelta(days=1)
 for one in user('Manager', 'manager'), user('Staff', 'user'):
@@ -130,6 +144,23 @@ async function climbTheLadder(finance: Finance, database: string): Promise<void>
   expect([quiet, await climbed()]).toEqual(["t", []]);
   const left = await answered<readonly Alert[]>(finance("alerts", "--json"));
   expect(left.map(({ id }) => id)).not.toContain(alert?.id);
+}
+
+async function lookAtCloses(finance: Finance): Promise<void> {
+  const [close] = await answered<readonly Close[]>(finance("closes", "--period", "2025-01", "--json"));
+  expect([close?.state, close?.tasks.length, close?.accountable]).toEqual([
+    ...["locked", 12, { role: "director", people: expect.arrayContaining(["Director Example"]) }],
+  ]);
+  const shown = await finance("closes", `${close?.company} 2025-01`);
+  expect(shown.stdout).toMatch(
+    /2025-01: locked, 12 of 12 done, 0 late, closed .*\nAnswers for it: .*Director Example\n/,
+  );
+  expect(shown.stdout).toMatch(/\nReview\n +4\.1 .* done, .* late .* 3\.1 3\.2 3\.3\n/);
+  const absent = await finance("closes", "999999999", "--json");
+  expect([absent.exitCode, parsed<{ error: { code: string } }>(absent).error.code]).toEqual([14, "finance.no_close"]);
+  const beats = await answered<readonly Heartbeat[]>(finance("heartbeats", "--json"));
+  expect(beats.find(({ name }) => name === "Finance tasks: escalation")?.every).toEqual({ unit: "hours", count: 2 });
+  expect((await finance("heartbeats")).stdout).toMatch(/Finance tasks: escalation +Odoo +every 2 hours/);
 }
 
 async function reportMonths(finance: Finance, database: string, place: string): Promise<void> {

@@ -54,6 +54,8 @@ export const move: Move = {
   ...{ id: 7, company: filing.company, form: "1601-C", period: "2026-09", from: "2026-10-12", to: "2026-10-13" },
 };
 
+const nobodyExcused = { excusedBy: null, excusedOn: null };
+
 export const report: MonthlyReport = {
   ...{ company: filing.company, period: "2026-10", revision: 2, generatedAt: "2026-11-01T01:00:00Z" },
   ...{ delivery: "sent", sentTo: ["Manager Example", "Director Example"] },
@@ -93,18 +95,27 @@ export const report: MonthlyReport = {
     {
       ...{ form: "1601-C", period: "2026-09", deadline: "2026-10-12", status: "filed", filedOn: "2026-10-09" },
       ...{ late: false, daysLate: 0, preparedBy: "Staff Example", confirmation: "EX-1", reason: null },
+      ...nobodyExcused,
     },
     {
       ...{ form: "0619-E", period: "2026-09", deadline: "2026-10-12", status: "filed", filedOn: "2026-10-14" },
       ...{ late: true, daysLate: 2, preparedBy: "Staff Example", confirmation: "EX-2", reason: null },
+      ...nobodyExcused,
     },
     {
       ...{ form: "0619-F", period: "2026-09", deadline: "2026-10-12", status: "late", filedOn: null },
       ...{ late: true, daysLate: null, preparedBy: null, confirmation: null, reason: null },
+      ...nobodyExcused,
     },
     {
       ...{ form: "1600-VT", period: "2026-09", deadline: "2026-10-12", status: "not_applicable", filedOn: null },
       ...{ late: false, daysLate: null, preparedBy: null, confirmation: null, reason: "nothing was withheld" },
+      ...{ excusedBy: "Manager Example", excusedOn: "2026-10-05" },
+    },
+    {
+      ...{ form: "1600-PT", period: "2026-09", deadline: "2026-10-12", status: "cancelled", filedOn: null },
+      ...{ late: false, daysLate: null, preparedBy: null, confirmation: null, reason: null },
+      ...nobodyExcused,
     },
   ],
 };
@@ -119,7 +130,7 @@ export const emptyReport: MonthlyReport = {
 
 export const close: Close = {
   ...{ id: 4, company: filing.company, period: "2026-09", state: "open", target: "2026-10-07", closedOn: null },
-  ...{ days: null, completion: 50 },
+  ...{ days: null, completion: 50, accountable: { role: "director", people: ["Director Example"] } },
   tasks: [
     {
       ...{ id: 41, wbs: "1.1", name: "Close accounts payable", phase: "Cut-off", stage: "prep", start: "2026-09-30" },

@@ -3,7 +3,8 @@ import { askShell } from "./addon.ts";
 
 /**
  * The addon's scheduled actions by Odoo's own runner: a filing that SQL has made unreadable keeps no other from being told, and what the run of
- * the day owes is done by the quarter of an hour after it; so is a run that fails as a whole.
+ * the day owes is done by the quarter of an hour after it; so is a run that fails as a whole. Two transactions that open the same close at once
+ * make one.
  */
 export async function oweADay(database: string): Promise<void> {
   const { exitCode, stdout, stderr } = await askShell(database, typed);
@@ -15,13 +16,18 @@ export async function oweADay(database: string): Promise<void> {
     "mended, after a quarter": { broken: 1, well: 1, failures: 0, isWhole: true, alarms: 1 },
     "after a day that fails as a whole": { broken: 0, well: 0, failures: 0, isWhole: false, alarms: 1 },
     "and a quarter": { broken: 1, well: 1, failures: 0, isWhole: true, alarms: 1 },
+    "two by themselves": { closes: 1, tasks: 12, failures: 0, isNext: true },
+    "one by itself and a person": { closes: 1, tasks: 12, failures: 0, isNext: true },
   });
 }
 
 /** The clock of the runner is the database's, so the days are put around it. */
 const typed = `
 import json
+import threading
 from datetime import timedelta
+import psycopg2
+from dateutil.relativedelta import relativedelta
 from odoo import fields
 
 crons = type(env["ir.cron"])
@@ -78,5 +84,50 @@ day.ir_actions_server_id.code = "1 / 0"
 run("after a day that fails as a whole", day)
 day.ir_actions_server_id.code = code
 run("and a quarter", quarter)
+
+closes, template = env["ipai.finance.close"], env.ref("ipai_finance_ppm.close_template")
+template.open_workday = 1
+filer.close_template_id = template
+env.flush_all()
+
+def by_itself(own, period):
+    own[filer._name].browse(filer.id)._open_closes()
+
+def by_a_person(own, period):
+    own[closes._name].create({"company_id": filer.company_id.id, "period": period, "template_id": template.id}).action_open()
+
+def at_once(words, months, *acts):
+    """Each in a transaction of its own that has begun before any of them acts; what gets into another's way is taken back whole."""
+    period = (env["ipai.finance.calendar"]._today() - relativedelta(months=months)).strftime("%Y-%m")
+    of_period = [("company_id", "=", filer.company_id.id), ("period", "=", period)]
+    closes.search(of_period).unlink()
+    filer.next_close = period
+    env.cr.commit()
+    ready = threading.Barrier(len(acts))
+    def one(act):
+        try:
+            with env.registry.cursor() as cr:
+                own = env(cr=cr)
+                own[closes._name].search_count([])
+                ready.wait()
+                act(own, period)
+        except psycopg2.Error:
+            pass
+    threads = [threading.Thread(target=one, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    env.cr.rollback()
+    env.invalidate_all()
+    # The next run of the day.
+    filer._begin_day()
+    filer._open_closes()
+    env.cr.commit()
+    made = closes.search(of_period)
+    said[words] = {"closes": len(made), "tasks": len(made.task_ids), "failures": len((filer.failures or "").splitlines()), "isNext": filer.next_close > period}
+
+at_once("two by themselves", 3, by_itself, by_itself)
+at_once("one by itself and a person", 4, by_itself, by_a_person)
 print(json.dumps(said))
 `;

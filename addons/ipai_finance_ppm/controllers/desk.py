@@ -305,6 +305,7 @@ def as_close(one):
         "closedOn": day(one.actual_close_date),
         "days": one.days_to_close if one.actual_close_date else None,
         "completion": one.completion_pct,
+        "accountable": {"role": text(one._last_line().accountable), "people": one._accountable().mapped("name")},
         "tasks": one._as_plan(),
     }
 

@@ -9,6 +9,7 @@ from . import project_task
 from . import bir_schedule
 from . import day
 from . import close
+from . import close_opening
 from . import alert
 from . import digest
 from . import heartbeat

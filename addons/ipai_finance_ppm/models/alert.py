@@ -3,7 +3,7 @@ from datetime import timedelta
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 
-from ..versions import ALL_GROUPS_OF_USER, ensure_unique
+from ..versions import ensure_unique
 from .project_task import CLOSED
 
 SEVERITIES = [("normal", "Normal"), ("high", "High"), ("critical", "Critical")]
@@ -281,23 +281,9 @@ class Alert(models.Model):
                 alert._tell_in_odoo()
 
     def _tell_in_odoo(self):
-        """An activity for the recipients that are users, or for whoever keeps the registers when there are none."""
         record = self.env[self.res_model].browse(self.res_id).exists()
-        if not record:
-            return
-        keeper = self.env.ref("ipai_finance_ppm.group_manager")
-        keepers = self.env["res.users"].search([(ALL_GROUPS_OF_USER, "in", keeper.ids), ("company_ids", "in", self.company_id.ids)])
-        for user in self.recipient_ids.user_id or keepers:
-            seen = record.with_user(user).with_context(allowed_company_ids=user.company_ids.ids)
-            if seen.has_access("read"):
-                # It would be mailed, too.
-                record.with_context(mail_activity_quick_update=True).activity_schedule(
-                    "mail.mail_activity_data_todo",
-                    date_deadline=self.env["ipai.finance.calendar"]._today(),
-                    summary=self.subject,
-                    note=_("It could not be mailed: %s", self.error),
-                    user_id=user.id,
-                )
+        if record:
+            self.recipient_ids._remind(record, self.company_id, self.subject, _("It could not be mailed: %s", self.error))
 
     def _as_mail(self):
         report = self.env[self[0].res_model].browse(self[0].res_id).exists() if self[0].kind == "report" else None

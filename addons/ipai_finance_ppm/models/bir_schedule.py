@@ -110,7 +110,9 @@ class BirSchedule(models.Model):
     evidence_ids = fields.Many2many(
         "ir.attachment", string="Evidence", copy=False, help="The confirmation, or the BIR's advice that its system was down."
     )
-    not_applicable_reason = fields.Char(tracking=True)
+    not_applicable_reason = fields.Char(
+        string="Why It Is Not Filed", tracking=True, help="Why it does not apply, or was cancelled: the monthly report says so, with who decided it and when."
+    )
     logframe_id = fields.Many2one("ipai.finance.logframe", string="Logframe")
     task_ids = fields.One2many("project.task", "bir_schedule_id", string="Tasks")
     completion_pct = fields.Float(string="Completion, %", compute="_compute_completion_pct")
@@ -185,6 +187,8 @@ class BirSchedule(models.Model):
         for filing in self:
             if filing.state == "not_applicable" and not filing.not_applicable_reason:
                 raise ValidationError(_("Why does %s not apply? Enter the reason first.", filing.name))
+            if filing.state == "cancelled" and not filing.not_applicable_reason:
+                raise ValidationError(_("Why is %s cancelled? Enter the reason first.", filing.name))
 
     @api.constrains("override_deadline", "override_reason")
     def _check_override(self):
@@ -506,7 +510,19 @@ class BirSchedule(models.Model):
         days = max(0, (paid - self.filing_deadline).days)
         return {"form": self.form_code, "amount": self.amount_due or None, "days": days, "isOpen": is_open}
 
-    def _as_reported(self):
+    def _decisions(self):
+        """Of those that are cancelled or do not apply the message of the chatter that says so, by id: who decided it, and when. None for one that
+        was entered like that.
+        """
+        uncounted = self.filtered(lambda one: one.state in UNCOUNTED)
+        field = [("field_id.model", "=", self._name), ("field_id.name", "=", "state")]
+        told = [("mail_message_id.model", "=", self._name), ("mail_message_id.res_id", "in", uncounted.ids)]
+        # The last change of the state is the one to what it is.
+        changes = self.env["mail.tracking.value"].sudo().search([*field, *told], order="id")
+        return {one.mail_message_id.res_id: one.mail_message_id for one in changes}
+
+    def _as_reported(self, decision):
+        """`decision`: of `_decisions`, or None."""
         filed = day_in_manila(self.filed_on) if self.filed_on else None
         return {
             "form": self.form_code,
@@ -518,6 +534,8 @@ class BirSchedule(models.Model):
             "daysLate": max(0, (filed - self.filing_deadline).days) if filed else None,
             "preparedBy": self.supervisor_id.name or None,
             "confirmation": self.confirmation_no or None,
+            "excusedBy": decision and decision.author_id.name or None,
+            "excusedOn": str(day_in_manila(decision.date)) if decision else None,
             "reason": self.not_applicable_reason or None,
         }
 

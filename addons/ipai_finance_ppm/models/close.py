@@ -5,13 +5,29 @@ from odoo.exceptions import UserError, ValidationError
 
 from ..versions import ensure_unique
 from .calendar import day_in_manila
+from .heartbeat import as_pulse
 from .person import ROLES
 from .project_task import CLOSED, SILENT, STAGES
+
+
+def last_day_of(period):
+    """Of a month, YYYY-MM. Errors: ValueError, TypeError when it is none."""
+    return fields.Date.end_of(fields.Date.to_date(f"{period}-01"), "month")
+
+
+def working_day_of(last, number, working):
+    """The day that a working day of a period is which ends on `last`: 1 is the first one after it, -1 the last one of it."""
+    return working.after(last, number) if number > 0 else working.before(last + timedelta(days=1), -number)
 
 
 def by_number(code):
     """How WBS codes are ordered: 2.10 is after 2.9."""
     return [int(part) if part.isdecimal() else 0 for part in (code or "").split(".")]
+
+
+def check_workdays(env, numbers):
+    if 0 in numbers:
+        raise ValidationError(env._("There is no working day 0: -1 is the last one of the period, 1 the first one after it."))
 
 
 class CloseTemplate(models.Model):
@@ -20,7 +36,20 @@ class CloseTemplate(models.Model):
 
     name = fields.Char(required=True)
     line_ids = fields.One2many("ipai.finance.close.line", "template_id", string="Lines", copy=True)
+    open_workday = fields.Integer(
+        string="Opens on Working Day",
+        required=True,
+        default=-5,
+        help="1 is the first working day after the period, -1 its last one. Then the close is opened, for companies whose filer names this template.",
+    )
     active = fields.Boolean(default=True)
+
+    @api.constrains("open_workday")
+    def _check_open_workday(self):
+        check_workdays(self.env, self.mapped("open_workday"))
+
+    def _opens_on(self, period, working):
+        return working_day_of(last_day_of(period), self.open_workday, working)
 
 
 class CloseLine(models.Model):
@@ -53,8 +82,7 @@ class CloseLine(models.Model):
 
     @api.constrains("workday")
     def _check_workday(self):
-        if any(line.workday == 0 for line in self):
-            raise ValidationError(_("There is no working day 0: -1 is the last one of the period, 1 the first one after it."))
+        check_workdays(self.env, self.mapped("workday"))
 
     @api.constrains("predecessor_ids")
     def _check_order(self):
@@ -70,7 +98,8 @@ class CloseLine(models.Model):
 class Close(models.Model):
     _name = "ipai.finance.close"
     _description = "Month-End Close"
-    _inherit = ["mail.thread"]
+    # That one was opened by itself is an activity.
+    _inherit = ["mail.thread", "mail.activity.mixin"]
     _order = "period desc, company_id"
 
     name = fields.Char(compute="_compute_name", store=True)
@@ -122,15 +151,12 @@ class Close(models.Model):
     def _last_day(self):
         """The last day of the period. Errors: UserError when it is no month."""
         try:
-            return fields.Date.end_of(fields.Date.to_date(f"{self.period}-01"), "month")
+            return last_day_of(self.period)
         except (ValueError, TypeError) as error:
             raise UserError(_("A month is written as 2026-01.")) from error
 
     def _day_of(self, line, working):
-        last = self._last_day()
-        if line.workday > 0:
-            return working.after(last, line.workday)
-        return working.before(last + timedelta(days=1), -line.workday)
+        return working_day_of(self._last_day(), line.workday, working)
 
     def action_open(self):
         """Makes the tasks of the template, each with its day, its people and what it waits for."""
@@ -171,6 +197,36 @@ class Close(models.Model):
     @api.model
     def _plan_open(self):
         self.sudo().search([("state", "in", ("open", "in_review"))])._plan()
+
+    def _last_line(self):
+        """Whoever answers for that answers for all of it."""
+        return self.template_id.line_ids.sorted(lambda line: (line.workday, by_number(line.wbs_code)))[-1:]
+
+    def _accountable(self):
+        return self.env["ipai.finance.person"]._of_role(self.company_id, self._last_line().accountable)
+
+    @api.model
+    def _unopened(self):
+        """A pulse (see the heartbeats) for each company of the user that has opened closes before, from a template that is still used, and none of
+        last month though its day has passed.
+        """
+        if not self.has_access("read"):
+            return []
+        month = (self.env["ipai.finance.calendar"]._today().replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+        opened = [("company_id", "in", self.env.companies.ids), ("state", "!=", "draft"), ("period", "<=", month)]
+        newest = self._read_group(opened, ["company_id"], ["period:max"])
+        closes = [self.search([("company_id", "=", company.id), ("period", "=", period)]) for company, period in newest if period < month]
+        return [one._as_pulse(month) for one in closes if one._is_followed(month)]
+
+    def _is_followed(self, month):
+        """Whether the close of that month had to be opened by now."""
+        working = self.env["ipai.finance.calendar"]._working_days(self.company_id)
+        return self.template_id.active and self.template_id._opens_on(month, working) < self.env["ipai.finance.calendar"]._today()
+
+    def _as_pulse(self, month):
+        name = _("Month-end close of %s", self.company_id.name)
+        trouble = _("that of %s was not opened", month)
+        return as_pulse(self.env, name=name, by="Odoo", last=self.create_date, every={"months": 1}, trouble=trouble)
 
     def action_review(self):
         self.write({"state": "in_review"})

@@ -43,11 +43,11 @@ class Heartbeat(models.Model):
     @api.model
     def _pulses(self):
         """Of each action of Odoo and each workflow of n8n that has ever called: when it last ran, how often it is to run, and whether it is
-        silent beyond that, or fails. The silent ones first.
+        silent beyond that, or fails. The silent ones first. And the closes that nobody has opened: of these only what is missing.
         """
         actions = [self.env.ref(f"ipai_finance_ppm.{name}", raise_if_not_found=False) for name in ACTIONS]
         pulses = [one.sudo()._as_pulse() for one in actions if one] + [one._as_pulse() for one in self.search([("name", "in", list(WORKFLOWS))])]
-        return sorted(pulses, key=lambda one: not one["trouble"])
+        return sorted([*pulses, *self.env["ipai.finance.close"]._unopened()], key=lambda one: not one["trouble"])
 
     def _as_pulse(self):
         return as_pulse(self.env, name=self.name, by="n8n", last=self.called_at, every=WORKFLOWS[self.name])

@@ -2,7 +2,7 @@ import re
 
 from odoo import api, fields, models
 
-from ..versions import GROUPS_OF_USER, ensure_unique
+from ..versions import ALL_GROUPS_OF_USER, GROUPS_OF_USER, ensure_unique
 
 ROLES = [("staff", "Staff"), ("supervisor", "Supervisor"), ("manager", "Manager"), ("director", "Director")]
 GROUP_OF_ROLE = {"staff": "user", "supervisor": "supervisor", "manager": "manager", "director": "director"}
@@ -75,6 +75,22 @@ class Person(models.Model):
         today = self.env["ipai.finance.calendar"]._today()
         people = self.sudo().search([("company_id", "=", company.id), ("user_id", "in", users.ids)])
         return self.sudo().union(*(one._present(today) for one in people))
+
+    def _remind(self, record, company, summary, note):
+        """An activity at a record of a company for those who are users, or for whoever keeps the registers when none is."""
+        keeper = self.env.ref("ipai_finance_ppm.group_manager")
+        keepers = self.env["res.users"].search([(ALL_GROUPS_OF_USER, "in", keeper.ids), ("company_ids", "in", company.ids)])
+        for user in self.user_id or keepers:
+            seen = record.with_user(user).with_context(allowed_company_ids=user.company_ids.ids)
+            if seen.has_access("read"):
+                # It would be mailed, too.
+                record.with_context(mail_activity_quick_update=True).activity_schedule(
+                    "mail.mail_activity_data_todo",
+                    date_deadline=self.env["ipai.finance.calendar"]._today(),
+                    summary=summary,
+                    note=note,
+                    user_id=user.id,
+                )
 
     def _handle(self):
         """The name in the chat, without the sign before it; nothing that is no such name."""

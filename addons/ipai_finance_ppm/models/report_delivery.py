@@ -5,7 +5,7 @@ import re
 from odoo import _, api, fields, models
 from odoo.tools.misc import file_path
 
-from ..report_pages import ENOUGH, render, said_exposure, said_numbers, said_verdict
+from ..report_pages import ENOUGH, render, said_excused, said_exposure, said_numbers, said_verdict
 
 # Roboto is Odoo's own, in every series; emoji it has none.
 FONTS = {
@@ -13,7 +13,7 @@ FONTS = {
     "bold": "web/static/fonts/google/Roboto/Roboto-Bold.ttf",
     "emoji": "ipai_finance_ppm/static/lib/noto-emoji/NotoEmoji-Regular.ttf",
 }
-COLUMNS = ("form", "period", "deadline", "status", "filedOn", "late", "daysLate", "preparedBy", "confirmation")
+COLUMNS = ("form", "period", "deadline", "status", "filedOn", "late", "daysLate", "preparedBy", "confirmation", "excusedBy", "excusedOn", "reason")
 # The view says what a row is; an instant is told with its zone.
 ROWS = """
     SELECT id, to_jsonb(row) - 'id' || jsonb_build_object('generated_at', to_char(generated_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
@@ -80,6 +80,7 @@ class MonthlyReport(models.Model):
             "numbers": said_numbers(said, self.env._),
             "exposure": said_exposure(said, self.env._),
             "late": [one for one in said["filings"] if one["late"]],
+            "excused": said_excused(said, self.env._),
         }
         return {
             "subject": self._subject(),
@@ -153,6 +154,8 @@ class MonthlyReport(models.Model):
             **{name: details[name] for name in DETAILS},
             # What was reported before tasks of a close were told by their days.
             "closes": [{"onTime": None, "late": None, **one} for one in details["closes"]],
+            # Or of who decided what is not filed.
+            "filings": [{"excusedBy": None, "excusedOn": None, **one} for one in details["filings"]],
         }
 
 

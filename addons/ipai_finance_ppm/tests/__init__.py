@@ -1,5 +1,6 @@
 from . import test_alerts
 from . import test_close
+from . import test_close_opening
 from . import test_calendar_feed
 from . import test_dashboard
 from . import test_day

@@ -59,6 +59,7 @@ class TestCalendarFeed(FinanceCase):
     def test_what_is_filed_or_cancelled_rings_no_more(self):
         filed, cancelled = self.make("1601-C", "2026-01"), self.make("0619-E", "2026-02")
         filed.write({"state": "filed", "filed_on": "2026-01-27 02:00:00", "confirmation_no": "EX-1"})
+        cancelled.not_applicable_reason = "an example"
         cancelled.with_user(self.manager).action_cancel()
         events = self.events()
         self.assertEqual([(one.status.value, one.sequence.value) for one in events], [("CONFIRMED", "1"), ("CANCELLED", "1")])

@@ -106,6 +106,29 @@ class TestDashboard(FinanceCase):
         self.assertEqual(seen("2026-02-11 10:30")[f"The day of {self.company.name}"][1:], ("1601-C 2026-01: no reasons", "late"))
         self.assertEqual([one["verdict"] for one in self.seen()["heartbeats"]][:1], ["late"], "what is silent comes first")
 
+    def test_a_month_whose_close_nobody_opened_is_said(self):
+        template = self.env.ref("ipai_finance_ppm.close_template").copy()
+        close = self.env["ipai.finance.close"].create({"company_id": self.company.id, "period": "2026-04", "template_id": template.id})
+
+        def seen(moment, user=None):
+            rows = self.seen(user, moment)["heartbeats"]
+            return [one["state"] for one in rows if one["said"] == f"Month-end close of {self.company.name}"]
+
+        self.assertEqual(seen("2026-06-10 08:00"), [], "a company that has never opened one")
+        close.action_open()
+        self.assertEqual((seen("2026-05-31 23:59"), seen("2026-06-01 00:00")), ([], ["that of 2026-05 was not opened"]))
+        template.open_workday = 1
+        # 1 June is a Monday.
+        self.assertEqual((seen("2026-06-01 23:59"), len(seen("2026-06-02 00:00"))), ([], 1))
+        self.assertEqual(seen("2026-07-02 08:00"), ["that of 2026-06 was not opened"])
+        next_one = close.create({"company_id": self.company.id, "period": "2026-05", "template_id": template.id})
+        self.assertEqual(len(seen("2026-06-10 08:00")), 1, "a draft opens nothing")
+        next_one.action_open()
+        self.assertEqual(seen("2026-06-10 08:00"), [])
+        self.assertEqual(len(seen("2026-07-02 08:00")), 1)
+        template.active = False
+        self.assertEqual(seen("2026-07-02 08:00"), [], "whoever puts the template away has done with it")
+
     def test_the_first_steps(self):
         said = lambda user: [one["items"] for one in self.seen(user)["setUp"]]  # noqa: E731
         self.assertEqual(said(self.auditor), [], "who may not enter it is not told")

@@ -23,7 +23,7 @@ class TestDay(FinanceCase):
         cls.env["ipai.finance.filer"].search([]).active = False
         cls.filer.write({"active": True, "start_on": "2027-01-01", "day_whole_at": "2026-02-09 00:00:00"})
         cls.second = cls.filer.create({"company_id": cls.other.id, "start_on": "2027-01-01", "day_whole_at": "2026-02-09 00:00:00"})
-        cls.Filing.search([]).write({"state": "cancelled"})
+        cls.Filing.search([]).write({"state": "cancelled", "not_applicable_reason": "an example"})
         # As after the run of the morning, whatever came of it.
         cls.cron = cls.env.ref("ipai_finance_ppm.cron_day")
         cls.cron.write({"active": True, "nextcall": "2026-02-11 00:00:00"})

@@ -34,7 +34,7 @@ class TestDesk(FinanceCase):
 
     def test_reading(self):
         filing = self.make("1601-C", "2026-06", supervisor_id=self.staff.id)
-        self.make("1601-C", "2026-05").write({"state": "cancelled"})
+        self.make("1601-C", "2026-05").write({"state": "cancelled", "not_applicable_reason": "an example"})
         for role in self.roles:
             (seen,) = self.answer(role, "filings")["filings"]
             self.assertEqual((seen["id"], seen["deadline"], seen["preparedBy"]), (filing.id, "2026-07-10", self.staff.name))
@@ -53,10 +53,14 @@ class TestDesk(FinanceCase):
         (seen,) = self.answer("auditor", "closes", period="2026-06")["closes"]
         self.assertEqual((seen["state"], seen["target"], seen["days"], len(seen["tasks"])), ("open", "2026-07-07", None, 12))
         self.assertEqual(seen["tasks"], close._as_plan(), "as on the dashboard")
+        self.assertEqual(seen["accountable"], {"role": "director", "people": []})
         self.assertIn(close.id, [one["id"] for one in self.answer("staff", "closes")["closes"]])
         self.assert_refused("staff", 400, "no_month", "closes", period="June")
         (ladder,) = [one for one in self.answer("auditor", "heartbeats")["heartbeats"] if one["every"] == {"unit": "hours", "count": 2}]
         self.assertEqual(ladder["by"], "Odoo")
+        with self.at("2026-08-10 08:00"):
+            missing = [one["trouble"] for one in self.answer("auditor", "heartbeats")["heartbeats"] if self.company.name in one["name"]]
+        self.assertEqual(missing, ["that of 2026-07 was not opened"])
 
     def test_who_may(self):
         for role in ("staff", "supervisor", "auditor"):

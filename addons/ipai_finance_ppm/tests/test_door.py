@@ -18,7 +18,7 @@ class TestDoor(FinanceCase):
         cls.director = cls.person("director", mattermost_handle="@dora.example")
         cls.supervisor_person = cls.person("supervisor")
         # Whatever the database has is of other companies: what this one has to tell can be counted.
-        cls.env["ipai.finance.bir_schedule"].search([("company_id", "!=", cls.company.id)]).write({"state": "cancelled"})
+        cls.env["ipai.finance.bir_schedule"].search([("company_id", "!=", cls.company.id)]).write({"state": "cancelled", "not_applicable_reason": "an example"})
 
     def ask(self, route, sent=None):
         # A request begins with nothing in its cache.

@@ -141,12 +141,14 @@ class TestFilings(FinanceCase):
             self.assertEqual(self.filings(("status", "in", ["late", "not_started"])), late | open_one)
             self.assertEqual(self.filings(("status", "=", "not_started")), open_one)
 
-    def test_filed_needs_a_proof_and_not_applicable_a_reason(self):
+    def test_filed_needs_a_proof_and_what_is_not_filed_a_reason(self):
         filing = self.make("1601-C", "2026-01")
         with self.assertRaisesRegex(ValidationError, "proof"):
             filing.action_file()
         with self.assertRaisesRegex(ValidationError, "apply"):
             filing.action_not_applicable()
+        with self.assertRaisesRegex(ValidationError, "cancelled"):
+            filing.action_cancel()
         proof = self.env["ir.attachment"].create({"name": "confirmation.txt", "raw": b"received"})
         filing.write({"evidence_ids": proof.ids})
         filing.action_file()

@@ -1,3 +1,6 @@
+import csv
+import io
+
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
@@ -7,6 +10,11 @@ from .common import FinanceCase
 @tagged("post_install", "-at_install")
 class TestReport(FinanceCase):
     roles = ("manager",)
+
+    def end_request(self):
+        """Then what was tracked is written into the chatter."""
+        self.env.flush_all()
+        self.env.cr.precommit.run()
 
     def make_month(self):
         """February 2026: one filed in time, one filed late, one open and late, one that does not apply."""
@@ -31,6 +39,42 @@ class TestReport(FinanceCase):
         self.filings(("form_code", "=", "0619-F")).write({"state": "filed", "filed_on": "2026-03-02 02:00:00", "confirmation_no": "EX-3"})
         report._make(self.company, "2026-02")
         self.assertEqual((report.revision, report.filed_late, report.open_late), (2, 2, 0))
+
+    def test_what_is_not_filed_says_who_decided_it_when_and_why(self):
+        self.make_month()
+        entered = self.make("1601-C", "2026-01", reference="entered", state="cancelled", not_applicable_reason="a duplicate")
+        self.make("1600-PT", "2026-01").write({"state": "not_applicable", "not_applicable_reason": "no platform"})
+        cancelled = self.filings(("form_code", "=", "0619-F"))
+        self.end_request()
+        cancelled.with_user(self.manager).write({"state": "cancelled", "not_applicable_reason": "=entered twice"})
+        self.end_request()
+        # Half past midnight in Manila.
+        cancelled._decisions()[cancelled.id].date = "2026-02-03 16:30:00"
+        report = self.env["ipai.finance.monthly_report"]._make(self.company, "2026-02")
+        said = report._as_answer()
+        told = {(one["form"], one["period"]): (one["status"], one["excusedBy"], one["excusedOn"], one["reason"]) for one in said["filings"]}
+        self.assertEqual(told["0619-F", "2026-01"], ("cancelled", self.manager.name, "2026-02-04", "=entered twice"))
+        self.assertEqual(told["1601-C", entered.name.removeprefix("1601-C ")], ("cancelled", None, None, "a duplicate"), "nobody is invented")
+        self.assertEqual(told["1601-C", "2026-01"], ("filed", None, None, None))
+        self.assertEqual((said["total"], said["notApplicable"], said["openLate"]), (2, 2, 0), "no number has it")
+        (row,) = [one for one in csv.DictReader(io.StringIO(report._as_csv())) if one["form"] == "0619-F"]
+        self.assertEqual([row[one] for one in ("status", "excusedBy", "excusedOn")], ["cancelled", self.manager.name, "2026-02-04"])
+        self.assertEqual(row["reason"], "'=entered twice", "no spreadsheet computes it")
+        mail = report._as_mail()["body_html"]
+        self.assertIn("Cancelled or not applicable", mail)
+        self.assertIn("=entered twice", mail)
+        self.assertIn("not recorded", mail)
+        self.assertTrue(report._as_pdf().startswith(b"%PDF-"))
+        cancelled.with_user(self.manager).action_reopen()
+        self.assertEqual(cancelled._decisions(), {})
+
+    def test_a_report_that_was_made_before_says_what_it_knows(self):
+        self.make_month()
+        report = self.env["ipai.finance.monthly_report"]._make(self.company, "2026-02")
+        kept = [{name: one[name] for name in one if name not in ("excusedBy", "excusedOn")} for one in report.details["filings"]]
+        report.details = {**report.details, "filings": kept}
+        self.assertEqual({one["excusedBy"] for one in report._as_answer()["filings"]}, {None})
+        self.assertTrue(report._as_pdf().startswith(b"%PDF-"))
 
     def test_a_report_speaks_the_language_of_the_reader(self):
         self.env["res.lang"]._activate_lang("fr_FR")

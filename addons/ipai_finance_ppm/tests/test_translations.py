@@ -20,7 +20,7 @@ class TestTranslations(TransactionCase):
         trans_export(False, [MODULE], exported, "po", self.env)
         with open(f"{get_module_path(MODULE)}/i18n/{MODULE}.pot", encoding="utf-8") as shipped:
             differ = self.terms(exported.getvalue().decode()) ^ self.terms(shipped.read())
-        self.assertFalse(differ, "export it anew: odoo i18n export -d DATABASE -l pot ipai_finance_ppm")
+        self.assertFalse(differ, "export it anew: odoo i18n export -d DATABASE ipai_finance_ppm")
 
     def terms(self, text):
         return {(one.msgid, place) for one in polib.pofile(text) for place, _line in one.occurrences}

@@ -9,8 +9,11 @@ import { requireNew, writeNew } from "../new-file.ts";
 import {
   heldFilingsToCsv,
   renderAlerts,
+  renderClose,
+  renderCloses,
   renderExtensions,
   renderFilings,
+  renderHeartbeats,
   renderHolidays,
   renderMoves,
   renderReports,
@@ -35,6 +38,13 @@ export const NoConsentToMove = defineError<{ what: string }>("finance.no_consent
   exitCode: 14,
   message: (d) => `Nobody is here to consent to ${d.what}. Nothing was changed.`,
   hint: () => "Read which deadlines it would move, and run it with --yes.",
+});
+
+export const NoClose = defineError<{ given: string }>("finance.no_close", {
+  exitCode: 14,
+  message: (d) => `There is no close “${d.given}”, neither by its id nor by its name. Nothing was changed.`,
+  hint: () =>
+    "`ipai finance closes` shows those that were opened; a name is the company and the month: “Example Trading 2026-01”.",
 });
 
 const isThere = (file: string) => FinanceFileExists({ file });
@@ -118,6 +128,36 @@ export async function listExtensions(context: Context, options: Options): Promis
   await using app = await context.openApp();
   const extensions = await openDesk(context, app).desk.extensions();
   context.terminal.out(options.json === true ? JSON.stringify(extensions, null, 2) : renderExtensions(extensions));
+  return 0;
+}
+
+/** All of them, or one with its tasks, by its id or its name. */
+export async function closes(
+  context: Context,
+  given: string | undefined,
+  options: Options & { readonly period?: string },
+): Promise<number> {
+  await using app = await context.openApp();
+  const { terminal } = context;
+  const found = await openDesk(context, app).desk.closes(options.period);
+  if (given === undefined) {
+    terminal.out(options.json === true ? JSON.stringify(found, null, 2) : renderCloses(terminal, found));
+    return 0;
+  }
+  const close = found.find(({ id, company, period }) => [String(id), `${company} ${period}`].includes(given));
+  if (close === undefined) throw NoClose({ given });
+  terminal.out(options.json === true ? JSON.stringify(close, null, 2) : renderClose(terminal, close));
+  return 0;
+}
+
+export async function heartbeats(context: Context, options: Options): Promise<number> {
+  await using app = await context.openApp();
+  const counter = openDesk(context, app);
+  const beats = await counter.desk.heartbeats();
+  const { terminal } = context;
+  terminal.out(
+    options.json === true ? JSON.stringify(beats, null, 2) : renderHeartbeats(terminal, beats, counter.timezone),
+  );
   return 0;
 }
 

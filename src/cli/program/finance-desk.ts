@@ -17,6 +17,18 @@ export function registerFinanceDesk(finance: Command): void {
   json(finance.command("escalate"))
     .description("take the ladder's steps that are due now, and say which")
     .action(run(async (context, options) => (await desk()).escalate(context, options)));
+  json(finance.command("closes"))
+    .description("the month-end closes that were opened: how far they are, and who answers for them")
+    .argument("[close]", "one of them with its tasks: its id, or its company and month")
+    .option("--period <month>", "those of a month, such as 2026-01")
+    .action(
+      run(async (context, close, options) =>
+        (await desk()).closes(context, close as string | undefined, options ?? {}),
+      ),
+    );
+  json(finance.command("heartbeats"))
+    .description("what runs by itself in Odoo, what n8n asks for, and which of it is silent or fails")
+    .action(run(async (context, options) => (await desk()).heartbeats(context, options)));
   json(finance.command("report"))
     .description("the newest compliance reports of a month, one for each company; made when there are none")
     .option("--period <month>", "such as 2026-01 (default: last month in Manila)")

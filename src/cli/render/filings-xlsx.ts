@@ -73,7 +73,9 @@ const reportColumns: readonly Column<MonthlyReport["filings"][number]>[] = [
   },
   { title: "Prepared by", width: 24, cell: ({ preparedBy }) => text(preparedBy) },
   { title: "Confirmation", width: 20, cell: ({ confirmation }) => text(confirmation) },
-  { title: "Why it does not apply", width: 40, cell: ({ reason }) => text(reason) },
+  { title: "Not filed, decided by", width: 24, cell: ({ excusedBy }) => text(excusedBy) },
+  { title: "On", width: 12, cell: ({ excusedOn }) => date(excusedOn) },
+  { title: "Why it is not filed", width: 40, cell: ({ reason }) => text(reason) },
 ];
 
 function sheetOf<T>(sheet: string, columns: readonly Column<T>[], filings: readonly T[]) {

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import {
   alert,
+  close,
   emptyReport,
   extension,
   filing,
   filings,
+  heartbeat,
   holiday,
   move,
   report,
@@ -15,13 +17,35 @@ import { filingsToXlsx, namesOfSheets, reportsToXlsx } from "./filings-xlsx.ts";
 import {
   heldFilingsToCsv,
   renderAlerts,
+  renderClose,
+  renderCloses,
   renderExtensions,
   renderFilings,
+  renderHeartbeats,
   renderHolidays,
   renderMoves,
   renderReports,
 } from "./finance-desk.ts";
 
+const [first, second] = close.tasks as [(typeof close.tasks)[number], (typeof close.tasks)[number]];
+const lateClose = {
+  ...close,
+  ...{ id: 5, state: "in_review" as const, accountable: { role: "director", people: [] } },
+  tasks: [
+    first,
+    { ...second, daysLate: 3 },
+    { ...second, wbs: "", name: "By hand", phase: null, state: "cancelled" as const },
+  ],
+};
+const lockedClose = { ...close, state: "locked" as const, closedOn: "2026-10-08", days: 6, tasks: [first] };
+const well = {
+  ...heartbeat,
+  name: "Ladder",
+  by: "Odoo" as const,
+  lastAt: null,
+  every: { unit: "hours" as const, count: 2 },
+  trouble: null,
+};
 const plain = { style: (_: string, text: string) => text };
 
 describe("what Odoo holds", () => {
@@ -33,6 +57,12 @@ describe("what Odoo holds", () => {
       "no alerts": renderAlerts(plain, [], "Asia/Manila"),
       holidays: renderHolidays([holiday, { ...holiday, status: "estimated", regions: ["Cebu", "044"] }]),
       extensions: renderExtensions([extension, { ...extension, dueUntil: extension.dueFrom, regions: [] }]),
+      closes: renderCloses(plain, [close, lateClose]),
+      "no closes": renderCloses(plain, []),
+      "a close": renderClose(plain, close),
+      "a late close": renderClose(plain, lateClose),
+      "a locked close": renderClose(plain, lockedClose),
+      heartbeats: renderHeartbeats(plain, [heartbeat, well], "Asia/Manila"),
       before: renderMoves([move, { ...move, form: "0619-E" }], "before"),
       after: renderMoves([move], "after"),
       nothing: renderMoves([], "before"),

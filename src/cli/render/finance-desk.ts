@@ -1,5 +1,15 @@
 import { toCsv } from "../../finance/csv.ts";
-import type { Alert, HeldExtension, HeldFiling, HeldHoliday, MonthlyReport, Move, Step } from "../../finance/held.ts";
+import type {
+  Alert,
+  Close,
+  Heartbeat,
+  HeldExtension,
+  HeldFiling,
+  HeldHoliday,
+  MonthlyReport,
+  Move,
+  Step,
+} from "../../finance/held.ts";
 import type { Terminal } from "../terminal.ts";
 import { instant, table } from "./text.ts";
 
@@ -93,6 +103,64 @@ export function renderSteps(steps: readonly Step[]): string {
   return table([["LEVEL", "COMPANY", "TASK", "WHY", "TOLD"], ...rows]);
 }
 
+export function renderCloses(terminal: Styled, closes: readonly Close[]): string {
+  if (closes.length === 0) return "No close has been opened.";
+  const rows = closes.map((close) => {
+    const { id, period, company, state, target, accountable } = close;
+    const late = lateOf(close);
+    return [
+      ...[String(id), period, company, state.replaceAll("_", " "), doneOf(close)],
+      ...[late === 0 ? "0" : terminal.style("red", String(late)), target ?? "", partText(accountable)],
+    ];
+  });
+  const header = ["ID", "PERIOD", "COMPANY", "STATE", "DONE", "LATE", "TARGET", "ANSWERS FOR IT"];
+  return `${table([header, ...rows])}\n\nOne with its tasks: ipai finance closes ID`;
+}
+
+type CloseTask = Close["tasks"][number];
+
+const lateOf = ({ tasks }: Close) => tasks.filter(({ state, daysLate }) => state === "open" && daysLate > 0).length;
+const doneOf = ({ tasks }: Close) => `${tasks.filter(({ state }) => state !== "open").length} of ${tasks.length}`;
+const partText = (part: CloseTask["responsible"]) =>
+  part === null ? "" : part.people.join(", ") || (part.role === null ? "nobody" : `nobody (${part.role})`);
+
+/** One close: its phases, and below each its tasks by WBS code. */
+export function renderClose(terminal: Styled, close: Close): string {
+  const { company, period, state, target, closedOn, days, accountable, tasks } = close;
+  const ended = closedOn === null ? `target ${target ?? "unknown"}` : `closed ${closedOn}, on working day ${days}`;
+  const said = [state.replaceAll("_", " "), `${doneOf(close)} done`, `${lateOf(close)} late`, ended];
+  const [header, ...rows] = table([
+    ["  WBS", "TASK", "DUE", "STATE", "WHO", "ANSWERS FOR IT", "AFTER"],
+    ...tasks.map((task) => [
+      ...[`  ${task.wbs}`, task.name, task.due ?? "", taskState(terminal, task), partText(task.responsible)],
+      ...[partText(task.accountable), task.after.join(" ")],
+    ]),
+  ]).split("\n");
+  const phases = Map.groupBy(tasks.keys(), (index) => tasks[index]?.phase ?? "Without a phase");
+  return [
+    `${company} ${period}: ${said.join(", ")}`,
+    `Answers for it: ${partText(accountable)}`,
+    "",
+    header,
+    ...[...phases].flatMap(([phase, indexes]) => [phase, ...indexes.map((index) => rows[index])]),
+  ].join("\n");
+}
+
+function taskState(terminal: Styled, { state, daysLate }: CloseTask): string {
+  const late = `${count(daysLate, "day")} late`;
+  if (state === "open") return daysLate > 0 ? terminal.style("red", late) : state;
+  return daysLate > 0 ? `${state}, ${late}` : state;
+}
+
+export function renderHeartbeats(terminal: Styled, heartbeats: readonly Heartbeat[], timeZone: string): string {
+  const rows = heartbeats.map(({ name, by, every, lastAt, trouble }) => [
+    ...[name, by, `every ${every.count === 1 ? every.unit.slice(0, -1) : `${every.count} ${every.unit}`}`],
+    lastAt === null ? "not yet" : instant(lastAt, timeZone),
+    trouble === null ? "well" : terminal.style("red", trouble),
+  ]);
+  return table([["WHAT", "BY", "HOW OFTEN", "LAST", "STATE"], ...rows]);
+}
+
 /** A paragraph for each company. */
 export function renderReports(reports: readonly MonthlyReport[], timeZone: string): string {
   if (reports.length === 0) return "No company files.";
@@ -117,9 +185,19 @@ function reportText(report: MonthlyReport, timeZone: string): string {
       ({ form, period: of, deadline, daysLate, filedOn }) =>
         `  ${form} ${of}, due ${deadline}: ${filedOn === null ? "not filed yet" : `filed ${filedOn}, ${count(daysLate ?? 0, "day")} late`}`,
     ),
+    ...report.filings.filter(isExcused).map(excusedText),
     ...exposureText(report),
     `  revision ${revision}, ${instant(generatedAt, timeZone)}, ${deliveryText(report)}`,
   ].join("\n");
+}
+
+type ReportedFiling = MonthlyReport["filings"][number];
+
+const isExcused = ({ status }: ReportedFiling) => status === "cancelled" || status === "not_applicable";
+
+function excusedText({ form, period, status, excusedBy, excusedOn, reason }: ReportedFiling): string {
+  const who = [excusedBy ?? "who is not recorded", excusedOn].filter((part) => part !== null).join(", ");
+  return `  ${form} ${period}, ${status.replaceAll("_", " ")}: ${reason ?? "no reason is recorded"} (${who})`;
 }
 
 function exposureText({ exposure, openLate, filedLate }: MonthlyReport): readonly string[] {
