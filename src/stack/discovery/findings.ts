@@ -168,7 +168,8 @@ function missingHealthChecks({ project }: Discovered): readonly SetupFinding[] {
   if (without.length === 0) return [];
   const title = `No health check: ${list(without.map(({ service }) => service))}`;
   const hint =
-    "Give each a `healthcheck`: else Docker calls a service that answers nobody running, and nothing can wait for it.";
+    "Give each a `healthcheck`: else Docker calls a service that answers nobody running, and nothing can wait for it. " +
+    "The database's asks with `pg_isready --host=127.0.0.1`: at the socket a server answers before the one that stays.";
   return [finding("healthChecks", "warn", title, hint)];
 }
 
