@@ -235,6 +235,8 @@ pg_ctlcluster 15 sandbox stop -m immediate 2>/dev/null || true
 for file in "$1"/run/*.pid; do
   [ -e "$file" ] || continue
   pid=$(cat "$file")
+  # nginx starts another worker for one that ends.
+  kill -STOP "$pid" 2>/dev/null || true
   kill -9 -- $(ps -o pid= --ppid "$pid") "$pid" 2>/dev/null || true
   while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 done
