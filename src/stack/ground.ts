@@ -46,6 +46,11 @@ export interface Containers {
   /** Makes the database's server and the tools, and waits for them. */
   readonly start: CommandAction;
   readonly areRunning: readonly Probe[];
+  /**
+   * That the database's server answers at an address. The image's first one, which is for the scripts of `initdb` alone and is ended again,
+   * answers at the socket only, so a project's health check may take it for the one that stays.
+   */
+  readonly answers: Probe;
   /** Removes all that is there of the project, with its volumes. */
   readonly remove: CommandAction;
   /** Odoo's own folders, which its user writes to. */
@@ -143,6 +148,13 @@ function createContainers(stack: StackConfig, runtime: Runtime, desk: Text): Con
     remains: command(host, ["sh", "-c", remainsScript, "look", `label=com.docker.compose.project=${project.project}`]),
     start: startWithAll(host, project, first),
     areRunning: first.map((name) => runtime.service(name).isRunning),
+    answers: {
+      title: "the database's server answers",
+      action: command(host, [...exec, server, "pg_isready", "--quiet", "--host=127.0.0.1"], { okExitCodes: [0, 1, 2] }),
+      output: { from: "exitCode", as: "number" },
+      compare: "eq",
+      with: 0,
+    },
     remove: removeAll(host, project),
     makeFolders: command(runtime.tools, [
       ...["sh", "-c", foldersScript, "make", odoo.user],

@@ -5,7 +5,7 @@ import { pathExists, pathIsAbsent, removeTree } from "../../stack/files.ts";
 import type { Containers } from "../../stack/ground.ts";
 import type { Stack } from "../../stack/stack.ts";
 import { fileOfSet, setIn } from "../backup/set.ts";
-import { change, takeBack } from "../steps.ts";
+import { change, takeBack, waitFor } from "../steps.ts";
 import { asking, putConfiguration } from "./configuration.ts";
 import type { HostFacts } from "./facts.ts";
 import type { Phase } from "./phases.ts";
@@ -92,6 +92,16 @@ function makeContainers({ tools, config }: Stack, containers: Containers): reado
           ),
         ],
       },
+    ),
+    waitFor(
+      {
+        id: "server made",
+        title: "Wait until the database's server has done what it does at its first start",
+        probe: containers.answers,
+        // The project's own scripts for it may load something.
+        timeoutSeconds: 900,
+      },
+      { onTimeout: "ask" },
     ),
     change(
       { id: "data folders", title: "Make the folders that Odoo writes to", action: containers.makeFolders },
