@@ -21,7 +21,7 @@ suite() {
   printf '\n== %s (%d s so far)\n' "$name" "$SECONDS"
   if ! report "$name" "$@"; then
     clear_after "$@"
-    mapfile -t again < <(failed_files "$name")
+    mapfile -t again < <(has_ended "$name" || failed_files "$name")
     # What meets real servers may meet a bad moment of the machine. It is run once more (all of it, where no test failed and its end was bad
     # all the same), and named at the end, whatever comes of it.
     if ((SECONDS < 4200)); then
@@ -34,17 +34,20 @@ suite() {
 # These have no practice stack, and others that do may run beside them.
 clear_after() { [[ $* == *--project\ component* || $* == *--project\ crash-engine* ]] || clear_away "$home"; }
 
-# A run that ended badly, and names no test that did, is a failure of its own, not nothing: its report says what was printed of it.
+# A run that ended badly, and names no test that did or something else besides, is a failure of its own, not nothing: its report says what
+# was printed of it.
 report() {
   local name=$1 file=$results/$1.json
   shift
   if vitest run --reporter=default --reporter=json --outputFile.json="$file" "$@" 2>&1 | tee "$results/$name.log"; then return; fi
-  if [[ -z $(failed_files "$name") ]]; then
-    [[ -s $file ]] || echo '{}' >"$file"
-    jq --arg ended "$(why_ended "$results/$name.log")" '. + {$ended}' "$file" >"$file.new" && mv "$file.new" "$file"
+  if [[ -z $(failed_files "$name") ]] || grep -q 'Unhandled \(Error\|Rejection\)' "$results/$name.log"; then
+    jq -e . "$file" >"$file.new" 2>/dev/null || echo '{}' >"$file.new"
+    jq --arg ended "$(why_ended "$results/$name.log")" '. + {$ended}' "$file.new" >"$file"
   fi
   return 1
 }
+
+has_ended() { jq -e 'has("ended")' "$results/$1.json" >/dev/null; }
 
 failed_files() { jq -r '.testResults[]? | select(.status == "failed") | .name' "$results/$1.json" 2>/dev/null; }
 

@@ -20,6 +20,8 @@ WIDTH = RIGHT - LEFT
 GRAY = Color(0.27, 0.27, 0.27)
 # Per cent: as the director is told of it.
 ENOUGH = 95
+# Letters of a cell at most: a row that is taller than a page cannot be set. The CSV has all of it.
+MOST_LETTERS = 500
 # What no font has.
 UNKNOWN = "\N{WHITE SQUARE}"
 
@@ -167,7 +169,7 @@ class Sheet:
         if not rows:
             return [self.heading(title), self.text(self._("None.")), Spacer(1, 10)]
         head = [self.text(name, size=8.5, color=GRAY, align=align) for name, _room, align in columns]
-        body = [[self.text(value, align=align) for value, (_name, _room, align) in zip(row, columns)] for row in rows]
+        body = [[self.text(clip(value), align=align) for value, (_name, _room, align) in zip(row, columns)] for row in rows]
         table = Table([head, *body], [room for _name, room, _align in columns], repeatRows=1)
         table.setStyle(
             [
@@ -274,6 +276,12 @@ def said_exposure(report, _):
         *unknown,
         _("By %(basis)s; confidence: %(confidence)s.", basis="; ".join(found["basis"]), confidence=found["confidence"]),
     ]
+
+
+def clip(value):
+    """Some names of forms are that long, and reasons may be any length."""
+    words = str(value)
+    return words if len(words) <= MOST_LETTERS else f"{words[:MOST_LETTERS]} …"
 
 
 def said_excused(report, _):

@@ -145,8 +145,9 @@ export const reportSchema = z.object({
       confirmation: z.string().nullable(),
       excusedBy: named
         .nullable()
+        .default(null)
         .describe("Who decided that it does not apply, or cancelled it; null where that is not recorded"),
-      excusedOn: day.nullable().describe("When"),
+      excusedOn: day.nullable().default(null).describe("When"),
       reason: z.string().nullable().describe("Why it does not apply, or was cancelled"),
     }),
   ),
@@ -168,7 +169,10 @@ export const closeSchema = z.object({
   closedOn: day.nullable(),
   days: z.int().nullable().describe("Working days from the period's end to its lock; null while it is open"),
   completion: z.number().describe("Per cent of its tasks"),
-  accountable: part.unwrap().describe("Who answers for all of it: whoever does for its last line"),
+  accountable: part
+    .unwrap()
+    .default({ role: null, people: [] })
+    .describe("Who answers for all of it: whoever does for its last line"),
   tasks: z.array(
     z.object({
       id: z.int(),

@@ -1,3 +1,4 @@
+import logging
 from datetime import timedelta
 
 from odoo import _, api, fields, models
@@ -5,6 +6,8 @@ from odoo.exceptions import AccessError, UserError
 
 from ..versions import ensure_unique
 from .project_task import CLOSED
+
+_logger = logging.getLogger(__name__)
 
 SEVERITIES = [("normal", "Normal"), ("high", "High"), ("critical", "Critical")]
 # Who hears of it first; when nobody has that role, the next in line.
@@ -246,12 +249,26 @@ class Alert(models.Model):
             )
             reports = own.filtered(lambda alert: alert.kind == "report")
             for told in filter(None, (own - reports, *reports)):
-                mail = self.env["mail.mail"].sudo().create({**told._as_mail(), "email_to": person._address(), "auto_delete": False})
-                told.write({"mail_ids": [(4, mail.id)]})
+                if not told._mail_to(person):
+                    reachable -= told
         reachable._become("sent", sent_at=now, error=False)
         if reachable:
             # Odoo's queue of mails runs once an hour.
             self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
+
+    def _mail_to(self, person):
+        """One mail of all of these. When it cannot be made the others still are: these have failed, and say why. Returns whether it was made."""
+        try:
+            with self.env.cr.savepoint():
+                mail = self.env["mail.mail"].sudo().create({**self._as_mail(), "email_to": person._address(), "auto_delete": False})
+                self.write({"mail_ids": [(4, mail.id)]})
+                return True
+        except Exception as error:
+            _logger.exception("No mail could be made of %s", self)
+            for alert in self:
+                alert.failing_since = alert.failing_since or fields.Datetime.now()
+            self._fail(" ".join(str(error).split()))
+            return False
 
     def _waiting(self):
         """Who has not got it, nor has a mail under way."""

@@ -12,7 +12,7 @@ from .project_task import CLOSED, SILENT, end_of_business
 
 OPEN = ("not_started", "in_progress", "submitted")
 # Nobody is reminded of them, and no number has them.
-UNCOUNTED = ("not_applicable", "cancelled")
+UNCOUNTED = frozenset({"not_applicable", "cancelled"})
 STATES = [
     ("not_started", "Not started"),
     ("in_progress", "In progress"),
@@ -34,7 +34,9 @@ TASKS_AHEAD = timedelta(days=14)
 THRESHOLDS = (0, 1, 3, 5, 7)
 # An open task is in progress by itself; in these states somebody has put it.
 BEGUN = (*CLOSED, "02_changes_requested", "03_approved")
-# What the rule engine answers: nobody types it.
+# That a filing is not filed: who decided it, and when.
+DECIDED = ("excused_by_id", "excused_on")
+# What the rule engine answers, and what is noted of a decision: nobody types it.
 COMPUTED = {
     "period_start",
     "period_end",
@@ -52,6 +54,7 @@ COMPUTED = {
     "efps_group",
     "is_late",
     "calendar_sequence",
+    *DECIDED,
 }
 # What an event of a calendar says: another one is another version of it.
 TOLD = ("filing_deadline", "state")
@@ -113,6 +116,8 @@ class BirSchedule(models.Model):
     not_applicable_reason = fields.Char(
         string="Why It Is Not Filed", tracking=True, help="Why it does not apply, or was cancelled: the monthly report says so, with who decided it and when."
     )
+    excused_by_id = fields.Many2one("res.users", string="Not Filed, Decided by", readonly=True, copy=False)
+    excused_on = fields.Datetime(string="Decided on", readonly=True, copy=False)
     logframe_id = fields.Many2one("ipai.finance.logframe", string="Logframe")
     task_ids = fields.One2many("project.task", "bir_schedule_id", string="Tasks")
     completion_pct = fields.Float(string="Completion, %", compute="_compute_completion_pct")
@@ -204,9 +209,13 @@ class BirSchedule(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        if any(vals.get("state") in UNCOUNTED for vals in vals_list):
+            self._require_manager()
+        vals_list = [{name: value for name, value in vals.items() if name not in DECIDED} for vals in vals_list]
         # Last, so that no caller dates a filing: only the rules do.
         filings = super(BirSchedule, self.with_context(tracking_disable=True)).create(vals_list)
         filings.sudo()._put_dates()
+        filings.with_env(self.env).filtered(lambda one: one.state in UNCOUNTED)._note_decision()
         return filings.with_env(self.env)
 
     def write(self, vals):
@@ -214,11 +223,14 @@ class BirSchedule(models.Model):
             raise AccessError(_("Deadlines are computed. Enter the holiday or the extension, or say which day holds instead."))
         if vals.keys() & {"override_deadline", "override_reason"} and not self._may_decide():
             raise AccessError(_("Which day holds instead is for a manager to say."))
-        if vals.get("state") in UNCOUNTED and not self._may_decide():
-            raise AccessError(_("That a filing is cancelled, or does not apply, is for a manager to say: nobody is reminded of it any more."))
+        was = {one: one.state for one in self}
+        if vals.get("state") in UNCOUNTED or ("not_applicable_reason" in vals and not UNCOUNTED.isdisjoint(was.values())):
+            self._require_manager()
         missed = self.filtered("is_late")
         told = {filing: [filing[field] for field in TOLD] for filing in self} if vals.keys() & set(TOLD) else {}
         done = super().write(vals)
+        if "state" in vals:
+            self._note_decisions(was)
         if any(one.state == "filed" and not one.is_late for one in missed) and not self._may_decide():
             raise AccessError(_("That a missed filing was filed in time after all is for a manager to say."))
         for filing, before in told.items():
@@ -231,6 +243,19 @@ class BirSchedule(models.Model):
         if vals.keys() & {"override_deadline", "override_reason", "form_id", "period_covered", "company_id"}:
             self.sudo()._put_dates()
         return done
+
+    def _note_decisions(self, was):
+        """Who says that it is not filed, and when; nothing of what is to be filed after all. `was`: the state of each of them before."""
+        self.filtered(lambda one: one.state in UNCOUNTED and one.state != was[one])._note_decision()
+        revived = self.filtered(lambda one: one.state not in UNCOUNTED and was[one] in UNCOUNTED)
+        super(BirSchedule, revived.sudo()).write({"excused_by_id": False, "excused_on": False, "not_applicable_reason": False})
+
+    def _note_decision(self):
+        super(BirSchedule, self.sudo()).write({"excused_by_id": self.env.uid, "excused_on": fields.Datetime.now()})
+
+    def _require_manager(self):
+        if not self._may_decide():
+            raise AccessError(_("That a filing is cancelled, or does not apply, is for a manager to say: nobody is reminded of it any more."))
 
     def _may_decide(self):
         return self.env.su or self.env.user.has_group("ipai_finance_ppm.group_manager")
@@ -510,19 +535,7 @@ class BirSchedule(models.Model):
         days = max(0, (paid - self.filing_deadline).days)
         return {"form": self.form_code, "amount": self.amount_due or None, "days": days, "isOpen": is_open}
 
-    def _decisions(self):
-        """Of those that are cancelled or do not apply the message of the chatter that says so, by id: who decided it, and when. None for one that
-        was entered like that.
-        """
-        uncounted = self.filtered(lambda one: one.state in UNCOUNTED)
-        field = [("field_id.model", "=", self._name), ("field_id.name", "=", "state")]
-        told = [("mail_message_id.model", "=", self._name), ("mail_message_id.res_id", "in", uncounted.ids)]
-        # The last change of the state is the one to what it is.
-        changes = self.env["mail.tracking.value"].sudo().search([*field, *told], order="id")
-        return {one.mail_message_id.res_id: one.mail_message_id for one in changes}
-
-    def _as_reported(self, decision):
-        """`decision`: of `_decisions`, or None."""
+    def _as_reported(self):
         filed = day_in_manila(self.filed_on) if self.filed_on else None
         return {
             "form": self.form_code,
@@ -534,8 +547,8 @@ class BirSchedule(models.Model):
             "daysLate": max(0, (filed - self.filing_deadline).days) if filed else None,
             "preparedBy": self.supervisor_id.name or None,
             "confirmation": self.confirmation_no or None,
-            "excusedBy": decision and decision.author_id.name or None,
-            "excusedOn": str(day_in_manila(decision.date)) if decision else None,
+            "excusedBy": self.excused_by_id.name or None,
+            "excusedOn": str(day_in_manila(self.excused_on)) if self.excused_on else None,
             "reason": self.not_applicable_reason or None,
         }
 

@@ -9,6 +9,9 @@ from .heartbeat import as_pulse
 from .person import ROLES
 from .project_task import CLOSED, SILENT, STAGES
 
+# Of which month the last close was, when a missing one is told.
+FORGOTTEN_AFTER = timedelta(days=120)
+
 
 def last_day_of(period):
     """Of a month, YYYY-MM. Errors: ValueError, TypeError when it is none."""
@@ -161,7 +164,8 @@ class Close(models.Model):
     def action_open(self):
         """Makes the tasks of the template, each with its day, its people and what it waits for."""
         for close in self:
-            if close.task_ids:
+            # Somebody may have linked a task of their own before.
+            if close.task_ids.close_line_id:
                 raise UserError(_("%s is open already.", close.name))
             people = self.env["ipai.finance.person"]
             project = self.env["ipai.finance.filer"]._project_of(close.company_id)
@@ -185,6 +189,13 @@ class Close(models.Model):
             close.state = "open"
             close._plan()
 
+    def unlink(self):
+        """What is open of its tasks goes with it: nobody is to be chased for a close that is none."""
+        tasks = self.sudo().task_ids.filtered(lambda task: task.close_line_id and task.state not in CLOSED)
+        self.env["ipai.finance.alert"]._overtake(tasks, ["escalation"])
+        tasks.unlink()
+        return super().unlink()
+
     def _plan(self):
         """Puts the open tasks on their working days, again when a holiday came between."""
         for close in self:
@@ -207,21 +218,25 @@ class Close(models.Model):
 
     @api.model
     def _unopened(self):
-        """A pulse (see the heartbeats) for each company of the user that has opened closes before, from a template that is still used, and none of
-        last month though its day has passed.
+        """A pulse (see the heartbeats) for each company of the user that files, has opened a close of one of the months before, from a template that
+        is still used, and none of last month though its day has passed. One that has not for longer does not close in Odoo any more.
         """
         if not self.has_access("read"):
             return []
         month = (self.env["ipai.finance.calendar"]._today().replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
-        opened = [("company_id", "in", self.env.companies.ids), ("state", "!=", "draft"), ("period", "<=", month)]
+        since = (self.env["ipai.finance.calendar"]._today() - FORGOTTEN_AFTER).strftime("%Y-%m")
+        filing = self.env["ipai.finance.filer"].sudo().search([("company_id", "in", self.env.companies.ids)]).company_id
+        opened = [("company_id", "in", filing.ids), ("state", "!=", "draft"), ("period", "<=", month), ("period", ">=", since)]
         newest = self._read_group(opened, ["company_id"], ["period:max"])
         closes = [self.search([("company_id", "=", company.id), ("period", "=", period)]) for company, period in newest if period < month]
         return [one._as_pulse(month) for one in closes if one._is_followed(month)]
 
     def _is_followed(self, month):
-        """Whether the close of that month had to be opened by now."""
+        """Whether the close of that month had to be opened by now: by itself on its day, by a person until the first working day after the month."""
         working = self.env["ipai.finance.calendar"]._working_days(self.company_id)
-        return self.template_id.active and self.template_id._opens_on(month, working) < self.env["ipai.finance.calendar"]._today()
+        own = self.env["ipai.finance.filer"].sudo()._of(self.company_id).close_template_id
+        day = own._opens_on(month, working) if own else working_day_of(last_day_of(month), 1, working)
+        return (own or self.template_id).active and day < self.env["ipai.finance.calendar"]._today()
 
     def _as_pulse(self, month):
         name = _("Month-end close of %s", self.company_id.name)

@@ -25,11 +25,12 @@ class Filer(models.Model):
         help="YYYY-MM: the month whose close is opened next. What was before the template was named is opened by nobody but you.",
     )
 
-    @api.depends("close_template_id")
+    @api.depends("close_template_id.active", "active")
     def _compute_next_close(self):
         this_month = self.env["ipai.finance.calendar"]._today().strftime("%Y-%m")
         for filer in self:
-            filer.next_close = (filer.next_close or this_month) if filer.close_template_id else False
+            opens = filer.active and filer.close_template_id.active
+            filer.next_close = (filer.next_close or this_month) if opens else False
 
     def _open_closes(self):
         """Opens each close whose day has come, also those of the days on which nothing ran. When one of them fails none is opened by this run."""
@@ -39,7 +40,7 @@ class Filer(models.Model):
 
     def _due_close(self):
         """The month whose close is to be opened by today, or nothing."""
-        if not (self.active and self.close_template_id.active and self.next_close):
+        if not self.next_close:
             return None
         working = self.env["ipai.finance.calendar"]._working_days(self.company_id)
         is_due = self.close_template_id._opens_on(self.next_close, working) <= self.env["ipai.finance.calendar"]._today()

@@ -127,7 +127,7 @@ class MonthlyReport(models.Model):
         filings = self.env["ipai.finance.bir_schedule"].sudo().search(
             [("company_id", "=", company.id), ("filing_deadline", ">=", first), ("filing_deadline", "<=", last)]
         )
-        due, decisions = filings.filtered(lambda one: one.state in (*OPEN, "filed")), filings._decisions()
+        due = filings.filtered(lambda one: one.state in (*OPEN, "filed"))
         steps = self.env["ipai.finance.escalation_log"].sudo().search([("task_id.bir_schedule_id", "in", filings.ids)])
         closes = self.env["ipai.finance.close"].sudo().search(
             [("company_id", "=", company.id), ("target_close_date", ">=", first), ("target_close_date", "<=", last)]
@@ -147,7 +147,7 @@ class MonthlyReport(models.Model):
                 for stage, field in STAGE_OWNERS
                 for user, of_user in sorted(due.grouped(field).items(), key=lambda one: one[0].name or "")
             ],
-            "filings": [one._as_reported(decisions.get(one.id)) for one in filings],
+            "filings": [one._as_reported() for one in filings],
         }
 
     @api.model

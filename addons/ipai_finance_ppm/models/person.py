@@ -77,20 +77,24 @@ class Person(models.Model):
         return self.sudo().union(*(one._present(today) for one in people))
 
     def _remind(self, record, company, summary, note):
-        """An activity at a record of a company for those who are users, or for whoever keeps the registers when none is."""
+        """An activity at a record of a company for those who are users, or for whoever keeps the registers when none is, or none may read it."""
         keeper = self.env.ref("ipai_finance_ppm.group_manager")
         keepers = self.env["res.users"].search([(ALL_GROUPS_OF_USER, "in", keeper.ids), ("company_ids", "in", company.ids)])
-        for user in self.user_id or keepers:
-            seen = record.with_user(user).with_context(allowed_company_ids=user.company_ids.ids)
-            if seen.has_access("read"):
-                # It would be mailed, too.
-                record.with_context(mail_activity_quick_update=True).activity_schedule(
-                    "mail.mail_activity_data_todo",
-                    date_deadline=self.env["ipai.finance.calendar"]._today(),
-                    summary=summary,
-                    note=note,
-                    user_id=user.id,
-                )
+        for user in self._reading(record, self.user_id) or self._reading(record, keepers):
+            # It would be mailed, too.
+            record.with_context(mail_activity_quick_update=True).activity_schedule(
+                "mail.mail_activity_data_todo",
+                date_deadline=self.env["ipai.finance.calendar"]._today(),
+                summary=summary,
+                note=note,
+                user_id=user.id,
+            )
+
+    @api.model
+    def _reading(self, record, users):
+        """Those of the users who are there and may read a record."""
+        seen = {user: record.with_user(user).with_context(allowed_company_ids=user.company_ids.ids) for user in users if user.active}
+        return users.filtered(lambda user: user in seen and seen[user].has_access("read"))
 
     def _handle(self):
         """The name in the chat, without the sign before it; nothing that is no such name."""

@@ -1,6 +1,6 @@
 from psycopg2 import IntegrityError
 
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -98,12 +98,33 @@ class TestCloseOpening(FinanceCase):
         self.assertEqual((mine.state, len(mine.task_ids), self.filer.next_close), ("in_review", len(other.line_ids), "2026-08"))
         self.assertFalse(mine.activity_ids, "whoever opened it knows")
 
+    def test_a_task_that_somebody_linked_to_a_draft_is_one_more(self):
+        self.turn_on()
+        draft = self.env["ipai.finance.close"].create({"company_id": self.company.id, "period": "2026-06", "template_id": self.template.id})
+        project = self.env["ipai.finance.filer"]._project_of(self.company)
+        self.env["project.task"].create({"name": "An example", "project_id": project.id, "close_id": draft.id})
+        self.open_by("2026-06-24 08:00")
+        self.assertEqual(self.opened(), [("2026-06", "open", 13)])
+        with self.assertRaises(UserError):
+            draft.action_open()
+
+    def test_who_may_not_see_a_close_is_not_the_only_one_told_of_it(self):
+        self.turn_on()
+        self.director.active = False
+        self.person("director", user_id=self.director.id)
+        self.open_by("2026-06-24 08:00")
+        self.assertIn(self.manager, self.closes().activity_ids.user_id)
+
     def test_what_somebody_deletes_does_not_come_back(self):
         self.turn_on()
         self.open_by("2026-06-24 08:00")
+        tasks = self.closes().task_ids
+        done, by_hand = tasks[0], tasks[1].copy({"close_id": self.closes().id, "close_line_id": False})
+        done.state = "1_done"
         self.closes().with_user(self.manager).unlink()
         self.open_by("2026-06-25 08:00")
         self.assertEqual(self.opened(), [])
+        self.assertEqual((tasks | by_hand).exists(), done | by_hand, "nobody is chased for what is not to be done; what was done, or is no task of ours, stays")
 
     def test_a_template_or_a_filer_that_is_put_away_opens_none(self):
         self.turn_on()
@@ -111,9 +132,22 @@ class TestCloseOpening(FinanceCase):
             record.active = False
             self.open_by("2026-06-24 08:00")
             self.assertEqual(self.opened(), [])
-            record.active = True
+            with self.at("2026-06-24 09:00"):
+                record.active = True
+                self.filer.flush_recordset()
         self.open_by("2026-06-25 08:00")
         self.assertEqual(len(self.closes()), 1)
+
+    def test_months_in_which_it_was_put_away_are_not_opened(self):
+        self.turn_on()
+        for record, back, month in ((self.template, "2026-09-01 09:00", "2026-09"), (self.filer, "2026-12-02 09:00", "2026-12")):
+            record.active = False
+            self.env.flush_all()
+            with self.at(back):
+                record.active = True
+                self.assertEqual(self.filer.next_close, month)
+        self.open_by("2026-12-02 10:00")
+        self.assertEqual(self.opened(), [])
 
     def test_another_template_goes_on_where_the_first_one_was(self):
         self.turn_on()

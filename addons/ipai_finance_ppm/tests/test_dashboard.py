@@ -116,11 +116,14 @@ class TestDashboard(FinanceCase):
 
         self.assertEqual(seen("2026-06-10 08:00"), [], "a company that has never opened one")
         close.action_open()
-        self.assertEqual((seen("2026-05-31 23:59"), seen("2026-06-01 00:00")), ([], ["that of 2026-05 was not opened"]))
+        # 1 June is a Monday: until then a person has time.
+        self.assertEqual((seen("2026-06-01 23:59"), seen("2026-06-02 00:00")), ([], ["that of 2026-05 was not opened"]))
+        self.filer.close_template_id = template
+        self.assertEqual((seen("2026-05-31 23:59"), len(seen("2026-06-01 00:00"))), ([], 1), "what opens by itself has its own day")
         template.open_workday = 1
-        # 1 June is a Monday.
         self.assertEqual((seen("2026-06-01 23:59"), len(seen("2026-06-02 00:00"))), ([], 1))
         self.assertEqual(seen("2026-07-02 08:00"), ["that of 2026-06 was not opened"])
+        self.assertEqual(seen("2026-10-02 08:00"), [], "who has opened none for so long closes elsewhere")
         next_one = close.create({"company_id": self.company.id, "period": "2026-05", "template_id": template.id})
         self.assertEqual(len(seen("2026-06-10 08:00")), 1, "a draft opens nothing")
         next_one.action_open()

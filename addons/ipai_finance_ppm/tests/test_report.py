@@ -45,11 +45,11 @@ class TestReport(FinanceCase):
         entered = self.make("1601-C", "2026-01", reference="entered", state="cancelled", not_applicable_reason="a duplicate")
         self.make("1600-PT", "2026-01").write({"state": "not_applicable", "not_applicable_reason": "no platform"})
         cancelled = self.filings(("form_code", "=", "0619-F"))
-        self.end_request()
         cancelled.with_user(self.manager).write({"state": "cancelled", "not_applicable_reason": "=entered twice"})
         self.end_request()
-        # Half past midnight in Manila.
-        cancelled._decisions()[cancelled.id].date = "2026-02-03 16:30:00"
+        # Half past midnight in Manila; the other one is from before it was noted.
+        cancelled.sudo().excused_on = "2026-02-03 16:30:00"
+        entered.sudo().write({"excused_by_id": False, "excused_on": False})
         report = self.env["ipai.finance.monthly_report"]._make(self.company, "2026-02")
         said = report._as_answer()
         told = {(one["form"], one["period"]): (one["status"], one["excusedBy"], one["excusedOn"], one["reason"]) for one in said["filings"]}
@@ -66,7 +66,16 @@ class TestReport(FinanceCase):
         self.assertIn("not recorded", mail)
         self.assertTrue(report._as_pdf().startswith(b"%PDF-"))
         cancelled.with_user(self.manager).action_reopen()
-        self.assertEqual(cancelled._decisions(), {})
+        said = cancelled._as_reported()
+        self.assertEqual([said[name] for name in ("excusedBy", "excusedOn", "reason")], [None] * 3, "another decision needs a reason of its own")
+
+    def test_a_reason_of_any_length_is_a_row_of_a_page(self):
+        self.make_month()
+        cancelled = self.filings(("form_code", "=", "0619-F"))
+        cancelled.with_user(self.manager).write({"state": "cancelled", "not_applicable_reason": "because it is so " * 600})
+        report = self.env["ipai.finance.monthly_report"]._make(self.company, "2026-02")
+        self.assertTrue(report._as_pdf().startswith(b"%PDF-"))
+        self.assertIn("because it is so " * 500, report._as_csv())
 
     def test_a_report_that_was_made_before_says_what_it_knows(self):
         self.make_month()

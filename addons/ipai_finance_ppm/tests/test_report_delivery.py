@@ -1,7 +1,9 @@
 import csv
 import io
+from unittest.mock import patch
 
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from .common import FinanceCase
 
@@ -102,6 +104,20 @@ class TestReportDelivery(FinanceCase):
             self.Filing._tell_deadlines()
         self.run_month()
         self.assertEqual([bool(mail.attachment_ids) for mail in self.mails() | self.alerts().mail_ids.sorted("id")], [True, False])
+
+    def test_a_mail_that_cannot_be_made_keeps_no_other(self):
+        self.person("director")
+        with self.at("2026-03-01 09:00"):
+            self.Filing._tell_deadlines()
+        broken = patch.object(type(self.env["ipai.finance.monthly_report"]), "_as_pdf", side_effect=ValueError("no font"))
+        with broken, mute_logger("odoo.addons.ipai_finance_ppm.models.alert"):
+            report = self.run_month()
+        alert = report._alert()
+        self.assertEqual((alert.state, alert.error, self.mails().ids), ("failed", "no font", []))
+        self.assertTrue(self.alerts(("kind", "!=", "report")).mail_ids, "what else is to be told is mailed")
+        self.assertTrue(alert.is_told_otherwise)
+        self.run_month("2026-03-01 09:15")
+        self.assertEqual((alert.state, len(self.mails())), ("sent", 1))
 
     def test_the_mail_of_a_month_in_which_nothing_was_due(self):
         self.person("manager")

@@ -37,7 +37,15 @@ class TestRights(FinanceCase):
         for closed in ("cancelled", "not_applicable"):
             with self.assertRaises(AccessError):
                 filing.with_user(self.supervisor).write({"state": closed})
+        with self.assertRaises(AccessError):
+            self.Filing.with_user(self.supervisor).create(
+                {"form_id": filing.form_id.id, "period_covered": "2026-02", "state": "cancelled", "not_applicable_reason": "an example"}
+            )
         filing.with_user(self.manager).action_cancel()
+        self.assertEqual(filing.excused_by_id, self.manager)
+        for values in ({"not_applicable_reason": "another"}, {"excused_by_id": self.supervisor.id}):
+            with self.assertRaises(AccessError):
+                filing.with_user(self.supervisor).write(values)
         with self.assertRaises(AccessError):
             filing.with_user(self.supervisor).action_reopen()
         filing.with_user(self.manager).action_reopen()
