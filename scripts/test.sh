@@ -22,8 +22,8 @@ suite() {
   if ! report "$name" "$@"; then
     clear_after "$@"
     mapfile -t again < <(has_ended "$name" || failed_files "$name")
-    # What meets real servers may meet a bad moment of the machine. It is run once more (all of it, where no test failed and its end was bad
-    # all the same), and named at the end, whatever comes of it.
+    # What meets real servers may meet a bad moment of the machine. It is run once more (all of it, where its end was bad beside its
+    # tests), and named at the end, whatever comes of it.
     if ((SECONDS < 4200)); then
       printf '\n== %s, once more what failed of it (%d s so far)\n' "$name" "$SECONDS"
       report "$name.again" "$@" "${again[@]}" || clear_after "$@"

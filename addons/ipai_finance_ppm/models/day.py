@@ -41,6 +41,7 @@ class Day(models.Model):
             with filers._try(company, _("The run of the day")):
                 self._generate_ahead(company)
                 self._make_tasks(company)
+                # Filers that are put away still owe what is open; people who are have no part in a close.
                 filer.with_context(active_test=True)._open_closes()
                 if self._tell_deadlines(company) is not None:
                     filer._end_day()

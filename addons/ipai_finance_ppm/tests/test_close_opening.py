@@ -108,7 +108,7 @@ class TestCloseOpening(FinanceCase):
         with self.assertRaises(UserError):
             draft.action_open()
 
-    def test_who_may_not_see_a_close_is_not_the_only_one_told_of_it(self):
+    def test_where_whoever_answers_is_gone_who_keeps_the_registers_is_told(self):
         self.turn_on()
         self.director.active = False
         self.person("director", user_id=self.director.id)
